@@ -1,0 +1,201 @@
+"""`up`, `preview`, `down` and `status`: one environment, driven through the engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+from pulumi.automation.errors import CommandError
+
+from scaletozero.cli.output import done, engine_says, err, failed, findings_as_exit, print_json, say, table
+from scaletozero.deployment import Deployment, alone
+from scaletozero.project import Project, find_project
+from scaletozero.sandbox import daemon
+from scaletozero.sandbox.engine import find_engine
+from scaletozero.settings.environment import Environment, Sandbox
+
+EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, a Pulumi.<name>.yaml.")]
+
+
+@contextlib.contextmanager
+def opened(
+    name: str, *, on_sandbox: bool = False, with_artifacts: bool = True
+) -> Iterator[tuple[Deployment, Environment]]:
+    """An environment, validated and held for this command, with an engine and, if it is one, its sandbox running.
+
+    Args:
+        name: the environment.
+        on_sandbox: run it on the embedded AWS even if it is meant for an account.
+        with_artifacts: whether every artifact has to be there and whole; not so to take the environment away.
+    """
+    with findings_as_exit():
+        project = find_project()
+        environment = project.environment(name, with_artifacts=with_artifacts)
+        with alone(project, name):
+            engine = find_engine(say)
+            anywhere = Sandbox(aws_port=0, runtime_port=0) if on_sandbox else None
+            sandbox = _sandbox(project, environment.sandbox or anywhere)
+            yield Deployment(project, name, engine, sandbox), environment
+
+
+def _sandbox(project: Project, settings: Sandbox | None) -> daemon.Sandbox | None:
+    if settings is None:
+        return None
+    sandbox = daemon.ensure_running(
+        project.local,
+        aws_port=settings.aws_port,
+        runtime_port=settings.runtime_port,
+        idle_seconds=settings.idle_seconds,
+    )
+    say(f"embedded AWS: {sandbox.aws_url}, runtime: {sandbox.runtime_url}")
+    return sandbox
+
+
+@contextlib.contextmanager
+def _engine_errors(what: str, name: str) -> Iterator[None]:
+    """The engine has already said what went wrong; here is only what to do now."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise failed(f"{what} was interrupted. `scaletozero up -e {name}` continues and repairs.") from None
+    except CommandError as error:
+        text = str(error)
+        if "stack is currently locked" in text:
+            raise failed(
+                f"{what} did not start: another run holds {name}. Wait for it, or see `pulumi cancel`."
+            ) from None
+        raise failed(
+            f"{what} failed; the lines above say where. `scaletozero up -e {name}` continues from here."
+        ) from None
+
+
+def _color() -> str:
+    return "always" if err.is_terminal else "never"
+
+
+def up(environment: EnvironmentName = "local") -> None:
+    """Deploys an environment.
+
+    Example: scaletozero up -e dev
+    """
+    with opened(environment) as (deployment, settings):
+        with _engine_errors("up", environment), deployment.engine.interruptible(say):
+            stack = deployment.stack()
+            deployment.repair(stack, say)
+            # What the sandbox holds goes when it is stopped; the state is told first.
+            result = stack.up(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
+        changes = _counts(result.summary.resource_changes)
+        kept = changes.pop("same", 0)
+        if changes:
+            what = ", ".join(f"{count} {_DONE.get(kind, kind)}" for kind, count in sorted(changes.items()))
+            done(f"{environment}: {what}, {kept} unchanged.")
+        else:
+            done(f"{environment}: nothing changes, {kept} resources are as declared.")
+        for name in settings.endpoints:
+            say(f"""next: scaletozero invoke {name} '{{"inputs": ["hello"]}}' -e {environment}""")
+
+
+def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
+    return {str(getattr(kind, "value", kind)): count for kind, count in (changes or {}).items() if count}
+
+
+_DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
+
+
+def preview(
+    environment: EnvironmentName = "local",
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Preview on the embedded AWS, with no account, whatever the environment.")
+    ] = False,
+) -> None:
+    """Shows what `up` would do, and refuses what could not work.
+
+    Example: scaletozero preview -e prod-eu --sandbox
+    """
+    with opened(environment, on_sandbox=sandbox) as (deployment, _):
+        with _engine_errors("preview", environment), deployment.engine.interruptible(say):
+            stack = deployment.stack()
+            deployment.repair(stack, say)
+            result = stack.preview(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
+        if deployment.sandbox and deployment.sandbox.fresh:
+            daemon.stop(deployment.project.local)
+        changes = _counts(result.change_summary)
+        same = changes.pop("same", 0)
+        what = ", ".join(f"{count} to {kind}" for kind, count in sorted(changes.items())) or "nothing to change"
+        done(f"{environment}: {what}, {same} unchanged. `scaletozero up -e {environment}` does it.")
+
+
+def down(environment: EnvironmentName = "local") -> None:
+    """Takes an environment away: every resource, and on this machine the embedded AWS itself.
+
+    Example: scaletozero down -e local
+    """
+    with opened(environment, with_artifacts=False) as (deployment, _):
+        with _engine_errors("down", environment), deployment.engine.interruptible(say):
+            stack = deployment.stack()
+            deployment.repair(stack, say)
+            stack.destroy(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
+            if deployment.sandbox:
+                stack.workspace.remove_stack(environment)
+        if deployment.sandbox:
+            daemon.stop(deployment.project.local)
+        done(f"{environment}: everything is gone.")
+
+
+def status(
+    environment: EnvironmentName = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Shows an environment's endpoints as they are now.
+
+    Example: scaletozero status --json
+    """
+    with findings_as_exit():
+        project = find_project()
+        settings = project.environment(environment, with_artifacts=False)
+        report: dict[str, Any] = {"environment": environment, "region": settings.region, "endpoints": {}}
+        running = daemon.running(project.local) if settings.sandbox else None
+        if settings.sandbox and running is None:
+            report["sandbox"] = None
+        else:
+            deployment = Deployment(project, environment, find_engine(say), running)
+            with _engine_errors("status", environment):
+                report["endpoints"] = deployment.outputs().get("endpoints", {})
+            if running:
+                report["sandbox"] = {"pid": running.pid, "aws": running.aws_url, "runtime": running.runtime_url}
+                report["live"] = daemon.live(running)
+    if as_json:
+        print_json(report)
+        return
+    _show_status(report)
+
+
+def _show_status(report: dict[str, Any]) -> None:
+    name = report["environment"]
+    if report.get("sandbox", ...) is None:
+        done(f"{name}: the embedded AWS is not running. `scaletozero up -e {name}` starts it.")
+        return
+    live = report.get("live", {}).get("endpoints", {})
+    rows = []
+    for endpoint, about in report["endpoints"].items():
+        now = live.get(about["name"], {})
+        rows.append(
+            (
+                endpoint,
+                about["name"],
+                now.get("status", "on AWS"),
+                f"{about['memory_mb']} MB",
+                about["max"],
+                len(now["instances"]) if now else "-",
+                len(now["cold_starts"]) if now else "-",
+                now.get("invocations", "-"),
+                about["digest"][:12],
+            )
+        )
+    table(("endpoint", "name", "status", "memory", "max", "warm", "cold starts", "calls", "artifact"), rows)
+    for what, why in report.get("live", {}).get("provided_here", {}).items():
+        say(f"provided by the sandbox itself: {what} ({why})")
+    if not rows:
+        done(f"{name}: nothing is deployed. `scaletozero up -e {name}` deploys it.")

@@ -1,0 +1,101 @@
+"""The base of every component: its token, what its children inherit, their names, their tags."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import pulumi
+
+from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.validation import LATER, Settings, parse
+from scaletozero.settings.names import logical_name, safe_name
+
+T = TypeVar("T", bound=Settings)
+
+_NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])*")
+
+
+class Component(pulumi.ComponentResource):
+    """A component resource whose children all carry its region, its tags and its name.
+
+    The caller's options reach this resource only: children inherit from it what the engine lets them inherit
+    (providers, protect, transforms, ...) and nothing else, so that no `parent`, `import_` or alias leaks into them.
+    """
+
+    # Not annotated: the plugin takes every annotation of a component for an output.
+    type_name = ""
+
+    def __init__(
+        self,
+        name: str,
+        opts: pulumi.ResourceOptions | None,
+        *,
+        region: str,
+        tags: Mapping[str, str],
+    ) -> None:
+        # No inputs: they would be stored in the state in clear, secrets among them.
+        super().__init__(self.type_name, name, None, opts)
+        self._component_name = name
+        self._region = region
+        self._own_tags = {"managed-by": "scaletozero", "stack": f"{pulumi.get_project()}/{pulumi.get_stack()}"}
+        self._tags = {**self._own_tags, **tags}
+
+    def child(self, suffix: str = "", *, limit: int | None = None) -> str:
+        """The logical name of a child; see `scaletozero.settings.names.logical_name`."""
+        return logical_name(self._component_name, suffix, limit=limit)
+
+    def physical_name(self, *, limit: int) -> str:
+        """A physical name for the one service object that callers address by name; unique over stacks."""
+        return safe_name(pulumi.get_project(), pulumi.get_stack(), self._component_name, limit=limit)
+
+    def options(self, *, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
+        """The options of a child."""
+        return pulumi.ResourceOptions(parent=self, depends_on=list(depends_on))
+
+
+def validated(
+    model: type[T], args: Mapping[str, Any], *, name: str, wired: Sequence[str] = ()
+) -> tuple[T, dict[str, pulumi.Output[Any]]]:
+    """Validates a component's args: at once what is plain, as soon as it is known what comes from other resources.
+
+    Args:
+        model: the settings of the component.
+        args: what the caller gave.
+        name: the component's name, the root of every finding's path.
+        wired: keys of `args` that may be outputs of other resources.
+
+    Returns:
+        The settings, with `LATER` for what is not known yet; and the wired args, each checked before it is used.
+
+    Raises:
+        FindingsError: with everything that is wrong.
+    """
+    if not _NAME.fullmatch(name):
+        raise refuse(
+            "the component's name",
+            "must begin with a letter and have letters, digits and single hyphens",
+            name,
+            "the services' own names are made from it, and they would refuse it",
+            "write a name such as `sentences`",
+        )
+    given = {key: value for key, value in args.items() if value is not None}
+    late = {key: value for key, value in given.items() if isinstance(value, pulumi.Output)}
+    if misplaced := [key for key in late if key not in wired]:
+        raise FindingsError(
+            Finding(
+                f"{name}.{key}",
+                "must be a plain value",
+                "an output of another resource",
+                "what it decides could not be checked before it exists",
+                "pass the value itself, for example from the stack's configuration",
+            )
+            for key in misplaced
+        )
+    settings = parse(model, {**given, **dict.fromkeys(late, LATER)}, name)
+
+    def check(known: dict[str, Any]) -> dict[str, Any]:
+        parse(model, {**given, **known}, name)
+        return known
+
+    checked = pulumi.Output.all(**late).apply(check) if late else pulumi.Output.from_input({})
+    return settings, {key: checked[key] if key in late else pulumi.Output.from_input(given.get(key)) for key in wired}

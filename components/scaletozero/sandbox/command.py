@@ -1,0 +1,115 @@
+"""Running the engine so that an interrupt stops it between two resources, not inside one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from pulumi.automation import CommandResult, PulumiCommand
+from pulumi.automation.errors import create_command_error
+
+Callback = Callable[[str], object]
+
+
+class EngineCommand(PulumiCommand):
+    """The engine's command line, in a process group of its own.
+
+    A terminal's Ctrl-C goes to every process of the foreground group. The engine would get it beside this process,
+    which serves the engine the program: whoever ended first would leave the other in the middle of a resource. So the
+    engine gets no signal from the terminal, and `interruptible` hands it exactly one per Ctrl-C.
+    """
+
+    def __init__(self, found: PulumiCommand) -> None:
+        self.command = found.command
+        self.version = found.version
+        self._running: set[subprocess.Popen[str]] = set()
+
+    def run(
+        self,
+        args: list[str],
+        cwd: str,
+        additional_env: Mapping[str, str],
+        on_output: Callback | None = None,
+        on_error: Callback | None = None,
+    ) -> CommandResult:
+        """Runs the engine; see `PulumiCommand.run`. A variable given as "" in `additional_env` with a name that
+        begins with `AWS_` is removed: it would otherwise override what is meant here.
+        """
+        env = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
+        env = {key: value for key, value in env.items() if value or not key.startswith("AWS_")}
+        folder = Path(self.command).parent
+        if folder.is_absolute():
+            env["PATH"] = os.pathsep.join([str(folder), env.get("PATH", "")])
+        command = [self.command, *([] if "--non-interactive" in args else ["--non-interactive"]), *args]
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=env,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        ) as process:
+            self._running.add(process)
+            try:
+                output, error = _follow(process.stdout, on_output), _follow(process.stderr, on_error)
+                stdout, stderr = output(), error()
+                code = process.wait()
+            finally:
+                self._running.discard(process)
+        result = CommandResult(stdout=stdout, stderr=stderr, code=code)
+        if code != 0:
+            raise create_command_error(result)
+        return result
+
+    @contextmanager
+    def interruptible(self, say: Callback) -> Iterator[None]:
+        """While it lasts, SIGINT and SIGTERM reach the engine and nothing else.
+
+        The first lets the engine finish what is under way and stop; the second stops it at once.
+        """
+        heard = 0
+
+        def forward(number: int, frame: FrameType | None) -> None:
+            nonlocal heard
+            heard += 1
+            if heard == 1:
+                say("stopping: what is under way is finished first; once more stops at once")
+            for process in list(self._running):
+                process.send_signal(signal.SIGINT)
+            if heard > 1 or not self._running:
+                raise KeyboardInterrupt
+
+        before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _follow(stream, callback: Callback | None) -> Callable[[], str]:
+    lines: list[str] = []
+
+    def read() -> None:
+        for line in stream:
+            lines.append(line.rstrip())
+            if callback:
+                callback(lines[-1])
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+
+    def finish() -> str:
+        thread.join()
+        return "\n".join(lines)
+
+    return finish

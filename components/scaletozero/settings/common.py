@@ -1,0 +1,88 @@
+"""Settings that more than one component takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
+from scaletozero.settings.regions import Region
+
+_TAG = re.compile(r"[\w .:/=+\-@]*")
+_KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]{1,64}")
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    for key, value in tags.items():
+        if not 1 <= len(key) <= 128 or not _TAG.fullmatch(key) or key.lower().startswith("aws:"):
+            rule = "must have 1 to 128 letters, digits, spaces or any of `_.:/=+-@`, and not begin with `aws:`"
+            reject(f"the key of a tag {rule}", "AWS would refuse the resource", at=key)
+        if len(value) > 256 or not _TAG.fullmatch(value):
+            rule = "must have at most 256 letters, digits, spaces or any of `_.:/=+-@`"
+            reject(f"the value of a tag {rule}", "AWS would refuse the resource", at=key)
+    if len(tags) > 40:
+        reject("may be at most 40", "AWS takes 50 tags a resource, some of which are the components' own")
+    return tags
+
+
+Tags = Annotated[dict[str, str], AfterValidator(_tags)]
+"""Tags of an AWS resource."""
+
+
+def _kms_key(value: str) -> str:
+    if not _KMS_KEY.fullmatch(value):
+        reject(
+            "must be the ARN of a KMS key",
+            "an alias can be moved to another key, and a policy cannot name it",
+            "write `arn:aws:kms:<region>:<account>:key/<id>`",
+        )
+    return value
+
+
+KmsKeyArn = Annotated[Text, AfterValidator(_kms_key), may_be_later]
+"""The ARN of a KMS key."""
+
+
+def _days(value: int) -> int:
+    if not 1 <= value <= 3650:
+        reject("must be from 1 to 3650 days", fix="write 30")
+    return value
+
+
+class ArtifactStoreOptions(Settings):
+    """What a user may declare of the bucket that holds the packaged models.
+
+    Attributes:
+        kms_key_arn: the KMS key for everything in it; S3's own encryption (AES-256) unless given.
+        keep_old_versions_days: how long an overwritten or deleted version stays recoverable.
+    """
+
+    kms_key_arn: KmsKeyArn | None = None
+    keep_old_versions_days: Annotated[Int, AfterValidator(_days)] = 30
+
+
+class ArtifactStoreSettings(ArtifactStoreOptions):
+    """`ArtifactStoreArgs`.
+
+    Attributes:
+        region: the AWS region of the bucket.
+        tags: further tags.
+    """
+
+    region: Region
+    tags: Tags = Field(default_factory=dict)
+
+    def conflicts(self) -> Iterable[Finding]:
+        return key_conflicts(self.kms_key_arn, self.region)
+
+
+def key_conflicts(key: str | Later | None, region: str, path: str = "kms_key_arn") -> list[Finding]:
+    """A KMS key of another region: S3 cannot use it, and the data would depend on that region."""
+    match = _KMS_KEY.fullmatch(key) if isinstance(key, str) else None
+    if not match or match["region"] == region:
+        return []
+    return [Finding(path, f"must be a key in {region}", match.string, "S3 would refuse every upload")]

@@ -1,0 +1,83 @@
+"""One environment: what a stack's settings file says under `scaletozero:environment`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Int, Settings, Text, reject
+from scaletozero.settings.common import ArtifactStoreOptions, Tags, key_conflicts
+from scaletozero.settings.regions import Region
+from scaletozero.settings.serverless import Serverless, image_conflicts
+
+_NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
+
+
+def _name(name: str) -> str:
+    if len(name) > 100 or not _NAME.fullmatch(name):
+        reject(
+            "must begin with a small letter and have small letters, digits and single hyphens, 100 at most",
+            "services would refuse the name",
+            "write a name such as `sentences`",
+        )
+    return name
+
+
+EndpointName = Annotated[Text, AfterValidator(_name)]
+"""The name of an endpoint in its environment."""
+
+
+def _port(value: int) -> int:
+    if not 0 <= value <= 65535:
+        reject("must be from 0 (any free port) to 65535")
+    return value
+
+
+Port = Annotated[Int, AfterValidator(_port)]
+
+
+def _idle(value: int) -> int:
+    if not 1 <= value <= 3600:
+        reject("must be from 1 to 3600 seconds")
+    return value
+
+
+class Sandbox(Settings):
+    """Makes an environment run on the embedded AWS of this machine, with no account.
+
+    Attributes:
+        aws_port: the port of the embedded AWS; 0 takes any free one.
+        runtime_port: the port of the embedded SageMaker Runtime, the one that answers queries.
+        idle_seconds: how long an idle model process stays. On SageMaker Serverless this is the service's own secret.
+    """
+
+    aws_port: Port = 4566
+    runtime_port: Port = 8477
+    idle_seconds: Annotated[Int, AfterValidator(_idle)] = 20
+
+
+class Environment(Settings):
+    """One stack's settings.
+
+    Attributes:
+        region: the AWS region of everything in it.
+        endpoints: name -> endpoint.
+        artifacts: the bucket that holds the packaged models.
+        tags: tags on everything.
+        sandbox: present where the environment runs on this machine instead of on AWS.
+    """
+
+    region: Region
+    endpoints: dict[EndpointName, Serverless]
+    artifacts: ArtifactStoreOptions = ArtifactStoreOptions()
+    tags: Tags = Field(default_factory=dict)
+    sandbox: Sandbox | None = None
+
+    def conflicts(self) -> Iterable[Finding]:
+        for name, endpoint in self.endpoints.items():
+            yield from image_conflicts(endpoint.image, self.region, f"endpoints.{name}.image")
+        yield from key_conflicts(self.artifacts.kms_key_arn, self.region, "artifacts.kms_key_arn")

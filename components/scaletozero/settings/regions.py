@@ -1,0 +1,44 @@
+"""Regions of AWS, as botocore's own tables have them: no network, no account."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from model_packaging.validation import Text, nearest, reject
+
+
+@cache
+def regions_of(service: str) -> dict[str, str]:
+    """Region -> partition, for every region in which botocore knows the service."""
+    import botocore.session  # 0.1 s, and only where a region is checked
+
+    session = botocore.session.Session()
+    return {
+        region: partition
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions(service, partition)
+    }
+
+
+def partition_of(region: str) -> str:
+    """The partition (`aws`, `aws-cn`, ...) of a region that was validated."""
+    return regions_of("sagemaker")[region]
+
+
+def _known(region: str) -> str:
+    known = regions_of("sagemaker")
+    if region not in known:
+        guess = nearest(region, known)
+        reject(
+            "must be a region in which SageMaker is offered",
+            "nothing could be created there",
+            f"write `{guess}`" if guess else "write a region such as `eu-central-1`",
+        )
+    return region
+
+
+Region = Annotated[Text, AfterValidator(_known)]
+"""The name of an AWS region in which SageMaker is offered."""

@@ -1,0 +1,15 @@
+"""The one program: reads the stack's environment and declares it."""
+
+from pathlib import Path
+
+import pulumi
+
+from model_packaging.findings import FindingsError
+from scaletozero.deploy import KEY, deploy, read_environment
+
+root = Path(__file__).resolve().parent.parent
+try:
+    environment = read_environment(pulumi.Config().require_object(KEY), root)
+except FindingsError as error:
+    raise pulumi.RunError(f"this environment cannot be deployed:\n{error}") from None
+deploy(environment, root)
