@@ -1,0 +1,213 @@
+"""Small surgery on ONNX graphs. Functions here change the model they are given and return it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
+
+SENTENCE = "sentence_embedding"
+
+
+def initializers(model: ModelProto) -> dict[str, TensorProto]:
+    """The graph's initializers by name."""
+    return {each.name: each for each in model.graph.initializer}
+
+
+def tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Every constant tensor in `graph` and its subgraphs: initializers, sparse ones' values, and tensor attributes."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield sparse.values
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            for inner in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
+                yield from tensors(inner)
+
+
+def nodes(graph: GraphProto) -> Iterator[NodeProto]:
+    """Every node in `graph` and its subgraphs."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
+                yield from nodes(inner)
+
+
+def keep_outputs(model: ModelProto, names: Iterable[str]) -> ModelProto:
+    """Leaves only the outputs `names` and what they are computed from."""
+    wanted = set(names)
+    producers = {output: node for node in model.graph.node for output in node.output}
+    used: set[str] = set()
+    pending = sorted(wanted)
+    while pending:
+        name = pending.pop()
+        if name in used:
+            continue
+        used.add(name)
+        if name in producers:
+            pending += [each for each in _reads(producers[name]) if each]
+    _keep(model.graph.node, [node for node in model.graph.node if used & set(node.output)])
+    _keep(model.graph.initializer, [each for each in model.graph.initializer if each.name in used])
+    _keep(model.graph.output, [each for each in model.graph.output if each.name in wanted])
+    _keep(model.graph.value_info, [each for each in model.graph.value_info if each.name in used])
+    return model
+
+
+def _reads(node: NodeProto) -> list[str]:
+    inside = [
+        name
+        for attribute in node.attribute
+        if attribute.HasField("g")
+        for each in nodes(attribute.g)
+        for name in each.input
+    ]
+    return [*node.input, *inside]
+
+
+def _keep(field: object, items: list) -> None:  # type: ignore[type-arg]
+    copies = [type(each).FromString(each.SerializeToString()) for each in items]
+    del field[:]  # type: ignore[attr-defined]
+    field.extend(copies)  # type: ignore[attr-defined]
+
+
+def rename_output(model: ModelProto, old: str, new: str) -> ModelProto:
+    """Adds `new` as the only output, equal to `old`."""
+    info = next(each for each in model.graph.output if each.name == old)
+    model.graph.node.append(helper.make_node("Identity", [old], [new], name=f"as_{new}"))
+    kind = info.type.tensor_type.elem_type
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(new, kind, ["batch", "dimension"]))
+    return model
+
+
+def pool_mean(model: ModelProto, tokens: str) -> ModelProto:
+    """Makes the mean of `tokens` (batch, sequence, dimension) over the attention mask the only output,
+    `sentence_embedding`.
+    """
+    graph = model.graph
+    graph.initializer.extend(
+        [
+            numpy_helper.from_array(np.array([1], np.int64), "pool_sequence_axis"),
+            numpy_helper.from_array(np.array([2], np.int64), "pool_last_axis"),
+            numpy_helper.from_array(np.array(1e-9, np.float32), "pool_least"),
+        ]
+    )
+    steps = [
+        ("Cast", ["attention_mask"], "pool_mask", {"to": TensorProto.FLOAT}),
+        ("Unsqueeze", ["pool_mask", "pool_last_axis"], "pool_mask_3d", {}),
+        ("Mul", [tokens, "pool_mask_3d"], "pool_masked", {}),
+        ("ReduceSum", ["pool_masked", "pool_sequence_axis"], "pool_sum", {"keepdims": 0}),
+        ("ReduceSum", ["pool_mask_3d", "pool_sequence_axis"], "pool_count", {"keepdims": 0}),
+        ("Max", ["pool_count", "pool_least"], "pool_count_safe", {}),
+        ("Div", ["pool_sum", "pool_count_safe"], SENTENCE, {}),
+    ]
+    graph.node.extend(helper.make_node(op, inputs, [out], name=out, **extra) for op, inputs, out, extra in steps)
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info(SENTENCE, TensorProto.FLOAT, ["batch", "dimension"]))
+    return model
+
+
+def weight_matmuls(model: ModelProto) -> dict[str, NodeProto]:
+    """MatMul nodes whose second operand is a two-dimensional float32 weight, by the node's name."""
+    held = initializers(model)
+    return {
+        node.name: node
+        for node in model.graph.node
+        if node.op_type == "MatMul"
+        and node.input[1] in held
+        and len(held[node.input[1]].dims) == 2
+        and held[node.input[1]].data_type == TensorProto.FLOAT
+    }
+
+
+def embedding_tables(model: ModelProto, least_bytes: int = 65_536) -> dict[str, list[NodeProto]]:
+    """Two-dimensional float32 weights of at least `least_bytes` that are only read by Gather on axis 0, with those
+    nodes.
+    """
+    found: dict[str, list[NodeProto]] = {}
+    other: set[str] = set()
+    for node in model.graph.node:
+        for position, name in enumerate(node.input):
+            axis = next((each.i for each in node.attribute if each.name == "axis"), 0)
+            if node.op_type == "Gather" and position == 0 and axis == 0:
+                found.setdefault(name, []).append(node)
+            else:
+                other.add(name)
+    held = initializers(model)
+    return {
+        name: readers
+        for name, readers in found.items()
+        if name in held
+        and name not in other
+        and held[name].data_type == TensorProto.FLOAT
+        and len(held[name].dims) == 2
+        and 4 * held[name].dims[0] * held[name].dims[1] >= least_bytes
+    }
+
+
+def quantize_rows(model: ModelProto) -> ModelProto:
+    """Stores each embedding table as int8 with one scale a row (symmetric, 127 steps), decoded after the look-up."""
+    tables = embedding_tables(model)
+    held = initializers(model)
+    for name in tables:
+        codes, scales = row_codes(numpy_helper.to_array(held[name]))
+        model.graph.initializer.remove(held[name])
+        model.graph.initializer.extend(
+            [numpy_helper.from_array(codes, f"{name}_rows"), numpy_helper.from_array(scales, f"{name}_row_scales")]
+        )
+    replaced: list[NodeProto] = []
+    for node in model.graph.node:
+        if node.op_type != "Gather" or node.input[0] not in tables:
+            replaced.append(node)
+            continue
+        table, indices, out = node.input[0], node.input[1], node.output[0]
+        replaced += [
+            helper.make_node("Gather", [f"{table}_rows", indices], [f"{out}_codes"], name=f"{out}_codes", axis=0),
+            helper.make_node("Cast", [f"{out}_codes"], [f"{out}_steps"], name=f"{out}_steps", to=TensorProto.FLOAT),
+            helper.make_node("Gather", [f"{table}_row_scales", indices], [f"{out}_scale"], name=f"{out}_scale", axis=0),
+            helper.make_node("Mul", [f"{out}_steps", f"{out}_scale"], [out], name=f"{out}_row"),
+        ]
+    _keep(model.graph.node, replaced)
+    return model
+
+
+def row_codes(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """int8 codes and the float32 scale of each row, of shape (rows, 1), such that codes * scales is near `table`."""
+    scales = np.abs(table).max(axis=1, keepdims=True) / 127
+    scales[scales == 0] = 1
+    return np.rint(table / scales).astype(np.int8), scales.astype(np.float32)
+
+
+def restore(quantized: ModelProto, original: ModelProto, names: Iterable[str]) -> ModelProto:
+    """A copy of `quantized` in which the MatMul nodes `names` of `original` compute in float32 again."""
+    model = ModelProto()
+    model.CopyFrom(quantized)
+    matmuls, held = weight_matmuls(original), initializers(original)
+    back = {matmuls[name].output[0]: matmuls[name] for name in names}
+    replaced = []
+    for node in model.graph.node:
+        for output in node.output:
+            if output in back:
+                replaced.append(back[output])
+                break
+        else:
+            replaced.append(node)
+    present = initializers(model)
+    for node in back.values():
+        if node.input[1] not in present:
+            model.graph.initializer.append(held[node.input[1]])
+            present[node.input[1]] = held[node.input[1]]
+    _keep(model.graph.node, replaced)
+    return keep_outputs(model, [each.name for each in model.graph.output])
+
+
+def save(model: ModelProto, path: object) -> None:
+    """Writes `model` with its weights inside."""
+    onnx.save_model(model, str(path))

@@ -1,0 +1,196 @@
+"""The manifest: what an artifact is, and the evidence for it, in one versioned JSON document."""
+
+from __future__ import annotations
+
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = "scaletozero.manifest/1"
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Frozen):
+    """The model that was packaged: file name, sha256 over model and external data, bytes, revision, tokenizer's
+    sha256.
+    """
+
+    file: str
+    sha256: str = Field(pattern=_SHA256)
+    size: int = Field(ge=1)
+    revision: str | None
+    tokenizer_sha256: str = Field(pattern=_SHA256)
+    licence: str
+
+
+class FileEntry(_Frozen):
+    """One file in the archive: path, bytes, sha256, and what it is for."""
+
+    path: str
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=_SHA256)
+    role: Literal["card", "graph", "weights", "tokenizer"]
+
+
+class ArchiveEntry(_Frozen):
+    """The archive beside the manifest.
+
+    Attributes:
+        compression: stored (gzip level 0) or gzip.
+        size, sha256: of the archive itself, bytes and hex.
+        unpacked_size: bytes of the files in it.
+        gzip_ratio: compressed over unpacked size at gzip level 6.
+        break_even_mb_per_s: the download rate above which `stored` starts sooner than `gzip`; 10^6 bytes per second.
+    """
+
+    file: str
+    compression: Literal["stored", "gzip"]
+    size: int = Field(ge=1)
+    sha256: str = Field(pattern=_SHA256)
+    unpacked_size: int = Field(ge=1)
+    gzip_ratio: float
+    break_even_mb_per_s: float
+
+
+class InputOutput(_Frozen):
+    """What the served model takes and gives: media types, bytes, tokens, numbers per answer."""
+
+    content_types: tuple[str, ...]
+    max_payload_bytes: int
+    max_inputs: int
+    max_length: int
+    dimension: int
+
+
+class Quality(_Frozen):
+    """Closeness to the unquantized model's answers on `n` texts.
+
+    Attributes:
+        cosine_mean, cosine_min, cosine_p1: per text, mean, minimum and first percentile.
+        spearman: rank correlation of the similarities of all pairs.
+        top1, top5: share of texts with the same nearest neighbour, and mean overlap of the five nearest.
+    """
+
+    n: int
+    cosine_mean: float
+    cosine_min: float
+    cosine_p1: float
+    spearman: float
+    top1: float
+    top5: float
+
+
+class Speed(_Frozen):
+    """One text on one thread, short and of `long_tokens` tokens: median milliseconds, and the ratio of the fastest
+    runs to the source's.
+    """
+
+    short_ms: float
+    long_ms: float
+    source_short_ms: float
+    source_long_ms: float
+    long_tokens: int
+    short_ratio: float
+    long_ratio: float
+
+
+class Candidate(_Frozen):
+    """One recipe that was tried, with what was measured, or why it was dropped.
+
+    Attributes:
+        recipe: its name.
+        size: bytes of graph and weights, and `size_ratio` over the source's.
+        kept: weights that it keeps at higher precision.
+        load_ms, peak_rss_mb: of a fresh process that loads it and answers once.
+        outcome: `chosen`, or the reason against it.
+    """
+
+    recipe: str
+    kept: tuple[str, ...] = ()
+    size: int | None = None
+    size_ratio: float | None = None
+    quality: Quality | None = None
+    speed: Speed | None = None
+    load_ms: float | None = None
+    peak_rss_mb: float | None = None
+    outcome: str
+
+
+class Memory(_Frozen):
+    """Memory of a serving process.
+
+    Attributes:
+        start_rss_mb: the most it held up to its first answer, in MB (10^6 bytes).
+        peak_rss_mb: the most it held under the largest request there can be, in MB (10^6 bytes).
+        recommended_mb: the endpoint memory to choose, in AWS's MB (2^20 bytes).
+    """
+
+    start_rss_mb: float
+    peak_rss_mb: float
+    recommended_mb: int
+
+
+class ColdStart(_Frozen):
+    """Median milliseconds of `n` fresh processes, from the unpacked model to the first answer, and of the source the
+    same way.
+    """
+
+    n: int
+    phases: dict[str, float]
+    total_ms: float
+    source_total_ms: float
+
+
+class Environment(_Frozen):
+    """The machine that everything was measured on."""
+
+    cpu: str
+    cpus: int
+    vnni: bool
+    python: str
+    onnxruntime: str
+    onnx: str
+    tokenizers: str
+
+
+class Manifest(_Frozen):
+    """An artifact and its evidence.
+
+    Attributes:
+        key: sha256 over everything that decides the artifact: spec, sources, probe, machine and libraries.
+        recipe: of the candidate that was chosen.
+        io: what the served model takes and gives.
+        floor: the quality that was asked for.
+        probe_sha256: of the texts it was measured on.
+    """
+
+    schema_: Literal["scaletozero.manifest/1"] = Field(default=SCHEMA, alias="schema")
+    name: str
+    key: str = Field(pattern=_SHA256)
+    task: str
+    target: str
+    recipe: str
+    source: Source
+    archive: ArchiveEntry
+    files: tuple[FileEntry, ...] = Field(min_length=1)
+    io: InputOutput
+    floor: dict[str, float]
+    probe_sha256: str = Field(pattern=_SHA256)
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+    memory: Memory
+    cold_start: ColdStart
+    environment: Environment
+
+    @property
+    def chosen(self) -> Candidate:
+        """The candidate that was packaged."""
+        return next(each for each in self.candidates if each.recipe == self.recipe)
+
+    def to_json(self) -> str:
+        """The canonical text: sorted keys, two spaces, one newline at the end."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True) + "\n"

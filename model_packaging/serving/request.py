@@ -1,0 +1,46 @@
+"""What a request may be. Standard library only, so that it can be refused before the libraries are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MAX_PAYLOAD = 4 * 1024 * 1024  # SageMaker serverless inference: 4 MB a request
+MAX_INPUTS = 512  # 512 embeddings of 768 numbers fill the 4 MB that a serverless answer may have
+
+
+class BadRequestError(ValueError):
+    """The request is not what the model takes, with the reason."""
+
+
+def texts_of(request: Any) -> list[str]:
+    """The texts in a decoded JSON request.
+
+    Raises:
+        BadRequestError: with what was expected, where, and what was there.
+    """
+    if isinstance(request, dict):
+        unknown = sorted(set(request) - {"inputs"})
+        if unknown or "inputs" not in request:
+            got = f"unknown key {unknown[0]!r}" if unknown else "no such key"
+            raise BadRequestError(f'expected {{"inputs": ["text", ...]}}, got {got}')
+        request = request["inputs"]
+    texts = [request] if isinstance(request, str) else request
+    if not isinstance(texts, list):
+        raise BadRequestError(f"inputs: expected a text or a list of texts, got {_json_type(texts)}")
+    if not texts:
+        raise BadRequestError("inputs: expected at least one text, got an empty list")
+    if len(texts) > MAX_INPUTS:
+        raise BadRequestError(f"inputs: expected at most {MAX_INPUTS} texts, got {len(texts)}")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise BadRequestError(f"inputs[{index}]: expected a text, got {_json_type(text)}")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise BadRequestError(f"inputs[{index}]: expected valid Unicode, got a lone surrogate") from error
+    return texts
+
+
+def _json_type(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null")

@@ -1,0 +1,171 @@
+"""SageMaker's container contract over HTTP: `GET /ping`, `POST /invocations`, SIGTERM drains."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socketserver
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from model_packaging.serving import environment
+from model_packaging.serving.request import MAX_PAYLOAD, BadRequestError
+from model_packaging.serving.start import NotServableError, start
+
+if TYPE_CHECKING:
+    from model_packaging.serving.runtime import Runtime
+
+DRAIN_SECONDS = 25.0  # SageMaker sends SIGKILL 30 s after SIGTERM
+IDLE_SECONDS = 60.0  # a connection on which nobody asks
+
+
+class State:
+    """What the handlers share: the runtime once it is ready, and how many requests are being answered."""
+
+    def __init__(self) -> None:
+        self.runtime: Runtime | None = None
+        self.phases: dict[str, float] = {}
+        self.draining = False
+        self._busy = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._busy += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._busy -= 1
+            self._changed.notify_all()
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Waits until no request is being answered, at most `seconds`; whether that came."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._busy == 0, seconds)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "scaletozero"
+    sys_version = ""
+    timeout = IDLE_SECONDS
+    state: State
+
+    def do_GET(self) -> None:
+        if self.path.partition("?")[0] != "/ping":
+            self._refuse(404, f"no such path: {self.path}; there are GET /ping and POST /invocations")
+            return
+        state = self.state
+        ready = state.runtime is not None and not state.draining
+        status = "ready" if ready else "draining" if state.draining else "loading"
+        self._send(200 if ready else 503, {"status": status, "phases": state.phases})
+
+    def do_POST(self) -> None:
+        with self.state:
+            self._invoke()
+
+    def _invoke(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdigit()):
+            self._refuse(411, "Content-Length is required")
+            return
+        if int(length) > MAX_PAYLOAD:
+            self._refuse(413, f"a request may have at most {MAX_PAYLOAD} bytes, got {length}")
+            return
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            return
+        if self.path.partition("?")[0] != "/invocations":
+            self._refuse(404, f"no such path: {self.path}; there are GET /ping and POST /invocations")
+            return
+        media = self.headers.get_content_type() if "Content-Type" in self.headers else "application/json"
+        if media != "application/json":
+            self._refuse(415, f"Content-Type must be application/json, got {media}")
+            return
+        runtime = self.state.runtime
+        if runtime is None:
+            self._refuse(503, "the model is loading")
+            return
+        try:
+            request = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            self._refuse(400, f"the body is not JSON: {error}")
+            return
+        try:
+            answer = runtime.answer(request)
+        except BadRequestError as error:
+            self._refuse(400, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever the model raises, the process stays up and says so
+            self.log_error("inference failed: %r", error)
+            self._refuse(500, f"the inference failed: {error}")
+        else:
+            self._send(200, answer)
+
+    def _refuse(self, code: int, reason: str) -> None:
+        self.close_connection = self.close_connection or code in (404, 411, 413)
+        self._send(code, {"error": reason})
+
+    def _send(self, code: int, content: dict[str, Any]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Logs refusals only: CloudWatch bills each line, and SageMaker pings every few seconds."""
+        if isinstance(code, int) and code >= 400 and code != 503:
+            super().log_request(code, size)
+
+
+class Server(ThreadingHTTPServer):
+    """Accepts at once (SageMaker waits 250 ms for it) and never waits for an idle connection."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def server_bind(self) -> None:
+        """Binds without HTTPServer's reverse look-up of the host's name, which can take seconds in a container."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[0], self.server_address[1]  # type: ignore[assignment]
+
+
+def serve() -> int:
+    """Serves the model of the environment until SIGTERM or SIGINT; returns the exit status, 1 when it cannot be
+    served.
+    """
+    state = State()
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    host, port = environment.address()
+    try:
+        server = Server((host, port), type("BoundHandler", (Handler,), {"state": state}))
+    except OSError as error:
+        print(f"model_packaging.serving: cannot listen on {host}:{port}: {error.strerror}", file=sys.stderr)
+        return 1
+    listening = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    listening.start()
+    began = time.perf_counter()
+    try:
+        runtime, phases = start(environment.model_dir(), environment.threads())
+    except NotServableError as error:
+        print(f"model_packaging.serving: {error}", file=sys.stderr)
+        return 1
+    state.runtime, state.phases = runtime, phases
+    print(f"ready after {(time.perf_counter() - began) * 1000:.0f} ms of loading: {json.dumps(phases)}", flush=True)
+    stopped.wait()
+    state.draining = True
+    drained = state.wait_idle(DRAIN_SECONDS)
+    server.shutdown()
+    server.server_close()
+    return 0 if drained else 1

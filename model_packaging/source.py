@@ -1,0 +1,426 @@
+"""The first stage: is this a model that can be packaged and served, and what is it. Nothing here trusts a name or a
+path in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from google.protobuf.message import DecodeError
+from onnx import ModelProto, TensorProto, numpy_helper
+
+from model_packaging import graph
+from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.magic import RUNS_CODE, sniff_file
+from model_packaging.spec import PackageSpec
+
+DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"}
+TEXT_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+DEFAULT_LENGTH = 512
+PROTOBUF_LIMIT = 2**31 - 2**20  # a serialised message may have 2 GiB
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that passed inspection.
+
+    Attributes:
+        model: its graph with every weight in memory, only the output `output` left.
+        output: the name of that output, float32 of shape (batch, dimension).
+        dimension: numbers in one embedding.
+        tokenizer: tokenizer.json, decoded.
+        pad_id: the token id that fills a batch.
+        max_length: tokens of a text that are read.
+        sha256: over the model file and its external data, hex; `size`: their bytes.
+        tokenizer_sha256: of tokenizer.json, hex.
+    """
+
+    model: ModelProto
+    output: str
+    dimension: int
+    tokenizer: dict[str, Any]
+    pad_id: int
+    max_length: int
+    sha256: str
+    size: int
+    tokenizer_sha256: str
+
+
+def inspect_source(spec: PackageSpec) -> Source:
+    """Reads and checks the model and the tokenizer of `spec`.
+
+    Raises:
+        FindingsError: everything that stands against packaging them, as far as each can be told.
+    """
+    model, digest, size = read_model(spec.source)
+    tokenizer = _read_tokenizer(spec.tokenizer)
+    findings = [*_inputs(spec, model), *_weights(spec, model)]
+    if findings:
+        raise FindingsError(findings)
+    vocabulary = tokenizer_size(tokenizer)
+    max_length = spec.max_length or (tokenizer.get("truncation") or {}).get("max_length") or DEFAULT_LENGTH
+    findings = _vocabulary(spec, model, vocabulary)
+    if findings:
+        raise FindingsError(findings)
+    output, dimension = _one_output(spec, model, max_length)
+    pad_id = (tokenizer.get("padding") or {}).get("pad_id") or _pad_of(tokenizer)
+    sha = hashlib.sha256(spec.tokenizer.read_bytes()).hexdigest()
+    return Source(model, output, dimension, tokenizer, pad_id, max_length, digest, size, sha)
+
+
+def read_model(path: Path) -> tuple[ModelProto, str, int]:
+    """The ONNX model at `path` with its external data in memory, their sha256 (hex) and their bytes.
+
+    Raises:
+        FindingsError: missing; not ONNX (a pickle is named as one); external data that is not a plain file beside it;
+            operators of an unknown domain; newer than this runtime.
+    """
+    if not path.is_file():
+        raise refuse(
+            str(path), "the model must be an .onnx file", "no such file", "", "name the file that was exported"
+        )
+    kind = sniff_file(path)
+    if kind != "onnx":
+        raise refuse(
+            str(path),
+            "the model must be ONNX",
+            f"a {kind} file" if kind != "unknown" else "bytes of no known model format",
+            RUNS_CODE.get(kind, "the runtime cannot load it"),
+            "export the model to ONNX and name that file",
+        )
+    try:
+        model = onnx.load_model(str(path), load_external_data=False)
+    except DecodeError as error:
+        raise refuse(
+            str(path), "the model must be ONNX", "bytes that do not decode (truncated?)", "", "export or copy it again"
+        ) from error
+    if not model.graph.node:
+        raise refuse(str(path), "the model must have a graph", "no operators in it", "", "export the model again")
+    findings = [*_external(path, model), *_domains(path, model), *_versions(path, model)]
+    if findings:
+        raise FindingsError(findings)
+    digest = hashlib.sha256(path.read_bytes())
+    size = path.stat().st_size
+    for location in sorted(_locations(model)):
+        data = path.parent / location
+        digest.update(data.read_bytes())
+        size += data.stat().st_size
+    if size >= PROTOBUF_LIMIT:
+        raise refuse(
+            str(path),
+            f"the model may have at most {PROTOBUF_LIMIT} bytes",
+            str(size),
+            "it would not fit into a serverless endpoint's memory while it loads",
+            "package it for a GPU target",
+        )
+    onnx.load_external_data_for_model(model, str(path.parent))
+    _loads(path, model)
+    return model, digest.hexdigest(), size
+
+
+def _locations(model: ModelProto) -> dict[str, list[TensorProto]]:
+    found: dict[str, list[TensorProto]] = {}
+    for tensor in graph.tensors(model.graph):
+        if tensor.data_location == TensorProto.EXTERNAL:
+            found.setdefault(_external_field(tensor, "location"), []).append(tensor)
+    return found
+
+
+def _external_field(tensor: TensorProto, key: str) -> str:
+    return next((each.value for each in tensor.external_data if each.key == key), "")
+
+
+def _external(path: Path, model: ModelProto) -> list[Finding]:
+    """onnx itself has let links and parent paths through more than once, so every rule is checked here, before it
+    reads.
+    """
+    findings = []
+    for location, found in _locations(model).items():
+        where = f"{path}: external data {location!r}"
+        data = path.parent / location
+        if (
+            not location
+            or location in (".", "..")
+            or Path(location).name != location
+            or "\\" in location
+            or "\0" in location
+        ):
+            findings.append(
+                Finding(
+                    where,
+                    "must be a plain file name beside the model",
+                    repr(location),
+                    "a file outside the model's folder would be read into the artifact",
+                    "save the model again with its weights beside it",
+                )
+            )
+            continue
+        try:
+            status = os.lstat(data)
+        except OSError as error:
+            findings.append(Finding(where, "must exist", error.strerror or "", "", "copy it beside the model"))
+            continue
+        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+            findings.append(
+                Finding(
+                    where,
+                    "must be a regular file of its own",
+                    "a link or a special file",
+                    "a file outside the model's folder would be read into the artifact",
+                    "copy the file itself",
+                )
+            )
+            continue
+        for tensor in found:
+            start, length = (_external_field(tensor, key) or "0" for key in ("offset", "length"))
+            inside = start.isdecimal() and length.isdecimal() and int(start) + int(length) <= status.st_size
+            if not inside:
+                findings.append(
+                    Finding(
+                        f"{where}, tensor {tensor.name!r}",
+                        f"must lie inside the file's {status.st_size} bytes",
+                        f"offset {start}, length {length}",
+                        "the model is truncated",
+                        "copy it again",
+                    )
+                )
+    return findings
+
+
+def _domains(path: Path, model: ModelProto) -> list[Finding]:
+    local = {(each.domain, each.name) for each in model.functions}
+    custom = sorted(
+        {
+            f"{node.domain}::{node.op_type}"
+            for node in graph.nodes(model.graph)
+            if node.domain not in DOMAINS and (node.domain, node.op_type) not in local
+        }
+    )
+    if not custom:
+        return []
+    return [
+        Finding(
+            str(path),
+            "may use operators of ONNX and of ONNX Runtime only",
+            f"custom operators {', '.join(custom)}",
+            "the serving container has no library for them",
+            "export the model without them",
+        )
+    ]
+
+
+def _versions(path: Path, model: ModelProto) -> list[Finding]:
+    findings = []
+    if model.ir_version > onnx.IR_VERSION:
+        findings.append(
+            Finding(
+                str(path),
+                f"may have IR version {onnx.IR_VERSION} at most",
+                str(model.ir_version),
+                "it is newer than the runtime that would serve it",
+                "export it for an older ONNX version, or update onnx and onnxruntime",
+            )
+        )
+    newest = onnx.defs.onnx_opset_version()
+    for opset in model.opset_import:
+        if opset.domain in ("", "ai.onnx") and opset.version > newest:
+            findings.append(
+                Finding(
+                    str(path),
+                    f"may have opset {newest} at most",
+                    str(opset.version),
+                    "it is newer than the runtime that would serve it",
+                    f"export it with opset_version={newest} or lower",
+                )
+            )
+    return findings
+
+
+def _loads(path: Path, model: ModelProto) -> None:
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    except Exception as error:
+        text = str(error)
+        newer = "Unsupported model IR version" in text or "is under development" in text
+        raise refuse(
+            str(path),
+            f"must load in onnxruntime {ort.__version__}",
+            text.splitlines()[0][:300],
+            "it is newer than the runtime that would serve it" if newer else "no endpoint could serve it",
+            "export it with an older opset" if newer else "export the model again and check it with onnxruntime",
+        ) from error
+
+
+def _inputs(spec: PackageSpec, model: ModelProto) -> list[Finding]:
+    held = graph.initializers(model)
+    inputs = [each for each in model.graph.input if each.name not in held]
+    names = {each.name for each in inputs}
+    findings = []
+    if not {"input_ids", "attention_mask"} <= names <= TEXT_INPUTS:
+        findings.append(
+            Finding(
+                str(spec.source),
+                f"a model for {spec.task} takes input_ids, attention_mask and at most token_type_ids",
+                ", ".join(sorted(names)) or "no inputs",
+                "the server would not know what to feed it",
+                "export it with these input names",
+            )
+        )
+    for each in inputs:
+        kind, shape = each.type.tensor_type.elem_type, each.type.tensor_type.shape.dim
+        if kind != TensorProto.INT64 or len(shape) != 2 or any(dim.dim_value for dim in shape):
+            findings.append(
+                Finding(
+                    f"{spec.source}: input {each.name}",
+                    "must be int64 of any batch and any length",
+                    _type_of(kind, shape),
+                    "texts of other lengths could not be answered",
+                    "export it with dynamic axes",
+                )
+            )
+    return findings
+
+
+def _type_of(kind: int, shape: Iterable[Any]) -> str:
+    return f"{TensorProto.DataType.Name(kind)}[{', '.join(each.dim_param or str(each.dim_value) for each in shape)}]"
+
+
+def _weights(spec: PackageSpec, model: ModelProto) -> list[Finding]:
+    floats = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
+    bad = []
+    for tensor in graph.tensors(model.graph):
+        if tensor.data_type in floats:
+            values = numpy_helper.to_array(tensor).astype(np.float32, copy=False)
+            # Exporters write an attention mask's -inf as a scalar constant; in a weight it is a mistake.
+            if np.isnan(values).any() or (values.size > 1 and np.isinf(values).any()):
+                bad.append(tensor.name or "a constant")
+    if not bad:
+        return []
+    return [
+        Finding(
+            str(spec.source),
+            "weights must be finite",
+            f"NaN or infinity in {', '.join(bad[:5])}{' and others' if len(bad) > 5 else ''}",
+            "every answer would be NaN",
+            "train or export the model again",
+        )
+    ]
+
+
+def _read_tokenizer(path: Path) -> dict[str, Any]:
+    from tokenizers import Tokenizer
+
+    if not path.is_file():
+        raise refuse(
+            str(path), "the tokenizer must be a tokenizer.json", "no such file", "", "name the model's tokenizer.json"
+        )
+    kind = sniff_file(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if kind == "json" else None
+        if content is not None:
+            Tokenizer.from_file(str(path))
+    except Exception as error:
+        raise refuse(
+            str(path), "the tokenizer must be a tokenizer.json", str(error)[:200], "", "name the model's tokenizer.json"
+        ) from error
+    if not isinstance(content, dict):
+        raise refuse(
+            str(path),
+            "the tokenizer must be a tokenizer.json",
+            f"a {kind} file",
+            RUNS_CODE.get(kind, ""),
+            "save the fast tokenizer of the model (`tokenizer.json`)",
+        )
+    return content
+
+
+def tokenizer_size(tokenizer: dict[str, Any]) -> int:
+    """The number of ids a tokenizer.json can give: its largest id plus one."""
+    vocabulary = (tokenizer.get("model") or {}).get("vocab") or {}
+    ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else list(range(len(vocabulary)))
+    ids += [each["id"] for each in tokenizer.get("added_tokens") or []]
+    return max(ids, default=-1) + 1
+
+
+def _pad_of(tokenizer: dict[str, Any]) -> int:
+    return next(
+        (each["id"] for each in tokenizer.get("added_tokens") or [] if each["content"] in ("[PAD]", "<pad>")), 0
+    )
+
+
+def _vocabulary(spec: PackageSpec, model: ModelProto, size: int) -> list[Finding]:
+    rows = [
+        graph.initializers(model)[name].dims[0]
+        for name, readers in graph.embedding_tables(model, least_bytes=0).items()
+        if any(node.input[1] == "input_ids" for node in readers)
+    ]
+    if not rows or 0.9 * rows[0] <= size <= rows[0]:
+        return []
+    consequence = (
+        "ids beyond the table fail at run time" if size > rows[0] else "texts would be cut into the wrong words"
+    )
+    return [
+        Finding(
+            str(spec.tokenizer),
+            f"the tokenizer must match the model, whose vocabulary has {rows[0]} entries",
+            f"a tokenizer with {size}",
+            consequence,
+            "name the tokenizer.json that the model was trained with",
+        )
+    ]
+
+
+def _one_output(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[str, int]:
+    """Leaves one float output (batch, dimension): the model's own, else the mean of its token embeddings."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+
+    def run(length: int) -> dict[str, np.ndarray]:
+        feeds = {each.name: np.ones((2, length), np.int64) for each in session.get_inputs()}
+        return dict(zip(names, session.run(names, feeds), strict=True))  # type: ignore[arg-type]
+
+    try:
+        found, shorter = run(max_length), run(max_length - 1)
+    except Exception as error:
+        raise refuse(
+            str(spec.source),
+            f"must answer texts of {max_length} tokens",
+            str(error).splitlines()[0][:300],
+            "the endpoint would fail on long texts",
+            "set max_length to what the model was trained with",
+        ) from error
+    floats = {name: value for name, value in found.items() if value.dtype == np.float32 and value.shape[:1] == (2,)}
+    pooled = [name for name, value in floats.items() if value.ndim == 2 and value.shape == shorter[name].shape]
+    tokens = [name for name, value in floats.items() if value.ndim == 3 and value.shape[1] == max_length]
+    if pooled:
+        name = "sentence_embedding" if "sentence_embedding" in pooled else pooled[0]
+        if name != graph.SENTENCE:
+            graph.rename_output(model, name, graph.SENTENCE)
+    elif tokens:
+        name = "last_hidden_state" if "last_hidden_state" in tokens else tokens[0]
+        graph.pool_mean(model, name)
+    else:
+        raise refuse(
+            str(spec.source),
+            f"a model for {spec.task} gives float32 of (batch, sequence, dimension) or (batch, dimension)",
+            ", ".join(f"{each} {found[each].dtype}{list(found[each].shape)}" for each in names),
+            "there is nothing to return",
+            "export the encoder, not only a head on top of it",
+        )
+    graph.keep_outputs(model, [graph.SENTENCE])
+    return graph.SENTENCE, int(floats[name].shape[-1])

@@ -1,0 +1,107 @@
+"""The folder where a run keeps each stage's result, so that a killed run starts again where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import onnx
+from onnx import ModelProto
+
+from model_packaging.findings import refuse
+
+
+def key_of(*parts: object) -> str:
+    """A sha256 (hex) over the JSON of `parts`: results are only taken from a run that had the same."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class Work:
+    """Results of one run, by name; each is whole or not there.
+
+    One run at a time may use it, as a context: leaving it without an error removes it.
+
+    Raises:
+        FindingsError: another run is using it.
+    """
+
+    def __init__(self, root: Path, key: str) -> None:
+        self._root = root
+        self._folder = root / key[:16]
+        self._lock: int | None = None
+
+    def __enter__(self) -> Work:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self._root)
+        for stale in self._folder.glob("*.partial"):
+            _remove(stale)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            shutil.rmtree(self._root)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def value(self, name: str, compute: Callable[[], Any]) -> Any:
+        """A JSON value."""
+        path = self._folder / f"{name}.json"
+        if not path.exists():
+            partial = path.with_name(path.name + ".partial")
+            partial.write_text(json.dumps(compute()), encoding="utf-8")
+            partial.replace(path)
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def model(self, name: str, compute: Callable[[], ModelProto]) -> ModelProto:
+        """An ONNX model with its weights inside."""
+        path = self._folder / f"{name}.onnx"
+        if path.exists():
+            return onnx.load_model(str(path))
+        model = compute()
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(model.SerializeToString())
+        partial.replace(path)
+        return model
+
+    def folder(self, name: str, build: Callable[[Path], None]) -> Path:
+        """A folder that `build` fills."""
+        path = self._folder / name
+        if not path.exists():
+            partial = path.with_name(name + ".partial")
+            partial.mkdir()
+            build(partial)
+            partial.rename(path)
+        return path
+
+
+def _lock(root: Path) -> int:
+    import fcntl
+
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(handle)
+        raise refuse(
+            str(root),
+            "one run at a time may use it",
+            "another run is at work",
+            "",
+            "wait for it, or name another `out`",
+        ) from error
+    return handle
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
