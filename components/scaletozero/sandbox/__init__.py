@@ -1,0 +1,1 @@
+"""The embedded default: the real engine, an embedded AWS, and models in real processes."""

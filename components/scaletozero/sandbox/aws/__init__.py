@@ -1,0 +1,1 @@
+"""The embedded AWS: moto's server, what moto lacks, and the runtime that serves real models."""

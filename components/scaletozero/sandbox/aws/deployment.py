@@ -1,0 +1,64 @@
+"""What an endpoint runs, resolved when it is created or updated: SageMaker, too, keeps its own copy from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One variant of one endpoint configuration.
+
+    Attributes:
+        region, endpoint, variant, config: names.
+        model_data_url: s3:// address of the artifact; empty when the image has the model in it.
+        environment: the model's own variables.
+        memory_mb: memory of one instance; None on an instance type.
+        maximum: most instances at a time; a request above it is throttled.
+        provisioned: instances that stay warm.
+        serverless: whether it scales by itself between the two.
+    """
+
+    region: str
+    endpoint: str
+    variant: str
+    config: str
+    image: str
+    model_data_url: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    memory_mb: int | None = None
+    maximum: int = 1
+    provisioned: int = 0
+    serverless: bool = True
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.region, self.endpoint
+
+
+def deployment(region: str, endpoint: str, config: Any, models: Mapping[str, Any]) -> Deployment:
+    """The deployment of an endpoint configuration as moto keeps it.
+
+    Raises:
+        KeyError: its model is not there.
+    """
+    variant = config.production_variants[0]
+    model = models[variant["ModelName"]]
+    container = model.primary_container or model.containers[0]
+    serverless = variant.get("ServerlessConfig")
+    instances = int(variant.get("InitialInstanceCount") or 1)
+    return Deployment(
+        region=region,
+        endpoint=endpoint,
+        variant=variant["VariantName"],
+        config=config.endpoint_config_name,
+        image=container.get("Image", ""),
+        model_data_url=container.get("ModelDataUrl", ""),
+        environment={str(k): str(v) for k, v in (container.get("Environment") or {}).items()},
+        memory_mb=int(serverless["MemorySizeInMB"]) if serverless else None,
+        maximum=int(serverless["MaxConcurrency"]) if serverless else instances,
+        provisioned=int(serverless.get("ProvisionedConcurrency") or 0) if serverless else instances,
+        serverless=bool(serverless),
+    )

@@ -1,0 +1,279 @@
+"""SageMaker's endpoints with the service's states and rules.
+
+They live in moto's own store, so that moto's lists, tags and searches see them.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from moto.core.utils import utcnow
+from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
+from moto.sagemaker.models import FakeEndpoint, sagemaker_backends
+
+from scaletozero.sandbox.aws.deployment import Deployment, deployment
+from scaletozero.sandbox.aws.layer import ACCOUNT, AwsError, Call, Handler
+from scaletozero.sandbox.aws.runtime import Runtime
+from scaletozero.sandbox.aws.runtime_fleet import Fleet, StartFailedError
+
+log = logging.getLogger(__name__)
+
+BUSY = ("Creating", "Updating", "Deleting")
+
+
+class Endpoint(FakeEndpoint):
+    """An endpoint that has states. Everything else about it is moto's."""
+
+    def __init__(self, region: str, name: str, config: Any, tags: list[dict[str, str]]) -> None:
+        super().__init__(ACCOUNT, region, name, config.endpoint_config_name, config.production_variants, {}, tags)
+        self.status("Creating")
+        self.last_deployment: dict[str, Any] | None = None
+
+    def status(self, status: str, reason: str | None = None) -> None:
+        self.endpoint_status, self.failure_reason, self.last_modified_time = status, reason, utcnow()
+
+    def describe(self) -> dict[str, Any]:
+        """DescribeEndpoint's answer."""
+        answer = {
+            "EndpointName": self.endpoint_name,
+            "EndpointArn": self.arn,
+            "EndpointConfigName": self.endpoint_config_name,
+            "ProductionVariants": self.production_variants,
+            "EndpointStatus": self.endpoint_status,
+            "FailureReason": self.failure_reason,
+            "CreationTime": self.creation_time.timestamp(),
+            "LastModifiedTime": self.last_modified_time.timestamp(),
+            "LastDeploymentConfig": self.last_deployment,
+        }
+        return {key: value for key, value in answer.items() if value is not None}
+
+    @property
+    def response_object(self) -> dict[str, Any]:  # type: ignore[override]
+        return self.describe()
+
+
+class Endpoints:
+    """The operations on endpoints, models and configurations that moto lacks or is too lenient with."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._lock = threading.RLock()
+
+    @property
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "SageMaker.CreateModel": self.create_model,
+            "SageMaker.CreateEndpointConfig": self.create_config,
+            "SageMaker.CreateEndpoint": self.create,
+            "SageMaker.UpdateEndpoint": self.update,
+            "SageMaker.UpdateEndpointWeightsAndCapacities": self.update_capacities,
+            "SageMaker.DescribeEndpoint": self.describe,
+            "SageMaker.DeleteEndpoint": self.delete,
+        }
+
+    def create_model(self, call: Call) -> None:
+        name, store = call.parameters["ModelName"], _store(call)
+        if name in store._models:
+            raise _exists("model", _arn(call, "model", name))
+        role = call.parameters.get("ExecutionRoleArn", "")
+        if not _assumable(role):
+            raise _invalid(
+                f"Could not assume role {role}. Please ensure that the role exists and allows principal "
+                "'sagemaker.amazonaws.com' to assume the role."
+            )
+        containers = [call.parameters.get("PrimaryContainer"), *(call.parameters.get("Containers") or [])]
+        for container in filter(None, containers):
+            url = container.get("ModelDataUrl")
+            if url and not _is_object(url):
+                raise _invalid(f"Could not find model data at {url}.")
+
+    def create_config(self, call: Call) -> None:
+        name, store = call.parameters["EndpointConfigName"], _store(call)
+        if name in store.endpoint_configs:
+            raise _exists("endpoint configuration", _arn(call, "endpoint-config", name))
+        for variant in call.parameters.get("ProductionVariants") or []:
+            if variant.get("ModelName") and variant["ModelName"] not in store._models:
+                raise _invalid(f'Could not find model "{_arn(call, "model", variant["ModelName"])}".')
+
+    def create(self, call: Call) -> dict[str, Any]:
+        name, store = call.parameters["EndpointName"], _store(call)
+        with self._lock:
+            if name in store.endpoints:
+                raise _exists("endpoint", _arn(call, "endpoint", name))
+            config = self._config(call, call.parameters["EndpointConfigName"])
+            endpoint = Endpoint(call.region, name, config, call.parameters.get("Tags") or [])
+            endpoint.last_deployment = call.parameters.get("DeploymentConfig")
+            store.endpoints[name] = endpoint
+        self._move(call, endpoint, config, created=True)
+        return {"EndpointArn": endpoint.arn}
+
+    def update(self, call: Call) -> dict[str, Any]:
+        with self._lock:
+            endpoint = self._settled(call)
+            config = self._config(call, call.parameters["EndpointConfigName"])
+            self._config(call, endpoint.endpoint_config_name)  # the service needs the old one, too, to move away from it
+            endpoint.status("Updating")
+            endpoint.last_deployment = call.parameters.get("DeploymentConfig") or endpoint.last_deployment
+        self._move(call, endpoint, config)
+        return {"EndpointArn": endpoint.arn}
+
+    def update_capacities(self, call: Call) -> dict[str, Any]:
+        """Capacity of a serverless variant: MaxConcurrency and ProvisionedConcurrency, without a new configuration."""
+        with self._lock:
+            endpoint = self._settled(call)
+            fleet = self._runtime.fleet(call.region, endpoint.endpoint_name)
+            wanted = (call.parameters.get("DesiredWeightsAndCapacities") or [{}])[0]
+            if fleet is None or wanted.get("VariantName") != fleet.deployment.variant:
+                raise _invalid(f'Could not find variant "{wanted.get("VariantName")}".')
+            change = wanted.get("ServerlessUpdateConfig") or {}
+            most = int(change.get("MaxConcurrency") or fleet.deployment.maximum)
+            warm = int(change.get("ProvisionedConcurrency") or fleet.deployment.provisioned)
+            if "DesiredInstanceCount" in wanted and not fleet.deployment.serverless:
+                most = warm = int(wanted["DesiredInstanceCount"])
+            if warm > most:
+                raise _invalid(f"ProvisionedConcurrency {warm} must not be above MaxConcurrency {most}.")
+            endpoint.status("Updating")
+        threading.Thread(target=self._resize, args=(endpoint, fleet, most, warm), daemon=True).start()
+        return {"EndpointArn": endpoint.arn}
+
+    def describe(self, call: Call) -> dict[str, Any]:
+        return self._endpoint(call).describe()
+
+    def delete(self, call: Call) -> dict[str, Any]:
+        with self._lock:
+            endpoint = self._endpoint(call)
+            if endpoint.endpoint_status == "Deleting":
+                raise _invalid(f'Cannot delete in-progress endpoint "{endpoint.arn}".')
+            endpoint.status("Deleting")
+
+        def finish() -> None:
+            self._runtime.remove(call.region, endpoint.endpoint_name)
+            with self._lock:
+                _store(call).endpoints.pop(endpoint.endpoint_name, None)
+
+        threading.Thread(target=finish, daemon=True).start()
+        return {}
+
+    def snapshot(self) -> dict[str, Any]:
+        """Every endpoint with its status and, once it has one, its fleet."""
+        found: dict[str, Any] = {}
+        for region, store in list(sagemaker_backends[ACCOUNT].items()):
+            for name, endpoint in list(store.endpoints.items()):
+                fleet = self._runtime.fleet(region, name)
+                about = {"status": endpoint.endpoint_status, "region": region, "failure": endpoint.failure_reason}
+                found[f"{name} ({region})" if name in found else name] = about | (fleet.snapshot() if fleet else {})
+        return found
+
+    def _move(self, call: Call, endpoint: Endpoint, config: Any, created: bool = False) -> None:
+        """Start the new configuration beside the old one and move over once it answers."""
+        plan = deployment(call.region, endpoint.endpoint_name, config, _store(call)._models)
+
+        def work() -> None:
+            fleet = self._runtime.new_fleet(plan)
+            try:
+                fleet.prove()
+            except StartFailedError as error:
+                fleet.stop()
+                log.warning("%s: %s", endpoint.endpoint_name, error)
+                with self._lock:
+                    if endpoint.endpoint_status != "Deleting":
+                        endpoint.status("Failed" if created else "InService", _failure(plan, error))
+                return
+            with self._lock:
+                if endpoint.endpoint_status == "Deleting":
+                    fleet.stop()
+                    return
+                self._runtime.install(fleet)
+                endpoint.endpoint_config_name = plan.config
+                endpoint.production_variants = _variants(endpoint, config, plan)
+                endpoint.status("InService")
+
+        threading.Thread(target=work, daemon=True, name=f"move {endpoint.endpoint_name}").start()
+
+    def _resize(self, endpoint: Endpoint, fleet: Fleet, most: int, warm: int) -> None:
+        reason = None
+        try:
+            fleet.resize(most, warm)
+        except StartFailedError as error:
+            reason = str(error)
+        with self._lock:
+            if endpoint.endpoint_status != "Deleting":
+                for variant in endpoint.production_variants:
+                    for key in ("CurrentServerlessConfig", "DesiredServerlessConfig"):
+                        if key in variant:
+                            variant[key] = {**variant[key], **_capacity(fleet.deployment)}
+                    if "CurrentInstanceCount" in variant:
+                        variant["CurrentInstanceCount"] = variant["DesiredInstanceCount"] = most
+                endpoint.status("InService", reason)
+
+    def _endpoint(self, call: Call) -> Endpoint:
+        name = call.parameters["EndpointName"]
+        endpoint = _store(call).endpoints.get(name)
+        if not isinstance(endpoint, Endpoint):
+            raise _invalid(f'Could not find endpoint "{_arn(call, "endpoint", name)}".')
+        return endpoint
+
+    def _settled(self, call: Call) -> Endpoint:
+        endpoint = self._endpoint(call)
+        if endpoint.endpoint_status in BUSY:
+            raise _invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
+        if endpoint.endpoint_status == "Failed":
+            raise _invalid(f'Cannot update endpoint "{endpoint.arn}" in status Failed: it can only be deleted.')
+        return endpoint
+
+    def _config(self, call: Call, name: str) -> Any:
+        config = _store(call).endpoint_configs.get(name)
+        if config is None:
+            raise _invalid(f'Could not find endpoint configuration "{_arn(call, "endpoint-config", name)}".')
+        return config
+
+
+def _store(call: Call) -> Any:
+    return sagemaker_backends[ACCOUNT][call.region]
+
+
+def _arn(call: Call, kind: str, name: str) -> str:
+    return f"arn:aws:sagemaker:{call.region}:{ACCOUNT}:{kind}/{name}"
+
+
+def _invalid(message: str) -> AwsError:
+    return AwsError("ValidationException", message)
+
+
+def _exists(kind: str, arn: str) -> AwsError:
+    return _invalid(f'Cannot create already existing {kind} "{arn}".')
+
+
+def _assumable(role_arn: str) -> bool:
+    role = next((role for role in iam_backends[ACCOUNT]["global"].roles.values() if role.arn == role_arn), None)
+    return role is not None and "sagemaker.amazonaws.com" in str(role.assume_role_policy_document)
+
+
+def _is_object(url: str) -> bool:
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    found = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
+    if found is None:
+        return False
+    return key in found.keys or any(name.startswith(key) for name in found.keys if key.endswith("/"))  # noqa: SIM118
+
+
+def _failure(plan: Deployment, error: StartFailedError) -> str:
+    return (
+        f"The container for production variant {plan.variant} did not pass the ping health check. "
+        f"Please check CloudWatch logs for this endpoint. {error}"
+    )
+
+
+def _capacity(plan: Deployment) -> Mapping[str, int]:
+    warm = {"ProvisionedConcurrency": plan.provisioned} if plan.provisioned else {}
+    return {"MaxConcurrency": plan.maximum, **warm}
+
+
+def _variants(endpoint: Endpoint, config: Any, plan: Deployment) -> list[dict[str, Any]]:
+    variants = endpoint._process_production_variants(config.production_variants)
+    image = {"SpecifiedImage": plan.image, "ResolvedImage": plan.image}
+    return [{"DeployedImages": [image], **variant} for variant in variants]

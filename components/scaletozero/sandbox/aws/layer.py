@@ -1,0 +1,113 @@
+"""A WSGI layer in front of moto: answers the operations that the embedded AWS provides itself, hands on the rest."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ACCOUNT = "123456789012"
+"""The account that moto answers for."""
+
+JSON = "application/x-amz-json-1.1"
+
+
+class AwsError(Exception):
+    """An error in the service's form: `code`, message, HTTP `status`, and further members of the body."""
+
+    def __init__(self, code: str, message: str, status: int = 400, **members: Any) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status, self.members = code, message, status, members
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an operation: the region it is signed for and its parameters."""
+
+    region: str
+    parameters: Mapping[str, Any]
+
+
+Handler = Callable[[Call], dict[str, Any] | None]
+"""Answers a call; None hands it on to moto."""
+
+
+def signed_region(environ: Mapping[str, Any]) -> str | None:
+    """The region in the request's signature: `Credential=key/20300101/eu-central-1/sagemaker/aws4_request`."""
+    _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    parts = scope.split(",")[0].split("/")
+    return parts[2] if found and len(parts) == 5 else None
+
+
+class Layer:
+    """The embedded AWS as a WSGI application.
+
+    Args:
+        moto: moto's application.
+        handlers: `X-Amz-Target` of an operation -> what answers it.
+        pages: path -> what gives the JSON shown there.
+    """
+
+    def __init__(
+        self,
+        moto: Callable[..., Iterable[bytes]],
+        handlers: Mapping[str, Handler],
+        pages: Mapping[str, Callable[[], Any]],
+    ) -> None:
+        self._moto, self._handlers, self._pages = moto, handlers, pages
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        page = self._pages.get(environ.get("PATH_INFO", ""))
+        if page:
+            return respond(start_response, 200, json.dumps(page()).encode(), {"Content-Type": "application/json"})
+        handler = self._handlers.get(environ.get("HTTP_X_AMZ_TARGET", ""))
+        if handler is None:
+            return self._moto(environ, start_response)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        try:
+            answer = handler(Call(signed_region(environ) or "us-east-1", json.loads(body or b"{}")))
+        except AwsError as error:
+            return respond_error(start_response, error)
+        if answer is None:
+            environ["wsgi.input"] = _Replay(body)
+            return self._moto(environ, start_response)
+        return respond(start_response, 200, json.dumps(answer).encode(), {"Content-Type": JSON})
+
+
+class _Replay:
+    """A body that was read once, to be read again."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def read(self, size: int = -1) -> bytes:
+        size = len(self._body) if size is None or size < 0 else size
+        taken, self._body = self._body[:size], self._body[size:]
+        return taken
+
+    def readline(self, size: int = -1) -> bytes:
+        return self.read(size)
+
+
+def respond(
+    start_response: Callable[..., Any], status: int, body: bytes, headers: Mapping[str, str]
+) -> Iterable[bytes]:
+    """Start a response with a request id, as every service does."""
+    own = {"Content-Length": str(len(body)), "x-amzn-RequestId": str(uuid.uuid4())}
+    start_response(f"{status} {_REASONS.get(status, 'Status')}", [*{**own, **headers}.items()])
+    return [body]
+
+
+_REASONS = {
+    200: "OK", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large", 424: "Failed Dependency",
+    429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+}  # fmt: skip
+
+
+def respond_error(start_response: Callable[..., Any], error: AwsError) -> Iterable[bytes]:
+    """The error in the form of the JSON protocols."""
+    body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message, **error.members})
+    headers = {"Content-Type": JSON, "x-amzn-ErrorType": error.code} if error.code else {"Content-Type": JSON}
+    return respond(start_response, error.status, body.encode(), headers)

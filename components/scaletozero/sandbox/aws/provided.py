@@ -1,0 +1,17 @@
+"""What the embedded AWS does itself because moto does not, or not as the service does. `status` shows it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PROVIDED: Final[dict[str, str]] = {
+    "s3:PutBucketPolicy": "moto denies what a statement denies without regard to its Condition; kept, not evaluated",
+    "sagemaker:CreateModel": "moto takes a role that does not exist and an artifact that is not there",
+    "sagemaker:CreateEndpointConfig": "moto overwrites one that exists",
+    "sagemaker:CreateEndpoint": "moto is InService at once, starts nothing and overwrites one that exists",
+    "sagemaker:UpdateEndpoint": "moto does not have it",
+    "sagemaker:UpdateEndpointWeightsAndCapacities": "moto ignores ServerlessUpdateConfig",
+    "sagemaker:DescribeEndpoint": "moto knows no states and no FailureReason",
+    "sagemaker:DeleteEndpoint": "the endpoint's processes stop first",
+    "sagemaker-runtime:InvokeEndpoint": "moto answers with a canned body",
+}

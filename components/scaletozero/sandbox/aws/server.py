@@ -1,0 +1,97 @@
+"""The embedded AWS and the runtime as two servers in one process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from scaletozero.sandbox.aws.corrections import correct_moto
+from scaletozero.sandbox.aws.endpoints import Endpoints
+from scaletozero.sandbox.aws.layer import Layer
+from scaletozero.sandbox.aws.provided import PROVIDED
+from scaletozero.sandbox.aws.runtime import Runtime
+from scaletozero.sandbox.aws.runtime_instance import PROGRAM, Starter, StartFailedError
+from scaletozero.sandbox.aws.runtime_metrics import Metrics
+from scaletozero.sandbox.providers.clients import Clients
+
+HOST = "127.0.0.1"
+
+
+class Servers:
+    """Both servers, listening from the moment this is made.
+
+    Args:
+        state: the sandbox's folder.
+        aws_port, runtime_port: 0 takes any free one.
+        idle_seconds: how long an instance stays without requests.
+        program: what a container runs, module and arguments.
+
+    Raises:
+        OSError: a port is in use; its number is `filename`.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        aws_port: int,
+        runtime_port: int,
+        idle_seconds: float,
+        program: tuple[str, ...] = PROGRAM,
+    ) -> None:
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        correct_moto()
+        self._metrics = Metrics()
+        self._runtime = Runtime(Starter(state, self._fetch, program).start, idle_seconds, self._metrics)
+        self._endpoints = Endpoints(self._runtime)
+        moto = DomainDispatcherApplication(create_backend_app)
+        layer = Layer(moto, self._endpoints.handlers, {"/_sandbox/status": self.status})
+        self._runtime.status = self.status
+        self._aws = _listen(aws_port, layer, MotoRequestHandler)
+        try:
+            self._front = _listen(runtime_port, self._runtime, WSGIRequestHandler)
+        except OSError:
+            self._aws.server_close()
+            raise
+        self.aws_url = f"http://{HOST}:{self._aws.port}"
+        self.runtime_url = f"http://{HOST}:{self._front.port}"
+        os.environ["MOTO_PORT"] = str(self._aws.port)
+        self._clients = Clients(self.aws_url)
+        for server in (self._aws, self._front):
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+
+    def status(self) -> dict[str, Any]:
+        """What `/_sandbox/status` shows."""
+        return {"pid": os.getpid(), "endpoints": self._endpoints.snapshot(), "provided_here": dict(PROVIDED)}
+
+    def stop(self) -> None:
+        """No more requests, no more processes."""
+        self._front.shutdown()
+        self._runtime.stop()
+        self._metrics.stop()
+        self._aws.shutdown()
+
+    def _fetch(self, region: str, url: str, into: Path) -> None:
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        try:
+            body = self._clients("s3", region).get_object(Bucket=bucket, Key=key)["Body"]
+            with into.open("wb") as file:
+                for chunk in body.iter_chunks(1 << 20):
+                    file.write(chunk)
+        except ClientError as error:
+            raise StartFailedError(f"could not find model data at {url}: {error.response['Error']['Code']}") from error
+        except BotoCoreError as error:
+            raise StartFailedError(f"could not fetch {url}: {error}") from error
+
+
+def _listen(port: int, app: Any, handler: type[WSGIRequestHandler]) -> BaseWSGIServer:
+    try:
+        return make_server(HOST, port, app, threaded=True, request_handler=handler)
+    except (OSError, SystemExit) as error:  # werkzeug exits when a port is in use
+        raise OSError(98, "address in use", str(port)) from error

@@ -1,0 +1,277 @@
+"""The sandbox's process, and what starts, finds and stops it.
+
+`python -m scaletozero.sandbox.daemon --state DIR --aws-port N --runtime-port N --idle-seconds S` runs it in the foreground.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import importlib.metadata
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from model_packaging.findings import refuse
+
+START_SECONDS = 60
+STOP_SECONDS = 15
+IN_USE = 98
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox.
+
+    Attributes:
+        aws_url: the embedded AWS, for AWS_ENDPOINT_URL.
+        runtime_url: the SageMaker Runtime API.
+        fresh: it was started by this call, so its AWS is empty.
+    """
+
+    pid: int
+    aws_url: str
+    runtime_url: str
+    fresh: bool = False
+
+
+def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_seconds: float) -> Sandbox:
+    """The sandbox of the folder `state`; started in a session of its own when it isn't running.
+
+    Args:
+        aws_port, runtime_port: 0 takes any free port, or those of the sandbox that runs.
+        idle_seconds: how long an instance of a model stays without requests.
+
+    Raises:
+        FindingsError: a port is in use by something else (`sandbox.aws_port`, `sandbox.runtime_port`); the sandbox runs
+            with other settings; it ended while it started.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    with _locked(state):
+        found = running(state)
+        if found:
+            _same_settings(state, found, aws_port, runtime_port, idle_seconds)
+            return found
+        _end_hung(state)
+        _file(state).unlink(missing_ok=True)
+        for port, path in ((aws_port, "sandbox.aws_port"), (runtime_port, "sandbox.runtime_port")):
+            _require_free(port, path)
+        if aws_port and aws_port == runtime_port:
+            raise refuse("sandbox.runtime_port", "must differ from sandbox.aws_port", runtime_port, fix="take another port")
+        return _start(state, aws_port, runtime_port, idle_seconds)
+
+
+def running(state: Path) -> Sandbox | None:
+    """The sandbox of the folder `state` if its process is there and answers; None otherwise."""
+    recorded = _recorded(state)
+    if not recorded:
+        return None
+    try:
+        with urllib.request.urlopen(f"{recorded['aws_url']}/_sandbox/status", timeout=10) as answer:
+            pid = json.load(answer)["pid"]
+    except (OSError, ValueError, KeyError):
+        return None
+    if pid != recorded["pid"]:
+        return None
+    return Sandbox(pid, recorded["aws_url"], recorded["runtime_url"])
+
+
+def status(sandbox: Sandbox) -> dict[str, Any]:
+    """What the sandbox says of itself: `pid`, `endpoints`, `provided_here`. Raises OSError when it doesn't answer."""
+    with urllib.request.urlopen(f"{sandbox.aws_url}/_sandbox/status", timeout=10) as answer:
+        return json.load(answer)
+
+
+def stop(state: Path) -> bool:
+    """End the sandbox of the folder `state` with all its processes; whether there was one."""
+    if not state.is_dir():
+        return False
+    with _locked(state):
+        found = running(state)
+        if found:
+            _end(found.pid)
+        else:
+            _end_hung(state)
+        _file(state).unlink(missing_ok=True)
+        return found is not None
+
+
+def _file(state: Path) -> Path:
+    return state / "sandbox.json"
+
+
+def _recorded(state: Path) -> dict[str, Any] | None:
+    try:
+        recorded = json.loads(_file(state).read_text())
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(recorded, dict) and {"pid", "aws_url", "runtime_url"} <= recorded.keys()
+    return recorded if whole else None
+
+
+@contextlib.contextmanager
+def _locked(state: Path) -> Iterator[None]:
+    """One at a time: two `up` must not start two sandboxes."""
+    with (state / "sandbox.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _same_settings(state: Path, found: Sandbox, aws_port: int, runtime_port: int, idle_seconds: float) -> None:
+    recorded = _recorded(state) or {}
+    wanted = (
+        ("sandbox.aws_port", aws_port, int(found.aws_url.rpartition(":")[2])),
+        ("sandbox.runtime_port", runtime_port, int(found.runtime_url.rpartition(":")[2])),
+        ("sandbox.idle_seconds", idle_seconds, recorded.get("idle_seconds", idle_seconds)),
+    )
+    for path, asked, has in wanted:
+        if asked != has and not (asked == 0 and path != "sandbox.idle_seconds"):
+            raise refuse(
+                path,
+                f"the sandbox is running already with {has}",
+                asked,
+                "the setting would have no effect",
+                "take the sandbox down first, or leave the setting as it is",
+            )
+
+
+def _require_free(port: int, path: str) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise _in_use(path, port, error) from error
+
+
+def _in_use(path: str, port: int, error: Exception) -> Exception:
+    reason = "must be between 0 and 65535" if isinstance(error, OverflowError) else "must be a port that nothing else uses"
+    return refuse(path, reason, port, "the sandbox cannot listen there", "take another port, or 0 for any free one")
+
+
+def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -> Sandbox:
+    command = [sys.executable, "-m", "scaletozero.sandbox.daemon", "--state", str(state.absolute())]
+    command += ["--aws-port", str(aws_port), "--runtime-port", str(runtime_port), "--idle-seconds", str(idle_seconds)]
+    log = state / "sandbox.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=_environment()
+        )
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        code = process.poll()
+        if code == IN_USE:  # taken between the look and the start
+            _require_free(aws_port, "sandbox.aws_port")
+            raise _in_use("sandbox.runtime_port", runtime_port, OSError())
+        if code is not None:
+            raise refuse("sandbox", f"ended with status {code} while it started", _tail(log), fix=f"see {log}")
+        found = running(state)
+        if found and found.pid == process.pid:
+            return Sandbox(found.pid, found.aws_url, found.runtime_url, fresh=True)
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    raise refuse("sandbox", f"did not answer within {START_SECONDS} s", _tail(log), fix=f"see {log}")
+
+
+def _environment() -> dict[str, str]:
+    """This environment without any real account's credentials."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+
+
+def _tail(log: Path) -> str:
+    return " | ".join(log.read_text(errors="replace").splitlines()[-3:])
+
+
+def _end_hung(state: Path) -> None:
+    """A sandbox that is there but doesn't answer goes too; a number that another program has by now is left alone."""
+    recorded = _recorded(state)
+    if recorded and _is_daemon(recorded["pid"]):
+        _end(recorded["pid"])
+
+
+def _is_daemon(pid: int) -> bool:
+    answer = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
+    return "scaletozero.sandbox.daemon" in answer.stdout
+
+
+def _end(pid: int) -> None:
+    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 5)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if _gone(pid):
+                return
+            time.sleep(0.05)
+
+
+def _gone(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sandbox until SIGTERM or SIGINT. Returns 0; 98 when a port is in use."""
+    parser = argparse.ArgumentParser(prog="python -m scaletozero.sandbox.daemon", description=__doc__)
+    parser.add_argument("--state", type=Path, required=True, help="the sandbox's folder")
+    parser.add_argument("--aws-port", type=int, default=0)
+    parser.add_argument("--runtime-port", type=int, default=0)
+    parser.add_argument("--idle-seconds", type=float, default=60.0)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    options.state.mkdir(parents=True, exist_ok=True)
+
+    from scaletozero.sandbox.aws.server import Servers
+
+    try:
+        servers = Servers(options.state, options.aws_port, options.runtime_port, options.idle_seconds)
+    except OSError as error:
+        print(f"port {error.filename} is in use", file=sys.stderr)
+        return IN_USE
+    _record(options.state, servers.aws_url, servers.runtime_url, options.idle_seconds)
+    logging.info("embedded AWS at %s, runtime at %s", servers.aws_url, servers.runtime_url)
+    stopped.wait()
+    servers.stop()
+    _file(options.state).unlink(missing_ok=True)
+    return 0
+
+
+def _record(state: Path, aws_url: str, runtime_url: str, idle_seconds: float) -> None:
+    record = {
+        "pid": os.getpid(),
+        "aws_url": aws_url,
+        "runtime_url": runtime_url,
+        "idle_seconds": idle_seconds,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": importlib.metadata.version("scaletozero"),
+    }
+    draft = state / f".sandbox.json.{os.getpid()}"
+    draft.write_text(json.dumps(record, indent=2) + "\n")
+    draft.replace(_file(state))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pulumi plugins that apply the toolkit's resources to the embedded AWS."""

@@ -1,0 +1,379 @@
+"""The table's calls, made against the embedded AWS."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from scaletozero.sandbox.providers.check import Settings, operation, property_shape, shape_at
+from scaletozero.sandbox.providers.clients import Clients
+from scaletozero.sandbox.providers.diff import Change
+from scaletozero.sandbox.providers.shapes import at, bind, unbind
+from scaletozero.sandbox.providers.table import Hook, Read, ResourceType, Source, State, Step
+from scaletozero.sandbox.providers.values import mark_like, plain
+
+POLL_SECONDS = 0.2
+
+
+class Incomplete(Exception):  # noqa: N818 - it is a state as much as an error
+    """The resource exists, but isn't what was asked for.
+
+    Attributes:
+        id: its id.
+        outputs: what is known of it.
+    """
+
+    def __init__(self, reason: str, id_: str, outputs: dict[str, Any]) -> None:
+        super().__init__(reason)
+        self.id, self.outputs = id_, outputs
+
+
+class Stopped(Exception):  # noqa: N818
+    """The engine was interrupted."""
+
+
+@dataclass
+class Applier:
+    """Creates, reads, updates and deletes resources of any row.
+
+    Attributes:
+        cancelled: set by the engine's interrupt: waits end.
+    """
+
+    clients: Clients
+    settings: Settings
+    cancelled: threading.Event
+
+    def create(self, row: ResourceType, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """(id, outputs) of the new resource.
+
+        Raises:
+            ClientError: nothing was made.
+            Incomplete: something was.
+        """
+        state = self._state(row, plain(inputs), None)
+        state["@id"] = row.id(state)
+        client = self._client(row, state)
+        made = False
+        try:
+            for index, step in enumerate(row.create):
+                if index == 0 or self._applies(row, step, state):
+                    self._do(row, client, step, state, tags=index == 0)
+                    made = True
+            if row.tagging and not row.tagging.at_create and state.get("tagsAll"):
+                self._tag(row, client, state | self._known(row, client, state), {}, state["tagsAll"])
+            self._wait(row, client, state)
+        except Stopped:
+            raise
+        except Exception as error:
+            if not made:
+                raise
+            raise Incomplete(_words(error), state["@id"], self._outputs(row, inputs, state)) from error
+        return state["@id"], self._outputs(row, inputs, state | self._known(row, client, state))
+
+    def read(
+        self, row: ResourceType, id_: str, olds: Mapping[str, Any], inputs: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """(outputs, inputs) as they are now, or None when the resource is gone."""
+        imported = not olds
+        base = dict(row.from_id(id_)) if imported else dict(olds)
+        if row.regional and base.get("region") is None:
+            base["region"] = self.settings.region
+        state = self._state(row, plain(base), id_)
+        client = self._client(row, state)
+        try:
+            live = self._live(row, client, state)
+        except ClientError as error:
+            if _is(error, row.gone):
+                return None
+            raise
+        if live is None:
+            return None
+        outputs = {key: value for key, value in base.items() if key not in live.absent} | live.properties
+        outputs = mark_like(outputs, olds)
+        outputs |= self._derived(row, self._state(row, plain(outputs), id_))
+        kept = {
+            key for key in outputs if key in row.inputs and (imported or key in inputs or key in ("tags", "tagsAll"))
+        }
+        if imported:
+            kept -= {"tagsAll", *row.computed}
+        new_inputs = {key: outputs[key] for key in kept if outputs[key] is not None}
+        defaulted = {key: value for key, value in inputs.items() if key.startswith("__")}
+        return outputs, new_inputs | defaulted
+
+    def update(
+        self, row: ResourceType, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any], found: list[Change]
+    ) -> dict[str, Any]:
+        """The outputs after the changes `found` were applied.
+
+        Raises:
+            ClientError, Incomplete: what was applied before stays applied; the next update goes on.
+        """
+        state = self._state(row, {**_outputs_only(row, plain(olds)), **row.defaults, **plain(news)}, id_)
+        client = self._client(row, state)
+        changed = {change.prop for change in found}
+        self._revive(row, client, state, news)
+        for step in row.update:
+            if changed & set(step.on) and self._applies(row, step, state):
+                self._do(row, client, step, state)
+        if row.tagging and "tagsAll" in changed:
+            live = state | self._known(row, client, state)
+            self._tag(row, client, live, plain(olds).get("tagsAll") or {}, state.get("tagsAll") or {})
+        self._wait(row, client, state)
+        return self._outputs(row, news, state | self._known(row, client, state))
+
+    def delete(self, row: ResourceType, id_: str, olds: Mapping[str, Any]) -> None:
+        """The resource is gone afterwards; one that is gone already is no error."""
+        state = self._state(row, plain(olds), id_)
+        if state.get("skipDestroy"):
+            return
+        client = self._client(row, state)
+        for step in row.delete:
+            try:
+                self._do(row, client, step, state)
+            except ClientError as error:
+                if not _is(error, row.gone):
+                    raise
+        if row.wait:
+            self._until_gone(row, client, state)
+
+    def _revive(self, row: ResourceType, client: Any, state: dict[str, Any], news: Mapping[str, Any]) -> None:
+        """A resource that failed while it was created can only be deleted, so it is made again under its name."""
+        if not row.wait:
+            return
+        answer = self._call(row, client, row.wait.operation, self._params(row.wait.sends, state))
+        if at(answer, row.wait.path) in (*row.wait.pending, *row.wait.ready):
+            return
+        self.delete(row, state["@id"], state)
+        self.create(row, news)
+
+    def _state(self, row: ResourceType, props: Mapping[str, Any], id_: str | None) -> dict[str, Any]:
+        context = {
+            "@id": id_,
+            "@region": props.get("region") or self.settings.region,
+            "@account": self.settings.account,
+            "@partition": self.settings.partition,
+        }
+        return {**row.defaults, **props, **context}
+
+    def _client(self, row: ResourceType, state: State) -> Any:
+        return self.clients(row.service, state["@region"] if row.regional else None)
+
+    def _applies(self, row: ResourceType, step: Step | Hook, state: State) -> bool:
+        cleared = {prop for other in row.update if other.unset for prop in other.on}
+        there = [prop for prop in step.on if not _absent(state.get(prop), prop in cleared)]
+        return (not there) if step.unset else (not step.on or bool(there) or len(row.update) == 1)
+
+    def _do(self, row: ResourceType, client: Any, step: Step | Hook, state: State, tags: bool = False) -> None:
+        if isinstance(step, Hook):
+            step.act(client, state)
+            return
+        parameters = self._params(step.sends, state, row, step.operation)
+        if tags and row.tagging and row.tagging.at_create and state.get("tagsAll"):
+            _put(parameters, row.tagging.at_create, _spell(state["tagsAll"], row.tagging.style))
+        try:
+            self._call(row, client, step.operation, parameters)
+        except ClientError as error:
+            if not _is(error, step.gone):
+                raise
+
+    def _call(self, row: ResourceType, client: Any, method: str, parameters: dict[str, Any]) -> Any:
+        answer = getattr(client, method)(**parameters)
+        body = operation(row.service, method).output_shape
+        for name, member in body.members.items() if body else ():
+            if member.type_name == "blob" and hasattr(answer.get(name), "read"):
+                answer[name] = answer[name].read()
+        return answer
+
+    def _params(
+        self, sends: Mapping[str, Source], state: State, row: ResourceType | None = None, method: str = ""
+    ) -> dict[str, Any]:
+        parameters: dict[str, Any] = {}
+        for parameter, source in sends.items():
+            value = source(state) if callable(source) else state.get(source)
+            if value is None:
+                continue
+            if row and isinstance(source, str) and property_shape(row, source):
+                shape = shape_at(operation(row.service, method).input_shape, parameter)
+                value, failures = bind(shape, value, source, row.renames)
+                if failures:
+                    raise ValueError("; ".join(f"{failure.path} {failure.reason}" for failure in failures))
+            _put(parameters, parameter, value)
+        return parameters
+
+    def _known(self, row: ResourceType, client: Any, state: State) -> dict[str, Any]:
+        """What the service says of a resource that is there."""
+        live = self._live(row, client, state)
+        return live.properties if live else {}
+
+    def _live(self, row: ResourceType, client: Any, state: State) -> _Live | None:
+        found: dict[str, Any] = {}
+        absent: set[str] = set()
+        for read in row.reads:
+            try:
+                answer = self._call(row, client, read.operation, self._params(read.sends, state))
+            except ClientError as error:
+                if not _is(error, read.optional):
+                    raise
+                absent |= set(read.gives)
+                continue
+            picked = read.pick(answer, state) if read.pick else answer
+            if picked is None:
+                return None
+            for prop, path in read.gives.items():
+                value = _as_property(row, read, prop, path, picked, state.get(prop))
+                if value is None or (value in ({}, [], "") and state.get(prop) is None):
+                    absent.add(prop)
+                else:
+                    found[prop] = value
+        if row.tagging:
+            found |= self._read_tags(row, client, {**state, **self._derived(row, {**state, **found}), **found})
+        return _Live(found, frozenset(absent))
+
+    def _read_tags(self, row: ResourceType, client: Any, state: State) -> dict[str, Any]:
+        tagging = row.tagging
+        assert tagging
+        try:
+            answer = self._call(row, client, tagging.read, self._params(tagging.target, state))
+        except ClientError as error:
+            if not _is(error, tagging.optional):
+                raise
+            answer = {}
+        tags = _unspell(at(answer, tagging.path) or {}, tagging.style)
+        tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
+        defaults = self.settings.default_tags
+        declared = state.get("tags") or {}
+        own = {k: v for k, v in tags.items() if k in declared or defaults.get(k) != v}
+        return {"tagsAll": tags} | ({"tags": own} if own or declared else {})
+
+    def _tag(
+        self, row: ResourceType, client: Any, state: State, old: Mapping[str, str], new: Mapping[str, str]
+    ) -> None:
+        tagging = row.tagging
+        assert tagging
+        target = self._params(tagging.target, state)
+        removed, changed = sorted(old.keys() - new.keys()), {k: v for k, v in new.items() if old.get(k) != v}
+        if not tagging.keys:
+            changed, removed = dict(new), [] if new else removed
+        if removed:
+            keys = {tagging.keys: removed} if tagging.keys else {}
+            self._call(row, client, tagging.untag, target | keys)
+        if changed:
+            parameters = dict(target)
+            _put(parameters, tagging.param, _spell(changed, tagging.style))
+            self._call(row, client, tagging.tag, parameters)
+
+    def _outputs(self, row: ResourceType, inputs: Mapping[str, Any], state: State) -> dict[str, Any]:
+        """Inputs as they were declared (secrets still marked), then what only the service knows."""
+        declared = {key: value for key, value in inputs.items() if not key.startswith("__")}
+        known = {key: value for key, value in state.items() if not key.startswith("@") and value is not None}
+        allowed = {*row.defaults, *row.outputs, *(prop for read in row.reads for prop in read.gives), "tagsAll"}
+        learnt = {key: value for key, value in known.items() if key in allowed and key not in declared}
+        return declared | learnt | self._derived(row, state)
+
+    def _derived(self, row: ResourceType, state: State) -> dict[str, Any]:
+        return {prop: form.format_map(_Lenient(state)) for prop, form in row.outputs.items()}
+
+    def _wait(self, row: ResourceType, client: Any, state: State) -> None:
+        wait = row.wait
+        if not wait:
+            return
+        while True:
+            answer = self._call(row, client, wait.operation, self._params(wait.sends, state))
+            status = at(answer, wait.path)
+            if status not in wait.pending:
+                break
+            if self.cancelled.wait(POLL_SECONDS):
+                raise Stopped(f"interrupted while {row.token} {state['@id']} was {status}")
+        if status not in wait.ready or not wait.agrees(answer, state):
+            raise RuntimeError(
+                f"{row.token.split(':')[-1]} {state['@id']} is {status}: {at(answer, wait.reason) or 'no reason given'}"
+            )
+
+    def _until_gone(self, row: ResourceType, client: Any, state: State) -> None:
+        assert row.wait
+        while not self.cancelled.is_set():
+            try:
+                self._call(row, client, row.wait.operation, self._params(row.wait.sends, state))
+            except ClientError as error:
+                if _is(error, row.gone):
+                    return
+                raise
+            time.sleep(POLL_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Live:
+    properties: dict[str, Any]
+    absent: frozenset[str]
+
+
+class _Lenient(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _absent(value: Any, cleared: bool) -> bool:
+    return value is None or (cleared and not value and value is not False)
+
+
+def _outputs_only(row: ResourceType, olds: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in olds.items() if key not in row.inputs or key in row.computed}
+
+
+def _as_property(row: ResourceType, read: Read, prop: str, path: str, answer: Any, template: Any) -> Any:
+    value = at(answer, path)
+    shape = operation(row.service, read.operation).output_shape
+    try:
+        shape = shape_at(shape, path) if path and not read.pick else property_shape(row, prop)
+    except KeyError:
+        shape = property_shape(row, prop)
+    if isinstance(value, dict) and prop in row.json:
+        return json.dumps(value)
+    if isinstance(value, str) and prop in row.json and value.startswith("%7B"):
+        return urllib.parse.unquote(value)
+    if path == "" and isinstance(value, dict):
+        value = {key: item for key, item in value.items() if key != "ResponseMetadata"}
+    if isinstance(value, str) and prop == "etag":
+        return value.strip('"')
+    return unbind(shape, value, template, row.renames)
+
+
+def _put(parameters: dict[str, Any], path: str, value: Any) -> None:
+    *parents, last = path.split(".")
+    for part in parents:
+        parameters = parameters.setdefault(part, {})
+    parameters[last] = value
+
+
+_STYLES = {"pairs": ("Key", "Value"), "lower": ("key", "value"), "tagkey": ("TagKey", "TagValue")}
+
+
+def _spell(tags: Mapping[str, Any], style: str) -> Any:
+    if style == "map":
+        return {key: str(value) for key, value in tags.items()}
+    key_name, value_name = _STYLES[style]
+    return [{key_name: key, value_name: str(value)} for key, value in tags.items()]
+
+
+def _unspell(tags: Any, style: str) -> dict[str, str]:
+    if style == "map":
+        return dict(tags)
+    key_name, value_name = _STYLES[style]
+    return {pair[key_name]: pair[value_name] for pair in tags or []}
+
+
+def _is(error: ClientError, marks: tuple[str, ...]) -> bool:
+    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    return any(code == mark or message.startswith(mark) for mark in marks)
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__

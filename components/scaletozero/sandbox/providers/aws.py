@@ -1,0 +1,24 @@
+"""The plugin `pulumi-resource-aws` of the sandbox: `python -m scaletozero.sandbox.providers.aws <engine address>`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+
+from scaletozero.sandbox.providers.clients import ENDPOINT, Clients, require_loopback
+
+
+def main() -> None:
+    try:
+        url = require_loopback(os.environ.get(ENDPOINT))
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    from scaletozero.sandbox.providers.resources import TABLE
+    from scaletozero.sandbox.providers.server import TableServicer, serve
+
+    serve(TableServicer(importlib.metadata.version("pulumi-aws"), TABLE, Clients(url)))
+
+
+if __name__ == "__main__":
+    main()

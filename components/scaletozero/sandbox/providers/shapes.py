@@ -1,0 +1,273 @@
+"""From a resource's inputs to an API call's parameters and back, and every rule that AWS's own service model has.
+
+Terraform's names (and so Pulumi's) are the API's in another spelling: `memorySizeInMb` is `MemorySizeInMB`. A name is looked
+up in the API's shape without regard to case and underscores; a table row lists only those that differ in letters.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+from botocore.utils import parse_timestamp
+
+from scaletozero.sandbox.providers.values import UNKNOWN, Asset
+
+Renames: TypeAlias = Mapping[str, str]
+"""A property's name anywhere in a resource -> the API member it is sent as, where the two differ in letters."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One input that the provider or AWS would refuse: the property's path and why."""
+
+    path: str
+    reason: str
+
+
+def member_name(shape: StructureShape, key: str, renames: Renames) -> str | None:
+    """The member of `shape` that the property `key` is sent as; None when there is none."""
+    names = _folded_members(shape)
+    if key in renames and (member := names.get(_fold(renames[key]))):
+        return member
+    return names.get(_fold(key))
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", "").lower()
+
+
+@functools.cache
+def _folded_members_of(members: tuple[str, ...]) -> dict[str, str]:
+    return {_fold(name): name for name in members}
+
+
+def _folded_members(shape: StructureShape) -> dict[str, str]:
+    return _folded_members_of(tuple(shape.members))
+
+
+def camel(name: str) -> str:
+    """`KMSKeyId` -> `kmsKeyId`."""
+    head = re.match(r"[A-Z]+(?![a-z])|[A-Z]", name)
+    return head.group().lower() + name[head.end() :] if head else name
+
+
+def nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(sorted(known))}"
+
+
+def bind(shape: Shape, value: Any, path: str, renames: Renames) -> tuple[Any, list[Failure]]:
+    """`value` (plain, of a resource's property at `path`) as the API's parameter, with everything that is wrong with it.
+
+    Unknown values stay `UNKNOWN` and are not judged.
+    """
+    failures: list[Failure] = []
+    return _bind(shape, value, path, renames, failures), failures
+
+
+def _bind(shape: Shape, value: Any, path: str, renames: Renames, failures: list[Failure]) -> Any:
+    if value is UNKNOWN or value is None:
+        return value
+    if isinstance(shape, StructureShape):
+        return _bind_structure(shape, value, path, renames, failures)
+    if isinstance(shape, ListShape):
+        items = value if isinstance(value, list) else [value]
+        failures.extend(_range(shape, len(items), path, "items"))
+        return [_bind(shape.member, item, f"{path}[{i}]", renames, failures) for i, item in enumerate(items)]
+    if isinstance(shape, MapShape):
+        if not isinstance(value, Mapping):
+            failures.append(Failure(path, f"must be a map, got {_show(value)}"))
+            return value
+        failures.extend(_range(shape, len(value), path, "entries"))
+        for key in value:
+            failures.extend(_check_string(shape.key, key, f"{path}.{key}", "key "))
+        return {key: _bind(shape.value, item, f"{path}.{key}", renames, failures) for key, item in value.items()}
+    return _bind_scalar(shape, value, path, failures)
+
+
+def _bind_structure(shape: StructureShape, value: Any, path: str, renames: Renames, failures: list[Failure]) -> Any:
+    if isinstance(value, list):  # Terraform's one-element block list
+        if len(value) != 1:
+            failures.append(Failure(path, f"must have exactly one element, got {len(value)}"))
+            return value
+        value, path = value[0], f"{path}[0]"
+        if value is UNKNOWN:
+            return value
+    if not isinstance(value, Mapping):
+        failures.append(Failure(path, f"must be an object, got {_show(value)}"))
+        return value
+    bound: dict[str, Any] = {}
+    for key, item in value.items():
+        if key.startswith("__") or item is None:
+            continue
+        member = member_name(shape, key, renames)
+        if member is None:
+            known = [camel(name) for name in shape.members]
+            failures.append(Failure(f"{path}.{key}", f"is not a property here; {nearest(key, known)}"))
+            continue
+        bound[member] = _bind(shape.members[member], item, f"{path}.{key}", renames, failures)
+    back = {api: prop for prop, api in renames.items()}
+    for member in shape.required_members:
+        if member not in bound:
+            failures.append(Failure(f"{path}.{back.get(member, camel(member))}", "is required"))
+    return bound
+
+
+def _bind_scalar(shape: Shape, value: Any, path: str, failures: list[Failure]) -> Any:
+    kind = shape.type_name
+    if isinstance(value, Mapping | list) or (isinstance(value, Asset) and kind != "blob"):
+        failures.append(Failure(path, f"must be a {kind}, got {_show(value)}"))
+        return value
+    if kind in ("integer", "long", "float", "double"):
+        return _bind_number(shape, value, path, failures)
+    if kind == "boolean":
+        if isinstance(value, str) and value in ("true", "false"):
+            return value == "true"
+        if not isinstance(value, bool):
+            failures.append(Failure(path, f"must be true or false, got {_show(value)}"))
+        return value
+    if kind == "timestamp":
+        return _bind_timestamp(value, path, failures)
+    if kind == "string":
+        if isinstance(value, bool):
+            value = str(value).lower()
+        value = str(value)
+        failures.extend(_check_string(shape, value, path))
+    return value
+
+
+def _bind_number(shape: Shape, value: Any, path: str, failures: list[Failure]) -> Any:
+    whole = shape.type_name in ("integer", "long")
+    if isinstance(value, str) and re.fullmatch(r"-?\d+" if whole else r"-?\d+(\.\d+)?", value):
+        value = int(value) if whole else float(value)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        failures.append(Failure(path, f"must be a {'whole number' if whole else 'number'}, got {_show(value)}"))
+        return value
+    failures.extend(_range(shape, value, path))
+    return value
+
+
+def _bind_timestamp(value: Any, path: str, failures: list[Failure]) -> Any:
+    try:
+        return parse_timestamp(value)
+    except (ValueError, TypeError):
+        failures.append(
+            Failure(path, f"must be a time such as {datetime(2030, 1, 31).isoformat()}Z, got {_show(value)}")
+        )
+        return value
+
+
+def _check_string(shape: Shape, value: str, path: str, what: str = "") -> Iterator[Failure]:
+    allowed: list[str] = getattr(shape, "enum", None) or []
+    if allowed and value not in allowed:
+        hint = f"one of {', '.join(allowed)}" if len(allowed) <= 12 else nearest(value, allowed)
+        yield Failure(path, f"{what}must be {hint}, got {_show(value)}" if len(allowed) <= 12 else
+                      f"{what}is not a value the service knows, got {_show(value)}; {hint}")  # fmt: skip
+        return
+    yield from _range(shape, len(value), path, f"{what}characters".replace("key characters", "characters in a key"))
+    pattern = shape.metadata.get("pattern")
+    if pattern and not compiled(pattern).search(value):
+        yield Failure(path, f"{what}must match {pattern}, got {_show(value)}")
+
+
+def _range(shape: Shape, size: float, path: str, unit: str = "") -> Iterator[Failure]:
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if (low is not None and size < low) or (high is not None and size > high):
+        bounds = (
+            f"between {low} and {high}"
+            if None not in (low, high)
+            else f"at least {low}"
+            if high is None
+            else f"at most {high}"
+        )
+        yield Failure(path, f"must be {bounds}{' ' + unit if unit else ''}, got {size}")
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+@functools.cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    r"""A service model's pattern as a Python expression that matches the whole value.
+
+    The models are written for Java: `\p{L}` and its kin become the nearest Python classes.
+    """
+    python = pattern
+    for java, here in _CLASSES.items():
+        python = python.replace(java, here)
+    return re.compile(rf"\A(?:{python})\Z")
+
+
+_CLASSES = {
+    r"\p{L}": r"\w",
+    r"\p{N}": r"\d",
+    r"\p{Z}": r"\s",
+    r"\p{M}": r"\u0300-\u036f",
+    r"\p{S}": r"$+<->^`|~",
+    r"\p{P}": r"!-#%-*,-/:;?@\[-\]_{}",
+    r"\p{Graph}": r"!-~",
+    r"\p{Print}": r" -~",
+    r"\p{ASCII}": r"\x00-\x7f",
+    r"\p{Alnum}": r"A-Za-z0-9",
+    r"\P{M}": r"\s\S",
+}
+
+
+def unbind(shape: Shape | None, value: Any, template: Any, renames: Renames) -> Any:
+    """An API's answer (of `shape`) as a property, in the form of `template` (the property as it was declared).
+
+    Members of a structure that the declaration leaves out are left out: the service fills them with defaults, which is
+    no drift. Entries of a map are data, so all of them come back.
+    """
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if isinstance(shape, MapShape) and isinstance(value, Mapping):
+        parts = template if isinstance(template, Mapping) else {}
+        return {key: unbind(shape.value, item, parts.get(key), renames) for key, item in value.items()}
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+        return _unbind_structure(shape, value, template, renames)
+    if isinstance(shape, ListShape) and isinstance(value, list):
+        if template is not None and not isinstance(template, list):
+            return unbind(shape.member, value[0], template, renames) if value else None
+        parts = template or [None]
+        return [unbind(shape.member, item, parts[min(i, len(parts) - 1)], renames) for i, item in enumerate(value)]
+    if isinstance(template, str) and isinstance(value, int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    return value
+
+
+def _unbind_structure(shape: StructureShape, value: Mapping[str, Any], template: Any, renames: Renames) -> Any:
+    if isinstance(template, list):  # Terraform's one-element block list
+        return [_unbind_structure(shape, value, template[0] if template else None, renames)]
+    if not isinstance(template, Mapping):
+        back = {api: prop for prop, api in renames.items()}
+        return {
+            back.get(key, camel(key)): unbind(shape.members.get(key), item, None, renames)
+            for key, item in value.items()
+        }
+    out = {}
+    for key, part in template.items():
+        member = member_name(shape, key, renames)
+        if member in value:
+            out[key] = unbind(shape.members[member], value[member], part, renames)
+    return out
+
+
+def at(value: Any, path: str) -> Any:
+    """What stands at a dotted path in an API's answer; None when there is nothing. An empty path is the answer itself."""
+    for part in path.split(".") if path else ():
+        if isinstance(value, list):
+            value = value[0] if value else None
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value

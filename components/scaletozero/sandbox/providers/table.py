@@ -1,0 +1,189 @@
+"""What a row of the resource table says. The rows are in `resources/`, the machine that reads them in the files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from scaletozero.sandbox.providers.shapes import Failure
+
+State: TypeAlias = Mapping[str, Any]
+"""A resource's properties, plain, with `@id`, `@region`, `@account` and `@partition` beside them."""
+
+Source: TypeAlias = str | Callable[[State], Any]
+"""Where an API parameter comes from: a property, or a function of the state. None is not sent."""
+
+Rule: TypeAlias = Callable[[State], Iterable[Failure]]
+"""A rule that AWS or the Terraform provider has and the service model has not. Values can be `UNKNOWN`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One API call.
+
+    Attributes:
+        operation: the client's method (`create_model`).
+        sends: API parameter (dotted when nested) -> source.
+        on: the properties that this call applies; empty for a call that always has to be made.
+        unset: make the call when the properties are absent, instead of when they are there (it takes them away).
+        gone: error codes, or beginnings of messages, that mean there is nothing to do.
+    """
+
+    operation: str
+    sends: Mapping[str, Source]
+    on: tuple[str, ...] = ()
+    unset: bool = False
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What one API call cannot do: `act` gets the client and the state. `on` and `unset` as in `Step`."""
+
+    act: Callable[[Any, State], Any]
+    on: tuple[str, ...] = ()
+    unset: bool = False
+
+
+@dataclass(frozen=True)
+class Read:
+    """One API call that finds out what is there.
+
+    Attributes:
+        operation, sends: as in `Step`.
+        gives: property -> dotted path in the answer.
+        pick: takes the wanted element out of an answer that lists several; None when it isn't there.
+        optional: error codes that mean that only these properties are absent, not the resource.
+    """
+
+    operation: str
+    sends: Mapping[str, Source]
+    gives: Mapping[str, str] = field(default_factory=dict)
+    pick: Callable[[Any, State], Any] | None = None
+    optional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How the bridged provider makes a name up: `<logical>-<7 hex>`, at most `limit` characters."""
+
+    prop: str = "name"
+    limit: int = 255
+    prefix: str = ""
+    lowercase: bool = False
+    leading: str = ""
+    trailing: Callable[[State], str] = lambda _: ""
+
+
+@dataclass(frozen=True)
+class Tagging:
+    """How a service takes tags.
+
+    Attributes:
+        at_create: parameter of the first call of `create` that takes tags; empty when there is none.
+        tag, untag, read: the calls; `read` gives `path` in its answer.
+        target: their parameters for the resource -> source.
+        keys: the parameter of `untag` with the keys to take away; empty where `tag` replaces all tags at once.
+        style: how tags are spelt: `pairs` (Key/Value), `lower` (key/value), `tagkey` (TagKey/TagValue) or `map`.
+    """
+
+    tag: str
+    untag: str
+    read: str
+    path: str
+    target: Mapping[str, Source]
+    at_create: str = "Tags"
+    keys: str = "TagKeys"
+    param: str = "Tags"
+    style: str = "pairs"
+    optional: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A state machine to wait for: `operation` until `path` in the answer is no longer in `pending`, then in `ready`."""
+
+    operation: str
+    sends: Mapping[str, Source]
+    path: str
+    pending: tuple[str, ...]
+    ready: tuple[str, ...]
+    reason: str
+    agrees: Callable[[Any, State], bool] = lambda _answer, _state: True
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """One row.
+
+    Attributes:
+        token: Pulumi's type token.
+        service: botocore's name of the service.
+        create, update, delete: the calls, in order. A call of `update` is made when one of its `on` changed.
+        reads: the calls that find the resource; the first one decides whether it exists.
+        id: the resource's id, from its inputs alone, so that an interrupted create can be found again.
+        gone: error codes, or beginnings of messages, that mean that it is not there.
+        replaces: properties whose change needs a new resource; `*` stands for all that no call of `update` applies.
+        required: properties without which the provider refuses; beside those that the API requires.
+        defaults: what the Terraform provider assumes for properties that are left out.
+        local: properties that are the provider's own and reach no API: name -> Python type.
+        computed: what the service may fill in when it is left out; a value then is no drift.
+        outputs: further outputs -> format string over the state.
+        json: properties that are JSON documents and compare as such.
+        refused: properties of the provider that the sandbox doesn't apply -> what to do instead.
+        regional: it has a region of its own.
+    """
+
+    token: str
+    service: str
+    create: tuple[Step | Hook, ...]
+    reads: tuple[Read, ...]
+    delete: tuple[Step | Hook, ...]
+    id: Callable[[State], str]
+    update: tuple[Step | Hook, ...] = ()
+    gone: tuple[str, ...] = ()
+    naming: Naming | None = None
+    replaces: frozenset[str] = frozenset({"*"})
+    required: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    local: Mapping[str, type] = field(default_factory=dict)
+    computed: frozenset[str] = frozenset()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    json: frozenset[str] = frozenset()
+    rules: tuple[Rule, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    tagging: Tagging | None = None
+    wait: Wait | None = None
+    regional: bool = True
+    from_id: Callable[[str], Mapping[str, Any]] = lambda _: {}
+
+    @property
+    def sent(self) -> dict[str, tuple[str, str]]:
+        """Property -> (operation, dotted parameter) of the first call that sends it."""
+        found: dict[str, tuple[str, str]] = {}
+        for step in (*self.create, *self.update):
+            if isinstance(step, Step):
+                for parameter, source in step.sends.items():
+                    if isinstance(source, str) and not source.startswith("@"):
+                        found.setdefault(source, (step.operation, parameter))
+        return found
+
+    @property
+    def inputs(self) -> frozenset[str]:
+        """Every property that the sandbox applies."""
+        hooks = {prop for step in (*self.create, *self.update) for prop in step.on}
+        own = {"tags", "tagsAll"} if self.tagging else set()
+        region = {"region"} if self.regional else set()
+        naming = {self.naming.prefix} - {""} if self.naming else set()
+        return frozenset({*self.sent, *self.local, *hooks, *own, *region, *naming})
+
+    def replaced_by(self, prop: str) -> bool:
+        """Whether a change of this property needs a new resource."""
+        if prop in self.replaces or prop == "region":
+            return True
+        updated = {name for step in self.update for name in step.on}
+        return (
+            "*" in self.replaces and prop not in updated and prop not in self.local and prop not in ("tags", "tagsAll")
+        )

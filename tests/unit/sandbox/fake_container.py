@@ -1,0 +1,55 @@
+"""A container by the contract whose behaviour stands in the artifact's behaviour.json."""
+
+import json
+import os
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+BEHAVIOUR = json.loads((Path(os.environ["SM_MODEL_DIR"]) / "behaviour.json").read_text())
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._send(200, {"phases": {"imports": 3.0, "load": 2.0, "canary": 1.0}})
+
+    def do_POST(self) -> None:
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
+        if request.get("crash"):
+            os._exit(9)
+        if request.get("status"):
+            self._send(request["status"], {"error": "as asked"})
+            return
+        time.sleep(request.get("sleep", 0))
+        if request.get("environment"):
+            self._send(200, dict(os.environ))
+            return
+        answer = {"version": BEHAVIOUR["version"], "pid": os.getpid(), "echo": request.get("echo")}
+        self._send(200, answer | {"padding": "x" * request.get("padding", 0)})
+
+    def _send(self, status: int, content: dict[str, object]) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        custom = self.headers.get("X-Amzn-SageMaker-Custom-Attributes")
+        if custom:
+            self.send_header("X-Amzn-SageMaker-Custom-Attributes", custom)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    if BEHAVIOUR.get("broken"):
+        sys.exit("the model does not load")
+    time.sleep(BEHAVIOUR.get("start_seconds", 0))
+    server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Event().wait()
