@@ -6,13 +6,9 @@ the project and used by every project on the machine.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pulumi.automation import InvalidVersionError, PulumiCommand
@@ -20,6 +16,7 @@ from semver import VersionInfo
 
 from model_packaging.findings import refuse
 from scaletozero.sandbox.command import EngineCommand
+from scaletozero.sandbox.gobuild import GoModule, Say, build, one_at_a_time, reason
 
 VERSION = "3.259.0"
 """The engine that is downloaded or built."""
@@ -27,10 +24,13 @@ VERSION = "3.259.0"
 OLDEST = "3.200.0"
 """The oldest engine on PATH that is used as it is: the first line with the providers' per-resource regions."""
 
-_MODULE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
-_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-
-Say = Callable[[str], None]
+_MODULE = GoModule(
+    "github.com/pulumi/pulumi/pkg/v3",
+    f"v{VERSION}",
+    {"pulumi": "cmd/pulumi"},
+    variables={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{VERSION}"},
+    minutes=4,
+)
 
 
 def cache_folder() -> Path:
@@ -60,9 +60,8 @@ def find_engine(say: Say = lambda line: None) -> EngineCommand:
         try:
             return EngineCommand(attempt())
         except (OSError, RuntimeError, subprocess.SubprocessError, InvalidVersionError) as error:
-            reason = _reason(error)
-            failures.append(f"{way}: {reason}")
-            say(f"pulumi, {way}: {reason}")
+            failures.append(f"{way}: {reason(error)}")
+            say(f"pulumi, {failures[-1]}")
     raise refuse(
         "pulumi",
         "the engine is needed to preview or deploy anything",
@@ -70,14 +69,6 @@ def find_engine(say: Say = lambda line: None) -> EngineCommand:
         "nothing was changed",
         "install it as its documentation says, or install Go 1.25 or newer so that it can be built here",
     )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, subprocess.CalledProcessError):
-        text = (error.stderr or error.output or b"").decode(errors="replace") if error.output or error.stderr else ""
-        last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
-        return last or f"exit status {error.returncode}"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _on_path() -> PulumiCommand:
@@ -93,62 +84,11 @@ def _in(root: Path) -> PulumiCommand:
 
 
 def _download(root: Path, say: Say) -> PulumiCommand:
-    with _one_at_a_time(root, say):
+    with one_at_a_time(root.parent / f"{root.name}.lock", say, "pulumi"):
         say(f"pulumi: downloading v{VERSION} with the official installer")
         return PulumiCommand.install(root=str(root), version=VersionInfo.parse(VERSION))
 
 
 def _build(root: Path, say: Say) -> PulumiCommand:
-    go = shutil.which("go")
-    if not go:
-        raise RuntimeError("go is not installed")
-    with _one_at_a_time(root, say):
-        if (root / "bin" / "pulumi").is_file():
-            return _in(root)
-        say(f"pulumi: building v{VERSION} with go (about four minutes on two cores, once)")
-        with tempfile.TemporaryDirectory(prefix="scaletozero-engine-") as folder:
-            built = _go_build(go, Path(folder), say)
-            target = root / "bin" / "pulumi"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # Under its final name only when whole: a build cut short must not look like an engine.
-            arriving = target.with_suffix(".arriving")
-            shutil.move(built, arriving)
-            arriving.replace(target)
+    build(_MODULE, root / "bin", say)
     return _in(root)
-
-
-def _go_build(go: str, folder: Path, say: Say) -> Path:
-    def run(*args: str) -> str:
-        return subprocess.run([go, *args], cwd=folder, check=True, capture_output=True, text=False).stdout.decode()
-
-    run("mod", "init", "scaletozero.engine")
-    say("pulumi: fetching the source")
-    run("get", "-tool", f"{_MODULE}@v{VERSION}")
-    total = len(run("list", "-deps", _MODULE).split())
-    say(f"pulumi: compiling {total} packages")
-    binary = folder / "pulumi"
-    command = [go, "build", "-v", "-ldflags", f"-s -w -X {_VARIABLE}=v{VERSION}", "-o", str(binary), _MODULE]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as build:
-        assert build.stderr
-        done, shown, last = 0, 0, ""
-        for line in build.stderr:
-            last, done = line.strip(), done + 1
-            if done * 10 // total > shown:
-                shown = done * 10 // total
-                say(f"pulumi: compiled {done} of {total} packages")
-    if build.returncode:
-        raise RuntimeError(last or f"go build ended with {build.returncode}")
-    return binary
-
-
-@contextlib.contextmanager
-def _one_at_a_time(root: Path, say: Say) -> Iterator[None]:
-    """Two projects that start at once must not both build, or write over each other."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with (root.parent / f"{root.name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("pulumi: another run is fetching the engine; waiting for it")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
