@@ -56,3 +56,8 @@ def price(service: str, sku: str, region: str) -> Price:
             f"priced so far: {', '.join(known) or 'nowhere'}",
         )
     return row
+
+
+def offered(service: str, region: str) -> dict[str, Price]:
+    """Every priced `sku` of a service in a region: what is known to be offered there."""
+    return {sku: row for (s, sku, r), row in _table().items() if (s, r) == (service, region)}

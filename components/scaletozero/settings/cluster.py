@@ -1,0 +1,199 @@
+"""What a Kubernetes cluster offers, as its platform team declares it or `read_cluster` finds it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from ipaddress import ip_network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Int, Settings, Text, reject
+from scaletozero.settings.gpu_types import GpuInstanceType
+from scaletozero.settings.regions import Region
+
+GPU = "nvidia.com/gpu"
+"""The name of the extended resource, and of the taint that keeps other pods off its nodes."""
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+].*)?")
+
+
+def _dns_label(value: str) -> str:
+    if len(value) > 63 or not _LABEL.fullmatch(value):
+        reject(
+            "must be a DNS label: small letters, digits and inner hyphens, at most 63",
+            "the API server would refuse every object of that name",
+            f"write `{re.sub(r'[^a-z0-9]+', '-', value.lower()).strip('-')[:63].rstrip('-') or 'endpoint'}`",
+        )
+    return value
+
+
+DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
+"""A name as Kubernetes takes it for namespaces and services."""
+
+
+def _version(value: str) -> str:
+    if not _VERSION.fullmatch(value):
+        reject("must be a version such as 1.34 or 2.20.2")
+    return value
+
+
+Version = Annotated[Text, AfterValidator(_version)]
+"""A version; only its numbers are compared."""
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version, to compare: (1, 34, 0) of `v1.34`."""
+    found = [int(each) for each in re.split(r"[.+-]", version.removeprefix("v"))[:3] if each.isdigit()]
+    return tuple([*found, 0, 0, 0][:3])
+
+
+def _cidr(value: str) -> str:
+    try:
+        network = ip_network(value)
+    except ValueError:
+        reject("must be a network such as 10.0.0.0/16", fix="write the network's own address, not a host's in it")
+    if network.prefixlen == 0:
+        reject(
+            "must not be the whole internet",
+            "the pods could send data anywhere",
+            "write the networks of the VPC's S3 endpoint, or of the region's S3 prefix list",
+        )
+    return value
+
+
+Cidr = Annotated[Text, AfterValidator(_cidr)]
+
+
+def positive(value: int) -> int:
+    """Refuses what is not 1 or more."""
+    if value < 1:
+        reject("must be 1 or more", fix="write 1")
+    return value
+
+
+def not_negative(value: int) -> int:
+    """Refuses what is below 0."""
+    if value < 0:
+        reject("must be 0 or more", fix="write 0")
+    return value
+
+
+Count = Annotated[Int, AfterValidator(positive)]
+Amount = Annotated[Int, AfterValidator(not_negative)]
+Seconds = Annotated[Int, AfterValidator(positive)]
+
+
+class Taint(Settings):
+    """What keeps pods that don't tolerate it off a pool's nodes."""
+
+    key: Text
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+
+
+class Pool(Settings):
+    """A pool of GPU nodes.
+
+    Attributes:
+        name: of the NodePool or the managed node group.
+        types: the instance types that it may buy.
+        max_gpus: its limit of GPUs.
+        zones: where it may buy them; anywhere in the region if empty.
+        taints: of its nodes.
+        static: how many nodes always run; None where they come and go.
+        reserved: whether it runs on reserved capacity.
+        termination_grace_seconds: after which a node that drains is gone, whatever its pods want; None waits for them.
+        idle_seconds: how long an empty node stays.
+        cached_image: whether its nodes start with the serving image on their disk.
+    """
+
+    name: DnsLabel
+    types: Annotated[tuple[GpuInstanceType, ...], Field(min_length=1)]
+    max_gpus: Count
+    zones: tuple[Text, ...] = ()
+    taints: tuple[Taint, ...] = (Taint(key=GPU),)
+    static: Count | None = None
+    reserved: bool = False
+    termination_grace_seconds: Seconds | None = None
+    idle_seconds: Amount = 300
+    cached_image: bool = False
+
+
+class Hop(Settings):
+    """Something between the client and the interceptor, and how long it lets a request wait for its first byte."""
+
+    name: Text
+    timeout_seconds: Seconds
+
+
+class Prometheus(Settings):
+    """Where KEDA asks for metrics; `amp_region` where that is Amazon Managed Prometheus, which wants signed requests."""
+
+    address: Annotated[Text, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
+    amp_region: Region | None = None
+
+
+class Cluster(Settings):
+    """A cluster.
+
+    Attributes:
+        name: of the EKS cluster.
+        region: its region.
+        version: of Kubernetes.
+        nodes: who brings them.
+        karpenter, keda, http_addon: versions; None where it is not installed.
+        feature_gates: Karpenter's, those that are on.
+        crds: names of the custom resources there are, such as `scaledobjects.keda.sh`.
+        pools: its GPU node pools.
+        services: namespace -> the services in it.
+        gpu_quota: namespace -> the `requests.nvidia.com/gpu` of its ResourceQuota.
+        route: what lies between the client and the interceptor, from the outside in.
+        endpoint_picker_ttl_seconds: how long an endpoint picker holds a request, where one does.
+        prometheus: where KEDA asks for metrics.
+        s3_cidrs: the networks in which S3 answers, the only ones that pods may reach besides DNS and Pod Identity.
+        cdi: whether GPUs are handed to containers by CDI, whose hook needs a writable root.
+        keda_namespace, monitoring_namespace: where KEDA with its add-on, and Prometheus, run.
+    """
+
+    name: Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+    region: Region
+    version: Version = "1.34"
+    nodes: Literal["karpenter", "auto-mode", "managed"] = "karpenter"
+    karpenter: Version | None = None
+    feature_gates: tuple[Text, ...] = ()
+    keda: Version | None = None
+    http_addon: Version | None = None
+    crds: tuple[Text, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    services: dict[DnsLabel, tuple[DnsLabel, ...]] = Field(default_factory=dict)
+    gpu_quota: dict[DnsLabel, Count] = Field(default_factory=dict)
+    route: tuple[Hop, ...] = ()
+    endpoint_picker_ttl_seconds: Seconds | None = None
+    prometheus: Prometheus | None = None
+    s3_cidrs: tuple[Cidr, ...] = ()
+    cdi: bool = False
+    keda_namespace: DnsLabel = "keda"
+    monitoring_namespace: DnsLabel = "monitoring"
+
+    def conflicts(self) -> Iterable[Finding]:
+        for index, pool in enumerate(self.pools):
+            for zone in pool.zones:
+                if not re.fullmatch(rf"{self.region}([a-z]|-[a-z0-9-]+)", zone):
+                    yield Finding(
+                        f"pools.{index}.zones",
+                        f"must lie in the cluster's region, {self.region}",
+                        zone,
+                        "no node could be bought there, or the data would leave the region",
+                        f"write a zone such as {self.region}a",
+                    )
+        names = [pool.name for pool in self.pools]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Finding("pools", "must have different names", name, "one of them would not be seen")
+
+    def pool(self, name: str) -> Pool | None:
+        """The pool of that name."""
+        return next((pool for pool in self.pools if pool.name == name), None)

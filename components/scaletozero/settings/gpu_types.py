@@ -1,0 +1,96 @@
+"""EC2 instance types with GPUs: what each has, and where it is known to be offered.
+
+Hardware as DescribeInstanceTypes reports it (GPU memory is what the driver can use, in MiB); where a type is offered, and
+for how much, comes from the price table, so that neither is ever guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from model_packaging.validation import Text, nearest, reject
+from scaletozero.spending.prices import Price, offered
+
+
+@dataclass(frozen=True)
+class GpuType:
+    """An instance type.
+
+    Attributes:
+        name: of the instance type.
+        gpu: the GPU's name.
+        gpus: how many it has.
+        gpu_memory_mib: of one GPU.
+        capability: CUDA compute capability times ten (89 is 8.9).
+        vcpus, memory_mib: of the whole instance.
+    """
+
+    name: str
+    gpu: str
+    gpus: int
+    gpu_memory_mib: int
+    capability: int
+    vcpus: int
+    memory_mib: int
+
+
+TYPES = {
+    each.name: each
+    for each in (
+        GpuType("g5.xlarge", "A10G", 1, 22888, 86, 4, 16384),
+        GpuType("g5.2xlarge", "A10G", 1, 22888, 86, 8, 32768),
+        GpuType("g5.12xlarge", "A10G", 4, 22888, 86, 48, 196608),
+        GpuType("g6.xlarge", "L4", 1, 22888, 89, 4, 16384),
+        GpuType("g6.4xlarge", "L4", 1, 22888, 89, 16, 65536),
+        GpuType("g6e.xlarge", "L40S", 1, 45776, 89, 4, 32768),
+        GpuType("g6e.12xlarge", "L40S", 4, 45776, 89, 48, 393216),
+        GpuType("p4d.24xlarge", "A100", 8, 40960, 80, 96, 1179648),
+        GpuType("p5.4xlarge", "H100", 1, 81920, 90, 16, 262144),
+        GpuType("p5.48xlarge", "H100", 8, 81920, 90, 192, 2097152),
+        GpuType("p5en.48xlarge", "H200", 8, 144384, 90, 192, 2097152),
+        GpuType("p6-b200.48xlarge", "B200", 8, 183359, 100, 192, 2097152),
+    )
+}
+"""Every instance type that a GPU endpoint can be given."""
+
+
+def hourly(name: str, region: str) -> Price | None:
+    """The on-demand price of one instance an hour, or None where it is not known to be offered."""
+    return offered("ec2", region).get(name)
+
+
+def cheapest(region: str, *, gpus: int, gpu_memory_mib: int, capability: int) -> list[GpuType]:
+    """The types offered in `region` that hold a model, the cheapest first.
+
+    Args:
+        region: an AWS region.
+        gpus: how many GPUs one replica takes.
+        gpu_memory_mib: what it needs on all of them together.
+        capability: the least compute capability, times ten.
+    """    fitting = [
+        (price.usd, name)
+        for name, price in offered("ec2", region).items()
+        if (each := TYPES.get(name))
+        and each.gpus >= gpus
+        and each.capability >= capability
+        and each.gpu_memory_mib * gpus >= gpu_memory_mib
+    ]
+    return [TYPES[name] for _, name in sorted(fitting)]
+
+
+def _known(name: str) -> str:
+    if name not in TYPES:
+        guess = nearest(name, TYPES)
+        reject(
+            "must be an EC2 instance type with GPUs that is known here",
+            "no node could ever be bought for it",
+            f"write `{guess}`" if guess else f"write one of {', '.join(TYPES)}",
+        )
+    return name
+
+
+GpuInstanceType = Annotated[Text, AfterValidator(_known)]
+"""The name of an EC2 instance type with GPUs."""
