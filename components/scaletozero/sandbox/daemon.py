@@ -1,6 +1,6 @@
 """The sandbox's process, and what starts, finds and stops it.
 
-`python -m scaletozero.sandbox.daemon --state DIR --aws-port N --runtime-port N --idle-seconds S` runs it in the foreground.
+`python -m scaletozero.sandbox.daemon --state DIR --aws-port N --runtime-port N --idle-seconds S` runs it in front.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
         for port, path in ((aws_port, "sandbox.aws_port"), (runtime_port, "sandbox.runtime_port")):
             _require_free(port, path)
         if aws_port and aws_port == runtime_port:
-            raise refuse("sandbox.runtime_port", "must differ from sandbox.aws_port", runtime_port, fix="take another port")
+            raise refuse(
+                "sandbox.runtime_port", "must differ from sandbox.aws_port", runtime_port, fix="take another port"
+            )
         return _start(state, aws_port, runtime_port, idle_seconds)
 
 
@@ -80,8 +82,7 @@ def running(state: Path) -> Sandbox | None:
     if not recorded:
         return None
     try:
-        with urllib.request.urlopen(f"{recorded['aws_url']}/_sandbox/status", timeout=10) as answer:
-            pid = json.load(answer)["pid"]
+        pid = _ask(recorded["aws_url"])["pid"]
     except (OSError, ValueError, KeyError):
         return None
     if pid != recorded["pid"]:
@@ -91,7 +92,11 @@ def running(state: Path) -> Sandbox | None:
 
 def status(sandbox: Sandbox) -> dict[str, Any]:
     """What the sandbox says of itself: `pid`, `endpoints`, `provided_here`. Raises OSError when it doesn't answer."""
-    with urllib.request.urlopen(f"{sandbox.aws_url}/_sandbox/status", timeout=10) as answer:
+    return _ask(sandbox.aws_url)
+
+
+def _ask(aws_url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{aws_url}/_sandbox/status", timeout=10) as answer:  # noqa: S310 - our own address
         return json.load(answer)
 
 
@@ -158,7 +163,9 @@ def _require_free(port: int, path: str) -> None:
 
 
 def _in_use(path: str, port: int, error: Exception) -> Exception:
-    reason = "must be between 0 and 65535" if isinstance(error, OverflowError) else "must be a port that nothing else uses"
+    reason = (
+        "must be between 0 and 65535" if isinstance(error, OverflowError) else "must be a port that nothing else uses"
+    )
     return refuse(path, reason, port, "the sandbox cannot listen there", "take another port, or 0 for any free one")
 
 

@@ -1,8 +1,8 @@
 """What the runtime starts for an instance: the container's program, ended when the runtime is.
 
-Run by path (`python -P container.py FD MODULE ARGUMENT...`), so that nothing but the program itself is imported. FD is the
-reading end of a pipe whose other end only the runtime holds: it closes when the runtime ends, however it ends, on every
-system.
+Run by path (`python -P container.py FD MODULE ARGUMENT...`), so that nothing but the program itself is imported. FD is
+the reading end of a pipe whose other end only the runtime holds: it closes when the runtime ends, however it ends, on
+every system.
 """
 
 import os

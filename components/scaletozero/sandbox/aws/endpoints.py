@@ -105,7 +105,7 @@ class Endpoints:
             if name in store.endpoints:
                 raise _exists("endpoint", _arn(call, "endpoint", name))
             config = self._config(call, call.parameters["EndpointConfigName"])
-            endpoint = Endpoint(call.region, name, config, call.parameters.get("Tags") or [])
+            endpoint: Any = Endpoint(call.region, name, config, call.parameters.get("Tags") or [])
             endpoint.last_deployment = call.parameters.get("DeploymentConfig")
             store.endpoints[name] = endpoint
         self._move(call, endpoint, config, created=True)
@@ -115,7 +115,9 @@ class Endpoints:
         with self._lock:
             endpoint = self._settled(call)
             config = self._config(call, call.parameters["EndpointConfigName"])
-            self._config(call, endpoint.endpoint_config_name)  # the service needs the old one, too, to move away from it
+            self._config(
+                call, endpoint.endpoint_config_name
+            )  # the service needs the old one, too, to move away from it
             endpoint.status("Updating")
             endpoint.last_deployment = call.parameters.get("DeploymentConfig") or endpoint.last_deployment
         self._move(call, endpoint, config)
@@ -258,7 +260,7 @@ def _is_object(url: str) -> bool:
     found = s3_backends[ACCOUNT]["aws"].buckets.get(bucket)
     if found is None:
         return False
-    return key in found.keys or any(name.startswith(key) for name in found.keys if key.endswith("/"))  # noqa: SIM118
+    return key in found.keys or any(name.startswith(key) for name in found.keys if key.endswith("/"))
 
 
 def _failure(plan: Deployment, error: StartFailedError) -> str:

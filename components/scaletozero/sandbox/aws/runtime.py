@@ -102,7 +102,9 @@ class Runtime:
             return respond(start_response, 200, body, {"Content-Type": "application/json"})
         match = _PATH.fullmatch(path)
         if not match or environ["REQUEST_METHOD"] != "POST":
-            return respond_error(start_response, AwsError("UnknownOperationException", f"no such operation: {path}", 404))
+            return respond_error(
+                start_response, AwsError("UnknownOperationException", f"no such operation: {path}", 404)
+            )
         name = urllib.parse.unquote(match[1])
         try:
             answer, variant = self._invoke(name, environ)
@@ -150,8 +152,14 @@ class Runtime:
                 self._metrics.record(fleet.deployment, {"Invocations": 1, "Invocation5XXErrors": 1})
                 raise _model_error(fleet.deployment, 500, f"The container did not start: {error}") from error
 
-    def _ask(  # noqa: PLR0913
-        self, fleet: Fleet, instance: Instance, setup: float | None, body: bytes, environ: Mapping[str, Any], began: float
+    def _ask(
+        self,
+        fleet: Fleet,
+        instance: Instance,
+        setup: float | None,
+        body: bytes,
+        environ: Mapping[str, Any],
+        began: float,
     ) -> Answer:
         deployment = fleet.deployment
         sent = time.perf_counter()
@@ -171,13 +179,15 @@ class Runtime:
             raise _model_error(
                 deployment,
                 0,
-                "Your invocation timed out while waiting for a response from container primary. Review the latency metrics "
-                "for each container in Amazon CloudWatch, resolve the issue, and try again.",
+                "Your invocation timed out while waiting for a response from container primary. Review the latency "
+                "metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
             ) from error
         except CrashedError as error:
             instance.process.kill()
             values["Invocation5XXErrors"] = 1
-            raise _model_error(deployment, 500, f"The container ended: {error}. {instance.last_words()}".strip()) from error
+            raise _model_error(
+                deployment, 500, f"The container ended: {error}. {instance.last_words()}".strip()
+            ) from error
         finally:
             self._metrics.record(deployment, values)
         if not 200 <= answer.status < 300:

@@ -1,4 +1,4 @@
-"""The instances of one deployment: started when a request finds none free, stopped when idle, never more than allowed."""
+"""The instances of one deployment: started when a request finds none free, stopped when idle, never too many."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Fleet:
         self.invocations = 0
 
     def prove(self) -> None:
-        """Start one instance and see it healthy, as the service does before an endpoint is InService; keep the provisioned.
+        """Start one instance and see it healthy, as the service does before InService; keep the provisioned.
 
         Raises:
             StartFailedError: it isn't.
@@ -167,7 +167,7 @@ class Fleet:
             log.warning("%s: a provisioned instance did not come up: %s", self.deployment.endpoint, error)
 
     def stop(self, cancel: bool = False) -> None:
-        """No new requests; waits for those under way, then every instance goes. `cancel` gives up on starts under way."""
+        """No new requests; waits for those under way, then every instance goes. `cancel` gives up starts under way."""
         with self._lock:
             self._closed = True
             free, self._free = self._free, []

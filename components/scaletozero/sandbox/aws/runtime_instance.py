@@ -24,7 +24,6 @@ from typing import Any
 import model_packaging
 from model_packaging.archive import safe_extract
 from model_packaging.findings import FindingsError
-
 from scaletozero.sandbox.aws import container
 from scaletozero.sandbox.aws.deployment import Deployment
 
@@ -252,8 +251,8 @@ class Starter:
 
 
 def threads(memory_mb: int | None) -> int:
-    """Threads for an instance of that memory: serverless memory brings CPU with it, about one for each 1769 MB (the ratio
-    that AWS documents for Lambda; for SageMaker it documents none). At most what this machine has."""
+    """Threads for an instance of that memory: serverless memory brings CPU with it, about one for each 1769 MB (the
+    ratio that AWS documents for Lambda; for SageMaker it documents none). At most what this machine has."""
     here = os.cpu_count() or 1
     return here if memory_mb is None else max(1, min(here, round(memory_mb / 1769)))
 

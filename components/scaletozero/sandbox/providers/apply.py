@@ -6,13 +6,13 @@ import json
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from scaletozero.sandbox.providers.check import Settings, operation, property_shape, shape_at
+from scaletozero.sandbox.providers.check import Settings, default_tags, operation, property_shape, shape_at
 from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.diff import Change
 from scaletozero.sandbox.providers.shapes import at, bind, unbind
@@ -186,7 +186,7 @@ class Applier:
 
     def _call(self, row: ResourceType, client: Any, method: str, parameters: dict[str, Any]) -> Any:
         answer = getattr(client, method)(**parameters)
-        body = operation(row.service, method).output_shape
+        body: Any = operation(row.service, method).output_shape
         for name, member in body.members.items() if body else ():
             if member.type_name == "blob" and hasattr(answer.get(name), "read"):
                 answer[name] = answer[name].read()
@@ -248,7 +248,7 @@ class Applier:
             answer = {}
         tags = _unspell(at(answer, tagging.path) or {}, tagging.style)
         tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
-        defaults = self.settings.default_tags
+        defaults = default_tags(state, self.settings)
         declared = state.get("tags") or {}
         own = {k: v for k, v in tags.items() if k in declared or defaults.get(k) != v}
         return {"tagsAll": tags} | ({"tags": own} if own or declared else {})
@@ -291,10 +291,10 @@ class Applier:
             if status not in wait.pending:
                 break
             if self.cancelled.wait(POLL_SECONDS):
-                raise Stopped(f"interrupted while {row.token} {state['@id']} was {status}")
+                raise Stopped(f"interrupted while {row.kind} {state['@id']} was {status}")
         if status not in wait.ready or not wait.agrees(answer, state):
             raise RuntimeError(
-                f"{row.token.split(':')[-1]} {state['@id']} is {status}: {at(answer, wait.reason) or 'no reason given'}"
+                f"{row.kind.split(':')[-1]} {state['@id']} is {status}: {at(answer, wait.reason) or 'no reason given'}"
             )
 
     def _until_gone(self, row: ResourceType, client: Any, state: State) -> None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import botocore.session
-from botocore.model import OperationModel, Shape, StructureShape
+from botocore.model import OperationModel
 
 from scaletozero.sandbox.providers.naming import auto_name, prefixed_name
-from scaletozero.sandbox.providers.shapes import Failure, bind, nearest
+from scaletozero.sandbox.providers.shapes import Failure, Shape, bind, nearest
 from scaletozero.sandbox.providers.table import ResourceType, Step
 from scaletozero.sandbox.providers.values import UNKNOWN, Asset, Secret, has_secret, has_unknown, plain
 
@@ -39,14 +39,14 @@ def session() -> botocore.session.Session:
 @functools.cache
 def operation(service: str, method: str) -> OperationModel:
     """The model of a client's method (`create_model`)."""
-    model = session().get_service_model(service)
+    model: Any = session().get_service_model(service)
     names = {name.replace("_", "").lower(): name for name in model.operation_names}
     return model.operation_model(names[method.replace("_", "").lower()])
 
 
 def shape_at(shape: Shape | None, path: str) -> Shape:
     for part in path.split("."):
-        if not isinstance(shape, StructureShape):
+        if shape is None or shape.type_name != "structure":
             raise KeyError(path)
         shape = shape.members[part]
     if shape is None:
@@ -82,7 +82,7 @@ def check(
     if row.regional and "region" not in inputs and settings.region:
         inputs["region"] = settings.region
     if row.tagging:
-        inputs["tagsAll"] = _all_tags(inputs.get("tags"), settings)
+        inputs["tagsAll"] = _all_tags(inputs.get("tags"), default_tags(inputs, settings), settings)
     _name(row, inputs, olds, logical, seed, failures)
     failures.extend(_unknown_properties(row, inputs))
     for prop, value in inputs.items():
@@ -95,12 +95,18 @@ def check(
     return inputs, failures
 
 
-def _all_tags(tags: Any, settings: Settings) -> Any:
+def default_tags(inputs: Mapping[str, Any], settings: Settings) -> Mapping[str, str]:
+    """The provider's default tags, or those that the resource puts in their place with `overrideProvider`."""
+    override = (plain(inputs.get("overrideProvider")) or {}).get("defaultTags")
+    return settings.default_tags if override is None else override.get("tags") or {}
+
+
+def _all_tags(tags: Any, defaults: Mapping[str, str], settings: Settings) -> Any:
     own = plain(tags) or {}
     if has_unknown(own):
         return UNKNOWN
     keys, prefixes = settings.ignored_tags
-    merged = {**settings.default_tags, **own} if isinstance(own, Mapping) else {}
+    merged = {**defaults, **own} if isinstance(own, Mapping) else {}
     kept = {key: value for key, value in merged.items() if key not in keys and not key.startswith(prefixes)}
     return Secret(kept) if has_secret(tags) else kept
 
@@ -143,7 +149,7 @@ def _unknown_properties(row: ResourceType, inputs: Mapping[str, Any]) -> Iterato
         if prop in row.refused:
             yield Failure(prop, f"is not applied by the sandbox: {row.refused[prop]}")
         else:
-            yield Failure(prop, f"is not a property of {row.token}; {nearest(prop, [*row.inputs - {'tagsAll'}])}")
+            yield Failure(prop, f"is not a property of {row.kind}; {nearest(prop, [*row.inputs - {'tagsAll'}])}")
 
 
 def _property_failures(row: ResourceType, prop: str, value: Any) -> list[Failure]:
@@ -154,7 +160,7 @@ def _property_failures(row: ResourceType, prop: str, value: Any) -> list[Failure
         failures = list(_region_failures(row, known))
     elif prop in row.local:
         expected = row.local[prop]
-        ok = known is UNKNOWN or isinstance(known, expected) or isinstance(known, Asset)
+        ok = known is UNKNOWN or isinstance(known, (expected, Asset))
         failures = [] if ok else [Failure(prop, f"must be a {expected.__name__}, got {known!r}")]
     elif shape is not None:
         failures = bind(shape, known, prop, row.renames)[1]
@@ -195,7 +201,7 @@ def _missing(row: ResourceType, inputs: Mapping[str, Any]) -> Iterator[Failure]:
     first = next((step for step in row.create if isinstance(step, Step)), None)
     needed = dict.fromkeys(row.required)
     if first:
-        shape = operation(row.service, first.operation).input_shape
+        shape: Any = operation(row.service, first.operation).input_shape
         for member in shape.required_members if shape else ():
             source = first.sends.get(member)
             if isinstance(source, str) and source in row.inputs:

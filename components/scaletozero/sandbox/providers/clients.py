@@ -22,8 +22,8 @@ def require_loopback(url: str | None) -> str:
         local = False
     if not url or not local:
         raise ValueError(
-            f"the sandbox's aws provider only ever talks to the embedded AWS: {ENDPOINT} must be an http address on this "
-            f"machine (127.0.0.1, localhost), got {url!r}. To deploy to a real account take another environment than local"
+            f"the sandbox's aws provider talks to the embedded AWS only: {ENDPOINT} must be an http address on this "
+            f"machine (127.0.0.1, localhost), got {url!r}. A real account needs another environment than local"
         )
     return url
 

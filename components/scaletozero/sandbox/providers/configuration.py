@@ -15,12 +15,13 @@ _APPLIED = ("region", "defaultTags", "ignoreTags", "allowedAccountIds", "forbidd
 
 _ABOUT_ACCESS = frozenset(
     {
-        "accessKey", "assumeRoles", "assumeRoleWithWebIdentity", "customCaBundle", "httpProxy", "httpsProxy", "insecure",
-        "maxRetries", "noProxy", "profile", "retryMode", "secretKey", "sharedConfigFiles", "sharedCredentialsFiles",
+        "accessKey", "assumeRoles", "assumeRoleWithWebIdentity", "customCaBundle", "httpProxy", "httpsProxy",
+        "insecure", "maxRetries", "noProxy", "profile", "retryMode", "secretKey", "sharedConfigFiles",
+        "sharedCredentialsFiles",
         "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation", "skipRequestingAccountId", "token",
         "tokenBucketRateLimiterCapacity", "ec2MetadataServiceEndpoint", "ec2MetadataServiceEndpointMode",
-        "s3UsePathStyle", "s3UsEast1RegionalEndpoint", "useDualstackEndpoint", "useFipsEndpoint", "userAgents", "version",
-        "pluginDownloadURL", "stsRegion",
+        "s3UsePathStyle", "s3UsEast1RegionalEndpoint", "useDualstackEndpoint", "useFipsEndpoint", "userAgents",
+        "version",        "pluginDownloadURL", "stsRegion",
     }
 )  # fmt: skip
 """How a real account is reached. The embedded AWS needs none of it."""
@@ -52,7 +53,7 @@ def config_failures(config: Mapping[str, Any]) -> list[Failure]:
 
 
 def settings_from(config: Mapping[str, Any], clients: Clients) -> Settings:
-    """The settings, with the account that the embedded AWS answers for. Raises ValueError for an account not allowed."""
+    """The settings, with the embedded AWS's account. Raises ValueError when that account is not allowed."""
     region = config.get("region")
     region = region if isinstance(region, str) and region else None
     identity = clients("sts", region).get_caller_identity()

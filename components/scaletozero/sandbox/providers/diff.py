@@ -37,8 +37,10 @@ def changes(
             continue
         if old is None and prop == "tagsAll" and not new:
             continue
-        if prop == (row.naming.prefix if row.naming else None) and new_state.get(row.naming.prop) == old_state.get(
-            row.naming.prop
+        if (
+            row.naming
+            and prop == row.naming.prefix
+            and new_state.get(row.naming.prop) == old_state.get(row.naming.prop)
         ):
             continue
         replaces = row.replaced_by(prop)
@@ -85,8 +87,8 @@ def _differences(path: str, old: Any, new: Any, is_json: bool) -> Iterator[tuple
                 yield from _differences(f"{path}.{key}", old.get(key), new.get(key), is_json)
     elif isinstance(old, list) and isinstance(new, list):
         for index in range(max(len(old), len(new))):
-            pair = (items[index] if index < len(items) else None for items in (old, new))
-            yield from _differences(f"{path}[{index}]", *pair, is_json)
+            was, now = (items[index] if index < len(items) else None for items in (old, new))
+            yield from _differences(f"{path}[{index}]", was, now, is_json)
     elif not _same(old, new, is_json):
         yield path, "update"
 

@@ -1,4 +1,4 @@
-"""Physical names, made up exactly as the bridged provider does (pulumi `resource.NewUniqueName` with 7 hex characters)."""
+"""Physical names, made up as the bridged provider does (pulumi `resource.NewUniqueName` with 7 hex characters)."""
 
 from __future__ import annotations
 

@@ -97,10 +97,10 @@ def bucket_name(prop: str = "bucket") -> Rule:
 
     def check(state: State) -> Iterator[Failure]:
         name = state.get(prop)
-        if not known(name):
+        if not isinstance(name, str):
             return
         reason = ""
-        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", str(name)):
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name):
             reason = "must be 3-63 lowercase letters, digits, dots and hyphens, with a letter or digit at both ends"
         elif ".." in name:
             reason = "must not have two dots in a row"

@@ -1,7 +1,7 @@
 """The plugin's side of the engine's protocol, on the servicer of `pulumi.provider.experimental`.
 
-That servicer sends tracebacks with every error and loses asset hashes and unknown values, so the calls about resources are
-answered here on the protobuf messages themselves; the rest is inherited.
+That servicer sends a traceback with every error and loses asset hashes and unknown values, so the calls about resources
+are answered here on the protobuf messages themselves; the rest is inherited.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class TableServicer(ProviderServicer):
             return self._table[token]
         raise ValueError(
             f"{token} is not in the sandbox's table of AWS types ({nearest(token, [*self._table])}). "
-            "Declare it only outside the `local` environment, or add a row for it in scaletozero/sandbox/providers/resources"
+            "Declare it outside the `local` environment only, or add a row to scaletozero/sandbox/providers/resources"
         )
 
     async def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802 - the protocol's name
@@ -86,7 +86,8 @@ class TableServicer(ProviderServicer):
 
     async def CheckConfig(self, request: Any, context: Any) -> proto.CheckResponse:  # noqa: N802
         news = decode_map(request.news)
-        return proto.CheckResponse(inputs=request.news, failures=_failures(config_failures(plain(news))))
+        failures = _failures(config_failures(plain(news)))
+        return proto.CheckResponse(inputs=encode_map(news), failures=failures)
 
     async def DiffConfig(self, request: Any, context: Any) -> proto.DiffResponse:  # noqa: N802
         return proto.DiffResponse(changes=proto.DiffResponse.DIFF_NONE)
@@ -174,7 +175,7 @@ class TableServicer(ProviderServicer):
         return await self._work(context, work)
 
 
-def _failures(failures: list[Failure]) -> list[Any]:
+def _failures(failures: list[Failure]) -> Any:
     return [proto.CheckFailure(property=failure.path, reason=failure.reason) for failure in failures]
 
 

@@ -1,7 +1,7 @@
 """From a resource's inputs to an API call's parameters and back, and every rule that AWS's own service model has.
 
-Terraform's names (and so Pulumi's) are the API's in another spelling: `memorySizeInMb` is `MemorySizeInMB`. A name is looked
-up in the API's shape without regard to case and underscores; a table row lists only those that differ in letters.
+Terraform's names (and so Pulumi's) are the API's in another spelling: `memorySizeInMb` is `MemorySizeInMB`. A name is
+looked up in the API's shape without regard to case and underscores; a row lists only those that differ in letters.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.utils import parse_timestamp
 
 from scaletozero.sandbox.providers.values import UNKNOWN, Asset
+
+Shape: TypeAlias = Any
+"""A botocore shape (its properties are typed as something else there)."""
 
 Renames: TypeAlias = Mapping[str, str]
 """A property's name anywhere in a resource -> the API member it is sent as, where the two differ in letters."""
@@ -31,7 +33,7 @@ class Failure:
     reason: str
 
 
-def member_name(shape: StructureShape, key: str, renames: Renames) -> str | None:
+def member_name(shape: Shape, key: str, renames: Renames) -> str | None:
     """The member of `shape` that the property `key` is sent as; None when there is none."""
     names = _folded_members(shape)
     if key in renames and (member := names.get(_fold(renames[key]))):
@@ -48,14 +50,14 @@ def _folded_members_of(members: tuple[str, ...]) -> dict[str, str]:
     return {_fold(name): name for name in members}
 
 
-def _folded_members(shape: StructureShape) -> dict[str, str]:
+def _folded_members(shape: Shape) -> dict[str, str]:
     return _folded_members_of(tuple(shape.members))
 
 
 def camel(name: str) -> str:
-    """`KMSKeyId` -> `kmsKeyId`."""
-    head = re.match(r"[A-Z]+(?![a-z])|[A-Z]", name)
-    return head.group().lower() + name[head.end() :] if head else name
+    """Terraform's spelling of an API's name, in camel case: `KMSKeyId` -> `kmsKeyId`, `SizeInMB` -> `sizeInMb`."""
+    first, *rest = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+", name)
+    return first.lower() + "".join(word.capitalize() for word in rest)
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -64,7 +66,7 @@ def nearest(name: str, known: list[str]) -> str:
 
 
 def bind(shape: Shape, value: Any, path: str, renames: Renames) -> tuple[Any, list[Failure]]:
-    """`value` (plain, of a resource's property at `path`) as the API's parameter, with everything that is wrong with it.
+    """`value` (plain, of the property at `path`) as the API's parameter, with everything that is wrong with it.
 
     Unknown values stay `UNKNOWN` and are not judged.
     """
@@ -75,13 +77,13 @@ def bind(shape: Shape, value: Any, path: str, renames: Renames) -> tuple[Any, li
 def _bind(shape: Shape, value: Any, path: str, renames: Renames, failures: list[Failure]) -> Any:
     if value is UNKNOWN or value is None:
         return value
-    if isinstance(shape, StructureShape):
+    if shape.type_name == "structure":
         return _bind_structure(shape, value, path, renames, failures)
-    if isinstance(shape, ListShape):
+    if shape.type_name == "list":
         items = value if isinstance(value, list) else [value]
         failures.extend(_range(shape, len(items), path, "items"))
         return [_bind(shape.member, item, f"{path}[{i}]", renames, failures) for i, item in enumerate(items)]
-    if isinstance(shape, MapShape):
+    if shape.type_name == "map":
         if not isinstance(value, Mapping):
             failures.append(Failure(path, f"must be a map, got {_show(value)}"))
             return value
@@ -92,7 +94,7 @@ def _bind(shape: Shape, value: Any, path: str, renames: Renames, failures: list[
     return _bind_scalar(shape, value, path, failures)
 
 
-def _bind_structure(shape: StructureShape, value: Any, path: str, renames: Renames, failures: list[Failure]) -> Any:
+def _bind_structure(shape: Shape, value: Any, path: str, renames: Renames, failures: list[Failure]) -> Any:
     if isinstance(value, list):  # Terraform's one-element block list
         if len(value) != 1:
             failures.append(Failure(path, f"must have exactly one element, got {len(value)}"))
@@ -222,20 +224,22 @@ _CLASSES = {
 }
 
 
-def unbind(shape: Shape | None, value: Any, template: Any, renames: Renames) -> Any:
-    """An API's answer (of `shape`) as a property, in the form of `template` (the property as it was declared).
+def unbind(shape: Shape, value: Any, template: Any, renames: Renames) -> Any:
+    """An API's answer (of `shape`; None when unknown) as a property, in the form of `template` (as it was
+    declared).
 
     Members of a structure that the declaration leaves out are left out: the service fills them with defaults, which is
     no drift. Entries of a map are data, so all of them come back.
     """
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
-    if isinstance(shape, MapShape) and isinstance(value, Mapping):
+    kind = shape.type_name if shape else ""
+    if kind == "map" and isinstance(value, Mapping):
         parts = template if isinstance(template, Mapping) else {}
         return {key: unbind(shape.value, item, parts.get(key), renames) for key, item in value.items()}
-    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+    if kind == "structure" and isinstance(value, Mapping):
         return _unbind_structure(shape, value, template, renames)
-    if isinstance(shape, ListShape) and isinstance(value, list):
+    if kind == "list" and isinstance(value, list):
         if template is not None and not isinstance(template, list):
             return unbind(shape.member, value[0], template, renames) if value else None
         parts = template or [None]
@@ -245,7 +249,7 @@ def unbind(shape: Shape | None, value: Any, template: Any, renames: Renames) -> 
     return value
 
 
-def _unbind_structure(shape: StructureShape, value: Mapping[str, Any], template: Any, renames: Renames) -> Any:
+def _unbind_structure(shape: Shape, value: Mapping[str, Any], template: Any, renames: Renames) -> Any:
     if isinstance(template, list):  # Terraform's one-element block list
         return [_unbind_structure(shape, value, template[0] if template else None, renames)]
     if not isinstance(template, Mapping):
@@ -257,13 +261,13 @@ def _unbind_structure(shape: StructureShape, value: Mapping[str, Any], template:
     out = {}
     for key, part in template.items():
         member = member_name(shape, key, renames)
-        if member in value:
+        if member and member in value:
             out[key] = unbind(shape.members[member], value[member], part, renames)
     return out
 
 
 def at(value: Any, path: str) -> Any:
-    """What stands at a dotted path in an API's answer; None when there is nothing. An empty path is the answer itself."""
+    """What stands at a dotted path in an API's answer, or None. An empty path is the answer itself."""
     for part in path.split(".") if path else ():
         if isinstance(value, list):
             value = value[0] if value else None

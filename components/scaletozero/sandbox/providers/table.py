@@ -1,4 +1,4 @@
-"""What a row of the resource table says. The rows are in `resources/`, the machine that reads them in the files beside it."""
+"""What a row of the resource table says. The rows are in `resources/`, what reads them is in the files beside it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Tagging:
 
 @dataclass(frozen=True)
 class Wait:
-    """A state machine to wait for: `operation` until `path` in the answer is no longer in `pending`, then in `ready`."""
+    """A state to wait for: `operation` until `path` in the answer leaves `pending`; then it has to be in `ready`."""
 
     operation: str
     sends: Mapping[str, Source]
@@ -118,7 +118,7 @@ class ResourceType:
     """One row.
 
     Attributes:
-        token: Pulumi's type token.
+        kind: Pulumi's type token.
         service: botocore's name of the service.
         create, update, delete: the calls, in order. A call of `update` is made when one of its `on` changed.
         reads: the calls that find the resource; the first one decides whether it exists.
@@ -135,7 +135,7 @@ class ResourceType:
         regional: it has a region of its own.
     """
 
-    token: str
+    kind: str
     service: str
     create: tuple[Step | Hook, ...]
     reads: tuple[Read, ...]

@@ -39,7 +39,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Asset:
-    """A file, text or folder that travels with a program, in the engine's own fields (`path`, `text`, `uri`, `hash`)."""
+    """A file, text or folder that a program brings, in the engine's own fields (`path`, `text`, `uri`, `hash`)."""
 
     kind: str
     fields: tuple[tuple[str, str], ...]

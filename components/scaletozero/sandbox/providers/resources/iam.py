@@ -21,7 +21,7 @@ def _empty_role(client: Any, state: Any) -> None:
 
 ROWS = (
     ResourceType(
-        token="aws:iam/role:Role",
+        kind="aws:iam/role:Role",
         service="iam",
         regional=False,
         naming=Naming(limit=64, prefix="namePrefix"),
@@ -92,7 +92,7 @@ ROWS = (
         tagging=Tagging("tag_role", "untag_role", "list_role_tags", "Tags", {"RoleName": "@id"}),
     ),
     ResourceType(
-        token="aws:iam/rolePolicy:RolePolicy",
+        kind="aws:iam/rolePolicy:RolePolicy",
         service="iam",
         regional=False,
         naming=Naming(limit=128, prefix="namePrefix"),

@@ -27,7 +27,7 @@ def _own_group(answer: Any, state: State) -> Any:
 
 ROWS = (
     ResourceType(
-        token="aws:cloudwatch/logGroup:LogGroup",
+        kind="aws:cloudwatch/logGroup:LogGroup",
         service="logs",
         naming=Naming(limit=512, prefix="namePrefix"),
         id=lambda s: s["name"],

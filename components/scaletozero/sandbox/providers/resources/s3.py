@@ -14,6 +14,8 @@ from scaletozero.sandbox.providers.values import UNKNOWN, Asset
 
 _NO_BUCKET = ("NoSuchBucket", "404")
 
+_BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+
 
 def _location(state: State) -> str | None:
     """us-east-1 is the one region that is not named when a bucket is created."""
@@ -81,7 +83,7 @@ def _lifecycle_rules(state: State) -> Iterator[Failure]:
 
 
 def _part(
-    kind: str,
+    name: str,
     put: str,
     get: str,
     delete: tuple[Step | Hook, ...],
@@ -96,7 +98,7 @@ def _part(
         **({"ExpectedBucketOwner": "expectedBucketOwner"} if more.pop("owner", False) else {}),
     }
     return ResourceType(
-        token=f"aws:s3/{kind[0].lower()}{kind[1:]}:{kind}",
+        kind=f"aws:s3/{name[0].lower()}{name[1:]}:{name}",
         service="s3",
         id=lambda s: s["bucket"],
         from_id=lambda i: {"bucket": i.split(",")[0]},
@@ -111,7 +113,7 @@ def _part(
 
 ROWS = (
     ResourceType(
-        token="aws:s3/bucket:Bucket",
+        kind="aws:s3/bucket:Bucket",
         service="s3",
         naming=Naming("bucket", 63, prefix="bucketPrefix", lowercase=True),
         id=lambda s: s["bucket"],
@@ -206,15 +208,15 @@ ROWS = (
         (Step("delete_public_access_block", {"Bucket": "@id"}),),
         {
             f"PublicAccessBlockConfiguration.{prop[0].upper()}{prop[1:]}": prop
-            for prop in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+            for prop in _BLOCKS
         },
         {
             prop: f"PublicAccessBlockConfiguration.{prop[0].upper()}{prop[1:]}"
-            for prop in ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+            for prop in _BLOCKS
         },
         ("NoSuchPublicAccessBlockConfiguration",),
         local={"skipDestroy": bool},
-        defaults=dict.fromkeys(("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets"), False),
+        defaults=dict.fromkeys(_BLOCKS, False),
     ),
     _part(
         "BucketOwnershipControls",
@@ -255,7 +257,7 @@ ROWS = (
         refused={"timeouts": "leave it out; the embedded AWS answers at once"},
     ),
     ResourceType(
-        token="aws:s3/bucketObjectv2:BucketObjectv2",
+        kind="aws:s3/bucketObjectv2:BucketObjectv2",
         service="s3",
         id=lambda s: s["key"],
         from_id=lambda i: dict(zip(("bucket", "key"), i.removeprefix("s3://").split("/", 1), strict=False)),
@@ -315,15 +317,22 @@ ROWS = (
         delete=(Hook(_delete_object),),
         replaces=frozenset({"bucket", "key"}),
         defaults={"forceDestroy": False},
-        local={"forceDestroy": bool, "sourceHash": str, "source": object, "content": str, "contentBase64": str, "etag": str},
+        local={
+            "forceDestroy": bool, "sourceHash": str, "source": object, "content": str, "contentBase64": str,
+            "etag": str,
+            "overrideProvider": dict,
+        },
         computed=frozenset(
-            {"etag", "contentType", "serverSideEncryption", "kmsKeyId", "storageClass", "bucketKeyEnabled", "acl", "metadata"}
+            {
+                "etag", "contentType", "serverSideEncryption", "kmsKeyId", "storageClass", "bucketKeyEnabled", "acl",
+                "metadata",
+            }
         ),
         outputs={"arn": "arn:{@partition}:s3:::{bucket}/{key}"},
         rules=(at_most_one("source", "content", "contentBase64"), _a_source),
         refused=dict.fromkeys(
-            ("objectLockLegalHoldStatus", "objectLockMode", "objectLockRetainUntilDate", "overrideProvider"),
-            "leave it out; the sandbox has no object lock and no provider overrides",
+            ("objectLockLegalHoldStatus", "objectLockMode", "objectLockRetainUntilDate"),
+            "leave it out; the sandbox has no object lock",
         ),
         tagging=Tagging(
             "put_object_tagging",

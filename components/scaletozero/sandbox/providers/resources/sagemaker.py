@@ -111,7 +111,7 @@ def _moved(answer: Any, state: State) -> bool:
 
 ROWS = (
     ResourceType(
-        token="aws:sagemaker/model:Model",
+        kind="aws:sagemaker/model:Model",
         service="sagemaker",
         naming=Naming(limit=63),
         id=lambda s: s["name"],
@@ -152,7 +152,7 @@ ROWS = (
         tagging=_TAGS,
     ),
     ResourceType(
-        token="aws:sagemaker/endpointConfiguration:EndpointConfiguration",
+        kind="aws:sagemaker/endpointConfiguration:EndpointConfiguration",
         service="sagemaker",
         naming=Naming(limit=63, prefix="namePrefix"),
         id=lambda s: s["name"],
@@ -196,7 +196,7 @@ ROWS = (
         tagging=_TAGS,
     ),
     ResourceType(
-        token="aws:sagemaker/endpoint:Endpoint",
+        kind="aws:sagemaker/endpoint:Endpoint",
         service="sagemaker",
         naming=Naming(limit=63),
         id=lambda s: s["name"],
