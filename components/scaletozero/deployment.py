@@ -20,7 +20,8 @@ from model_packaging.findings import refuse
 from scaletozero.project import Project
 from scaletozero.sandbox.command import EngineCommand
 from scaletozero.sandbox.daemon import Sandbox
-from scaletozero.sandbox.providers import forget_pending, install_plugins
+from scaletozero.sandbox.providers.install import install_plugins
+from scaletozero.sandbox.providers.pending import forget_pending
 
 Say = Callable[[str], object]
 
@@ -99,10 +100,7 @@ class Deployment:
             return
         say(f"repairing: {len(pending)} operations of an interrupted run")
         created = [item["resource"] for item in pending if item["type"] == "creating"]
-        forget_pending(
-            [(resource["type"], resource.get("inputs") or {}) for resource in created],
-            endpoint_url=self.sandbox.aws_url,
-        )
+        forget_pending(self.sandbox.aws_url, [(resource["type"], resource.get("inputs") or {}) for resource in created])
         stack.import_stack(auto.Deployment(exported.version, {**state, "pending_operations": []}))
 
     def _release(self, stack: auto.Stack, say: Say, patience: float = 60) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from scaletozero.settings.names import logical_name, safe_name
 
 parts = st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=3).map(tuple)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse, show
 from scaletozero.settings.common import ArtifactStoreSettings

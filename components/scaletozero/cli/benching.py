@@ -70,7 +70,7 @@ def _cold_start(client: Any, target: Target, body: bytes) -> dict[str, Any]:
     began = time.perf_counter()
     ask(client, target, body)
     wall = (time.perf_counter() - began) * 1000
-    start = daemon.live(target.sandbox)["endpoints"][target.name]["cold_starts"][-1]
+    start = daemon.status(target.sandbox)["endpoints"][target.name]["cold_starts"][-1]
     return {"wall_ms": wall, **start}
 
 
@@ -78,7 +78,7 @@ def wait_until_cold(target: Target, patience: float = 3700) -> None:
     """Waits until an endpoint of the sandbox has no process any more."""
     assert target.sandbox
     deadline = time.monotonic() + patience
-    while daemon.live(target.sandbox)["endpoints"][target.name]["instances"]:
+    while daemon.status(target.sandbox)["endpoints"][target.name]["instances"]:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{target.name} is still warm after {patience:.0f} s")
         time.sleep(0.1)

@@ -43,7 +43,8 @@ def opened(
 def _sandbox(project: Project, settings: Sandbox | None) -> daemon.Sandbox | None:
     if settings is None:
         return None
-    sandbox = daemon.ensure_running(
+    sandbox = daemon.running(project.local) if settings.aws_port == settings.runtime_port == 0 else None
+    sandbox = sandbox or daemon.ensure_running(
         project.local,
         aws_port=settings.aws_port,
         runtime_port=settings.runtime_port,
@@ -165,7 +166,7 @@ def status(
                 report["endpoints"] = deployment.outputs().get("endpoints", {})
             if running:
                 report["sandbox"] = {"pid": running.pid, "aws": running.aws_url, "runtime": running.runtime_url}
-                report["live"] = daemon.live(running)
+                report["live"] = daemon.status(running)
     if as_json:
         print_json(report)
         return
@@ -188,8 +189,8 @@ def _show_status(report: dict[str, Any]) -> None:
                 now.get("status", "on AWS"),
                 f"{about['memory_mb']} MB",
                 about["max"],
-                len(now["instances"]) if now else "-",
-                len(now["cold_starts"]) if now else "-",
+                len(now.get("instances", ())) if now else "-",
+                now.get("cold_start_count", "-"),
                 now.get("invocations", "-"),
                 about["digest"][:12],
             )

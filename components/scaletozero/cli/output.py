@@ -15,7 +15,8 @@ from rich.text import Text
 
 from model_packaging.findings import FindingsError
 
-out = Console(soft_wrap=True, highlight=False)
+# Without a terminal there is no width to fit into: a table is as wide as it is.
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 WRONG_USE = 2

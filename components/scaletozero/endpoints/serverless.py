@@ -111,7 +111,7 @@ class ServerlessEndpoint(Component):
             self.child("permissions", limit=128),
             role=role.name,
             policy=pulumi.Output.all(wired["image"], archive.bucket, archive.key, logs.arn, key).apply(
-                lambda known: role_policy(region, *known)  # pyright: ignore[reportCallIssue]
+                lambda known: role_policy(region, *known)
             ),
             opts=self.options(),
         )
@@ -172,7 +172,7 @@ _TRUST = {
 }
 
 
-def role_policy(region: str, image: str, bucket: str, key: str, log_group_arn: str, *, kms_key_arn: str | None) -> str:
+def role_policy(region: str, image: str, bucket: str, key: str, log_group_arn: str, kms_key_arn: str | None) -> str:
     """The policy of the endpoint's role: read this archive, pull this image, write these logs and metrics.
 
     Two actions have no resource that could be named (`ecr:GetAuthorizationToken`, `cloudwatch:PutMetricData`); each

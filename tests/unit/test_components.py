@@ -1,0 +1,168 @@
+"""Exactly what each component declares, as an update and as a preview."""
+
+import json
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pytest
+
+from model_packaging.findings import FindingsError
+from scaletozero import ArtifactStore, ServerlessEndpoint
+
+IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving:1.2.3"
+KEY = "arn:aws:kms:eu-central-1:111122223333:key/abc"
+OWN = {"managed-by": "scaletozero", "stack": "acme/dev"}
+
+
+def args(artifact: Any, /, **changes: Any) -> Any:
+    return {"artifact": str(artifact.path), "bucket": "models", "image": IMAGE, "region": "eu-central-1", **changes}
+
+
+def test_a_store_is_seven_resources_and_every_one_is_closed(run) -> None:
+    done = run(lambda: ArtifactStore("artifacts", {"region": "eu-central-1", "tags": {"team": "search"}}).arn)
+    assert done.types() == [
+        "aws:s3/bucket:Bucket",
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        "aws:s3/bucketPolicy:BucketPolicy",
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        "aws:s3/bucketVersioning:BucketVersioning",
+    ]
+    assert done.one(":Bucket") == {"region": "eu-central-1", "tags": {**OWN, "team": "search"}}
+    assert done.one(":BucketVersioning")["versioningConfiguration"] == {"status": "Enabled"}
+    assert done.one(":BucketOwnershipControls")["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+    block = done.one(":BucketPublicAccessBlock")
+    keys = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    assert [block[key] for key in keys] == [True] * 4
+    (rule,) = done.one(":BucketLifecycleConfiguration")["rules"]
+    assert rule["noncurrentVersionExpiration"] == {"noncurrentDays": 30}
+    assert rule["filter"] == {"prefix": "models/"}
+
+
+@pytest.mark.parametrize(
+    "key, default, bucket_key",
+    [
+        (None, {"sseAlgorithm": "AES256"}, False),
+        (KEY, {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": KEY}, True),
+    ],
+)
+def test_a_store_is_encrypted_with_the_key_that_is_given(run, key, default, bucket_key) -> None:
+    given = {"region": "eu-central-1", **({"kms_key_arn": key} if key else {})}
+    done = run(lambda: ArtifactStore("artifacts", given).arn)
+    (rule,) = done.one(":BucketServerSideEncryptionConfiguration")["rules"]
+    assert rule == {"applyServerSideEncryptionByDefault": default, "bucketKeyEnabled": bucket_key}
+
+
+def test_a_store_denies_what_does_not_come_through_tls(run) -> None:
+    done = run(lambda: ArtifactStore("artifacts", {"region": "eu-central-1"}).arn)
+    policy = done.one(":BucketPolicy")["policy"]
+    (statement,) = json.loads(policy)["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert [name.rsplit(":", 1)[-1] for name in statement["Resource"]] == ["artifacts-0123abc", "artifacts-0123abc/*"]
+
+
+def test_an_endpoint_is_seven_resources(run, make_artifact) -> None:
+    artifact = make_artifact(recommended_mb=2048)
+    done = run(lambda: ServerlessEndpoint("sentences", args(artifact)).endpoint_arn)
+    assert done.types() == [
+        "aws:cloudwatch/logGroup:LogGroup",
+        "aws:iam/role:Role",
+        "aws:iam/rolePolicy:RolePolicy",
+        "aws:s3/bucketObjectv2:BucketObjectv2",
+        "aws:sagemaker/endpoint:Endpoint",
+        "aws:sagemaker/endpointConfiguration:EndpointConfiguration",
+        "aws:sagemaker/model:Model",
+    ]
+    archive = done.one(":BucketObjectv2")
+    assert archive["key"] == f"models/sentences/{artifact.digest}/model.tar.gz"
+    assert archive["checksumAlgorithm"] == "SHA256"
+    assert archive["tags"] == OWN
+    assert done.one(":LogGroup")["name"] == "/aws/sagemaker/Endpoints/acme-dev-sentences"
+    model = done.one(":Model")
+    url = f"s3://models/models/sentences/{artifact.digest}/model.tar.gz"
+    assert model["primaryContainer"] == {"image": IMAGE, "modelDataUrl": url}
+    (variant,) = done.one(":EndpointConfiguration")["productionVariants"]
+    assert variant["serverlessConfig"] == {"memorySizeInMb": 2048, "maxConcurrency": 10}
+    assert "name" not in done.one(":EndpointConfiguration")
+    endpoint = done.one(":Endpoint")
+    assert endpoint["name"] == "acme-dev-sentences"
+    assert endpoint["endpointConfigName"] == variant["modelName"].replace("model", "configuration")
+
+
+def test_an_endpoint_takes_what_is_given_over_what_the_manifest_recommends(run, make_artifact) -> None:
+    given = args(make_artifact(recommended_mb=2048), memory_mb=4096, scaling={"max": 77})
+    done = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn)
+    (variant,) = done.one(":EndpointConfiguration")["productionVariants"]
+    assert variant["serverlessConfig"] == {"memorySizeInMb": 4096, "maxConcurrency": 77}
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_an_endpoint_s_role_may_do_what_it_needs_and_nothing_else(run, make_artifact, key) -> None:
+    artifact = make_artifact()
+    done = run(
+        lambda: ServerlessEndpoint("sentences", args(artifact, **({"kms_key_arn": key} if key else {}))).endpoint_arn
+    )
+    statements = {s["Sid"]: s for s in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
+    archive = f"arn:aws:s3:::models/models/sentences/{artifact.digest}/model.tar.gz"
+    assert statements["ReadArtifact"]["Resource"] == archive
+    assert statements["PullImage"]["Resource"] == "arn:aws:ecr:eu-central-1:111122223333:repository/serving"
+    everything = [s for s in statements.values() if s["Resource"] == "*"]
+    assert {s["Sid"] for s in everything} == {"LogInToRegistry", "WriteMetrics"}
+    assert all(s["Condition"] for s in everything)
+    assert ("DecryptArtifact" in statements) == bool(key)
+    assert not [
+        a for s in statements.values() for a in [s["Action"]] if a == "*" or (isinstance(a, str) and a.endswith(":*"))
+    ]
+    trust = json.loads(done.one(":Role")["assumeRolePolicy"])
+    assert trust["Statement"][0]["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+
+
+def test_another_model_is_another_object_and_the_same_model_the_same(run, make_artifact) -> None:
+    keys = []
+    for name, content in (("one", b"a"), ("two", b"b"), ("three", b"a")):
+        artifact = make_artifact(name, content)
+        done = run(lambda a=artifact: ServerlessEndpoint("sentences", args(a)).endpoint_arn)
+        keys.append(done.one(":BucketObjectv2")["key"])
+    assert keys[0] != keys[1]
+    assert keys[0] == keys[2]
+
+
+def test_what_comes_from_other_resources_is_checked_once_it_is_known(run, make_artifact) -> None:
+    def program() -> Any:
+        repository = aws.ecr.Repository("serving")
+        image = repository.name.apply(lambda name: f"111122223333.dkr.ecr.eu-central-1.amazonaws.com/{name}:1")
+        return ServerlessEndpoint("sentences", args(make_artifact(), image=image)).endpoint_arn
+
+    done = run(program)
+    image = done.one(":Model")["primaryContainer"]["image"]
+    assert image == "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving-0123abc:1"
+
+
+def test_what_comes_late_and_is_wrong_is_refused_too(run, make_artifact) -> None:
+    image = pulumi.Output.from_input("111122223333.dkr.ecr.us-east-1.amazonaws.com/serving:1")
+    with pytest.raises(Exception, match=r"sentences.image: must be in the endpoint's region, eu-central-1"):
+        run(lambda: ServerlessEndpoint("sentences", args(make_artifact(), image=image)).endpoint_arn)
+
+
+def test_what_decides_must_be_plain(run, make_artifact) -> None:
+    given = args(make_artifact(), memory_mb=pulumi.Output.from_input(2048))
+    with pytest.raises(FindingsError, match=r"sentences.memory_mb: must be a plain value"):
+        run(lambda: ServerlessEndpoint("sentences", given))
+
+
+def test_a_refused_endpoint_declares_nothing(run, make_artifact) -> None:
+    artifact = make_artifact()
+    registered = []
+
+    def program() -> None:
+        for change in ({"memory_mb": 1500}, {"scaling": {"max": 500}}, {"memory": 1024}, {"artifact": "/nowhere"}):
+            with pytest.raises(FindingsError):
+                ServerlessEndpoint("sentences", args(artifact, **change))
+        with pytest.raises(FindingsError):
+            ServerlessEndpoint("my_sentences", args(artifact))
+
+    registered = run(program).registered
+    assert registered == []
