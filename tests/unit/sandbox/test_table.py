@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pulumi_aws
 import pytest
+
 from scaletozero.sandbox.providers.check import operation, property_shape, shape_at
 from scaletozero.sandbox.providers.resources import TABLE
 from scaletozero.sandbox.providers.shapes import compiled

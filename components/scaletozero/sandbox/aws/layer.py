@@ -108,6 +108,7 @@ _REASONS = {
 
 def respond_error(start_response: Callable[..., Any], error: AwsError) -> Iterable[bytes]:
     """The error in the form of the JSON protocols."""
-    body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message, **error.members})
-    headers = {"Content-Type": JSON, "x-amzn-ErrorType": error.code} if error.code else {"Content-Type": JSON}
+    kind = {"__type": error.code} if error.code else {}
+    body = json.dumps({**kind, "message": error.message, "Message": error.message, **error.members})
+    headers = {"Content-Type": JSON} | ({"x-amzn-ErrorType": error.code} if error.code else {})
     return respond(start_response, error.status, body.encode(), headers)

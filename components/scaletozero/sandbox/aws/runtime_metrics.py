@@ -8,10 +8,11 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
+from moto.core.utils import utcnow
 
 from scaletozero.sandbox.aws.deployment import Deployment
 from scaletozero.sandbox.aws.layer import ACCOUNT
@@ -45,7 +46,7 @@ class Metrics:
     def flush(self) -> None:
         with self._lock:
             taken, self._values = self._values, defaultdict(list)
-        now = datetime.now(UTC)
+        now = utcnow()  # moto compares without a time zone
         for (region, endpoint, variant, name), values in taken.items():
             backend = cloudwatch_backends[ACCOUNT][region]
             data = [_datum(name, value, endpoint, variant, now) for value in values]

@@ -110,7 +110,7 @@ class TableServicer(ProviderServicer):
         result = await self._work(context, lambda: function(arguments, self._applier))
         if isinstance(result, Failure):
             return proto.InvokeResponse(failures=_failures([result]))
-        return proto.InvokeResponse(**{"return": encode_map(result)})
+        return proto.InvokeResponse(**{"return": encode_map(result)})  # pyright: ignore[reportArgumentType]
 
     async def Check(self, request: Any, context: Any) -> proto.CheckResponse:  # noqa: N802
         def work() -> proto.CheckResponse:

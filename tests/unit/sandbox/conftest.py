@@ -1,0 +1,136 @@
+"""The embedded AWS and the runtime in this process, over containers whose behaviour a test chooses."""
+
+import io
+import json
+import tarfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from scaletozero.sandbox.aws.server import Servers
+
+REGION = "eu-central-1"
+IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/serve:1"
+IDLE_SECONDS = 1.0
+
+
+def archive(**behaviour: Any) -> bytes:
+    """An artifact for the container in fake_container.py."""
+    data = json.dumps({"version": 1} | behaviour).encode()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.USTAR_FORMAT) as tar:
+        info = tarfile.TarInfo("behaviour.json")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    """What `what` gives once it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"not within {seconds} s")
+
+
+@dataclass
+class World:
+    """The servers, and shorthands for what tests do to them."""
+
+    servers: Servers
+    state: Path
+
+    def client(self, service: str, **config: Any) -> Any:
+        url = self.servers.runtime_url if service == "sagemaker-runtime" else self.servers.aws_url
+        return boto3.client(
+            service,
+            endpoint_url=url,
+            region_name=REGION,
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=60, max_pool_connections=64, **config),
+        )
+
+    def model(self, name: str, **behaviour: Any) -> None:
+        self.client("s3").put_object(Bucket="models", Key=f"{name}.tar.gz", Body=archive(**behaviour))
+        self.client("sagemaker").create_model(
+            ModelName=name,
+            ExecutionRoleArn="arn:aws:iam::123456789012:role/serve",
+            PrimaryContainer={
+                "Image": IMAGE,
+                "ModelDataUrl": f"s3://models/{name}.tar.gz",
+                "Environment": {"PYTHONPATH": str(Path(__file__).parent), "GREETING": "hello"},
+            },
+        )
+
+    def config(self, name: str, model: str, **serverless: int) -> None:
+        self.client("sagemaker").create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {
+                    "VariantName": "main",
+                    "ModelName": model,
+                    "ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 4} | serverless,
+                }
+            ],
+        )
+
+    def endpoint(self, name: str, *, maximum: int = 4, warm: int = 0, **behaviour: Any) -> None:
+        """A model, a configuration and an endpoint, all of that name, settled."""
+        self.model(name, **behaviour)
+        self.config(name, name, MaxConcurrency=maximum, **({"ProvisionedConcurrency": warm} if warm else {}))
+        self.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=name)
+        self.settled(name)
+
+    def settled(self, name: str) -> dict[str, Any]:
+        client = self.client("sagemaker")
+
+        def look() -> Any:
+            found = client.describe_endpoint(EndpointName=name)
+            return found if found["EndpointStatus"] in ("InService", "Failed") else None
+
+        return wait_for(look)
+
+    def invoke(self, name: str, **request: Any) -> dict[str, Any]:
+        answer = self.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName=name, Body=json.dumps(request), ContentType="application/json"
+        )
+        return json.load(answer["Body"])
+
+    def about(self, name: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.servers.runtime_url}/_sandbox/status") as answer:
+            return json.load(answer)["endpoints"][name]
+
+    wait_for = staticmethod(wait_for)
+
+    def refused(self, service: str, operation: str, **parameters: Any) -> str:
+        """The message with which the service refuses a call as invalid."""
+        with pytest.raises(ClientError) as caught:
+            getattr(self.client(service), operation)(**parameters)
+        assert caught.value.response["Error"]["Code"].startswith("Validation")
+        return caught.value.response["Error"]["Message"]
+
+    def folders(self) -> list[Path]:
+        return list((self.state / "instances").iterdir())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    servers = Servers(tmp_path, 0, 0, IDLE_SECONDS, program=("fake_container",))
+    world = World(servers, tmp_path)
+    who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
+    urllib.request.urlopen(urllib.request.Request(f"{servers.aws_url}/moto-api/reset", method="POST"))
+    world.client("iam").create_role(RoleName="serve", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
+    world.client("s3").create_bucket(Bucket="models", CreateBucketConfiguration={"LocationConstraint": REGION})
+    yield world
+    servers.stop()
+    assert world.folders() == []
