@@ -50,18 +50,24 @@ def find_engine(say: Say = lambda line: None) -> EngineCommand:
         FindingsError: when every way failed.
     """
     root = cache_folder() / "engine" / f"v{VERSION}"
+    ways = {
+        "on PATH": _on_path,
+        "in the cache": lambda: _in(root),
+        "official download": lambda: _download(root, say),
+        "build from source": lambda: _build(root, say),
+    }
     failures: list[str] = []
-    for way, attempt in (
-        ("on PATH", _on_path),
-        ("in the cache", lambda: _in(root)),
-        ("official download", lambda: _download(root, say)),
-        ("build from source", lambda: _build(root, say)),
-    ):
+    for way, attempt in ways.items():
         try:
-            return EngineCommand(attempt())
+            found = EngineCommand(attempt())
         except (OSError, RuntimeError, subprocess.SubprocessError, InvalidVersionError) as error:
             failures.append(f"{way}: {reason(error)}")
-            say(f"pulumi, {failures[-1]}")
+        else:
+            return found
+        # An engine in the cache needs no word about the PATH.
+        if len(failures) > 1:
+            for failure in failures if len(failures) == 2 else failures[-1:]:
+                say(f"pulumi, {failure}")
     raise refuse(
         "pulumi",
         "the engine is needed to preview or deploy anything",
