@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, NoReturn, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, NoReturn, TypeAlias, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -20,11 +20,20 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from model_packaging.findings import Finding, FindingsError
 
+Refusals: TypeAlias = Mapping[str, tuple[str, str, str]]
+"""Key -> rule, consequence, fix: what somebody may well write here, and cannot have."""
+
 
 class Settings(BaseModel):
-    """A group of settings. Unknown keys are errors, nothing can be changed afterwards, values stay out of messages."""
+    """A group of settings. Unknown keys are errors, nothing can be changed afterwards, values stay out of messages.
+
+    Attributes:
+        refused: keys that are no settings here, and what to say of them instead of the nearest known key.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
+
+    refused: ClassVar[Refusals] = {}
 
     def conflicts(self) -> Iterable[Finding]:
         """What is wrong between settings that are each right by themselves; paths below this group."""
@@ -116,12 +125,22 @@ def _finding(model: type[BaseModel], root: str, detail: ErrorDetails) -> Finding
         return Finding(path, context["rule"], show(value), context["consequence"], context["fix"])
     if kind == "extra_forbidden":
         word, known = str(location[-1]), _fields_at(model, location[:-1])
+        for group in _walk(model, _without_tags(model, location[:-1])):
+            if issubclass(group, Settings) and word in group.refused:
+                rule, consequence, fix = group.refused[word]
+                return Finding(path, rule, show(detail["input"]), consequence, fix)
         guess = nearest(word, known)
         fix = f"write `{guess}`" if guess else f"remove it; known here: {', '.join(sorted(known))}"
         return Finding(path, "is not a setting that exists here", "", "it would have been ignored", fix)
     if kind == "missing":
         return Finding(path, "is required", "nothing", fix=f"add `{location[-1]}: ...`")
-    return Finding(path, _PLAIN.get(kind, detail["msg"][:1].lower() + detail["msg"][1:]), show(detail["input"]))
+    if kind == "union_tag_invalid":
+        known = str(context["expected_tags"]).replace("'", "").split(", ")
+        guess = nearest(context["tag"], known)
+        fix = f"write `{guess}`" if guess else ""
+        return Finding(f"{path}.kind", f"must be one of {', '.join(known)}", context["tag"], "", fix)
+    message = detail["msg"][:1].lower() + detail["msg"][1:]
+    return Finding(path, _PLAIN.get(kind, message.replace("input should be", "must be")), show(detail["input"]))
 
 
 _PLAIN = {

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject
+from scaletozero.settings.account import Quotas, ledger
+from scaletozero.settings.alarms import topic_conflicts
+from scaletozero.settings.asynchronous import Asynchronous
 from scaletozero.settings.common import ArtifactStoreOptions, Tags, key_conflicts
+from scaletozero.settings.instances import instance_conflicts
 from scaletozero.settings.regions import Region
 from scaletozero.settings.serverless import Serverless, image_conflicts
 
@@ -29,6 +34,16 @@ def _name(name: str) -> str:
 
 EndpointName = Annotated[Text, AfterValidator(_name)]
 """The name of an endpoint in its environment."""
+
+
+def _kind(value: object) -> object:
+    return value.get("kind", "serverless") if isinstance(value, Mapping) else getattr(value, "kind", "serverless")
+
+
+Endpoint = Annotated[
+    Annotated[Serverless, Tag("serverless")] | Annotated[Asynchronous, Tag("asynchronous")], Discriminator(_kind)
+]
+"""One endpoint, of the kind that its `kind` says; serverless where it says nothing."""
 
 
 def _port(value: int) -> int:
@@ -67,17 +82,25 @@ class Environment(Settings):
         region: the AWS region of everything in it.
         endpoints: name -> endpoint.
         artifacts: the bucket that holds the packaged models.
+        quotas: what the account has in the region, where that is not AWS's default.
         tags: tags on everything.
         sandbox: present where the environment runs on this machine instead of on AWS.
     """
 
     region: Region
-    endpoints: dict[EndpointName, Serverless]
+    endpoints: dict[EndpointName, Endpoint]
     artifacts: ArtifactStoreOptions = ArtifactStoreOptions()
+    quotas: Quotas = Quotas()
     tags: Tags = Field(default_factory=dict)
     sandbox: Sandbox | None = None
 
     def conflicts(self) -> Iterable[Finding]:
         for name, endpoint in self.endpoints.items():
-            yield from image_conflicts(endpoint.image, self.region, f"endpoints.{name}.image")
+            path = f"endpoints.{name}"
+            yield from (replace(finding, path=f"{path}.{finding.path}") for finding in endpoint.conflicts())
+            yield from image_conflicts(endpoint.image, self.region, f"{path}.image")
+            yield from topic_conflicts(endpoint.alarms, self.region, f"{path}.alarms")
+            if isinstance(endpoint, Asynchronous):
+                yield from instance_conflicts(endpoint.instance_type, self.region, f"{path}.instance_type")
+        yield from ledger(self.endpoints, self.region, self.quotas)
         yield from key_conflicts(self.artifacts.kms_key_arn, self.region, "artifacts.kms_key_arn")

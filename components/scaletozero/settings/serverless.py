@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
-from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
+from model_packaging.validation import Int, Later, Refusals, Settings, Text, may_be_later, reject
+from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.regions import Region, partition_of
+from scaletozero.settings.scaling import Scaling, WarmBy
+from scaletozero.settings.schedules import Window, window_findings
 
 MEMORY_MB = (1024, 2048, 3072, 4096, 5120, 6144)
 """The sizes that the service offers; a vCPU share comes with them."""
-
-MAX_CONCURRENCY = 200
-"""The most concurrent calls that one serverless endpoint takes."""
 
 _ECR_IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<domain>amazonaws\.com(?:\.cn)?)/"
@@ -35,13 +35,6 @@ def _memory(value: int) -> int:
         fitting = next((size for size in MEMORY_MB if size >= value), MEMORY_MB[-1])
         sizes = ", ".join(map(str, MEMORY_MB))
         reject(f"must be one of {sizes}", "SageMaker would refuse the configuration", f"write {fitting}")
-    return value
-
-
-def _max(value: int) -> int:
-    if not 1 <= value <= MAX_CONCURRENCY:
-        fix = f"write {min(max(value, 1), MAX_CONCURRENCY)}, or declare several endpoints"
-        reject(f"must be from 1 to {MAX_CONCURRENCY}", "SageMaker would refuse the configuration", fix)
     return value
 
 
@@ -74,27 +67,9 @@ def image_repository_arn(image: str) -> str:
     return f"arn:{partition}:ecr:{match['region']}:{match['account']}:repository/{match['repository']}"
 
 
-class Scaling(Settings):
-    """How far an endpoint scales.
-
-    Attributes:
-        max: the most concurrent calls, 1 to 200; further ones are answered with 429. It bounds the bill: an endpoint
-            can never cost more than `max` x memory x price per second. A new account may be limited to 10 in all.
-    """
-
-    max: Annotated[Int, AfterValidator(_max)] = 10
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_on_serverless(cls, data: object) -> object:
-        if isinstance(data, dict) and "idle_seconds" in data:
-            reject(
-                "cannot be set on SageMaker Serverless, which decides itself when an idle container goes",
-                "it would have been ignored",
-                "remove it",
-                at="idle_seconds",
-            )
-        return data
+_ON_INSTANCES = "write `kind: asynchronous`, which runs on instances"
+_ON_KUBERNETES = "write `kind: gpu`, which runs on Kubernetes, or `kind: asynchronous`"
+_NOT_THERE = "SageMaker would refuse the configuration"
 
 
 class Serverless(Settings):
@@ -106,15 +81,55 @@ class Serverless(Settings):
         image: the serving image, in ECR, in the endpoint's region.
         memory_mb: 1024 to 6144 in steps of 1024; what the artifact's manifest recommends, unless given.
         scaling: how far it scales.
+        schedule: windows in which more is warm.
+        alarms: when somebody has to be told.
         tags: further tags for everything that belongs to the endpoint.
     """
+
+    refused: ClassVar[Refusals] = {
+        "gpu": ("does not exist on SageMaker Serverless, which has CPUs only", _NOT_THERE, _ON_KUBERNETES),
+        "instance_type": ("does not exist on SageMaker Serverless, which has CPUs only", _NOT_THERE, _ON_INSTANCES),
+        "vpc": (
+            "is not supported by SageMaker Serverless",
+            "containers run outside your network",
+            f"{_ON_INSTANCES} and takes a `vpc`; to keep callers inside, use an interface endpoint of the runtime API",
+        ),
+        "network_isolation": ("is not supported by SageMaker Serverless", _NOT_THERE, _ON_KUBERNETES),
+        "data_capture": (
+            "is not supported by SageMaker Serverless",
+            "no request would be recorded",
+            "record requests where they pass, in the gateway, or use an endpoint on instances",
+        ),
+        "variants": (
+            "cannot be several on SageMaker Serverless",
+            _NOT_THERE,
+            "declare an endpoint for each, and split the calls between them in the gateway",
+        ),
+    }
 
     kind: Literal["serverless"] = "serverless"
     artifact: Text
     image: Image
     memory_mb: Annotated[Int, AfterValidator(_memory)] | None = None
     scaling: Scaling = Scaling()
+    schedule: tuple[Window, ...] = ()
+    alarms: Alarms = Alarms()
     tags: Tags = Field(default_factory=dict)
+
+    def conflicts(self) -> Iterable[Finding]:
+        scaling = self.scaling
+        if self.schedule and not scaling.min and scaling.warm_by is WarmBy.PROVISIONED_CONCURRENCY:
+            yield Finding(
+                "schedule",
+                "needs provisioned concurrency outside of its windows too",
+                "`scaling.min` 0",
+                "Application Auto Scaling only changes what an endpoint has already",
+                "write `scaling.min: 1`, or `scaling.warm_by: calls`, which costs nothing outside of the windows",
+            )
+        if scaling.warm_by is WarmBy.CALLS and not self.schedule:
+            fix = "add a `schedule`, or remove `warm_by`"
+            yield Finding("scaling.warm_by", "needs a `schedule`", "calls", "nothing would be called", fix)
+        yield from window_findings(self.schedule, floor=scaling.min, ceiling=scaling.max)
 
 
 class ServerlessEndpointSettings(Serverless):
@@ -131,7 +146,17 @@ class ServerlessEndpointSettings(Serverless):
     kms_key_arn: KmsKeyArn | None = None
 
     def conflicts(self) -> Iterable[Finding]:
-        return [*image_conflicts(self.image, self.region, "image"), *key_conflicts(self.kms_key_arn, self.region)]
+        yield from super().conflicts()
+        yield from image_conflicts(self.image, self.region, "image")
+        yield from key_conflicts(self.kms_key_arn, self.region)
+        yield from topic_conflicts(self.alarms, self.region)
+
+
+def image_account(image: str) -> str:
+    """The account whose registry a validated image lies in."""
+    match = _ECR_IMAGE.fullmatch(image)
+    assert match
+    return match["account"]
 
 
 def image_conflicts(image: str | Later, region: str, path: str) -> list[Finding]:

@@ -1,0 +1,91 @@
+"""When somebody has to be told about an endpoint, with the defaults and the bounds of every threshold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
+
+_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
+
+
+def _topic(value: str) -> str:
+    if not _TOPIC.fullmatch(value):
+        fix = "write `arn:aws:sns:<region>:<account>:<name>`; a first-in-first-out topic cannot be notified"
+        reject("must be the ARN of an SNS topic", "nobody would be told", fix)
+    return value
+
+
+TopicArn = Annotated[Text, AfterValidator(_topic), may_be_later]
+"""The ARN of an SNS topic."""
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):
+        reject("must be a number")
+    return value
+
+
+def _percent(value: float) -> float:
+    if not 0 < value <= 100:
+        reject("must be above 0 and at most 100 percent", "the alarm would always ring, or never")
+    return value
+
+
+Percent = Annotated[float, BeforeValidator(_number), AfterValidator(_percent)]
+"""A share, in percent."""
+
+
+def _milliseconds(value: float) -> float:
+    if not 0 < value <= 3_600_000:
+        reject("must be above 0 and at most an hour, in milliseconds", "the alarm would always ring, or never")
+    return value
+
+
+def _count(value: int) -> int:
+    if not 1 <= value <= 1_000_000:
+        reject("must be from 1 to 1000000")
+    return value
+
+
+def _age(value: int) -> int:
+    if not 60 <= value <= 21_600:
+        reject("must be from 60 to 21600 seconds", "a request is dropped after six hours in the queue")
+    return value
+
+
+class Alarms(Settings):
+    """When to ring. Every alarm is declared with its default unless another threshold is given.
+
+    Attributes:
+        notify: SNS topics that are told when an endpoint's state changes; nobody, unless given.
+        error_percent: share of calls that end in a server's error, over five minutes.
+        p99_ms: the endpoint's own objective: the model's latency that 99 of 100 calls keep. No alarm unless given.
+        cold_starts: containers started for a call, in an hour; serverless only.
+        concurrency_percent: share of `max` in use; serverless only.
+        backlog_seconds: age of the oldest waiting request; asynchronous only.
+        runbooks: the address below which the runbooks lie.
+    """
+
+    notify: Annotated[tuple[TopicArn, ...], Field(max_length=5)] = ()
+    error_percent: Percent = 1.0
+    p99_ms: Annotated[float, BeforeValidator(_number), AfterValidator(_milliseconds)] | None = None
+    cold_starts: Annotated[Int, AfterValidator(_count)] = 60
+    concurrency_percent: Percent = 80.0
+    backlog_seconds: Annotated[Int, AfterValidator(_age)] = 900
+    runbooks: Text = "docs/runbooks"
+
+
+def topic_conflicts(alarms: Alarms, region: str, path: str = "alarms") -> Iterable[Finding]:
+    """Topics of another region, which CloudWatch refuses to notify."""
+    for index, topic in enumerate(alarms.notify):
+        match = None if isinstance(topic, Later) else _TOPIC.fullmatch(topic)
+        if match and match["region"] != region:
+            yield Finding(
+                f"{path}.notify.{index}", f"must be a topic in {region}", match.string, "nobody would be told"
+            )

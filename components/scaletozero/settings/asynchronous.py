@@ -1,0 +1,130 @@
+"""What a user may declare of an endpoint on SageMaker Asynchronous Inference, with every rule on it.
+
+The limits are those of `AsyncInferenceConfig` in the SageMaker API and of the developer guide's pages on asynchronous
+inference: 1 GB a request, an hour each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Int, Refusals, Settings, Text, may_be_later, reject
+from scaletozero.settings.alarms import Alarms, topic_conflicts
+from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
+from scaletozero.settings.instances import InstanceType, instance_conflicts
+from scaletozero.settings.regions import Region
+from scaletozero.settings.scaling import InstanceScaling
+from scaletozero.settings.schedules import Window, window_findings
+from scaletozero.settings.serverless import Image, image_conflicts
+
+BACKLOG = 5
+"""Waiting requests for each that is worked on, unless given (the developer guide's example)."""
+
+MAX_CONCURRENCY = 1000
+"""The most requests at a time that an instance may be given (`AsyncInferenceClientConfig`)."""
+
+
+def _concurrency(value: int) -> int:
+    if not 1 <= value <= MAX_CONCURRENCY:
+        fix = f"write {min(max(value, 1), MAX_CONCURRENCY)}"
+        reject(f"must be from 1 to {MAX_CONCURRENCY}", "SageMaker would refuse the configuration", fix)
+    return value
+
+
+def _id(prefix: str):
+    pattern = re.compile(rf"{prefix}-[0-9a-f]{{8,17}}")
+
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            reject(f"must be an id such as `{prefix}-0123456789abcdef0`", "SageMaker would refuse the model")
+        return value
+
+    return AfterValidator(check)
+
+
+class Vpc(Settings):
+    """The network that an endpoint's instances are attached to.
+
+    Attributes:
+        subnet_ids: 1 to 16 subnets, in two zones where one may be lost, each with a way to S3.
+        security_group_ids: 1 to 5 security groups.
+    """
+
+    subnet_ids: Annotated[tuple[Annotated[Text, _id("subnet"), may_be_later], ...], Field(min_length=1, max_length=16)]
+    security_group_ids: Annotated[
+        tuple[Annotated[Text, _id("sg"), may_be_later], ...], Field(min_length=1, max_length=5)
+    ]
+
+
+class Asynchronous(Settings):
+    """One endpoint on SageMaker Asynchronous Inference.
+
+    Attributes:
+        kind: `asynchronous`.
+        artifact: the folder that the packaging wrote, relative to the project's folder.
+        image: the serving image, in ECR, in the endpoint's region.
+        instance_type: of SageMaker hosting, such as `ml.g5.xlarge`.
+        concurrency: how many requests an instance works on at a time.
+        scaling: how far it scales.
+        schedule: windows in which more instances are there.
+        vpc: the network of its instances; SageMaker's own unless given.
+        alarms: when somebody has to be told.
+        tags: further tags for everything that belongs to the endpoint.
+    """
+
+    refused: ClassVar[Refusals] = {
+        "memory_mb": ("is what the instance type has", "it would have been ignored", "choose it by `instance_type`"),
+    }
+
+    kind: Literal["asynchronous"] = "asynchronous"
+    artifact: Text
+    image: Image
+    instance_type: InstanceType
+    concurrency: Annotated[Int, AfterValidator(_concurrency)] = 1
+    scaling: InstanceScaling = InstanceScaling()
+    schedule: tuple[Window, ...] = ()
+    vpc: Vpc | None = None
+    alarms: Alarms = Alarms()
+    tags: Tags = Field(default_factory=dict)
+
+    @property
+    def backlog(self) -> int:
+        """Waiting requests for each instance that scaling aims at."""
+        return self.scaling.backlog or BACKLOG * self.concurrency
+
+    def conflicts(self) -> Iterable[Finding]:
+        if self.backlog < self.concurrency:
+            yield Finding(
+                "scaling.backlog",
+                f"must be at least `concurrency`, {self.concurrency}",
+                str(self.backlog),
+                "instances would be added while those that are there still have room",
+                f"write {self.concurrency} or more, or leave it out",
+            )
+        yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="instances")
+
+
+class AsyncEndpointSettings(Asynchronous):
+    """`AsyncEndpointArgs`: an endpoint, and where it runs.
+
+    Attributes:
+        bucket: the bucket that its archive, its requests and its answers go to.
+        region: the AWS region of the endpoint and of all that belongs to it.
+        kms_key_arn: the key of the bucket, the topics and the instances' disks, if it is not the services' own.
+    """
+
+    bucket: Annotated[Text, may_be_later]
+    region: Region
+    kms_key_arn: KmsKeyArn | None = None
+
+    def conflicts(self) -> Iterable[Finding]:
+        yield from super().conflicts()
+        yield from image_conflicts(self.image, self.region, "image")
+        yield from instance_conflicts(self.instance_type, self.region)
+        yield from key_conflicts(self.kms_key_arn, self.region)
+        yield from topic_conflicts(self.alarms, self.region)

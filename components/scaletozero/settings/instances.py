@@ -1,0 +1,75 @@
+"""Instance types that SageMaker hosts models on, and where they are known not to be offered.
+
+The types are the service model's own; no API tells where SageMaker offers them. What is known comes from the prices of
+the underlying EC2 types: a family that has none in a region is not there.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Text, nearest, reject
+
+NOT_OFFERED = {
+    "eu-west-1": ("g6", "g6e", "p5"),
+    "eu-central-1": ("p5",),
+}
+"""Region -> families without an EC2 price there (price table of karpenter-provider-aws, 2026-01-19; SkyPilot catalog)."""
+
+INSTEAD = {"g6": "g5", "g6e": "g5", "p5": "p4d"}
+"""The nearest family that is older and offered more widely."""
+
+
+@cache
+def instance_types() -> frozenset[str]:
+    """Every instance type that a production variant can have."""
+    import botocore.session  # 0.1 s, and only where a type is checked
+
+    model = botocore.session.Session().get_service_model("sagemaker")
+    return frozenset(model.shape_for("ProductionVariantInstanceType").enum)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _known(name: str) -> str:
+    if name not in instance_types():
+        guess = nearest(name, instance_types())
+        reject(
+            "must be an instance type that SageMaker hosts models on",
+            "SageMaker would refuse the configuration",
+            f"write `{guess}`" if guess else "write one such as `ml.g5.xlarge`",
+        )
+    return name
+
+
+InstanceType = Annotated[Text, AfterValidator(_known)]
+"""An instance type of SageMaker hosting."""
+
+
+def family(name: str) -> str:
+    """`g5` of `ml.g5.xlarge`."""
+    return name.split(".")[1]
+
+
+def instance_conflicts(name: str, region: str, path: str = "instance_type") -> list[Finding]:
+    """An instance type that is not offered in the endpoint's region."""
+    kind = family(name)
+    if kind not in NOT_OFFERED.get(region, ()):
+        return []
+    same_size = name.replace(kind, INSTEAD[kind], 1)
+    near = (
+        same_size
+        if same_size in instance_types()
+        else min(each for each in instance_types() if family(each) == INSTEAD[kind])
+    )
+    return [
+        Finding(
+            path,
+            f"must be offered in {region}",
+            name,
+            "SageMaker would find no capacity, ever",
+            f"write `{near}`, or choose a region that has {kind}",
+        )
+    ]

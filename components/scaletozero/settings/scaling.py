@@ -1,0 +1,174 @@
+"""How far an endpoint scales: `min`, `buffer`, `max`, and what a backend cannot honour, refused with what can."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import ceil
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, model_validator
+
+from model_packaging.validation import Int, Refusals, Settings, reject
+
+MAX_CONCURRENCY = 200
+"""The most concurrent calls that one serverless endpoint takes; provisioned concurrency has the same limit
+(`ProductionVariantServerlessConfig` in the SageMaker API)."""
+
+TARGET = (0.1, 0.9)
+"""The utilisation of provisioned concurrency that scaling may aim at. Below, nearly all that is paid for is idle;
+above, the next call is colder than the scaling is fast."""
+
+MAX_INSTANCES = 100
+"""The most instances of one variant that this toolkit declares; the account's own quota is usually far below."""
+
+IDLE_SECONDS = (60, 86_400)
+"""Metrics come once a minute, so nothing is idle for less; longer than a day, an instance that is always on is cheaper
+to reason about."""
+
+
+class WarmBy(StrEnum):
+    """How a serverless endpoint is kept warm."""
+
+    PROVISIONED_CONCURRENCY = "provisioned-concurrency"
+    """Containers that SageMaker keeps initialised, paid by the second."""
+    CALLS = "calls"
+    """Real calls every few minutes while a window is open: far cheaper, and nothing that the service promises."""
+
+
+def _max(value: int) -> int:
+    if not 1 <= value <= MAX_CONCURRENCY:
+        fix = f"write {min(max(value, 1), MAX_CONCURRENCY)}, or declare several endpoints"
+        reject(f"must be from 1 to {MAX_CONCURRENCY}", "SageMaker would refuse the configuration", fix)
+    return value
+
+
+def _min(value: int) -> int:
+    if not 0 <= value <= MAX_CONCURRENCY:
+        fix = f"write {min(max(value, 0), MAX_CONCURRENCY)}"
+        reject(f"must be from 0 to {MAX_CONCURRENCY}", "SageMaker would refuse the configuration", fix)
+    return value
+
+
+class Scaling(Settings):
+    """How far a serverless endpoint scales.
+
+    Attributes:
+        min: what stays warm, as provisioned concurrency, 0 to 200; 0 unless given, which costs nothing while idle.
+        buffer: how much more than the calls under way is kept warm while there are some. It sets the utilisation that
+            provisioned concurrency is scaled to, `min / (min + buffer)`. A quarter of `min`, at least 1, unless given;
+            0 leaves provisioned concurrency at `min`, whatever the load.
+        max: the most concurrent calls, 1 to 200; further ones are answered with 429. It bounds the bill: an endpoint
+            can never cost more than `max` x memory x price per second. A new account may be limited to 10 in all.
+        warm_by: how what is to be warm is kept so.
+    """
+
+    refused: ClassVar[Refusals] = {
+        "idle_seconds": (
+            "cannot be set on SageMaker Serverless, which decides itself when an idle container goes",
+            "it would have been ignored",
+            "remove it; `min` keeps containers warm, and `kind: asynchronous` has an idle time",
+        )
+    }
+
+    min: Annotated[Int, AfterValidator(_min)] = 0
+    buffer: Annotated[Int, AfterValidator(_min)] | None = None
+    max: Annotated[Int, AfterValidator(_max)] = 10
+    warm_by: WarmBy = WarmBy.PROVISIONED_CONCURRENCY
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Scaling:
+        if self.min > self.max:
+            fix = f"write {self.max} or less, or raise `max`"
+            reject(f"must be at most `max`, {self.max}", "SageMaker would refuse the configuration", fix, at="min")
+        if self.warm_by is WarmBy.CALLS and self.min:
+            reject(
+                "must be 0 where calls keep the endpoint warm: they do so in the windows of a schedule only",
+                "it would have been ignored",
+                "write `min` in a window of `schedule`, or `warm_by: provisioned-concurrency`",
+                at="min",
+            )
+        if self.buffer:
+            self._buffered(self.buffer)
+        return self
+
+    def _buffered(self, buffer: int) -> None:
+        if not self.min:
+            fix = "write `min: 1` or more, or remove `buffer`"
+            reject("needs a `min`: without one, nothing is kept warm", "it would have been ignored", fix, at="buffer")
+        if self.min + buffer > self.max:
+            fix = f"write {self.max - self.min} or less, or raise `max`"
+            reject(f"must fit between `min` and `max`, {self.max}", "the buffer could never be there", fix, at="buffer")
+        least, most = (
+            ceil(self.min * (1 - TARGET[1]) / TARGET[1] - 1e-9),
+            int(self.min * (1 - TARGET[0]) / TARGET[0] + 1e-9),
+        )
+        if not least <= buffer <= most:
+            rule = f"must be from {least} to {most} with `min: {self.min}`, a utilisation of {TARGET[1]} to {TARGET[0]}"
+            why = (
+                "calls would find everything busy before scaling has begun" if buffer < least else "most would be idle"
+            )
+            reject(rule, why, f"write {min(max(buffer, least), most)}, or 0 to keep exactly `min` warm", at="buffer")
+
+    @property
+    def target(self) -> float | None:
+        """The utilisation that provisioned concurrency is scaled to; None where it stays at `min`."""
+        if not self.min or self.min == self.max or self.buffer == 0:
+            return None
+        buffer = self.buffer or max(1, ceil(self.min / 4))
+        return round(self.min / (self.min + buffer), 3)
+
+
+def _instances(value: int) -> int:
+    if not 0 <= value <= MAX_INSTANCES:
+        reject(f"must be from 0 to {MAX_INSTANCES}", "", f"write {min(max(value, 0), MAX_INSTANCES)}")
+    return value
+
+
+def _some(value: int) -> int:
+    if not 1 <= value <= MAX_INSTANCES:
+        reject(f"must be from 1 to {MAX_INSTANCES}", "", f"write {min(max(value, 1), MAX_INSTANCES)}")
+    return value
+
+
+def _idle(value: int) -> int:
+    if not IDLE_SECONDS[0] <= value <= IDLE_SECONDS[1]:
+        fix = f"write {min(max(value, IDLE_SECONDS[0]), IDLE_SECONDS[1])}"
+        reject(f"must be from {IDLE_SECONDS[0]} to {IDLE_SECONDS[1]} seconds", "", fix)
+    return value
+
+
+def _backlog(value: int) -> int:
+    if not 1 <= value <= 10_000:
+        reject("must be from 1 to 10000 requests", "", f"write {min(max(value, 1), 10_000)}")
+    return value
+
+
+class InstanceScaling(Settings):
+    """How far an asynchronous endpoint scales.
+
+    Attributes:
+        min: instances that stay; 0 unless given, which costs nothing while idle.
+        max: the most instances. It bounds the bill.
+        backlog: waiting requests for each instance that scaling aims at; five for each that it works on, unless given.
+        idle_seconds: how long the backlog has to be low before instances go.
+    """
+
+    refused: ClassVar[Refusals] = {
+        "buffer": (
+            "cannot be set on an asynchronous endpoint: requests wait in its queue until an instance takes them",
+            "it would have been ignored",
+            "remove it, or raise `min`",
+        )
+    }
+
+    min: Annotated[Int, AfterValidator(_instances)] = 0
+    max: Annotated[Int, AfterValidator(_some)] = 1
+    backlog: Annotated[Int, AfterValidator(_backlog)] | None = None
+    idle_seconds: Annotated[Int, AfterValidator(_idle)] = 600
+
+    @model_validator(mode="after")
+    def _agrees(self) -> InstanceScaling:
+        if self.min > self.max:
+            fix = f"write {self.max} or less, or raise `max`"
+            reject(f"must be at most `max`, {self.max}", "the service would refuse to scale", fix, at="min")
+        return self

@@ -1,0 +1,248 @@
+"""Windows in which more stays warm, in local time, and what two of them may not do to each other."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, NamedTuple
+
+from pydantic import AfterValidator, BeforeValidator, model_validator
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Int, Settings, Text, nearest, reject
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""The days of a week, in the order of `date.weekday()`."""
+
+EVERY_DAY = tuple(range(len(DAYS)))
+
+DAY = 24 * 60
+"""Minutes of a day on the clock."""
+
+_CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)")
+
+REFERENCE = date(2026, 1, 5)
+"""A Monday from which on a year of weekly windows is laid out to compare them: it holds every state of summer time."""
+
+
+def _clock(value: object) -> object:
+    # A YAML 1.1 reader gives 1080 for an unquoted 18:00 (base sixty), which is the minute of the day already.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= DAY:
+        return value
+    if value == "24:00":
+        return DAY
+    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        reject("must be a time of day from 00:00 to 24:00", "nothing could be scheduled", 'write it as "08:30"')
+    return int(match["hour"]) * 60 + int(match["minute"])
+
+
+Clock = Annotated[int, BeforeValidator(_clock)]
+"""A time of day, in minutes since midnight on the local clock; 1440 is the midnight that ends the day."""
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _zone(name: str) -> str:
+    if name not in _zones():
+        guess = nearest(name, _zones())
+        reject(
+            "must be a time zone of the IANA database",
+            "the window would open at an hour that nobody meant",
+            f"write `{guess}`" if guess else "write one such as `Europe/Berlin`",
+        )
+    return name
+
+
+TimeZone = Annotated[Text, AfterValidator(_zone)]
+"""The name of a time zone in the IANA database."""
+
+
+def _days(value: object) -> object:
+    if value == EVERY_DAY:
+        return value
+    if not isinstance(value, list | tuple) or not value:
+        reject("must be a list of days or ranges of days", "nothing could be scheduled", "write `[mon-fri]`")
+    found: set[int] = set()
+    for item in value:
+        first, _, last = str(item).lower().partition("-")
+        if first not in DAYS or (last and last not in DAYS):
+            reject(
+                "must name days as `mon` or ranges of them as `mon-fri`",
+                "nothing could be scheduled",
+                "write `[mon-fri]`",
+            )
+        begin, end = DAYS.index(first), DAYS.index(last or first)
+        found |= {(begin + step) % 7 for step in range((end - begin) % 7 + 1)}
+    return tuple(sorted(found))
+
+
+class Window(Settings):
+    """A time in which more stays warm than otherwise.
+
+    Attributes:
+        days: the days on which it begins, names and ranges of names; every day, unless given.
+        on: the one date on which it begins, for a single event, instead of `days`.
+        start, end: local times of day; "24:00" ends a day.
+        overnight: whether `end` is on the next day.
+        timezone: the time zone of `start` and `end`. Its summer time is followed.
+        min: how much stays warm meanwhile.
+    """
+
+    days: Annotated[tuple[int, ...], BeforeValidator(_days)] = EVERY_DAY
+    on: date | None = None
+    start: Clock
+    end: Clock
+    overnight: bool = False
+    timezone: TimeZone
+    min: Int
+
+    @model_validator(mode="after")
+    def _runs(self) -> Window:
+        if self.on is not None and "days" in self.model_fields_set:
+            reject("cannot be given together with `days`", "the window would begin on either", "remove one", at="on")
+        if self.start == DAY:
+            reject(
+                "must be before 24:00", "it would begin on the next day", 'write "00:00" and the next day', at="start"
+            )
+        if not self.overnight and self.end <= self.start:
+            fix = "write a later time, or add `overnight: true` if it ends on the next day"
+            reject(f"must be after its start, {clock(self.start)}", "the window would never be open", fix, at="end")
+        if self.overnight and self.end > self.start:
+            fix = "remove `overnight`, or write two windows"
+            reject("may end at most 24 hours after its start", "it would overlap itself on the next day", fix, at="end")
+        return self
+
+    @property
+    def minutes(self) -> int:
+        """How long it is open, on the clock."""
+        return self.end - self.start + (DAY if self.overnight else 0)
+
+    def opening(self, day: date) -> Opening:
+        """The opening that begins on a local date."""
+        zone = zoneinfo.ZoneInfo(self.timezone)
+        midnight = datetime.combine(day, time())
+        begin, end = midnight + timedelta(minutes=self.start), midnight + timedelta(minutes=self.start + self.minutes)
+        return Opening(begin.replace(tzinfo=zone).astimezone(UTC), end.replace(tzinfo=zone, fold=1).astimezone(UTC))
+
+    def openings(self, first: date, last: date) -> list[Opening]:
+        """Every opening that begins from one local date to another, both included."""
+        if self.on is not None:
+            return [self.opening(self.on)] if first <= self.on <= last else []
+        span = (first + timedelta(days=step) for step in range((last - first).days + 1))
+        return [self.opening(day) for day in span if day.weekday() in self.days]
+
+    def __str__(self) -> str:
+        when = self.on.isoformat() if self.on else days_text(self.days)
+        next_day = " (next day)" if self.overnight else ""
+        return f"{when} {clock(self.start)}-{clock(self.end)}{next_day} {self.timezone}"
+
+
+class Opening(NamedTuple):
+    """One time that a window is open, as instants in UTC; `end` is not part of it."""
+
+    begin: datetime
+    end: datetime
+
+
+def clock(minute: int) -> str:
+    """A minute of the day as people write it."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def days_text(days: Sequence[int]) -> str:
+    """Days as people write them: `mon-fri`, or `mon,wed`."""
+    if len(days) > 2 and all(b - a == 1 for a, b in pairwise(days)):
+        return f"{DAYS[days[0]]}-{DAYS[days[-1]]}"
+    return ",".join(DAYS[day] for day in days)
+
+
+def window_findings(
+    windows: Sequence[Window], *, floor: int, ceiling: int, path: str = "schedule", unit: str = "calls"
+) -> list[Finding]:
+    """What is wrong between windows, or between them and the scaling that they raise.
+
+    Args:
+        windows: the windows of one endpoint.
+        floor: what stays warm outside of them.
+        ceiling: the most that there can be.
+        path: where they stand.
+        unit: what is counted.
+    """
+    findings: list[Finding] = []
+    for index, window in enumerate(windows):
+        at = f"{path}.{index}.min"
+        if window.min > ceiling:
+            found = "as many would never be there", f"write {ceiling} or less, or raise `scaling.max`"
+            findings.append(Finding(at, f"must be at most `scaling.max`, {ceiling} {unit}", str(window.min), *found))
+        elif window.min <= floor:
+            found = "the window would change nothing", f"write {floor + 1} or more, or remove the window"
+            findings.append(Finding(at, f"must be above `scaling.min`, {floor}", str(window.min), *found))
+    return findings + list(_overlaps(windows, path))
+
+
+def _overlaps(windows: Sequence[Window], path: str) -> Iterable[Finding]:
+    for later, one in enumerate(windows):
+        for earlier, other in enumerate(windows[:later]):
+            if both := overlap(other, one):
+                begin, end = both.begin.strftime("%a %Y-%m-%d %H:%M"), both.end.strftime("%a %H:%M")
+                yield Finding(
+                    f"{path}.{later}",
+                    f"must not overlap {path}.{earlier} ({other})",
+                    f"{one}: both are open from {begin} to {end} UTC",
+                    "either could close what the other holds open",
+                    "shorten one of them, or make one window of the two",
+                )
+
+
+def overlap(
+    one: Window, other: Window, margins: Callable[[Window], tuple[int, int]] = lambda _: (0, 0)
+) -> Opening | None:
+    """The first time at which two windows are both open, in the year that is compared; None where there is none.
+
+    Args:
+        margins: how many minutes before its start, and after its end, a window is open.
+    """
+    dates = [window.on for window in (one, other) if window.on is not None]
+    first = min(dates) - timedelta(days=8) if dates else REFERENCE
+    last = max(dates) + timedelta(days=8) if dates else REFERENCE + timedelta(days=371)
+    mine, theirs = (_widened(window.openings(first, last), *margins(window)) for window in (one, other))
+    i = j = 0
+    while i < len(mine) and j < len(theirs):
+        begin, end = max(mine[i].begin, theirs[j].begin), min(mine[i].end, theirs[j].end)
+        if begin < end:
+            return Opening(begin, end)
+        if mine[i].end <= theirs[j].end:
+            i += 1
+        else:
+            j += 1
+    return None
+
+
+def _widened(openings: Iterable[Opening], early: int, late: int) -> list[Opening]:
+    return [Opening(begin - timedelta(minutes=early), end + timedelta(minutes=late)) for begin, end in openings]
+
+
+def over(windows: Sequence[Window], now: datetime, path: str = "schedule") -> list[Finding]:
+    """The windows for a single date that lie in the past: services refuse to schedule them.
+
+    Not a rule of the settings themselves, so that an environment can still be looked at, and taken away, later.
+    """
+    return [
+        Finding(
+            f"{path}.{index}.on",
+            "must not be in the past",
+            f"{window}",
+            "the service would refuse it",
+            "remove the window",
+        )
+        for index, window in enumerate(windows)
+        if window.on is not None and window.opening(window.on).end <= now
+    ]

@@ -1,0 +1,1 @@
+"""What keeps endpoints warm: floors, headroom, schedules, and the simulation that tells what they are worth."""

@@ -1,0 +1,279 @@
+"""From windows to the moments at which a service has to change the floor. Pure.
+
+A floor is in force from a cold start's length before a window opens to the moment it closes, on every day of the year.
+Two things make that less than obvious. An hour that a clock skips in spring does not happen, and a scheduled action in
+it is skipped (EventBridge Scheduler user guide, daylight saving time); an hour that it repeats in autumn is ambiguous.
+So no action stands in such an hour: an opening one moves before it, a closing one after it, on every day. And where one
+window follows another, the earlier one's end must not undo the later one's early start: what is scheduled is the
+highest floor of all the windows that are open.
+"""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import pairwise
+from math import ceil
+
+from model_packaging.findings import Finding
+from scaletozero.settings.schedules import DAY, DAYS, Opening, Window, days_text, overlap
+
+WEEK = 7 * DAY
+
+SERVICE_MINUTES = 2
+"""On top of the cold start: one minute because actions are that precise, one to change the endpoint."""
+
+_YEARS = (2024, 2038)
+"""The years whose changes of the clock are avoided; time zone rules are not made further ahead."""
+
+
+def lead_minutes(cold_start_seconds: float) -> int:
+    """How early a window has to be opened so that what it keeps is warm when it opens, in minutes."""
+    return ceil(cold_start_seconds / 60) + SERVICE_MINUTES
+
+
+@dataclass(frozen=True)
+class Action:
+    """A moment at which the floor changes.
+
+    Attributes:
+        label: a short name, unique among one endpoint's actions.
+        expression: `cron(...)` or `at(...)`, as Application Auto Scaling and EventBridge Scheduler read them.
+        timezone: the time zone of the expression.
+        floor: what stays warm from then on.
+    """
+
+    label: str
+    expression: str
+    timezone: str
+    floor: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of one weekday, or of one date in UTC, during which a floor is in force.
+
+    Attributes:
+        day: the weekday (0 is Monday), or the date.
+        start, end: minutes of that day; `end` is not part of it.
+        timezone: of those minutes.
+        floor: what stays warm.
+    """
+
+    day: int | str
+    start: int
+    end: int
+    timezone: str
+    floor: int
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A stretch of the local clock that is skipped or repeated on some day.
+
+    Attributes:
+        start: its first minute, as a minute of the day; negative where it begins the day before.
+        length: minutes.
+        skipped: whether it is skipped; repeated otherwise.
+    """
+
+    start: int
+    length: int
+    skipped: bool
+
+
+@cache
+def jumps(timezone: str) -> tuple[Jump, ...]:
+    """Every stretch of a time zone's clock that does not happen exactly once on each day."""
+    zone = zoneinfo.ZoneInfo(timezone)
+    found: set[Jump] = set()
+    begin, end = (datetime(year, 1, 1, tzinfo=UTC) for year in _YEARS)
+    instants = [begin + timedelta(days=step) for step in range((end - begin).days)]
+    offsets = [_offset(zone, instant) for instant in instants]
+    for (instant, old), (_, new) in pairwise(zip(instants, offsets, strict=True)):
+        if old != new:
+            change = next(m for m in range(DAY + 1) if _offset(zone, instant + timedelta(minutes=m)) == new)
+            local = instant + timedelta(minutes=change + min(old, new))
+            found.add(Jump(local.hour * 60 + local.minute, abs(new - old), new > old))
+    return tuple(sorted(found, key=lambda jump: (jump.start, jump.length)))
+
+
+def _offset(zone: zoneinfo.ZoneInfo, instant: datetime) -> int:
+    offset = instant.astimezone(zone).utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds()) // 60
+
+
+def opens(minute: int, lead: int, timezone: str) -> int:
+    """The minute of the day, possibly of an earlier day (negative), at which a window has to be opened.
+
+    At least `lead` minutes pass from it to `minute` on every day, also where the clock skips some of them.
+    """
+    early = minute - lead
+    early -= max(
+        (jump.length for jump, begin in _around(timezone, early, minute) if jump.skipped and begin < minute), default=0
+    )
+    while inside := [
+        begin for jump, begin in _around(timezone, early, early + 1) if begin <= early < begin + jump.length
+    ]:
+        early = min(inside) - 1
+    return early
+
+
+def closes(minute: int, timezone: str) -> int:
+    """The minute of the day, possibly of the next, at which a window that ends at `minute` can be closed."""
+    while inside := [
+        begin + jump.length
+        for jump, begin in _around(timezone, minute, minute + 1)
+        if begin <= minute < begin + jump.length
+    ]:
+        minute = max(inside)
+    return minute
+
+
+def _around(timezone: str, first: int, last: int) -> Iterator[tuple[Jump, int]]:
+    """The jumps that touch the minutes from `first` to `last`, with the minute at which each begins there."""
+    for jump in jumps(timezone):
+        for day in range((first - jump.length) // DAY - 1, last // DAY + 2):
+            begin = jump.start + day * DAY
+            if begin < last and begin + jump.length > first:
+                yield jump, begin
+
+
+def spans(windows: Sequence[Window], *, lead: int) -> list[Span]:
+    """When each floor is in force, early start included, day by day."""
+    found: list[Span] = []
+    for timezone in sorted({window.timezone for window in windows if window.on is None}):
+        levels = _levels([window for window in windows if window.on is None and window.timezone == timezone], lead)
+        for day in range(7):
+            found += _stretches(levels[day * DAY : (day + 1) * DAY], day, timezone)
+    for window in windows:
+        if window.on is not None:
+            opening = _early(window.opening(window.on), lead)
+            for begin, end in _dates(opening):
+                minutes = begin.hour * 60 + begin.minute
+                length = int((end - begin).total_seconds()) // 60
+                found.append(Span(begin.date().isoformat(), minutes, minutes + length, "UTC", window.min))
+    return found
+
+
+def _levels(windows: Sequence[Window], lead: int) -> list[int]:
+    """The floor in each minute of a week, 0 where no window is open."""
+    levels = [0] * WEEK
+    for window in windows:
+        for day in window.days:
+            begin = day * DAY + opens(window.start, lead, window.timezone)
+            end = day * DAY + closes(window.start + window.minutes, window.timezone)
+            for minute in range(begin, min(end, begin + WEEK)):
+                levels[minute % WEEK] = max(levels[minute % WEEK], window.min)
+    return levels
+
+
+def _stretches(levels: Sequence[int], day: int, timezone: str) -> Iterator[Span]:
+    start = 0
+    for minute in range(1, len(levels) + 1):
+        if minute == len(levels) or levels[minute] != levels[start]:
+            if levels[start]:
+                yield Span(day, start, minute, timezone, levels[start])
+            start = minute
+
+
+def _dates(opening: Opening) -> Iterator[tuple[datetime, datetime]]:
+    begin = opening.begin
+    while begin < opening.end:
+        midnight = begin.replace(hour=0, minute=0) + timedelta(days=1)
+        yield begin, min(midnight, opening.end)
+        begin = midnight
+
+
+def _early(opening: Opening, lead: int) -> Opening:
+    return Opening(opening.begin - timedelta(minutes=lead), opening.end)
+
+
+def actions(windows: Sequence[Window], *, base: int, lead: int, now: datetime) -> list[Action]:
+    """The scheduled actions: a pair for each window, fewer where windows touch.
+
+    Args:
+        windows: validated, without conflicts.
+        base: the floor outside of them.
+        lead: how early to open, in minutes.
+        now: a single date's action that is already past is left out, because services refuse it.
+    """
+    found: list[Action] = []
+    for timezone in sorted({window.timezone for window in windows if window.on is None}):
+        group = [window for window in windows if window.on is None and window.timezone == timezone]
+        levels = [level or base for level in _levels(group, lead)]
+        changes: dict[tuple[int, int], list[int]] = {}
+        for minute in range(WEEK):
+            if levels[minute] != levels[minute - 1]:
+                changes.setdefault((minute % DAY, levels[minute]), []).append(minute // DAY)
+        for (minute, floor), days in sorted(changes.items()):
+            found.append(_weekly(minute, days, timezone, floor))
+    for window in windows:
+        if window.on is not None:
+            opening = _early(window.opening(window.on), lead)
+            moments = ((opening.begin, window.min, "open"), (opening.end, base, "close"))
+            found += [_once(at, floor, label) for at, floor, label in moments if at > now]
+    return found
+
+
+def _weekly(minute: int, days: Sequence[int], timezone: str, floor: int) -> Action:
+    names = "*" if len(days) == 7 else ",".join(DAYS[day].upper() for day in days)
+    hour, rest = divmod(minute, 60)
+    where = timezone.replace("/", "-").lower()
+    when = "daily" if names == "*" else days_text(days).replace("-", "-to-").replace(",", "-")
+    return Action(f"{when}-{hour:02}{rest:02}-{where}", f"cron({rest} {hour} ? * {names} *)", timezone, floor)
+
+
+def _once(at: datetime, floor: int, label: str) -> Action:
+    # In UTC: there is no hour that a clock of it skips or repeats.
+    return Action(f"{at:%Y%m%dt%H%M}-{label}", f"at({at:%Y-%m-%dT%H:%M:%S})", "UTC", floor)
+
+
+def floor_at(windows: Sequence[Window], *, base: int, lead: int, now: datetime) -> int:
+    """The floor that is in force at a moment, early starts included."""
+    highest = base
+    for span in spans(windows, lead=lead):
+        local = now.astimezone(zoneinfo.ZoneInfo(span.timezone))
+        today = local.weekday() if isinstance(span.day, int) else local.date().isoformat()
+        if today == span.day and span.start <= local.hour * 60 + local.minute < span.end:
+            highest = max(highest, span.floor)
+    return highest
+
+
+def early_conflicts(windows: Sequence[Window], lead: int, path: str = "schedule") -> Iterable[Finding]:
+    """Windows on different clocks of which one would close what the other has opened early.
+
+    Windows in the same time zone may touch: what is scheduled is then the higher floor of both.
+    """
+
+    def margins(window: Window) -> tuple[int, int]:
+        if window.on is not None:
+            return lead, 0
+        end = window.start + window.minutes
+        return window.start - opens(window.start, lead, window.timezone), closes(end, window.timezone) - end
+
+    for index, one in enumerate(windows):
+        for earlier, other in enumerate(windows[:index]):
+            if one.timezone == other.timezone and one.on is None and other.on is None:
+                continue
+            if not overlap(one, other) and overlap(one, other, margins):
+                yield Finding(
+                    f"{path}.{index}",
+                    f"must be at least {lead} minutes apart from {path}.{earlier} ({other})",
+                    f"{one}, which is opened {lead} minutes early for the cold start",
+                    "the end of one would close what the other has opened",
+                    "make the gap longer, or write both in the same time zone",
+                )
+
+
+def warm_hours_per_month(windows: Sequence[Window], *, base: int, lead: int) -> float:
+    """Unit-hours that a schedule keeps warm in a month of 730 hours, single dates left out."""
+    weekly = base * WEEK
+    for timezone in {window.timezone for window in windows if window.on is None}:
+        levels = _levels([window for window in windows if window.on is None and window.timezone == timezone], lead)
+        weekly += sum(max(0, level - base) for level in levels)
+    return weekly / WEEK * 730
