@@ -64,7 +64,13 @@ def read(path: Path) -> HuggingFaceFolder:
             file, an index that names a file outside the folder, misses a tensor or promises one that is not there.
     """
     if not path.is_dir():
-        raise refuse(str(path), "must be a folder with config.json and safetensors weights", _what(path))
+        kind = sniff_file(path) if path.is_file() else ""
+        got = f"a {kind} file" if kind else "nothing there"
+        rule, fix = (
+            "must be a folder with config.json and safetensors weights",
+            "save it with `model.save_pretrained(folder)`",
+        )
+        raise refuse(str(path), rule, got, RUNS_CODE.get(kind, ""), fix)
     config = read_json(path, "config.json")
     if config is None:
         raise refuse(str(path), "must hold a config.json", fix="give the folder that `save_pretrained` wrote")
