@@ -105,6 +105,7 @@ class Pool(Settings):
         zones: where it may buy them; anywhere in the region if empty.
         taints: of its nodes.
         static: how many nodes always run; None where they come and go.
+        warm: how many stopped nodes its own warm pool keeps, where it is a managed node group.
         reserved: whether it runs on reserved capacity.
         termination_grace_seconds: after which a node that drains is gone, whatever its pods want; None waits for them.
         idle_seconds: how long an empty node stays.
@@ -117,6 +118,7 @@ class Pool(Settings):
     zones: tuple[Text, ...] = ()
     taints: tuple[Taint, ...] = (Taint(key=GPU),)
     static: Count | None = None
+    warm: Amount = 0
     reserved: bool = False
     termination_grace_seconds: Seconds | None = None
     idle_seconds: Amount = 300
@@ -131,7 +133,7 @@ class Hop(Settings):
 
 
 class Prometheus(Settings):
-    """Where KEDA asks for metrics; `amp_region` where that is Amazon Managed Prometheus, which wants signed requests."""
+    """Where KEDA asks for metrics; `amp_region` where that is Amazon Managed Prometheus (signed requests)."""
 
     address: Annotated[Text, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
     amp_region: Region | None = None

@@ -1,7 +1,7 @@
 """EC2 instance types with GPUs: what each has, and where it is known to be offered.
 
-Hardware as DescribeInstanceTypes reports it (GPU memory is what the driver can use, in MiB); where a type is offered, and
-for how much, comes from the price table, so that neither is ever guessed.
+Hardware as DescribeInstanceTypes reports it (GPU memory is what the driver can use, in MiB); where a type is offered,
+and for how much, comes from the price table, so that neither is ever guessed.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def cheapest(region: str, *, gpus: int, gpu_memory_mib: int, capability: int) ->
         gpus: how many GPUs one replica takes.
         gpu_memory_mib: what it needs on all of them together.
         capability: the least compute capability, times ten.
-    """    fitting = [
+    """
+    fitting = [
         (price.usd, name)
         for name, price in offered("ec2", region).items()
         if (each := TYPES.get(name))

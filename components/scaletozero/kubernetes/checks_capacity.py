@@ -1,0 +1,235 @@
+"""Whether the GPUs that a declaration wants can be had, within limits, quota and cap. Each finding has the number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model_packaging.findings import Finding
+from scaletozero.kubernetes.derive import Derived, gpus_bought, quota_replicas
+from scaletozero.kubernetes.model import Model
+from scaletozero.kubernetes.scaling import awake
+from scaletozero.settings.gpu import GpuEndpointSettings
+from scaletozero.settings.gpu_types import cheapest, hourly
+
+
+def capacity_findings(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
+    """Everything about capacity."""
+    yield from _pool(settings, derived)
+    yield from _types(settings, model, derived)
+    yield from _memory(derived)
+    if derived.pool and derived.types:
+        yield from _limits(settings, derived)
+    yield from _cap(settings, derived)
+    yield from _tolerations(settings, derived)
+    yield from _without_metrics(settings)
+    yield from _budget(settings)
+
+
+def _pool(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    cluster, name = settings.cluster, settings.placement.pool
+    known = ", ".join(pool.name for pool in cluster.pools)
+    if not cluster.pools:
+        yield Finding(
+            "cluster.pools",
+            "must have a pool of GPU nodes",
+            "none",
+            "no pod could ever be placed",
+            "declare a GpuNodePool, and name it here",
+        )
+    elif derived.pool is None:
+        yield Finding(
+            "placement.pool" if name else "gpu.types",
+            "must be a pool of the cluster" if name else "must be sold by a pool of the cluster",
+            name or ", ".join(settings.gpu.types or ()),
+            "no pod could ever be placed",
+            f"pools there are: {known}",
+        )
+
+
+def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
+    region, pool = settings.cluster.region, derived.pool
+    needed = model.gpu_memory_mib(settings.serving.max_length)
+    fitting = cheapest(region, gpus=derived.gpus, gpu_memory_mib=needed, capability=model.capability)
+    names = ", ".join(each.name for each in fitting) or "none is offered there"
+    if pool and not derived.types:
+        yield Finding(
+            "gpu.types",
+            f"must hold the model: {needed} MiB of GPU memory at compute capability {model.capability / 10}",
+            f"{', '.join(pool.types)} (the pool {pool.name})",
+            "it would run out of memory while it loads",
+            f"let the pool buy one of: {names}" if fitting else "take more GPUs a replica (`gpu.count`)",
+        )
+        return
+    for index, each in enumerate(derived.types if settings.gpu.types else ()):
+        path = f"gpu.types.{index}"
+        if hourly(each.name, region) is None:
+            yield Finding(
+                path,
+                f"must be known to be offered in {region}",
+                each.name,
+                "no node could be bought, and no price is known to bound the bill",
+                f"fitting there: {names}",
+            )
+        elif pool and each.name not in pool.types:
+            yield Finding(
+                path,
+                f"must be a type that the pool {pool.name} may buy",
+                each.name,
+                "the fallback would never happen",
+                f"add it to the pool, or write one of {', '.join(pool.types)}",
+            )
+        if each.capability < model.capability:
+            yield Finding(
+                path,
+                f"must have compute capability {model.capability / 10} or more for this artifact",
+                f"{each.name} ({each.gpu}, {each.capability / 10})",
+                "the engine would refuse to start",
+                f"fitting there: {names}",
+            )
+        if each.gpus < derived.gpus:
+            yield Finding(
+                "gpu.count",
+                f"must be at most what one {each.name} has, {each.gpus}",
+                str(derived.gpus),
+                "no node could hold a replica",
+                f"write {each.gpus}, or take another type",
+            )
+        elif each.gpu_memory_mib * derived.gpus < needed:
+            yield Finding(
+                path,
+                f"must hold the model: {needed} MiB of GPU memory",
+                f"{each.gpu_memory_mib * derived.gpus} MiB ({derived.gpus} x {each.gpu})",
+                "it would run out of memory while it loads",
+                f"write `gpu.count: {-(-needed // each.gpu_memory_mib)}` or more, or lower `serving.max_length`; "
+                f"fitting there: {names}",
+            )
+
+
+def _memory(derived: Derived) -> Iterator[Finding]:
+    if not derived.types:
+        return
+    smallest = min(derived.types, key=lambda each: each.memory_mib / each.gpus)
+    share = smallest.memory_mib * derived.gpus // smallest.gpus
+    if derived.memory_mib >= share:
+        yield Finding(
+            "overrides.memory_gib",
+            f"must leave something of a {smallest.name} to the node, which has {share // 1024} GiB a replica",
+            str(derived.memory_mib // 1024),
+            "no node could hold a replica",
+            f"write {share * 8 // 10 // 1024}",
+        )
+    if derived.shm_mib * 2 > derived.memory_mib:
+        yield Finding(
+            "overrides.shm_gib",
+            "must be at most half of the replica's memory, which it is counted in",
+            str(derived.shm_mib // 1024),
+            "the engine would be killed for memory when it uses it",
+            f"write {max(derived.memory_mib // 2048, 1)}",
+        )
+    if derived.cpu_millis > 1000 * min(each.vcpus for each in derived.types):
+        yield Finding(
+            "overrides.cpu",
+            "must be at most what each type has",
+            f"{derived.cpu_millis / 1000:g}",
+            "no node could hold a replica",
+            f"write {min(each.vcpus for each in derived.types) * 8 // 10}",
+        )
+
+
+def _limits(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    scaling, pool = settings.scaling, derived.pool
+    assert pool
+    a_node = derived.types[0]
+    wanted = gpus_bought(scaling.max + scaling.buffer, derived.gpus, a_node)
+    if wanted > pool.max_gpus:
+        fitting = pool.max_gpus // a_node.gpus * max(a_node.gpus // derived.gpus, 1) - scaling.buffer
+        yield Finding(
+            "scaling.max",
+            f"must fit the pool {pool.name}: its limit is {pool.max_gpus} GPUs",
+            f"{scaling.max} and a buffer of {scaling.buffer}, which are {wanted} GPUs of {a_node.name}",
+            "the last replicas would stay Pending",
+            (f"write `max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "")
+            + f"raise the pool's limit to {wanted}",
+        )
+    quota = settings.cluster.gpu_quota.get(settings.namespace)
+    counted = quota_replicas(settings, scaling.max) * derived.gpus
+    if quota is not None and counted > quota:
+        fitting = quota // derived.gpus - (quota_replicas(settings, scaling.max) - scaling.max)
+        yield Finding(
+            "scaling.max",
+            f"must fit the namespace's quota of {quota} GPUs",
+            f"{counted} GPUs with {scaling.max} replicas",
+            "the last replicas would be refused",
+            (f"write `max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "")
+            + f"raise the quota to {counted}",
+        )
+
+
+def _cap(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    cap, worst = settings.scaling.cap_usd_per_hour, derived.usd_per_hour
+    if cap is None or not derived.types:
+        return
+    if worst is None:
+        unpriced = [each.name for each in derived.types if hourly(each.name, settings.cluster.region) is None]
+        yield Finding(
+            "scaling.cap_usd_per_hour",
+            "needs a price for each type",
+            ", ".join(unpriced),
+            "nothing could bound the bill",
+            "take other types",
+        )
+    elif worst > cap:
+        replicas = settings.scaling.max + settings.scaling.buffer
+        fitting = int(cap / (worst / replicas)) - settings.scaling.buffer
+        yield Finding(
+            "scaling.cap_usd_per_hour",
+            "must be at least what all replicas and the buffer cost on demand",
+            f"{cap:g}, while {replicas} nodes cost {worst:.2f}",
+            "the cap could be passed within the hour",
+            (f"write `scaling.max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "")
+            + f"raise the cap to {worst:.2f}",
+        )
+
+
+def _tolerations(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    pool = derived.pool
+    if pool is None:
+        return
+    taints = {(taint.key, taint.value, taint.effect) for taint in pool.taints}
+    for index, toleration in enumerate(settings.placement.tolerations):
+        if (toleration.key, toleration.value, toleration.effect) not in taints:
+            value = f"={toleration.value}" if toleration.value else ""
+            yield Finding(
+                f"placement.tolerations.{index}",
+                f"must match a taint of the pool {pool.name}",
+                f"{toleration.key}{value}:{toleration.effect}",
+                "it would change nothing there, and let pods onto nodes that are not meant for them elsewhere",
+                "remove it: the pool's own taints are tolerated already",
+            )
+
+
+def _without_metrics(settings: GpuEndpointSettings) -> Iterator[Finding]:
+    replicas = settings.scaling.without_metrics
+    if replicas is None or 0 < replicas <= settings.scaling.max:
+        return
+    yield Finding(
+        "scaling.without_metrics",
+        f"must be from 1 to `max`, {settings.scaling.max}",
+        str(replicas),
+        "an endpoint whose metrics cannot be read would be put to sleep under load"
+        if not replicas
+        else "KEDA would go past the maximum",
+        f"write {min(max(replicas, awake(settings)), settings.scaling.max)}, or leave it out",
+    )
+
+
+def _budget(settings: GpuEndpointSettings) -> Iterator[Finding]:
+    least, floor = settings.placement.min_available, awake(settings)
+    if least is not None and least >= floor:
+        yield Finding(
+            "placement.min_available",
+            f"must be below the replicas that run at least, {floor}",
+            str(least),
+            "no node with a replica on it could ever be drained",
+            f"write {floor - 1}, or leave it out" if floor > 1 else "leave it out: one pod at a time may go",
+        )

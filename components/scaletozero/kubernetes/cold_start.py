@@ -1,0 +1,136 @@
+"""How long a cold start takes, phase by phase, and the deadline that each link of the chain gets from it.
+
+The defaults are stated with each phase; a measured value takes the place of any of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from scaletozero.settings.cluster import Cluster, Pool
+from scaletozero.settings.gpu import GpuServing
+
+NODE_SECONDS = 90
+"""A node of Karpenter or EKS Auto Mode, from the unschedulable pod to Ready: 30 to 90 s are reported."""
+PULL_GB_PER_SECOND = 0.06
+"""A container image, pulled and unpacked without any help: 15 to 20 GB take 4 to 6 minutes."""
+WEIGHTS_GB_PER_SECOND = 0.8
+"""Weights streamed from S3 to a GPU: 16 GB take 20 s."""
+ENGINE_SECONDS = 60
+"""An engine's compilation and warm-up: 30 to 120 s are reported."""
+POLL_SECONDS = 5
+"""Until KEDA has seen the request, and the probe the answer."""
+
+Warmth = Literal["cold", "node", "image"]
+"""What is there already: nothing, the node, or the node with the image on it."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase: its seconds, and where the figure comes from."""
+
+    name: str
+    seconds: int
+    source: str
+
+
+@dataclass(frozen=True)
+class ColdStart:
+    """A cold start's phases, in order."""
+
+    node: Phase
+    pull: Phase
+    weights: Phase
+    engine: Phase
+    poll: Phase = Phase("poll", POLL_SECONDS, "default")
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """All of them."""
+        return (self.node, self.pull, self.weights, self.engine, self.poll)
+
+    @property
+    def loading(self) -> int:
+        """Seconds from the container's start to the first answer."""
+        return self.weights.seconds + self.engine.seconds
+
+    def total(self, warm: Warmth = "cold") -> int:
+        """Seconds from the first request to the first answer."""
+        skipped = {"cold": 0, "node": self.node.seconds, "image": self.node.seconds + self.pull.seconds}[warm]
+        return sum(phase.seconds for phase in self.phases) - skipped
+
+
+def cold_start(settings: GpuServing, weights_bytes: int, cluster: Cluster, pool: Pool | None) -> ColdStart:
+    """The cold start of an endpoint."""
+    measured = settings.cold_start
+
+    def phase(name: str, given: int | None, seconds: float, source: str) -> Phase:
+        return Phase(name, given, "given") if given is not None else Phase(name, math.ceil(seconds), source)
+
+    image_gb, weights_gb = settings.serving.image_gb, weights_bytes / 1e9
+    if pool and pool.cached_image:
+        pull = phase("pull", measured.pull, 0, "on the node's disk")
+    else:
+        how = f"{image_gb:g} GB at {PULL_GB_PER_SECOND} GB/s"
+        pull = phase("pull", measured.pull, image_gb / PULL_GB_PER_SECOND, how)
+    always = pool is not None and pool.static is not None
+    return ColdStart(
+        phase("node", measured.node, 0 if always else NODE_SECONDS, "always there" if always else "default"),
+        pull,
+        phase(
+            "weights",
+            measured.weights,
+            weights_gb / WEIGHTS_GB_PER_SECOND,
+            f"{weights_gb:.1f} GB at {WEIGHTS_GB_PER_SECOND} GB/s",
+        ),
+        phase("engine", measured.engine, ENGINE_SECONDS, "default"),
+    )
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    """Seconds until each link of the chain gives up. See `deadlines` for what follows from what."""
+
+    startup: int
+    rollout: int
+    deploy: int
+    hold: int
+    idle: int
+    lead: int
+    drain: int
+    grace: int
+
+
+DEREGISTER_SECONDS = 15
+"""Until no proxy sends a terminating pod new requests."""
+
+
+def deadlines(settings: GpuServing, cold: ColdStart) -> Deadlines:
+    """Every deadline, as given or as the cold start wants it.
+
+    The engine gets half as much again as it should need; each outer link outlasts the inner ones.
+    """
+    given, scaling = settings.overrides, settings.scaling
+    startup = given.startup_seconds or up(1.5 * cold.loading)
+    rollout = given.rollout_seconds or up(cold.node.seconds + cold.pull.seconds + startup)
+    hold = settings.on_cold.after_seconds
+    if hold is None:
+        hold = 2 if settings.on_cold.action == "fallback" else rollout + cold.poll.seconds
+    drain = DEREGISTER_SECONDS + settings.serving.request_seconds
+    return Deadlines(
+        startup=startup,
+        rollout=rollout,
+        deploy=given.deploy_seconds or rollout + 120,
+        hold=hold,
+        idle=max(300, up(cold.total())) if scaling.idle_seconds is None else scaling.idle_seconds,
+        lead=up(cold.total(), 60) if scaling.lead_seconds is None else scaling.lead_seconds,
+        drain=drain,
+        grace=given.grace_seconds or drain + 15,
+    )
+
+
+def up(seconds: float, step: int = 10) -> int:
+    """Rounded up to whole steps."""
+    return math.ceil(seconds / step) * step

@@ -1,0 +1,123 @@
+"""What follows from a declaration, a model and a cluster: GPUs, types, memory, deadlines, surge, price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scaletozero.kubernetes.backend import Backend, choose_backend
+from scaletozero.kubernetes.cold_start import ColdStart, Deadlines, cold_start, deadlines
+from scaletozero.kubernetes.model import Model
+from scaletozero.settings.cluster import Pool
+from scaletozero.settings.gpu import GpuEndpointSettings
+from scaletozero.settings.gpu_types import TYPES, GpuType, cheapest, hourly
+
+_USABLE = 0.8
+"""Of an instance's cores and memory: the rest is the kubelet's, the system's and the daemons'."""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What was not declared.
+
+    Attributes:
+        pool: the pool of nodes; None where none fits.
+        gpus: of one replica.
+        types: in the order of preference; empty where none fits.
+        cpu_millis, memory_mib, shm_mib: of one replica.
+        cold, deadlines: see each.
+        surge: whether a rollout may run a replica more than `max` for a while.
+        usd_per_hour: at most, on demand; None without a price.
+    """
+
+    pool: Pool | None
+    gpus: int
+    types: tuple[GpuType, ...]
+    cpu_millis: int
+    memory_mib: int
+    shm_mib: int
+    cold: ColdStart
+    deadlines: Deadlines
+    surge: bool
+    usd_per_hour: float | None
+
+
+def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
+    """Everything that follows. It never fails: what does not fit is left out, for the checks to name."""
+    cluster = settings.cluster
+    pool = pool_of(settings)
+    gpus, types = _gpus(settings, model, pool)
+    cpu_millis, memory_mib = share(gpus, types)
+    given = settings.overrides
+    cold = cold_start(settings, model.weights_bytes, cluster, pool)
+    worst = [row.usd for each in types if (row := hourly(each.name, cluster.region))]
+    replicas = settings.scaling.max + settings.scaling.buffer
+    return Derived(
+        pool=pool,
+        gpus=gpus,
+        types=types,
+        cpu_millis=int(given.cpu * 1000) if given.cpu else cpu_millis,
+        memory_mib=given.memory_gib * 1024 if given.memory_gib else memory_mib,
+        shm_mib=(given.shm_gib or 2 * gpus) * 1024,
+        cold=cold,
+        deadlines=deadlines(settings, cold),
+        surge=_fits(settings, pool, gpus, types, settings.scaling.max + 1),
+        usd_per_hour=replicas * max(worst) if len(worst) == len(types) and worst else None,
+    )
+
+
+def share(gpus: int, types: tuple[GpuType, ...]) -> tuple[int, int]:
+    """Thousandths of a core, and MiB, of a replica on the smallest of the types."""
+    memory = min((gpus / each.gpus * each.memory_mib for each in types), default=0) * _USABLE
+    cores = min((gpus / each.gpus * each.vcpus for each in types), default=0) * _USABLE
+    return int(cores * 10) * 100, int(memory) // 1024 * 1024
+
+
+def pool_of(settings: GpuEndpointSettings) -> Pool | None:
+    """The pool that was named, else the first that may buy one of the types."""
+    pools = settings.cluster.pools
+    if settings.placement.pool:
+        return settings.cluster.pool(settings.placement.pool)
+    wanted = set(settings.gpu.types or ())
+    return next((pool for pool in pools if not wanted or wanted & set(pool.types)), None)
+
+
+def _gpus(settings: GpuEndpointSettings, model: Model, pool: Pool | None) -> tuple[int, tuple[GpuType, ...]]:
+    region, needed = settings.cluster.region, model.gpu_memory_mib(settings.serving.max_length)
+    counts = (settings.gpu.count,) if settings.gpu.count else (1, 2, 4, 8)
+    if settings.gpu.types:
+        types = tuple(TYPES[name] for name in settings.gpu.types)
+        fitting = (n for n in counts if all(each.gpu_memory_mib * n >= needed for each in types))
+        return next(fitting, counts[-1]), types
+    buyable = set(pool.types) if pool else set()
+    for count in counts:
+        found = cheapest(region, gpus=count, gpu_memory_mib=needed, capability=model.capability)
+        if kept := tuple(each for each in found if each.name in buyable):
+            return count, kept
+    return counts[0], ()
+
+
+def gpus_bought(replicas: int, gpus: int, each: GpuType) -> int:
+    """GPUs of all the nodes that `replicas` need: a node is bought whole."""
+    a_node = max(each.gpus // gpus, 1)
+    return -(-replicas // a_node) * each.gpus
+
+
+def backend_of(settings: GpuEndpointSettings) -> Backend:
+    """By which means its buffer is kept."""
+    return choose_backend(settings.cluster, pool_of(settings), settings.scaling.buffer_by)
+
+
+def quota_replicas(settings: GpuEndpointSettings, replicas: int) -> int:
+    """Replicas that count against the namespace's quota: placeholders do, a CapacityBuffer has no pods."""
+    placeholders = settings.scaling.buffer and backend_of(settings).kind == "placeholder"
+    return replicas + (settings.scaling.buffer if placeholders else 0)
+
+
+def _fits(
+    settings: GpuEndpointSettings, pool: Pool | None, gpus: int, types: tuple[GpuType, ...], replicas: int
+) -> bool:
+    if not pool or not types:
+        return False
+    quota = settings.cluster.gpu_quota.get(settings.namespace)
+    in_quota = quota is None or quota_replicas(settings, replicas) * gpus <= quota
+    return in_quota and gpus_bought(replicas + settings.scaling.buffer, gpus, types[0]) <= pool.max_gpus

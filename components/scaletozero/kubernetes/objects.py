@@ -1,0 +1,35 @@
+"""What every object shares: its head, its labels, its place among the others."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Manifest = dict[str, Any]
+"""A Kubernetes object as its API takes it."""
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "scaletozero"}
+
+BUCKET = "${bucket}"
+"""Stands in a manifest for the name of a bucket that is not known yet."""
+
+
+def manifest(
+    api_version: str, kind: str, name: str, namespace: str | None, labels: dict[str, str] | None = None, **body: Any
+) -> Manifest:
+    """An object."""
+    metadata: dict[str, Any] = {"name": name, "labels": {**(labels or {}), **MANAGED_BY}}
+    if namespace:
+        metadata["namespace"] = namespace
+    # A copy, in which no two places are the same object: rendered as YAML they would become anchors.
+    return json.loads(json.dumps({"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}))
+
+
+def selector(name: str) -> dict[str, str]:
+    """The labels by which an endpoint's own pods, and no others, are found. They can never change."""
+    return {"app.kubernetes.io/name": name, "app.kubernetes.io/component": "serving"}
+
+
+def go_seconds(seconds: int) -> str:
+    """A duration as Go reads it."""
+    return f"{seconds}s"

@@ -1,0 +1,158 @@
+"""The whole of a GPU endpoint, decided: objects, permissions, deadlines, findings. Nothing is declared here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from model_packaging.findings import Finding, FindingsError
+from model_packaging.validation import Settings, parse
+from scaletozero.kubernetes.availability import disruption_budget
+from scaletozero.kubernetes.checks_capacity import capacity_findings
+from scaletozero.kubernetes.checks_cluster import cluster_findings
+from scaletozero.kubernetes.checks_objects import object_findings, same_nodes
+from scaletozero.kubernetes.checks_time import time_findings
+from scaletozero.kubernetes.derive import Derived, derive
+from scaletozero.kubernetes.identity import service_account, trust_policy
+from scaletozero.kubernetes.model import Model
+from scaletozero.kubernetes.monitoring import alert_rules, pod_monitor
+from scaletozero.kubernetes.network import network_policy, service
+from scaletozero.kubernetes.objects import Manifest
+from scaletozero.kubernetes.pods import claim, deployment
+from scaletozero.kubernetes.scaling import http_trigger, interceptor_route, scaled_object, trigger_authentication
+from scaletozero.kubernetes.warm import WarmPlan, plan_warm_pool
+from scaletozero.settings.cluster import DnsLabel
+from scaletozero.settings.gpu import GpuEndpointSettings
+from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
+
+WARM = "-warm"
+
+
+@dataclass(frozen=True)
+class GpuPlan:
+    """A GPU endpoint.
+
+    Attributes:
+        name, namespace: of its objects.
+        derived: what was not declared.
+        objects: its Kubernetes objects, in the order in which they are to be made.
+        warm: what keeps nodes ready for it; None without a buffer.
+        trust: the trust policy of its role; None where it reads no bucket.
+        notes: what is as declared and still worth knowing.
+        findings: everything wrong; nothing may be declared while there is any.
+    """
+
+    name: str
+    namespace: str
+    derived: Derived
+    objects: tuple[Manifest, ...]
+    warm: WarmPlan | None
+    trust: dict[str, Any] | None
+    notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    def object(self, kind: str) -> Manifest:
+        """The one object of that kind.
+
+        Raises:
+            KeyError: there is none.
+        """
+        found = [each for each in self.objects if each["kind"] == kind]
+        if len(found) != 1:
+            raise KeyError(kind)
+        return found[0]
+
+
+def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) -> GpuPlan:
+    """Decides everything about an endpoint.
+
+    Args:
+        name: of the endpoint, and of its objects.
+        settings: validated.
+        model: what is served.
+    """
+    derived = derive(settings, model)
+    objects = [service_account(name, settings), network_policy(name, settings), service(name, settings)]
+    if settings.serving.compile_cache:
+        objects.append(claim(name, settings))
+    workload = deployment(name, settings, model, derived)
+    objects += [workload, disruption_budget(name, settings)]
+    if trigger := http_trigger(settings):
+        objects.append(interceptor_route(name, settings, derived, trigger.concurrency))
+    if settings.cluster.prometheus and settings.cluster.prometheus.amp_region:
+        objects.append(trigger_authentication(name, settings))
+    objects.append(scaled_object(name, settings, derived))
+    if settings.overrides.monitoring:
+        objects += [pod_monitor(name, settings), alert_rules(name, settings, derived)]
+    warm = _warm(name, settings, derived)
+    findings = [
+        *_name(name),
+        *cluster_findings(settings, model, derived),
+        *capacity_findings(settings, model, derived),
+        *time_findings(settings, derived),
+        *object_findings([*objects, *(warm.objects if warm else ())]),
+    ]
+    for each in warm.objects if warm else ():
+        if each["kind"] == "Deployment":
+            findings += same_nodes(workload, each)
+    return GpuPlan(
+        name=name,
+        namespace=settings.namespace,
+        derived=derived,
+        objects=tuple(objects),
+        warm=warm,
+        trust=trust_policy(name, settings) if settings.bucket is not None else None,
+        notes=tuple(_notes(settings, derived, warm)),
+        findings=tuple(findings),
+    )
+
+
+class _Named(Settings):
+    name: DnsLabel
+
+
+def _name(name: str) -> tuple[Finding, ...]:
+    try:
+        parse(_Named, {"name": name})
+    except FindingsError as error:
+        return error.findings
+    if len(name) + len(WARM) > 63:
+        rule = f"may have at most {63 - len(WARM)} characters"
+        return (Finding("name", rule, str(len(name)), "the names made from it would be refused", "shorten it"),)
+    return ()
+
+
+def _warm(name: str, settings: GpuEndpointSettings, derived: Derived) -> WarmPlan | None:
+    if not settings.scaling.buffer or not derived.pool or not derived.types:
+        return None
+    wanted = GpuWarmPoolSettings(
+        cluster=settings.cluster,
+        namespace=settings.namespace,
+        endpoint=name,
+        image=settings.image,
+        pool=derived.pool.name,
+        types=tuple(each.name for each in derived.types),
+        gpus=derived.gpus,
+        cpu_millis=derived.cpu_millis,
+        memory_mib=derived.memory_mib,
+        tolerations=settings.placement.tolerations,
+        replicas=settings.scaling.buffer,
+        backend=settings.scaling.buffer_by,
+    )
+    return plan_warm_pool(f"{name}{WARM}", wanted)
+
+
+def _notes(settings: GpuEndpointSettings, derived: Derived, warm: WarmPlan | None) -> list[str]:
+    notes: list[str] = []
+    if derived.types and not derived.surge:
+        gap = "" if settings.scaling.min > 1 else ", and there is a moment with none ready"
+        held = ": requests are held meanwhile" if gap and http_trigger(settings) else ""
+        notes.append(
+            f"pool and quota have no room for a replica beyond max ({settings.scaling.max}): "
+            f"a new artifact replaces replicas one by one{gap}{held}"
+        )
+    if warm:
+        notes.append(f"warm nodes by {warm.backend.kind}: {warm.backend.reason}")
+    if settings.cluster.cdi and not settings.overrides.writable_root:
+        notes.append("the container may write its root: CDI's hook needs it")
+    return notes

@@ -1,0 +1,41 @@
+"""The cold start and its deadlines as a table, for the preview."""
+
+from __future__ import annotations
+
+from scaletozero.kubernetes.plan import GpuPlan
+from scaletozero.settings.gpu import GpuEndpointSettings
+
+
+def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, str]]:
+    """Each phase and each deadline: its name, its seconds, and where they come from or what they must outlast."""
+    cold, deadlines = plan.derived.cold, plan.derived.deadlines
+    total = cold.total()
+    found = [(phase.name, phase.seconds, phase.source) for phase in cold.phases]
+    found.append(("cold start", total, "their sum"))
+    if plan.warm and plan.warm.backend.kind in ("buffer", "static", "managed"):
+        found.append(("cold start, node warm", cold.total("node"), "without the node"))
+    elif plan.warm:
+        found.append(("cold start, node warm", cold.total("image"), "without node and image"))
+    if settings.on_cold.action != "reject":
+        found.append(("held", deadlines.hold, f"then {'the fallback' if settings.on_cold.service else '504'}"))
+    found += [(hop.name, hop.timeout_seconds, "outlasts what is held") for hop in settings.cluster.route]
+    found += [
+        ("startup probe", deadlines.startup, f"outlasts weights and engine, {cold.loading} s"),
+        ("rollout", deadlines.rollout, "outlasts node, image and startup"),
+        ("pulumi", deadlines.deploy, f"outlasts the rollout, {deadlines.rollout} s"),
+        ("drain", deadlines.drain, f"the longest request, {settings.serving.request_seconds} s, and its proxies"),
+        ("grace", deadlines.grace, f"outlasts the drain, {deadlines.drain} s"),
+    ]
+    if settings.scaling.min == 0:
+        found.append(("idle", deadlines.idle, f"outlasts the cold start, {total} s"))
+    if settings.schedule:
+        found.append(("window's lead", deadlines.lead, f"outlasts the cold start, {total} s"))
+    return found
+
+
+def text(plan: GpuPlan, settings: GpuEndpointSettings) -> str:
+    """The table, and the notes."""
+    lines = rows(plan, settings)
+    width = max(len(name) for name, _, _ in lines)
+    table = [f"{name:<{width}}  {seconds:>5} s  {why}" for name, seconds, why in lines]
+    return "\n".join([f"{plan.namespace}/{plan.name}", *table, *plan.notes])
