@@ -87,6 +87,19 @@ Amount = Annotated[Int, AfterValidator(not_negative)]
 Seconds = Annotated[Int, AfterValidator(positive)]
 
 
+def zone_findings(zones: Iterable[str], region: str, path: str) -> Iterable[Finding]:
+    """The zones that are not the region's own."""
+    for zone in zones:
+        if not re.fullmatch(rf"{region}([a-z]|-[a-z0-9-]+)", zone):
+            yield Finding(
+                path,
+                f"must lie in the region, {region}",
+                zone,
+                "no node could be bought there, or the data would leave the region",
+                f"write a zone such as {region}a",
+            )
+
+
 class Taint(Settings):
     """What keeps pods that don't tolerate it off a pool's nodes."""
 
@@ -183,15 +196,7 @@ class Cluster(Settings):
 
     def conflicts(self) -> Iterable[Finding]:
         for index, pool in enumerate(self.pools):
-            for zone in pool.zones:
-                if not re.fullmatch(rf"{self.region}([a-z]|-[a-z0-9-]+)", zone):
-                    yield Finding(
-                        f"pools.{index}.zones",
-                        f"must lie in the cluster's region, {self.region}",
-                        zone,
-                        "no node could be bought there, or the data would leave the region",
-                        f"write a zone such as {self.region}a",
-                    )
+            yield from zone_findings(pool.zones, self.region, f"pools.{index}.zones")
         names = [pool.name for pool in self.pools]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield Finding("pools", "must have different names", name, "one of them would not be seen")

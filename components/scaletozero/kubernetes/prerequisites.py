@@ -1,0 +1,111 @@
+"""What a cluster needs before the first GPU endpoint: namespaces that refuse unsafe pods, quotas, and three charts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from model_packaging.findings import Finding
+from scaletozero.kubernetes.checks_cluster import KUBERNETES
+from scaletozero.kubernetes.network import default_deny
+from scaletozero.kubernetes.objects import Manifest, manifest
+from scaletozero.kubernetes.pods import TYPE_LABEL
+from scaletozero.settings.cluster import GPU, numbers
+from scaletozero.settings.gpu_types import TYPES
+from scaletozero.settings.prerequisites import Chart, Namespace, PrerequisitesSettings
+
+
+@dataclass(frozen=True)
+class ChartPlan:
+    """A Helm release: where from, which version, into which namespace, with which values."""
+
+    name: str
+    chart: str
+    repository: str
+    version: str
+    namespace: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PrerequisitesPlan:
+    """What a cluster needs.
+
+    Attributes:
+        objects: namespaces with what belongs to them.
+        charts: in the order in which they are installed.
+        findings: what is wrong.
+    """
+
+    objects: tuple[Manifest, ...]
+    charts: tuple[ChartPlan, ...]
+    findings: tuple[Finding, ...]
+
+
+def plan_prerequisites(settings: PrerequisitesSettings) -> PrerequisitesPlan:
+    """Decides what has to be declared, from validated settings."""
+    cluster, charts = settings.cluster, []
+    keda = cluster.keda_namespace
+    if settings.keda.install:
+        charts.append(_chart("keda", "keda", settings.keda, keda, KEDA_VALUES))
+    if settings.http_addon.install:
+        charts.append(_chart("http-add-on", "keda-add-ons-http", settings.http_addon, keda, HTTP_ADDON_VALUES))
+    if settings.device_plugin.install:
+        plugin = settings.device_plugin
+        charts.append(
+            _chart("nvidia-device-plugin", "nvidia-device-plugin", plugin, "kube-system", DEVICE_PLUGIN_VALUES)
+        )
+    findings: list[Finding] = []
+    if numbers(cluster.version) < numbers(KUBERNETES):
+        consequence = "neither the pods' drain nor the charts would work"
+        findings.append(
+            Finding("cluster.version", f"must be {KUBERNETES} or later", cluster.version, consequence, "upgrade it")
+        )
+    objects = [each for namespace in settings.namespaces for each in namespace_objects(namespace, cluster.version)]
+    return PrerequisitesPlan(tuple(objects), tuple(charts), tuple(findings))
+
+
+KEDA_VALUES: dict[str, Any] = {
+    "operator": {"replicaCount": 2},
+    "podDisruptionBudget": {"operator": {"maxUnavailable": 1}},
+}
+HTTP_ADDON_VALUES: dict[str, Any] = {
+    # It stands in every request's way: three of them, one of which may go at a time.
+    "interceptor": {"replicas": {"min": 3, "max": 50}, "pdb": {"enabled": True, "maxUnavailable": 1}},
+}
+DEVICE_PLUGIN_VALUES: dict[str, Any] = {
+    "tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}],
+    # The chart's own rule wants labels that another operator would have to set.
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": TYPE_LABEL, "operator": "In", "values": sorted(TYPES)}]}
+                ]
+            }
+        }
+    },
+}
+
+
+def _chart(name: str, chart: str, settings: Chart, namespace: str, values: dict[str, Any]) -> ChartPlan:
+    return ChartPlan(name, chart, settings.repository, settings.version, namespace, {**values, **settings.values})
+
+
+def namespace_objects(settings: Namespace, version: str) -> list[Manifest]:
+    """A namespace that admits only pods of the restricted Pod Security Standard, its quota, and no traffic."""
+    pinned = "v" + ".".join(str(number) for number in numbers(version)[:2])
+    modes = ("enforce", "audit", "warn")
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes}
+    labels |= {f"pod-security.kubernetes.io/{mode}-version": pinned for mode in modes}
+    return [
+        manifest("v1", "Namespace", settings.name, None, labels),
+        manifest(
+            "v1",
+            "ResourceQuota",
+            "gpus",
+            settings.name,
+            spec={"hard": {f"requests.{GPU}": str(settings.gpu_quota)}},
+        ),
+        default_deny(settings.name),
+    ]

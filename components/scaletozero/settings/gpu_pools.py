@@ -1,0 +1,225 @@
+"""What a user may declare of GPU nodes: pools that Karpenter or Auto Mode fills, and managed node groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Settings, Text, may_be_later
+from scaletozero.settings.cluster import GPU, Amount, Count, Pool, Seconds, Taint, zone_findings
+from scaletozero.settings.common import Tags
+from scaletozero.settings.gpu_types import TYPES, GpuInstanceType, hourly
+from scaletozero.settings.regions import Region
+from scaletozero.settings.schedules import DAY, Clock
+
+ClusterName = Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+
+
+class QuietHours(Settings):
+    """Hours in which no node is replaced because it drifted. In UTC: Karpenter knows no other time.
+
+    Attributes:
+        start: time of day.
+        hours: how long.
+        days: as cron counts them, from Sunday, which is 0.
+    """
+
+    start: Clock
+    hours: Annotated[int, Field(ge=1, le=24)]
+    days: Annotated[Text, Field(pattern=r"^(\*|[0-6]([-,][0-6])*)$")] = "1-5"
+
+    @property
+    def cron(self) -> str:
+        """When it begins."""
+        minute = self.start % DAY
+        return f"{minute % 60} {minute // 60} * * {self.days}"
+
+
+class Nodes(Settings):
+    """What nodes are made of.
+
+    Attributes:
+        role: the name of their IAM role.
+        discovery_tag: the tag, with the cluster's name as value, by which subnets and security groups are found.
+        image: alias and version of the node image: Bottlerocket, whose data volume a snapshot can fill.
+        volume_gib: of the data volume.
+        snapshot: an EBS snapshot of it that holds the serving image.
+        reservations: ids of capacity reservations, used before on-demand capacity.
+        kms_key: ARN of the key for the volumes.
+    """
+
+    role: Annotated[Text, may_be_later]
+    discovery_tag: Text = "karpenter.sh/discovery"
+    image: Annotated[Text, Field(pattern=r"^bottlerocket@v\d+\.\d+\.\d+$")] = "bottlerocket@v1.54.0"
+    volume_gib: Annotated[int, Field(ge=50, le=16384)] = 200
+    snapshot: Annotated[Text, Field(pattern=r"^snap-[0-9a-f]{8,17}$")] | None = None
+    reservations: tuple[Annotated[Text, Field(pattern=r"^cr-[0-9a-z]+$")], ...] = ()
+    kms_key: Text | None = None
+
+
+class GpuNodePoolSettings(Settings):
+    """`GpuNodePoolArgs`.
+
+    Attributes:
+        cluster: the EKS cluster's name.
+        region: its region.
+        provider: who brings the nodes.
+        types: the instance types that may be bought.
+        max_gpus: the most GPUs at a time: with the price it bounds the bill.
+        capacity: ways to buy, all of which may be used.
+        zones: where in the region; anywhere if empty.
+        static: a fixed number of nodes that always run, instead of nodes that come and go.
+        idle_seconds: how long an empty node stays.
+        termination_grace_seconds: after which a node that drains is gone, whatever its pods want.
+        taints: of the nodes.
+        quiet_hours: no drift in them.
+        nodes: what they are made of.
+    """
+
+    cluster: ClusterName
+    region: Region
+    provider: Literal["karpenter", "auto-mode"] = "karpenter"
+    types: Annotated[tuple[GpuInstanceType, ...], Field(min_length=1)]
+    max_gpus: Count
+    capacity: Annotated[tuple[Literal["spot", "on-demand", "reserved"], ...], Field(min_length=1)] = ("on-demand",)
+    zones: tuple[Text, ...] = ()
+    static: Count | None = None
+    idle_seconds: Amount = 300
+    termination_grace_seconds: Seconds = 1800
+    taints: tuple[Taint, ...] = (Taint(key=GPU),)
+    quiet_hours: tuple[QuietHours, ...] = ()
+    nodes: Nodes
+
+    def conflicts(self) -> Iterable[Finding]:
+        yield from zone_findings(self.zones, self.region, "zones")
+        yield from _type_findings(self.types, self.region, self.max_gpus)
+        if self.static and (wanted := self.static * max(TYPES[name].gpus for name in self.types)) > self.max_gpus:
+            got = f"{self.static} nodes, {wanted} GPUs"
+            fix = f"write `max_gpus: {wanted}`"
+            yield Finding(
+                "static", f"must be within `max_gpus`, {self.max_gpus}", got, "the bound would be no bound", fix
+            )
+        reserved = "reserved" in self.capacity
+        if reserved != bool(self.nodes.reservations):
+            yield Finding(
+                "nodes.reservations",
+                "must be given if, and only if, `capacity` has `reserved`",
+                ", ".join(self.nodes.reservations) or "nothing",
+                "a reservation would be paid for and not used, or nothing could be bought from it",
+                "write its id" if reserved else "add `reserved` to `capacity`",
+            )
+        for field in ("snapshot", "kms_key") if self.provider == "auto-mode" else ():
+            if getattr(self.nodes, field):
+                yield Finding(
+                    f"nodes.{field}",
+                    "cannot be set on EKS Auto Mode, which makes its nodes itself",
+                    str(getattr(self.nodes, field)),
+                    "it would have been ignored",
+                    "remove it, or let Karpenter bring the nodes",
+                )
+
+    def pool(self, name: str) -> Pool:
+        """The pool as an endpoint sees it."""
+        return Pool(
+            name=name,
+            types=self.types,
+            max_gpus=self.max_gpus,
+            zones=self.zones,
+            taints=self.taints,
+            static=self.static,
+            reserved="reserved" in self.capacity,
+            termination_grace_seconds=self.termination_grace_seconds,
+            idle_seconds=self.idle_seconds,
+            cached_image=self.nodes.snapshot is not None,
+        )
+
+
+class WarmNodes(Settings):
+    """Stopped or running instances that a managed node group keeps ready to join.
+
+    Attributes:
+        nodes: how many.
+        state: `stopped` costs their volumes only, and no promise that there is capacity to start them.
+        reuse: whether nodes go back there when they are not needed.
+    """
+
+    nodes: Count
+    state: Literal["stopped", "running"] = "stopped"
+    reuse: bool = False
+
+
+class GpuNodeGroupSettings(Settings):
+    """`GpuNodeGroupArgs`: a managed node group, which Cluster Autoscaler scales.
+
+    Attributes:
+        cluster: the EKS cluster's name.
+        region: its region.
+        types: the instance types that may be bought, all with as many GPUs.
+        max_gpus: the most GPUs at a time.
+        role_arn: the nodes' IAM role.
+        subnets: ids of the subnets; they decide the zones.
+        volume_gib: of the nodes' volume.
+        warm: what its warm pool keeps.
+        taints: of the nodes.
+        tags: further tags.
+    """
+
+    cluster: ClusterName
+    region: Region
+    types: Annotated[tuple[GpuInstanceType, ...], Field(min_length=1)]
+    max_gpus: Count
+    role_arn: Annotated[Text, may_be_later]
+    subnets: Annotated[tuple[Text, ...], Field(min_length=1)]
+    volume_gib: Annotated[int, Field(ge=50, le=16384)] = 200
+    warm: WarmNodes | None = None
+    taints: tuple[Taint, ...] = (Taint(key=GPU),)
+    tags: Tags = Field(default_factory=dict)
+
+    def conflicts(self) -> Iterable[Finding]:
+        yield from _type_findings(self.types, self.region, self.max_gpus)
+        if len({TYPES[name].gpus for name in self.types}) > 1:
+            got = ", ".join(f"{name}: {TYPES[name].gpus}" for name in self.types)
+            yield Finding("types", "must all have as many GPUs", got, "a group counts nodes: no limit would hold")
+        if self.warm and self.warm.nodes > self.max_nodes:
+            fix = f"write {self.max_nodes}"
+            yield Finding(
+                "warm.nodes", f"must be at most {self.max_nodes}", str(self.warm.nodes), "EKS refuses it", fix
+            )
+
+    @property
+    def max_nodes(self) -> int:
+        """As many as hold `max_gpus`."""
+        return self.max_gpus // TYPES[self.types[0]].gpus
+
+    def pool(self, name: str) -> Pool:
+        """The group as an endpoint sees it."""
+        return Pool(
+            name=name,
+            types=self.types,
+            max_gpus=self.max_gpus,
+            taints=self.taints,
+            warm=self.warm.nodes if self.warm else 0,
+        )
+
+
+def _type_findings(types: tuple[str, ...], region: str, max_gpus: int) -> Iterable[Finding]:
+    for index, name in enumerate(types):
+        if hourly(name, region) is None:
+            yield Finding(
+                f"types.{index}",
+                f"must be known to be offered in {region}",
+                name,
+                "no node could be bought, and no price is known to bound the bill",
+                "write another type",
+            )
+        if TYPES[name].gpus > max_gpus:
+            yield Finding(
+                f"types.{index}",
+                f"must have at most `max_gpus`, {max_gpus}, GPUs",
+                f"{name}: {TYPES[name].gpus}",
+                "no node of it could ever be bought",
+                f"write `max_gpus: {TYPES[name].gpus}` or more, or another type",
+            )

@@ -1,0 +1,99 @@
+"""What a platform team declares once for a cluster that GPU endpoints are to run on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Settings, Text
+from scaletozero.settings.cluster import Cluster, Count, DnsLabel, Version, numbers
+
+
+class Chart(Settings):
+    """A Helm chart, pinned.
+
+    Attributes:
+        version: of the chart.
+        repository: where it lies: a Helm repository, or `oci://` and a registry for a mirror.
+        values: further ones.
+        install: whether to declare it; false where somebody else owns it.
+    """
+
+    version: Version
+    repository: Annotated[Text, Field(pattern=r"^(https|oci)://\S+$")]
+    values: dict[str, Any] = Field(default_factory=dict)
+    install: bool = True
+
+
+_KEDACORE = "https://kedacore.github.io/charts"
+_NVIDIA = "https://nvidia.github.io/k8s-device-plugin"
+
+
+class Namespace(Settings):
+    """A namespace for endpoints: `gpu_quota` is the most GPUs that its pods may ask for together."""
+
+    name: DnsLabel
+    gpu_quota: Count
+
+
+class PrerequisitesSettings(Settings):
+    """`ClusterPrerequisitesArgs`.
+
+    Attributes:
+        cluster: the cluster as it is now.
+        namespaces: those that endpoints live in.
+        keda, http_addon: the charts.
+        device_plugin: the chart; not installed unless asked for, because Auto Mode and Bottlerocket have their own.
+    """
+
+    cluster: Cluster
+    namespaces: Annotated[tuple[Namespace, ...], Field(min_length=1)]
+    keda: Chart = Chart(version="2.20.2", repository=_KEDACORE)
+    http_addon: Chart = Chart(version="0.15.0", repository=_KEDACORE)
+    device_plugin: Chart = Chart(version="0.19.3", repository=_NVIDIA, install=False)
+
+    def conflicts(self) -> Iterable[Finding]:
+        for found in self.cluster.conflicts():
+            yield replace(found, path=f"cluster.{found.path}")
+        names = [namespace.name for namespace in self.namespaces]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Finding("namespaces", "must have different names", name, "one quota would replace the other")
+        yield from self._charts()
+
+    def _charts(self) -> Iterable[Finding]:
+        fields: list[tuple[Literal["keda", "http_addon"], str]] = [("keda", "2.17"), ("http_addon", "0.14")]
+        for field, least in fields:
+            chart: Chart = getattr(self, field)
+            there: str | None = getattr(self.cluster, field)
+            if chart.install and numbers(chart.version) < numbers(least):
+                yield Finding(
+                    f"{field}.version",
+                    f"must be {least} or later",
+                    chart.version,
+                    "GPU endpoints need what that version brought",
+                    f"write a version from {least} on, or leave it out",
+                )
+            if chart.install and there and numbers(there) > numbers(chart.version):
+                yield Finding(
+                    f"{field}.version",
+                    f"must not be older than what the cluster runs, {there}",
+                    chart.version,
+                    "a downgrade would leave custom resources that the older operator cannot read",
+                    f"write {there}, or `install: false` if somebody else owns it",
+                )
+        if (
+            self.cluster.nodes == "auto-mode"
+            and "device_plugin" in self.model_fields_set
+            and self.device_plugin.install
+        ):
+            yield Finding(
+                "device_plugin",
+                "must not be installed on EKS Auto Mode, which has its own",
+                self.device_plugin.version,
+                "two plugins would offer each GPU twice",
+                "remove it",
+            )
