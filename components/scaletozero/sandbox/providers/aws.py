@@ -14,8 +14,9 @@ def main() -> None:
         url = require_loopback(os.environ.get(ENDPOINT))
     except ValueError as error:
         sys.exit(f"error: {error}")
+    from scaletozero.sandbox.providers.protocol import serve
     from scaletozero.sandbox.providers.resources import TABLE
-    from scaletozero.sandbox.providers.server import TableServicer, serve
+    from scaletozero.sandbox.providers.server import TableServicer
 
     serve(TableServicer(importlib.metadata.version("pulumi-aws"), TABLE, Clients(url)))
 

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import grpc.aio
 from botocore.exceptions import BotoCoreError, ClientError
-from google.protobuf import any_pb2, empty_pb2
+from google.protobuf import empty_pb2
 from pulumi.provider.experimental.provider import Provider
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime import proto
-from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
-from pulumi.runtime.proto import provider_pb2_grpc, status_pb2
 
 from scaletozero.sandbox.providers.apply import Applier, Incomplete, Stopped
 from scaletozero.sandbox.providers.check import DEFAULTED, Settings, check
@@ -29,6 +26,7 @@ from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.configuration import config_failures, settings_from
 from scaletozero.sandbox.providers.diff import Change, changes, deletes_first
 from scaletozero.sandbox.providers.functions import FUNCTIONS
+from scaletozero.sandbox.providers.protocol import incomplete
 from scaletozero.sandbox.providers.shapes import Failure, nearest
 from scaletozero.sandbox.providers.table import ResourceType
 from scaletozero.sandbox.providers.values import UNKNOWN, decode_map, encode_map, plain
@@ -62,7 +60,7 @@ class TableServicer(ProviderServicer):
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except Incomplete as error:
-            await context.abort_with_status(_incomplete(error))
+            await context.abort_with_status(incomplete(error.id, error.outputs, str(error)))
         except Stopped as error:
             await context.abort(grpc.StatusCode.CANCELLED, str(error))
         except (ClientError, BotoCoreError, ValueError, RuntimeError, OSError) as error:
@@ -198,35 +196,3 @@ def _diff(row: ResourceType, found: list[Change], news: Mapping[str, Any]) -> pr
         detailedDiff={c.path: proto.PropertyDiff(kind=cast(Any, _KINDS[c.kind, c.replaces])) for c in found},
         hasDetailedDiff=True,
     )
-
-
-def _incomplete(error: Incomplete) -> Any:
-    """The engine keeps a resource that was made but not finished, and repairs it with the next update."""
-    detail = proto.ErrorResourceInitFailed(id=error.id, properties=encode_map(error.outputs), reasons=[str(error)])
-    packed = any_pb2.Any()
-    packed.Pack(detail)
-    code = grpc.StatusCode.UNKNOWN
-    status = status_pb2.Status(code=code.value[0], message=str(error), details=[packed])
-
-    class _Status(grpc.Status):
-        pass
-
-    result = _Status()
-    result.code, result.details = code, str(error)
-    result.trailing_metadata = (("grpc-status-details-bin", status.SerializeToString()),)
-    return result
-
-
-def serve(servicer: TableServicer) -> None:
-    """Serve until the engine closes the plugin; prints the port, which is how the engine finds it."""
-
-    async def run() -> None:
-        server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
-        provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
-        port = server.add_insecure_port("127.0.0.1:0")
-        await server.start()
-        sys.stdout.write(f"{port}\n")
-        sys.stdout.flush()
-        await server.wait_for_termination()
-
-    asyncio.run(cast(Awaitable[None], run()))  # type: ignore[arg-type]

@@ -1,0 +1,67 @@
+"""What every plugin of the sandbox does the same way in the engine's protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Mapping
+from typing import Any, cast
+
+import grpc.aio
+from google.protobuf import any_pb2
+from pulumi.runtime import proto
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2_grpc, status_pb2
+
+from scaletozero.sandbox.providers.values import encode_map
+
+
+class _Status(grpc.Status):
+    pass
+
+
+def incomplete(
+    id_: str, outputs: Mapping[str, Any], reason: str, inputs: Mapping[str, Any] | None = None
+) -> grpc.Status:
+    """The answer to a create or update that left something behind: the engine keeps it, and repairs it next time."""
+    detail = proto.ErrorResourceInitFailed(id=id_, properties=encode_map(outputs), reasons=[reason])
+    if inputs is not None:
+        detail.inputs.CopyFrom(encode_map(inputs))
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    code = grpc.StatusCode.UNKNOWN
+    status = status_pb2.Status(code=code.value[0], message=reason, details=[packed])
+    result = _Status()
+    result.code, result.details = code, reason
+    result.trailing_metadata = (("grpc-status-details-bin", status.SerializeToString()),)
+    return result
+
+
+class Engine:
+    """The engine that started this plugin, for what is to be shown to the user.
+
+    Args:
+        address: the plugin's first argument; without it nothing is shown.
+    """
+
+    def __init__(self, address: str | None) -> None:
+        self._stub = engine_pb2_grpc.EngineStub(grpc.insecure_channel(address)) if address else None
+
+    def warn(self, urn: str, text: str) -> None:
+        if self._stub:
+            self._stub.Log(proto.LogRequest(severity=proto.WARNING, message=text, urn=urn))
+
+
+def serve(servicer: provider_pb2_grpc.ResourceProviderServicer) -> None:
+    """Serve until the engine closes the plugin; prints the port, which is how the engine finds it."""
+
+    async def run() -> None:
+        server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        sys.stdout.write(f"{port}\n")
+        sys.stdout.flush()
+        await server.wait_for_termination()
+
+    asyncio.run(cast(Awaitable[None], run()))  # type: ignore[arg-type]
