@@ -18,7 +18,7 @@ NOT_OFFERED = {
     "eu-west-1": ("g6", "g6e", "p5"),
     "eu-central-1": ("p5",),
 }
-"""Region -> families without an EC2 price there (price table of karpenter-provider-aws, 2026-01-19; SkyPilot catalog)."""
+"""Region -> families without an EC2 price there (karpenter-provider-aws, 2026-01-19, and the SkyPilot catalog)."""
 
 INSTEAD = {"g6": "g5", "g6e": "g5", "p5": "p4d"}
 """The nearest family that is older and offered more widely."""

@@ -1,0 +1,129 @@
+"""`advise`: which `min` or schedule is the cheapest that keeps an objective, from recorded calls."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model_packaging.artifact import open_artifact
+from model_packaging.findings import refuse
+from model_packaging.validation import nearest
+from scaletozero.cli.deploying import EnvironmentName
+from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.project import find_project
+from scaletozero.settings.scaling import WarmBy
+from scaletozero.settings.schedules import TimeZone
+from scaletozero.settings.serverless import Serverless
+from scaletozero.warmth.advice import Plan, cheapest
+from scaletozero.warmth.advice import advise as weigh
+from scaletozero.warmth.cost import rates
+from scaletozero.warmth.plot import svg
+from scaletozero.warmth.simulation import Endpoint
+from scaletozero.warmth.timeline import lead_minutes
+from scaletozero.warmth.trace import read_trace
+
+IDLE_SECONDS = 300.0
+"""How long an idle container is assumed to stay."""
+
+
+def advise(
+    endpoint: Annotated[str, typer.Argument(help="The endpoint's name in the environment.")],
+    trace: Annotated[Path, typer.Option(help="CSV or JSON lines: `timestamp`, and `duration` or `duration_ms`.")],
+    objective_ms: Annotated[float, typer.Option(min=0.001, help="The latency that 99 of 100 calls are to keep.")],
+    environment: EnvironmentName = "local",
+    timezone: Annotated[str, typer.Option(help="Of the window that is proposed.")] = "UTC",
+    idle_seconds: Annotated[float, typer.Option(min=1, help="How long idle ones stay, assumed.")] = IDLE_SECONDS,
+    cold_ms: Annotated[float | None, typer.Option(min=0, help="A cold start; the manifest's, unless given.")] = None,
+    region: Annotated[str | None, typer.Option(help="Whose prices to take; the environment's, unless given.")] = None,
+    waits: Annotated[bool, typer.Option(help="Callers retry when everything is busy, instead of giving up.")] = False,
+    seed: Annotated[int, typer.Option(help="Of durations that the trace does not have.")] = 0,
+    plot: Annotated[Path | None, typer.Option(help="An SVG file to write.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Replays recorded calls and says what to keep warm: cost, cold starts and p99 for each choice.
+
+    Example: scaletozero advise sentences --trace calls.csv --objective-ms 300 --plot advice.svg
+    """
+    with findings_as_exit():
+        project = find_project()
+        settings = project.environment(environment, with_artifacts=False)
+        declared = settings.endpoints.get(endpoint)
+        if not isinstance(declared, Serverless):
+            known = [name for name, one in settings.endpoints.items() if isinstance(one, Serverless)]
+            guess = nearest(endpoint, known)
+            fix = f"write `{guess}`" if guess else f"serverless are: {', '.join(known) or 'none'}"
+            raise refuse("endpoint", f"must be a serverless endpoint of {environment}", endpoint, "", fix)
+        manifest = open_artifact(project.root / declared.artifact).manifest
+        priced = region or settings.region
+        memory = declared.memory_mb or manifest.memory.recommended_mb
+        each = rates(priced, memory)
+        _known_zone(timezone)
+        speed = manifest.chosen.speed
+        work = (speed.long_ms if speed else manifest.cold_start.phases.get("canary", 100.0)) / 1000
+        calls = read_trace(trace, mean_seconds=work, seed=seed)
+        cold = (manifest.cold_start.total_ms if cold_ms is None else cold_ms) / 1000
+    scaling = declared.scaling
+    own = Plan("as declared", scaling.min, declared.schedule, scaling.warm_by is WarmBy.CALLS)
+    outcomes = weigh(
+        calls,
+        Endpoint(scaling.max, cold, idle_seconds, waits),
+        each,
+        objective_seconds=objective_ms / 1000,
+        timezone=timezone,
+        lead=lead_minutes(cold),
+        call_seconds=work,
+        declared=[own],
+        progress=lambda name: say(f"replaying {len(calls.starts)} calls: {name}"),
+    )
+    best = cheapest(outcomes)
+    if plot:
+        title = f"{endpoint}: {len(calls.starts):,} calls, {memory} MB, {priced}"
+        plot.write_text(svg(outcomes, objective_seconds=objective_ms / 1000, title=title), encoding="utf-8")
+        say(f"plot: {plot}")
+    assumed = {
+        "calls": len(calls.starts),
+        "hours": round(calls.seconds / 3600, 3),
+        "durations_drawn": calls.drawn,
+        "cold_ms": cold * 1000,
+        "idle_seconds": idle_seconds,
+        "max": scaling.max,
+        "memory_mb": memory,
+        "prices": [asdict(row) for row in each.rows],
+    }
+    if as_json:
+        shown = [{**asdict(one), "plan": one.plan.name} for one in outcomes]
+        print_json({"assumed": assumed, "outcomes": shown, "cheapest": best.plan.name if best else None})
+        return
+    rows = [
+        (
+            "*" if one is best else "",
+            one.plan.name,
+            f"{one.usd_per_month:,.2f}",
+            f"{one.cold_share * 100:.2f} %",
+            f"{one.refused_share * 100:.2f} %",
+            f"{one.p99_seconds * 1000:,.0f} ms",
+            "yes" if one.meets else "no",
+        )
+        for one in outcomes
+    ]
+    table(("", "plan", "USD a month", "cold", "refused", "p99", "keeps it"), rows)
+    say(f"assumed: a cold start of {cold * 1000:.0f} ms, idle containers go after {idle_seconds:g} s, {memory} MB")
+    for row in each.rows:
+        say(f"price: {row.sku} {row.usd:g} USD/{row.unit}, {row.confidence}, {row.captured}")
+    if best:
+        done(f"cheapest that keeps {objective_ms:g} ms: {best.plan.name}, {best.usd_per_month:,.2f} USD a month.")
+    else:
+        done(f"nothing tried keeps {objective_ms:g} ms: the model itself is slower, or `max` is too low.")
+
+
+def _known_zone(name: str) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(TimeZone).validate_python(name)
+    except ValidationError:
+        fix = "write one such as `Europe/Berlin`"
+        raise refuse("--timezone", "must be a time zone of the IANA database", name, fix=fix) from None
