@@ -45,8 +45,9 @@ def distance(reference: Vectors, candidate: Vectors) -> float:
 
 
 def interleaved(runs: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Milliseconds of each run in each round: all runs once, then again, so that a busy machine slows all of them
-    alike.
+    """Milliseconds of processor time of each run in each round, all of them once, then again.
+
+    Processor time, of runs that use one thread, is what they take on a quiet machine, also where it is not.
     """
     for run in runs:
         run()
@@ -54,9 +55,9 @@ def interleaved(runs: Sequence[Callable[[], object]], rounds: int) -> list[list[
     times: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
         for spent, run in zip(times, runs, strict=True):
-            began = time.perf_counter()
+            began = time.process_time_ns()
             run()
-            spent.append((time.perf_counter() - began) * 1000)
+            spent.append((time.process_time_ns() - began) / 1e6)
     return times
 
 

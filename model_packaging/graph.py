@@ -160,7 +160,7 @@ def quantize_rows(model: ModelProto) -> ModelProto:
         codes, scales = row_codes(numpy_helper.to_array(held[name]))
         model.graph.initializer.remove(held[name])
         model.graph.initializer.extend(
-            [numpy_helper.from_array(codes, f"{name}_rows"), numpy_helper.from_array(scales, f"{name}_row_scales")]
+            [numpy_helper.from_array(codes, f"{name}/codes"), numpy_helper.from_array(scales, f"{name}/scales")]
         )
     replaced: list[NodeProto] = []
     for node in model.graph.node:
@@ -168,11 +168,12 @@ def quantize_rows(model: ModelProto) -> ModelProto:
             replaced.append(node)
             continue
         table, indices, out = node.input[0], node.input[1], node.output[0]
+        codes, steps, scale = (f"{out}/{each}" for each in ("codes", "steps", "scale"))
         replaced += [
-            helper.make_node("Gather", [f"{table}_rows", indices], [f"{out}_codes"], name=f"{out}_codes", axis=0),
-            helper.make_node("Cast", [f"{out}_codes"], [f"{out}_steps"], name=f"{out}_steps", to=TensorProto.FLOAT),
-            helper.make_node("Gather", [f"{table}_row_scales", indices], [f"{out}_scale"], name=f"{out}_scale", axis=0),
-            helper.make_node("Mul", [f"{out}_steps", f"{out}_scale"], [out], name=f"{out}_row"),
+            helper.make_node("Gather", [f"{table}/codes", indices], [codes], name=codes, axis=0),
+            helper.make_node("Cast", [codes], [steps], name=steps, to=TensorProto.FLOAT),
+            helper.make_node("Gather", [f"{table}/scales", indices], [scale], name=scale, axis=0),
+            helper.make_node("Mul", [steps, scale], [out], name=f"{out}/decoded"),
         ]
     _keep(model.graph.node, replaced)
     return model

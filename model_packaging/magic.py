@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import pickletools
+import warnings
 from pathlib import Path
 
 HEAD_BYTES = 512
@@ -65,10 +66,12 @@ def sniff_file(path: Path) -> str:
 def _reads_as_pickle(head: bytes, enough: int) -> bool:
     count = 0
     try:
-        for opcode, _, position in pickletools.genops(io.BytesIO(head)):
-            count += 1
-            if opcode.name == "STOP":
-                return count >= enough or (count > 1 and position == len(head) - 1 and len(head) < HEAD_BYTES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it warns of odd escapes in what it takes for a string
+            for opcode, _, position in pickletools.genops(io.BytesIO(head)):
+                count += 1
+                if opcode.name == "STOP":
+                    return count >= enough or (count > 1 and position == len(head) - 1 and len(head) < HEAD_BYTES)
     except (ValueError, UnicodeDecodeError, IndexError):
         return count >= enough
     return False

@@ -33,7 +33,7 @@ from model_packaging.spec import PackageSpec
 from model_packaging.work import Work, key_of
 
 STARTS = 5  # fresh processes for the manifest's cold start; `scaletozero bench` takes more
-ROUNDS = 15  # of the interleaved latency measurement
+SHORT_ROUNDS, LONG_ROUNDS = 60, 15  # of the interleaved latency measurement
 MOST_KEPT = 8  # weights treated more gently; beyond that a block-wise model is smaller and better
 MARGIN = 0.8  # of the floor's error, on the selecting texts: what chose the weights flatters them
 
@@ -150,15 +150,18 @@ class _Run:
     def candidates(self) -> list[Candidate]:
         """Every recipe built and measured, in the order of preference; one that fails is recorded with its reason."""
         self._report(Progress("quantize", 0, 1, "int8"))
-        found = [self._measured("int8", lambda: self._int8())]
+        found = [self._measured("int8", self._int8)]
         kept: list[str] = []
         if found[0].quality and not self._good_enough(self._int8()):
             kept = self._kept()
+            self._report(Progress("quantize", 1, 1, f"{len(kept)} kept more precise"))
             found.append(
                 self._measured(
                     "int8-kept", lambda: quantize.int8_keeping(self._int8(), self._folded, kept), tuple(kept)
                 )
             )
+        else:
+            self._report(Progress("quantize", 1, 1, "int8 is near enough" if found[0].quality else found[0].outcome))
         found.append(self._measured("int8-blockwise", lambda: quantize.int8_blockwise(self._folded)))
         found.append(self._measured("fp32", lambda: self._folded))
         return found
@@ -233,15 +236,11 @@ class _Run:
     def _speed(self, runtime: Runtime) -> Speed:
         short = [CANARY_TEXT]
         long = [" ".join(self._probe.scoring * 8)]
-        times = interleaved(
-            [
-                lambda: self._reference.embed(short),
-                lambda: runtime.embed(short),
-                lambda: self._reference.embed(long),
-                lambda: runtime.embed(long),
-            ],
-            ROUNDS,
-        )
+        both = (self._reference, runtime)
+        times = [
+            *interleaved([lambda each=each: each.embed(short) for each in both], SHORT_ROUNDS),
+            *interleaved([lambda each=each: each.embed(long) for each in both], LONG_ROUNDS),
+        ]
         was_short, is_short, was_long, is_long = (float(np.median(each)) for each in times)
         best = [min(each) for each in times]
         return Speed(
