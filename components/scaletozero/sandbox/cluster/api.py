@@ -1,0 +1,246 @@
+"""A cluster's API for objects of any kind: plain dicts, server-side apply, strict fields, the server's own words.
+
+On the transport and the kubeconfig of the `kubernetes` client, without its classes per kind: those drop what they don't
+know, and custom resources have none.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+TIMEOUT_SECONDS = 60
+"""For one request."""
+
+_CONNECTIONS = 32
+
+Manifest = Mapping[str, Any]
+
+
+class ApiError(RuntimeError):
+    """The cluster refused, or could not be reached.
+
+    Attributes:
+        status: the HTTP status; 0 when no answer came.
+        reason: the server's machine-readable reason (`NotFound`, `Invalid`, `Conflict`).
+        causes: the server's (field path, reason, message), where it names fields.
+    """
+
+    def __init__(
+        self, message: str, status: int = 0, reason: str = "", causes: tuple[tuple[str, str, str], ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.status, self.reason, self.causes = status, reason, causes
+
+
+class UnknownKindError(ApiError):
+    """The cluster has no such kind: its definition is not installed, or not yet."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind as the cluster serves it."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    def path(self, namespace: str | None = None, name: str | None = None) -> str:
+        root = "/apis" if "/" in self.api_version else "/api"
+        scope = f"/namespaces/{quote(namespace)}" if self.namespaced and namespace else ""
+        return f"{root}/{self.api_version}{scope}/{self.plural}" + (f"/{quote(name)}" if name else "")
+
+
+class KubernetesApi:
+    """Talks to one cluster. Safe to use from several threads.
+
+    Args:
+        kubeconfig: a file, or the content of one.
+        context: instead of the file's current one.
+
+    Raises:
+        ApiError: the kubeconfig can't be read.
+    """
+
+    def __init__(self, kubeconfig: str | Path, context: str | None = None) -> None:
+        # Half a second and more, which a program without Kubernetes should not pay.
+        import yaml
+        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.config import ConfigException
+        from kubernetes.config.kube_config import load_kube_config_from_dict
+
+        try:
+            text = str(kubeconfig) if "\n" in str(kubeconfig) else Path(kubeconfig).expanduser().read_text()
+            content = yaml.safe_load(text)
+            configuration = Configuration()
+            load_kube_config_from_dict(content, context=context, client_configuration=configuration)
+        except (OSError, yaml.YAMLError, ConfigException, AttributeError, TypeError, KeyError) as error:
+            raise ApiError(f"the kubeconfig can't be used: {error}") from None
+        chosen = context or content.get("current-context")
+        contexts = {entry["name"]: entry["context"] for entry in content.get("contexts") or ()}
+        self.namespace: str = (contexts.get(chosen) or {}).get("namespace") or "default"
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        configuration.retries = 0  # type: ignore[assignment]
+        self.url: str = configuration.host
+        self._client = ApiClient(configuration)
+        self._kinds: dict[str, dict[str, Kind]] = {}
+        self._lock = threading.Lock()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        query: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> Any:
+        """One request; the decoded answer. `warn` takes the server's warnings. Raises ApiError."""
+        from urllib3.exceptions import HTTPError
+
+        if query:
+            path = f"{path}?{urlencode(query)}"
+        try:
+            request = self._client.param_serialize(
+                method,
+                path,
+                body=body,
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                auth_settings=["BearerToken"],
+            )
+            response = self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
+            data = response.read()
+        except (HTTPError, OSError) as error:
+            raise ApiError(f"{self.url} does not answer: {error}") from None
+        except Exception as error:
+            # The client wraps what its transport raises in a class of its own, which differs by version.
+            if type(error).__module__.partition(".")[0] != "kubernetes":
+                raise
+            raise ApiError(f"{self.url} does not answer: {error}") from None
+        if not 200 <= response.status <= 299:
+            raise _refusal(response.status, data)
+        for warning in response.headers.getlist("Warning"):
+            # RFC 9111: 299 - "the text"
+            warn(warning.partition('"')[2].rpartition('"')[0].replace('\\"', '"') or warning)
+        text = data.decode() if data else ""
+        return json.loads(text) if text.startswith(("{", "[")) else text
+
+    def version(self) -> tuple[int, int]:
+        """The server's (major, minor). Raises ApiError."""
+        answer = self.request("GET", "/version")
+        return int(answer["major"]), int(answer["minor"].rstrip("+"))
+
+    def kind(self, api_version: str, kind: str) -> Kind:
+        """How the cluster serves a kind. Raises UnknownKindError, ApiError."""
+        with self._lock:
+            known = self._kinds.get(api_version, {}).get(kind)
+            if known is None:
+                # Asked again each time: the definition may have been installed since.
+                self._kinds[api_version] = self._discover(api_version)
+                known = self._kinds[api_version].get(kind)
+        if known is None:
+            raise UnknownKindError(f"the cluster has no kind {kind} in {api_version}", 404, "NoKindMatch")
+        return known
+
+    def _discover(self, api_version: str) -> dict[str, Kind]:
+        root = "/apis" if "/" in api_version else "/api"
+        try:
+            resources = self.request("GET", f"{root}/{api_version}")["resources"]
+        except ApiError as error:
+            if error.status == 404:
+                return {}
+            raise
+        return {
+            each["kind"]: Kind(api_version, each["kind"], each["name"], each["namespaced"])
+            for each in resources
+            if "/" not in each["name"]
+        }
+
+    def kind_of(self, manifest: Manifest) -> Kind:
+        return self.kind(manifest["apiVersion"], manifest["kind"])
+
+    def path_of(self, manifest: Manifest) -> str:
+        """The object's own path; its namespace, where it names none, is the kubeconfig's."""
+        metadata = manifest["metadata"]
+        return self.kind_of(manifest).path(metadata.get("namespace") or self.namespace, metadata["name"])
+
+    def get(self, manifest: Manifest) -> dict[str, Any] | None:
+        """The live object that `manifest` names; None where there is none. Raises ApiError."""
+        try:
+            return self.request("GET", self.path_of(manifest))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(self, api_version: str, kind: str, namespace: str | None = None, labels: str = "") -> list[dict[str, Any]]:
+        """The objects of a kind, in one namespace or in all. Raises ApiError."""
+        query = {"labelSelector": labels} if labels else None
+        return self.request("GET", self.kind(api_version, kind).path(namespace), query=query)["items"]
+
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> dict[str, Any]:
+        """Make an object that must not be there yet. Raises ApiError."""
+        path = self.kind_of(manifest).path(manifest["metadata"].get("namespace") or self.namespace)
+        query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
+        return self.request("POST", path, manifest, query)
+
+    def apply(
+        self,
+        manifest: Manifest,
+        *,
+        manager: str = "scaletozero",
+        force: bool = False,
+        dry_run: bool = False,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> dict[str, Any]:
+        """Server-side apply with strict field validation; the object as it then is.
+
+        Args:
+            manager: whose fields these are. Fields of another manager with another value are a conflict.
+            force: take conflicting fields over.
+            warn: takes the server's warnings (a pod template that the namespace's policy won't admit).
+
+        Raises:
+            ApiError: refused: unknown fields, invalid values, a conflict, admission.
+        """
+        query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(force).lower()}
+        if dry_run:
+            query["dryRun"] = "All"
+        return self.request("PATCH", self.path_of(manifest), manifest, query, "application/apply-patch+yaml", warn)
+
+    def patch(self, manifest: Manifest, change: Manifest, *, subresource: str = "") -> dict[str, Any]:
+        """JSON merge patch of the object that `manifest` names. Raises ApiError."""
+        path = self.path_of(manifest) + (f"/{subresource}" if subresource else "")
+        return self.request("PATCH", path, change, content_type="application/merge-patch+json")
+
+    def delete(self, manifest: Manifest, *, propagation: str = "Background") -> bool:
+        """Delete the object that `manifest` names; whether there was one. Raises ApiError."""
+        try:
+            self.request("DELETE", self.path_of(manifest), {"propagationPolicy": propagation})
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
+    def close(self) -> None:
+        self._client.rest_client.pool_manager.clear()
+
+
+def _refusal(status: int, data: bytes | None) -> ApiError:
+    try:
+        answer = json.loads(data or b"")
+        details = answer.get("details") or {}
+        causes = tuple(
+            (cause.get("field", ""), cause.get("reason", ""), cause.get("message", ""))
+            for cause in details.get("causes") or ()
+        )
+        return ApiError(answer.get("message") or f"HTTP {status}", status, answer.get("reason", ""), causes)
+    except (ValueError, AttributeError):
+        return ApiError((data or b"").decode(errors="replace").strip() or f"HTTP {status}", status)
