@@ -16,7 +16,7 @@ def capacity_findings(settings: GpuEndpointSettings, model: Model, derived: Deri
     """Everything about capacity."""
     yield from _pool(settings, derived)
     yield from _types(settings, model, derived)
-    yield from _memory(derived)
+    yield from _resources(settings, derived)
     if derived.pool and derived.types:
         yield from _limits(settings, derived)
     yield from _cap(settings, derived)
@@ -105,12 +105,13 @@ def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Ite
             )
 
 
-def _memory(derived: Derived) -> Iterator[Finding]:
+def _resources(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
     if not derived.types:
         return
     smallest = min(derived.types, key=lambda each: each.memory_mib / each.gpus)
     share = smallest.memory_mib * derived.gpus // smallest.gpus
-    if derived.memory_mib >= share:
+    given = settings.overrides
+    if given.memory_gib and derived.memory_mib >= share:
         yield Finding(
             "overrides.memory_gib",
             f"must leave something of a {smallest.name} to the node, which has {share // 1024} GiB a replica",
@@ -126,7 +127,7 @@ def _memory(derived: Derived) -> Iterator[Finding]:
             "the engine would be killed for memory when it uses it",
             f"write {max(derived.memory_mib // 2048, 1)}",
         )
-    if derived.cpu_millis > 1000 * min(each.vcpus for each in derived.types):
+    if given.cpu and derived.cpu_millis > 1000 * min(each.vcpus for each in derived.types):
         yield Finding(
             "overrides.cpu",
             "must be at most what each type has",

@@ -98,15 +98,15 @@ def _schedule(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Findi
             "a window would open before its replicas can answer",
             f"write {up(cold, 60)}, or leave it out",
         )
-    for trigger in cron_triggers(settings.schedule, lead):
-        if trigger["metadata"]["start"] == trigger["metadata"]["end"]:
-            yield Finding(
-                "schedule",
-                "must have a time at which each window is closed",
-                f"a window that opens as it closes ({trigger['metadata']['start']})",
-                "KEDA would refuse the ScaledObject",
-                "raise `scaling.min` instead of a window that is always open",
-            )
+    triggers = (trigger["metadata"] for trigger in cron_triggers(settings.schedule, lead))
+    if never := next((each for each in triggers if each["start"] == each["end"]), None):
+        yield Finding(
+            "schedule",
+            "must have a time at which each window is closed",
+            f"a window that opens as it closes ({never['start']})",
+            "KEDA would refuse the ScaledObject",
+            "raise `scaling.min` instead of a window that is always open",
+        )
 
 
 def _drain(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:

@@ -117,7 +117,7 @@ def deadlines(settings: GpuServing, cold: ColdStart) -> Deadlines:
     rollout = given.rollout_seconds or up(cold.node.seconds + cold.pull.seconds + startup)
     hold = settings.on_cold.after_seconds
     if hold is None:
-        hold = 2 if settings.on_cold.action == "fallback" else rollout + cold.poll.seconds
+        hold = 2 if settings.on_cold.action == "fallback" else max(rollout + cold.poll.seconds, up(cold.total()))
     drain = DEREGISTER_SECONDS + settings.serving.request_seconds
     return Deadlines(
         startup=startup,

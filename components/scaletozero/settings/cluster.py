@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from ipaddress import ip_network
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -82,6 +82,13 @@ def not_negative(value: int) -> int:
     return value
 
 
+def not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuses what has nothing in it."""
+    if not value:
+        reject("must have at least one")
+    return value
+
+
 Count = Annotated[Int, AfterValidator(positive)]
 Amount = Annotated[Int, AfterValidator(not_negative)]
 Seconds = Annotated[Int, AfterValidator(positive)]
@@ -126,7 +133,7 @@ class Pool(Settings):
     """
 
     name: DnsLabel
-    types: Annotated[tuple[GpuInstanceType, ...], Field(min_length=1)]
+    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty)]
     max_gpus: Count
     zones: tuple[Text, ...] = ()
     taints: tuple[Taint, ...] = (Taint(key=GPU),)

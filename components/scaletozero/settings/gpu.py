@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, may_be_later, reject
-from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Seconds, Taint
+from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Seconds, Taint, not_empty
 from scaletozero.settings.common import Tags
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.regions import Region
@@ -121,7 +121,7 @@ class Gpu(Settings):
     """
 
     count: Annotated[Int, Field(ge=1, le=8)] | None = None
-    types: Annotated[tuple[GpuInstanceType, ...], Field(min_length=1)] | None = None
+    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty)] | None = None
 
 
 class HttpTrigger(Settings):
@@ -165,7 +165,7 @@ class Scaling(Settings):
     buffer: Amount = 0
     buffer_by: Literal["auto", "buffer", "placeholder", "static", "managed"] = "auto"
     idle_seconds: Amount | None = None
-    triggers: Annotated[tuple[Trigger, ...], Field(min_length=1)] = (HttpTrigger(),)
+    triggers: Annotated[tuple[Trigger, ...], AfterValidator(not_empty)] = (HttpTrigger(),)
     lead_seconds: Amount | None = None
     without_metrics: Amount | None = None
     cap_usd_per_hour: Annotated[float, Field(gt=0)] | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, may_be_later
-from scaletozero.settings.cluster import GPU, Amount, Count, Pool, Seconds, Taint, zone_findings
+from scaletozero.settings.cluster import GPU, Amount, Count, Pool, Seconds, Taint, not_empty, zone_findings
 from scaletozero.settings.common import Tags
 from scaletozero.settings.gpu_types import TYPES, GpuInstanceType, hourly
 from scaletozero.settings.regions import Region
@@ -82,9 +82,11 @@ class GpuNodePoolSettings(Settings):
     cluster: ClusterName
     region: Region
     provider: Literal["karpenter", "auto-mode"] = "karpenter"
-    types: Annotated[tuple[GpuInstanceType, ...], Field(min_length=1)]
+    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty)]
     max_gpus: Count
-    capacity: Annotated[tuple[Literal["spot", "on-demand", "reserved"], ...], Field(min_length=1)] = ("on-demand",)
+    capacity: Annotated[tuple[Literal["spot", "on-demand", "reserved"], ...], AfterValidator(not_empty)] = (
+        "on-demand",
+    )
     zones: tuple[Text, ...] = ()
     static: Count | None = None
     idle_seconds: Amount = 300
@@ -169,10 +171,10 @@ class GpuNodeGroupSettings(Settings):
 
     cluster: ClusterName
     region: Region
-    types: Annotated[tuple[GpuInstanceType, ...], Field(min_length=1)]
+    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty)]
     max_gpus: Count
     role_arn: Annotated[Text, may_be_later]
-    subnets: Annotated[tuple[Text, ...], Field(min_length=1)]
+    subnets: Annotated[tuple[Text, ...], AfterValidator(not_empty)]
     volume_gib: Annotated[int, Field(ge=50, le=16384)] = 200
     warm: WarmNodes | None = None
     taints: tuple[Taint, ...] = (Taint(key=GPU),)

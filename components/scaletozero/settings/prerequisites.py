@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text
-from scaletozero.settings.cluster import Cluster, Count, DnsLabel, Version, numbers
+from scaletozero.settings.cluster import Cluster, Count, DnsLabel, Version, not_empty, numbers
 
 
 class Chart(Settings):
@@ -51,7 +51,7 @@ class PrerequisitesSettings(Settings):
     """
 
     cluster: Cluster
-    namespaces: Annotated[tuple[Namespace, ...], Field(min_length=1)]
+    namespaces: Annotated[tuple[Namespace, ...], AfterValidator(not_empty)]
     keda: Chart = Chart(version="2.20.2", repository=_KEDACORE)
     http_addon: Chart = Chart(version="0.15.0", repository=_KEDACORE)
     device_plugin: Chart = Chart(version="0.19.3", repository=_NVIDIA, install=False)
