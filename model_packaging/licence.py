@@ -14,22 +14,7 @@ import yaml
 
 from model_packaging import hf_folder, licence_texts
 from model_packaging.findings import Finding, FindingsError, refuse
-
-DENIED = (
-    "AGPL-*",
-    "SSPL-*",
-    "CC-BY-NC-*",
-    "*-noncommercial-*",
-    "*-research*",
-    "*openrail*",
-    "LicenseRef-bigscience-*",
-    "LicenseRef-llama*",
-    "LicenseRef-gemma*",
-    "LicenseRef-grok*",
-    "LicenseRef-deepfloyd*",
-)
-"""Licences that limit who may use the model or for what, or that reach the service around it: refused unless the policy
-says otherwise. Case does not count."""
+from model_packaging.spec import DENIED
 
 _TEXT_NAMES = ("LICENSE*", "LICENCE*", "COPYING*", "license*", "licence*", "copying*")
 _TEXT_BYTES = 64 * 1024

@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_packaging.findings import Finding, FindingsError
 
 Task = Literal["sentence-embedding"]
 Target = Literal["cpu-serverless"]
+FolderTask = Literal["sentence-embedding", "text-classification", "token-classification", "image-classification"]
 Compression = Literal["auto", "stored", "gzip"]
+
+DENIED = (
+    "AGPL-*",
+    "SSPL-*",
+    "CC-BY-NC-*",
+    "*-noncommercial-*",
+    "*-research*",
+    "*openrail*",
+    "LicenseRef-bigscience-*",
+    "LicenseRef-llama*",
+    "LicenseRef-gemma*",
+    "LicenseRef-grok*",
+    "LicenseRef-deepfloyd*",
+)
+"""Licences that limit who may use the model or for what, or that reach the service around it: refused unless the policy
+says otherwise. Case does not count."""
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Asked(_Frozen):
+    """What every target asks for; see the specs themselves."""
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """A spec from plain values.
+
+        Raises:
+            FindingsError: everything wrong with them, one finding a field.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise FindingsError(findings_of(error)) from error
 
 
 class QualityFloor(_Frozen):
@@ -25,7 +59,7 @@ class QualityFloor(_Frozen):
     minimum: float = Field(default=0.996, ge=0, le=1)
 
 
-class PackageSpec(_Frozen):
+class PackageSpec(_Asked):
     """One model to package.
 
     Attributes:
@@ -58,17 +92,82 @@ class PackageSpec(_Frozen):
     revision: str | None = None
     work: Path | None = None
 
-    @classmethod
-    def of(cls, **values: Any) -> Self:
-        """A spec from plain values.
 
-        Raises:
-            FindingsError: everything wrong with them, one finding a field.
-        """
-        try:
-            return cls(**values)
-        except ValidationError as error:
-            raise FindingsError(findings_of(error)) from error
+class ModuleSource(_Frozen):
+    """A torch module of one's own, whose code runs in a subprocess to export it.
+
+    Attributes:
+        module: `package.module:name` of the module, or of what returns it when called without arguments.
+        example: `package.module:name` of a dict from input name to example tensor, or of what returns one.
+        outputs: names for the outputs, in the order in which the module gives them.
+        axes: for an input, its dynamic axes by number and name; by default the first, `batch`.
+        search: the folder to import from.
+    """
+
+    module: str
+    example: str
+    outputs: tuple[str, ...] = Field(min_length=1)
+    axes: dict[str, dict[int, str]] = {}
+    search: Path
+
+
+class FolderSpec(_Asked):
+    """One model to package as a folder that a server loads from a bucket's prefix or a volume.
+
+    Attributes:
+        name: of the artifact; lower-case letters, digits and single hyphens.
+        source: a Hugging Face folder with safetensors.
+        module: instead of it a torch module, for `onnx-generic` only.
+        out: the folder for the artifact: model/, manifest.json and sbom.cdx.json.
+        target: `gpu-vllm` is a quantized checkpoint for vLLM; `onnx-generic` one ONNX graph for any runtime, as exact
+            as the original.
+        task: what an `onnx-generic` model answers; a checkpoint for vLLM has none, as the server decides that.
+        scheme: how a `gpu-vllm` checkpoint is quantized. FP8_DYNAMIC needs compute capability 8.9, W4A16 7.5.
+        ignore: further layers of it to keep, as compressed-tensors takes them.
+        licence: SPDX expression, where the model's own files say none or disagree.
+        denied: patterns of licences to refuse.
+        revision: of the source, where it has one (a commit, a version).
+        oci: whether to write the folder as an OCI layout too, out/oci.
+        work: folder for the stages' results, so that a killed run goes on where it was; by default `.work` in `out`.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)
+    source: Path | None = None
+    module: ModuleSource | None = None
+    out: Path
+    target: Literal["gpu-vllm", "onnx-generic"]
+    task: FolderTask | None = None
+    scheme: Literal["FP8_DYNAMIC", "W4A16"] | None = None
+    ignore: tuple[str, ...] = ()
+    licence: str | None = Field(default=None, min_length=1, max_length=200)
+    denied: tuple[str, ...] = DENIED
+    revision: str | None = None
+    oci: bool = False
+    work: Path | None = None
+
+    @model_validator(mode="after")
+    def _of_the_target(self) -> Self:
+        vllm = self.target == "gpu-vllm"
+        wrong = {
+            "exactly one of source and module must be given": (self.source is None) == (self.module is None),
+            "a torch module is for onnx-generic; vLLM reads a Hugging Face folder": vllm and self.module is not None,
+            "task is of onnx-generic; vLLM decides itself what it answers": vllm and self.task is not None,
+            "scheme and ignore are of gpu-vllm": not vllm and (self.scheme is not None or self.ignore),
+            "task must be given for a folder, to export the right graph": not vllm and self.source and not self.task,
+        }
+        if said := [rule for rule, broken in wrong.items() if broken]:
+            raise ValueError("; ".join(said))
+        return self
+
+
+def spec_of(values: Mapping[str, Any]) -> PackageSpec | FolderSpec:
+    """The spec that `values` are of, told by their `target`.
+
+    Raises:
+        FindingsError: everything wrong with them, one finding a field.
+    """
+    kind = FolderSpec if values.get("target") in ("gpu-vllm", "onnx-generic") else PackageSpec
+    return kind.of(**values)
 
 
 def findings_of(error: ValidationError) -> list[Finding]:
@@ -76,8 +175,13 @@ def findings_of(error: ValidationError) -> list[Finding]:
     return [
         Finding(
             ".".join(map(str, each["loc"])) or "spec",
-            each["msg"][:1].lower() + each["msg"][1:],
-            "" if each["type"] in ("missing", "extra_forbidden") else repr(each["input"]),
+            _rule(each["msg"]),
+            "" if each["type"] in ("missing", "extra_forbidden") or not each["loc"] else repr(each["input"]),
         )
         for each in error.errors(include_url=False)
     ]
+
+
+def _rule(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,208 @@
+"""The manifest of a model that is packaged as a folder, and the check that the folder still is what it says. Light
+enough for a preview: standard library and pydantic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.spec import findings_of
+
+SCHEMA = "scaletozero.folder-manifest/1"
+MANIFEST = "manifest.json"
+MODEL = "model"
+BILL = "sbom.cdx.json"
+OCI = "oci"
+_SHA256 = r"^[0-9a-f]{64}$"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LicenceEntry(_Frozen):
+    """The licence: SPDX `expression`, the `file` that says it (or `given`), `remarks` on who says otherwise."""
+
+    expression: str
+    file: str
+    remarks: tuple[str, ...] = ()
+
+
+class FolderSource(_Frozen):
+    """What was packaged: its name, the digest of its files (of `sha256sum` over them), their bytes, its revision."""
+
+    name: str
+    sha256: str = Field(pattern=_SHA256)
+    size: int = Field(ge=0)
+    revision: str | None
+
+
+class FileEntry(_Frozen):
+    """One file of the model: its path in it, bytes, sha256."""
+
+    path: str
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=_SHA256)
+
+
+class Quantization(_Frozen):
+    """How a checkpoint was quantized.
+
+    Attributes:
+        scheme: its name in compressed-tensors, whose `format_version` the files follow.
+        layers: the number of quantized layers; `ignored` are the linear layers that were kept.
+        size_ratio: weights over the source's.
+        mean_error, worst_error: of the layers, |W - W'| / |W| in the Frobenius norm.
+        compute_capability: the least that the scheme's kernels run on.
+    """
+
+    scheme: Literal["FP8_DYNAMIC", "W4A16"]
+    format_version: str
+    layers: int
+    ignored: tuple[str, ...]
+    size_ratio: float
+    mean_error: float
+    worst_error: float
+    compute_capability: float
+
+
+class Export(_Frozen):
+    """How a graph was exported: operator set, outputs, the largest difference to torch over all compared shapes."""
+
+    opset: int
+    outputs: tuple[str, ...]
+    max_length: int | None
+    parity: float
+    cases: tuple[dict[str, tuple[int, ...]], ...]
+    versions: dict[str, str]
+
+
+class FolderManifest(_Frozen):
+    """A folder artifact and its evidence.
+
+    Attributes:
+        key: sha256 over everything that decides the artifact: spec, source, libraries.
+        parameters: numbers in the model's weights, 0 where the source does not say.
+        sha256: of the folder: of the lines that `sha256sum` prints for its files, sorted by path.
+        versions: of the libraries that wrote it.
+    """
+
+    schema_: Literal["scaletozero.folder-manifest/1"] = Field(default=SCHEMA, alias="schema")
+    name: str
+    key: str = Field(pattern=_SHA256)
+    target: Literal["gpu-vllm", "onnx-generic"]
+    task: str | None
+    source: FolderSource
+    licence: LicenceEntry
+    parameters: int = Field(ge=0)
+    sha256: str = Field(pattern=_SHA256)
+    size: int = Field(ge=1)
+    files: tuple[FileEntry, ...] = Field(min_length=1)
+    quantization: Quantization | None = None
+    export: Export | None = None
+    versions: dict[str, str]
+
+    def to_json(self) -> str:
+        """The canonical text: sorted keys, two spaces, one newline at the end."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True) + "\n"
+
+
+@dataclass(frozen=True)
+class FolderArtifact:
+    """A packaged folder that was found to be the one its manifest describes.
+
+    Attributes:
+        path: the artifact's folder; `folder` is the model's own folder in it.
+        digest: sha256 of the model's folder, hex.
+        manifest: what it is, and the evidence.
+    """
+
+    path: Path
+    folder: Path
+    digest: str
+    manifest: FolderManifest
+
+
+def open_folder(path: Path) -> FolderArtifact:
+    """The folder artifact at `path`, checked to the last byte.
+
+    Raises:
+        FindingsError: no manifest, or one of another schema; a file that is missing, changed, cut, a link, or that the
+            manifest does not list.
+    """
+    manifest = _manifest(path / MANIFEST)
+    listed = {entry.path: entry for entry in manifest.files}
+    folder = path / MODEL
+    held = {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if not _folder(file)}
+    rule, then, fix = "must be what the manifest lists", "another model would be served", "package it again"
+    findings = [
+        Finding(f"{folder}: {name}", rule, got, then, fix)
+        for name in sorted(listed.keys() | held.keys())
+        if (got := _difference(listed.get(name), held.get(name)))
+    ]
+    if findings:
+        raise FindingsError(findings)
+    if digest_of({entry.path: entry.sha256 for entry in manifest.files}) != manifest.sha256:
+        raise refuse(
+            str(path / MANIFEST), "its sha256 must be that of its files", manifest.sha256, "", "package it again"
+        )
+    return FolderArtifact(path, folder, manifest.sha256, manifest)
+
+
+def entries(folder: Path) -> tuple[FileEntry, ...]:
+    """What the manifest says of each file in `folder`."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return tuple(
+        FileEntry(path=file.relative_to(folder).as_posix(), size=file.stat().st_size, sha256=_sha256(file))
+        for file in files
+    )
+
+
+def digest_of(sums: Mapping[str, str]) -> str:
+    """The digest of a folder with these files (path -> sha256)."""
+    return hashlib.sha256("".join(f"{sha}  {path}\n" for path, sha in sorted(sums.items())).encode()).hexdigest()
+
+
+def _manifest(path: Path) -> FolderManifest:
+    try:
+        return FolderManifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise refuse(
+            str(path), "the manifest must lie in the artifact", error.strerror or "", "", "package it"
+        ) from error
+    except ValidationError as error:
+        found = [
+            Finding(f"{path}: {each.path}", each.rule, each.got, "", "package it again") for each in findings_of(error)
+        ]
+        raise FindingsError(found) from error
+    except ValueError as error:
+        raise refuse(str(path), "the manifest must be JSON", error, "", "package it again") from error
+
+
+def _folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _difference(entry: FileEntry | None, file: Path | None) -> str:
+    if file is None:
+        return "nothing there"
+    if entry is None:
+        return "a file that it does not list"
+    if file.is_symlink() or not file.is_file():
+        return "a link or a special file"
+    if file.stat().st_size != entry.size:
+        return f"{file.stat().st_size} bytes, not {entry.size}"
+    return "" if _sha256(file) == entry.sha256 else "other bytes"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
