@@ -1,0 +1,469 @@
+"""What follows from a declaration: exact objects for each mode, exact seconds, and what is said of it."""
+
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from gpu_declarations import AMP, FALLBACK, MODEL, PROMETHEUS, QUERY, WINDOWS, endpoint, plan
+
+from model_packaging.findings import FindingsError
+from model_packaging.validation import LATER, parse
+from scaletozero.kubernetes.backend import choose_backend
+from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
+from scaletozero.kubernetes.identity import role_policy, trust_policy
+from scaletozero.kubernetes.plan import plan_gpu_endpoint
+from scaletozero.kubernetes.pods import drain_program
+from scaletozero.kubernetes.table import rows, text
+from scaletozero.kubernetes.warm import plan_warm_pool
+from scaletozero.settings.cluster import Cluster, numbers
+from scaletozero.settings.gpu import GpuEndpointSettings
+from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
+
+
+def scaling(**changes: Any) -> dict[str, Any]:
+    return plan(**changes).object("ScaledObject")["spec"]
+
+
+def route(**changes: Any) -> dict[str, Any]:
+    return plan(**changes).object("InterceptorRoute")["spec"]
+
+
+def container(**changes: Any) -> dict[str, Any]:
+    return plan(**changes).object("Deployment")["spec"]["template"]["spec"]["containers"][0]
+
+
+def test_the_cold_start_is_the_sum_of_its_phases() -> None:
+    cold = plan().derived.cold
+    assert [(phase.name, phase.seconds) for phase in cold.phases] == [
+        ("node", 90),
+        ("pull", 250),
+        ("weights", 12),
+        ("engine", 60),
+        ("poll", 5),
+    ]
+    assert (cold.total(), cold.total("node"), cold.total("image")) == (417, 327, 77)
+
+
+def test_measured_phases_take_the_place_of_the_defaults() -> None:
+    cold = plan(cold_start={"node": 40, "pull": 0, "weights": 7, "engine": 21}).derived.cold
+    assert cold.total() == 73
+    assert {phase.source for phase in cold.phases} == {"given", "default"}
+
+
+def test_an_image_on_the_nodes_disk_is_not_pulled_and_a_static_node_not_waited_for() -> None:
+    pool = {"name": "gpu", "types": ["g6.xlarge"], "max_gpus": 8, "cached_image": True, "static": 2}
+    cold = plan(cluster__pools=[pool]).derived.cold
+    assert (cold.node.seconds, cold.pull.seconds) == (0, 0)
+
+
+def test_every_deadline_outlasts_what_happens_inside_it() -> None:
+    derived = plan(scaling__max=2, schedule=WINDOWS[:1]).derived
+    deadlines, cold = derived.deadlines, derived.cold
+    assert deadlines.startup == 110
+    assert deadlines.rollout == 450
+    assert deadlines.deploy == 570
+    assert deadlines.hold == 455
+    assert deadlines.idle == 420
+    assert deadlines.lead == 420
+    assert (deadlines.drain, deadlines.grace) == (315, 330)
+    assert deadlines.startup >= cold.loading
+    assert deadlines.deploy > deadlines.rollout >= cold.node.seconds + cold.pull.seconds + deadlines.startup
+    spec = plan().object("Deployment")["spec"]
+    assert spec["progressDeadlineSeconds"] == 450
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 330
+    assert container()["startupProbe"]["failureThreshold"] * container()["startupProbe"]["periodSeconds"] == 110
+
+
+def test_asleep_it_wakes_to_one_or_to_as_many_as_were_written() -> None:
+    assert plan().object("Deployment")["spec"]["replicas"] == 0
+    spec = scaling(scaling__max=4, scaling__wake=2)
+    assert (spec["idleReplicaCount"], spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 2, 4)
+    assert (spec["cooldownPeriod"], spec["initialCooldownPeriod"]) == (420, 420)
+    assert spec["fallback"] == {"failureThreshold": 3, "replicas": 2, "behavior": "currentReplicasIfHigher"}
+    scaler = "keda-add-ons-http-external-scaler.keda:9090"
+    assert spec["triggers"] == [
+        {"type": "external-push", "metadata": {"scalerAddress": scaler, "interceptorRoute": "llm"}}
+    ]
+
+
+def test_warm_it_never_sleeps() -> None:
+    spec = scaling(scaling__min=2, scaling__max=4)
+    assert "idleReplicaCount" not in spec
+    assert (spec["minReplicaCount"], spec["fallback"]["replicas"]) == (2, 2)
+    assert plan(scaling__min=2, scaling__max=4).object("Deployment")["spec"]["replicas"] == 2
+
+
+def test_a_schedule_is_started_early_by_the_cold_start() -> None:
+    (_, cron) = scaling(scaling__max=2, schedule=WINDOWS[:1])["triggers"]
+    assert cron["metadata"] == {
+        "timezone": "Europe/Berlin",
+        "start": "53 7 * * 1,2,3,4,5",
+        "end": "0 18 * * 1,2,3,4,5",
+        "desiredReplicas": "2",
+    }
+
+
+def test_metrics_that_are_signed_and_such_that_are_not() -> None:
+    own = scaling(scaling__triggers=[{"kind": "http"}, QUERY], cluster__prometheus=PROMETHEUS)["triggers"][1]
+    assert own == {
+        "type": "prometheus",
+        "metadata": {
+            "serverAddress": PROMETHEUS["address"],
+            "query": QUERY["query"],
+            "threshold": "4",
+            "activationThreshold": "0",
+        },
+    }
+    signed = plan(scaling__triggers=[{"kind": "http"}, QUERY], cluster__prometheus=AMP)
+    assert signed.object("TriggerAuthentication")["spec"] == {"podIdentity": {"provider": "aws"}}
+    trigger = signed.object("ScaledObject")["spec"]["triggers"][1]
+    assert trigger["authenticationRef"] == {"name": "llm"}
+    assert trigger["metadata"]["awsRegion"] == "eu-central-1"
+
+
+def test_a_request_to_a_sleeping_endpoint_is_held() -> None:
+    spec = route()
+    assert spec["timeouts"] == {"readiness": "455s", "responseHeader": "300s"}
+    assert "coldStart" not in spec
+
+
+def test_or_answered_by_a_fallback_after_two_seconds() -> None:
+    spec = route(on_cold__action="fallback", on_cold__service=FALLBACK)
+    assert spec["timeouts"]["readiness"] == "2s"
+    assert spec["coldStart"] == {"fallback": {"service": {"name": "gateway", "port": 80}}}
+
+
+def test_or_rejected_with_the_time_to_come_back() -> None:
+    spec = route(on_cold__action="reject")
+    assert "readiness" not in spec["timeouts"]
+    response = spec["coldStart"]["placeholder"]["response"]
+    assert (response["statusCode"], response["headers"]["Retry-After"]) == (503, "417")
+
+
+def test_vllm_streams_the_artifact_from_its_prefix() -> None:
+    found = container(serving__max_length=4096)
+    assert found["command"] == ["vllm", "serve"]
+    assert found["args"] == [
+        f"s3://acme-models/models/qwen/{'a' * 64}",
+        "--load-format=runai_streamer",
+        '--model-loader-extra-config={"concurrency":32,"memory_limit":2147483648}',
+        "--served-model-name=llm",
+        "--port=8000",
+        "--tensor-parallel-size=1",
+        "--max-model-len=4096",
+    ]
+    environment = {each["name"]: each["value"] for each in found["env"]}
+    writable = [mount["mountPath"] for mount in found["volumeMounts"]]
+    for name in (
+        "HOME",
+        "HF_HOME",
+        "VLLM_CACHE_ROOT",
+        "TORCHINDUCTOR_CACHE_DIR",
+        "TRITON_CACHE_DIR",
+        "NUMBA_CACHE_DIR",
+    ):
+        assert any(environment[name].startswith(path) for path in writable)
+
+
+def test_a_bucket_that_is_not_known_yet_leaves_its_place() -> None:
+    settings = parse(GpuEndpointSettings, endpoint(bucket=LATER), "llm")
+    planned = plan_gpu_endpoint("llm", settings, MODEL)
+    spec = planned.object("Deployment")["spec"]["template"]["spec"]
+    assert spec["containers"][0]["args"][0] == f"s3://${{bucket}}/models/qwen/{'a' * 64}"
+    assert planned.findings == ()
+
+
+def test_what_an_engine_compiles_is_kept_for_one_image_and_one_model() -> None:
+    planned = plan(serving__compile_cache="efs")
+    claim = planned.object("PersistentVolumeClaim")["spec"]
+    assert (claim["storageClassName"], claim["accessModes"]) == ("efs", ["ReadWriteMany"])
+
+    def root(**changes: Any) -> str:
+        return next(each["value"] for each in container(**changes)["env"] if each["name"] == "VLLM_CACHE_ROOT")
+
+    other = replace(MODEL, digest="c" * 64)
+    roots = {
+        root(serving__compile_cache="efs"),
+        root(serving__compile_cache="efs", image="public.ecr.aws/vllm/vllm:v0.11.1"),
+        next(
+            each["value"]
+            for each in plan(model=other).object("Deployment")["spec"]["template"]["spec"]["containers"][0]["env"]
+            if each["name"] == "VLLM_CACHE_ROOT"
+        ),
+    }
+    assert len(roots) == 3
+    assert all(each.startswith("/cache/compiled/") for each in roots)
+
+
+def test_a_container_serves_by_itself() -> None:
+    found = container(serving={"engine": "container", "ready_path": "/ready", "arguments": ["--fast"]})
+    assert "command" not in found
+    assert found["args"] == ["--fast"]
+    assert found["lifecycle"]["preStop"] == {"sleep": {"seconds": 315}}
+    assert {"name": "MODEL_URI", "value": f"s3://acme-models/models/qwen/{'a' * 64}"} in found["env"]
+
+
+def test_types_are_the_cheapest_of_the_pool_that_fit_unless_they_are_written() -> None:
+    assert [each.name for each in plan().derived.types] == ["g6.xlarge", "g6e.xlarge"]
+    large = replace(MODEL, weights_bytes=30 * 10**9)
+    assert [each.name for each in plan(model=large).derived.types] == ["g6e.xlarge"]
+    written = plan(gpu__types=["g6e.xlarge", "g6.xlarge"])
+    affinity = written.object("Deployment")["spec"]["template"]["spec"]["affinity"]["nodeAffinity"]
+    preferred = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert [(each["weight"], each["preference"]["matchExpressions"][0]["values"]) for each in preferred] == [
+        (100, ["g6e.xlarge"]),
+        (90, ["g6.xlarge"]),
+    ]
+
+
+def test_a_model_takes_as_few_gpus_as_hold_it() -> None:
+    pool = {"name": "gpu", "types": ["g6e.xlarge", "g6e.12xlarge"], "max_gpus": 8}
+    model = replace(MODEL, weights_bytes=60 * 10**9)
+    planned = plan(model=model, cluster__pools=[pool])
+    assert planned.findings == ()
+    assert planned.derived.gpus == 2
+    assert [each.name for each in planned.derived.types] == ["g6e.12xlarge"]
+    spec = planned.object("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert spec["resources"]["limits"]["nvidia.com/gpu"] == "2"
+    assert "--tensor-parallel-size=2" in spec["args"]
+
+
+def test_a_rollout_surges_where_pool_and_quota_have_room() -> None:
+    planned = plan()
+    strategy = planned.object("Deployment")["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == {"maxSurge": 1, "maxUnavailable": 0}
+    assert planned.notes == ()
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"scaling__max": 8}, "a moment with none ready: requests are held"),
+        ({"scaling__max": 8, "scaling__min": 2}, "one by one"),
+        ({"scaling__max": 2, "cluster__gpu_quota": {"models": 2}}, "a moment with none ready"),
+    ],
+)
+def test_and_says_so_where_it_cannot(changes: dict[str, Any], said: str) -> None:
+    planned = plan(**changes)
+    strategy = planned.object("Deployment")["spec"]["strategy"]["rollingUpdate"]
+    assert strategy == {"maxSurge": 0, "maxUnavailable": 1}
+    (note,) = planned.notes
+    assert said in note
+    assert planned.findings == ()
+
+
+def test_the_network_is_closed_but_for_what_is_needed() -> None:
+    spec = plan().object("NetworkPolicy")["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    sources = [rule["from"][0]["namespaceSelector"]["matchLabels"] for rule in spec["ingress"]]
+    assert sources == [{"kubernetes.io/metadata.name": name} for name in ("keda", "monitoring")]
+    open_to = [[each.get("ipBlock", {}).get("cidr") for each in rule["to"]] for rule in spec["egress"]]
+    assert open_to == [[None, "169.254.20.10/32"], ["10.0.0.0/16"], ["169.254.170.23/32"]]
+
+
+def test_without_monitoring_and_bucket_it_is_closed_further() -> None:
+    serving = {"engine": "container", "ready_path": "/ready"}
+    planned = plan(overrides__monitoring=False, bucket=None, serving=serving)
+    spec = planned.object("NetworkPolicy")["spec"]
+    assert (len(spec["ingress"]), len(spec["egress"])) == (1, 1)
+    assert planned.trust is None
+    assert planned.findings == ()
+
+
+def test_a_role_is_for_one_account_of_one_cluster_and_reads_one_prefix() -> None:
+    settings = parse(GpuEndpointSettings, endpoint(), "llm")
+    (statement,) = trust_policy("llm", settings)["Statement"]
+    assert statement["Condition"]["StringEquals"] == {
+        "aws:RequestTag/eks-cluster-name": "prod",
+        "aws:RequestTag/kubernetes-namespace": "models",
+        "aws:RequestTag/kubernetes-service-account": "llm",
+    }
+    read, listing = role_policy("acme-models", MODEL, "eu-central-1")["Statement"]
+    assert read["Resource"] == f"arn:aws:s3:::acme-models/models/qwen/{'a' * 64}/*"
+    assert (read["Action"], listing["Action"]) == ("s3:GetObject", "s3:ListBucket")
+    assert "*" not in {read["Resource"], listing["Resource"]}
+
+
+def test_alerts_know_their_own_endpoint_only() -> None:
+    rules = plan().object("PrometheusRule")["spec"]["groups"][0]["rules"]
+    assert [each["alert"] for each in rules] == ["GpuPodPending", "RequestsHeldTooLong", "KvCacheNearlyFull"]
+    assert all("llm" in each["expr"] and "models" in each["expr"] for each in rules)
+
+
+def facts(**changes: Any) -> Cluster:
+    return parse(
+        Cluster, endpoint(**{f"cluster__{key}": value for key, value in changes.items()})["cluster"], "cluster"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes, scheduled, kind, reason",
+    [
+        ({}, False, "buffer", "Karpenter keeps the room itself"),
+        ({}, True, "placeholder", "by the clock"),
+        ({"karpenter": "1.13.0"}, False, "placeholder", "1.14"),
+        ({"karpenter": None}, False, "placeholder", "not installed"),
+        ({"feature_gates": []}, False, "placeholder", "feature gate"),
+        ({"crds": []}, False, "placeholder", "capacitybuffers.autoscaling.x-k8s.io"),
+        ({"nodes": "auto-mode"}, False, "placeholder", "only Karpenter"),
+        ({"nodes": "managed"}, False, "managed", "warm pool of its own"),
+        (
+            {"pools": [{"name": "gpu", "types": ["g6.xlarge"], "max_gpus": 8, "static": 2}]},
+            False,
+            "static",
+            "always runs 2",
+        ),
+    ],
+)
+def test_how_nodes_are_kept_warm_and_why(changes: dict[str, Any], scheduled: bool, kind: str, reason: str) -> None:
+    cluster = facts(**changes)
+    found = choose_backend(cluster, cluster.pools[0], scheduled=scheduled)
+    assert found.kind == kind
+    assert reason in found.reason
+
+
+def test_a_buffer_reads_the_endpoint_s_own_template() -> None:
+    planned = plan(scaling__buffer=2)
+    assert planned.warm
+    (buffer,) = planned.warm.objects
+    assert buffer["spec"] == {
+        "provisioningStrategy": "buffer.x-k8s.io/active-capacity",
+        "scalableRef": {"apiGroup": "apps", "kind": "Deployment", "name": "llm"},
+        "replicas": 2,
+    }
+    assert planned.warm.usd_per_hour == pytest.approx(2 * 1.0064)
+
+
+def test_placeholders_pull_the_image_and_give_way_at_once() -> None:
+    planned = plan(scaling__buffer=2, cluster__feature_gates=[])
+    assert planned.warm
+    priority, placeholder = planned.warm.objects
+    assert (priority["value"], priority["preemptionPolicy"], priority["globalDefault"]) == (-10, "Never", False)
+    pod = placeholder["spec"]["template"]["spec"]
+    assert pod["priorityClassName"] == priority["metadata"]["name"] == "models.llm-warm"
+    assert pod["terminationGracePeriodSeconds"] == 0
+    assert (pod["initContainers"][0]["image"], pod["initContainers"][0]["command"]) == (container()["image"], ["true"])
+    assert pod["containers"][0]["resources"] == container()["resources"]
+    assert placeholder["spec"]["replicas"] == 2
+
+
+def warm(**changes: Any) -> dict[str, Any]:
+    return {
+        "cluster": endpoint()["cluster"],
+        "namespace": "models",
+        "endpoint": "llm",
+        "image": endpoint()["image"],
+        "pool": "gpu",
+        "types": ["g6.xlarge"],
+        "gpus": 1,
+        "cpu_millis": 3200,
+        "memory_mib": 12288,
+        "replicas": 1,
+        **changes,
+    }
+
+
+def test_placeholders_follow_a_schedule() -> None:
+    planned = plan_warm_pool("llm-warm", parse(GpuWarmPoolSettings, warm(replicas=0, schedule=WINDOWS[:1]), "warm"))
+    scaled = planned.objects[-1]["spec"]
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (0, 2)
+    assert scaled["triggers"][0]["metadata"]["start"] == "57 7 * * 1,2,3,4,5"
+    assert planned.findings == ()
+
+
+@pytest.mark.parametrize(
+    "changes, path",
+    [
+        ({"replicas": 0}, "warm.replicas"),
+        ({"pool": "cpu"}, "warm.pool"),
+        ({"schedule": [WINDOWS[0], WINDOWS[0]]}, "warm.schedule.1"),
+        ({"replicas": 2, "schedule": [WINDOWS[0]]}, "warm.schedule.0.min"),
+        ({"types": []}, "warm.types"),
+        ({"endpoint": "LLM"}, "warm.endpoint"),
+    ],
+)
+def test_warm_pools_that_are_wrong(changes: dict[str, Any], path: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        parse(GpuWarmPoolSettings, warm(**changes), "warm")
+    assert [found.path for found in error.value.findings] == [path]
+
+
+def test_a_buffer_cannot_follow_a_schedule() -> None:
+    settings = parse(GpuWarmPoolSettings, warm(replicas=0, schedule=WINDOWS[:1], backend="buffer"), "warm")
+    (found,) = plan_warm_pool("llm-warm", settings).findings
+    assert (found.path, found.fix) == ("backend", "write `auto`")
+
+
+def test_the_table_has_every_phase_and_every_deadline() -> None:
+    hop = {"name": "load balancer", "timeout_seconds": 600}
+    declared = endpoint(scaling={"max": 2, "buffer": 1}, schedule=WINDOWS[:1], cluster__route=[hop])
+    settings = parse(GpuEndpointSettings, declared, "llm")
+    planned = plan(scaling={"max": 2, "buffer": 1}, schedule=WINDOWS[:1], cluster__route=[hop])
+    seconds = {name: value for name, value, _ in rows(planned, settings)}
+    assert seconds["cold start"] == 417
+    assert seconds["cold start, node warm"] == 327
+    assert seconds["load balancer"] == 600
+    assert {"node", "pull", "weights", "engine", "held", "startup probe", "rollout", "pulumi", "idle"} <= set(seconds)
+    assert "warm nodes by buffer" in text(planned, settings)
+
+
+@pytest.mark.parametrize(
+    "version, expected", [("1.34", (1, 34, 0)), ("v2.20.2", (2, 20, 2)), ("1.34.1-eks-9", (1, 34, 1))]
+)
+def test_versions(version: str, expected: tuple[int, ...]) -> None:
+    assert numbers(version) == expected
+
+
+class Engine(BaseHTTPRequestHandler):
+    """Answers as vLLM does while it still works, `busy` times."""
+
+    busy = 2
+    asked = 0
+
+    def do_GET(self) -> None:
+        type(self).asked += 1
+        running = 1.0 if type(self).asked <= type(self).busy else 0.0
+        body = f'# HELP x\nvllm:num_requests_running{{m="a"}} {running}\nvllm:num_requests_waiting{{m="a"}} 0.0\n'
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Says nothing."""
+
+
+def test_a_pod_drains_until_its_last_request_is_answered() -> None:
+    class Busy(Engine):
+        asked = 0
+
+    server = HTTPServer(("127.0.0.1", 0), Busy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # The wait for the proxies is not what is tested.
+    program = drain_program(server.server_port, 60).replace(f"time.sleep({DEREGISTER_SECONDS})", "pass")
+    try:
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    finally:
+        server.shutdown()
+    assert Busy.asked == Busy.busy + 1
+
+
+def test_and_no_longer_than_it_may() -> None:
+    class Stuck(Engine):
+        busy = 10**9
+        asked = 0
+
+    server = HTTPServer(("127.0.0.1", 0), Stuck)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    program = drain_program(server.server_port, 2).replace(f"time.sleep({DEREGISTER_SECONDS})", "pass")
+    began = time.monotonic()
+    try:
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    finally:
+        server.shutdown()
+    assert time.monotonic() - began >= 2
+    assert Stuck.asked >= 1
