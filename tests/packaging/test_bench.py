@@ -1,0 +1,62 @@
+"""Whole cold starts of real processes, and an artifact proved from the outside."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_packaging import Artifact, FindingsError, PackageSpec, safe_extract
+from model_packaging.archive import write_archive
+from model_packaging.artifact import sha256_of
+from model_packaging.bench import Contender, usual_archive, whole_starts
+from model_packaging.measure import StartFailedError
+from model_packaging.verification import verify_artifact
+
+
+def test_the_packaged_model_starts_faster_and_smaller_than_the_usual_archive(
+    packaged: Artifact, minilm: dict[str, Any], tmp_path: Path
+) -> None:
+    usual = usual_archive(PackageSpec.of(**minilm, out=tmp_path), tmp_path)
+    theirs, ours = whole_starts([Contender("usual", usual, checked=False), Contender("ours", packaged.archive)], n=3)
+    assert list(theirs.phases) == ["python", "unpack", "imports", "load", "answer"]
+    assert list(ours.phases) == ["python", "unpack", "imports", "verify", "load", "canary", "answer"]
+    assert ours.ratio_to(theirs) < 0.7
+    assert ours.peak_rss_mb < 0.6 * theirs.peak_rss_mb
+    assert ours.archive_bytes < 0.32 * theirs.archive_bytes
+
+
+def test_a_contender_that_does_not_start_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "model.json").write_text("{}")
+    write_archive(tmp_path / "in", tmp_path / "a.tar.gz", 0)
+    with pytest.raises(StartFailedError, match="not of schema"):
+        whole_starts([Contender("broken", tmp_path / "a.tar.gz")], n=1)
+
+
+def test_a_good_artifact_is_proved(packaged: Artifact) -> None:
+    seen = verify_artifact(packaged.path)
+    assert seen.artifact == packaged
+    assert seen.start.phases["canary"] > 0
+
+
+def test_a_whole_artifact_that_cannot_answer_is_refused(packaged: Artifact, tmp_path: Path) -> None:
+    folder = tmp_path / "artifact"
+    shutil.copytree(packaged.path, folder)
+    files = tmp_path / "files"
+    safe_extract(packaged.archive, files)
+    card = json.loads((files / "model.json").read_text())
+    card["output"] = "no such output"
+    (files / "model.json").write_text(json.dumps(card))
+    write_archive(files, folder / "model.tar.gz", 0)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    archive = folder / "model.tar.gz"
+    manifest["archive"] |= {"size": archive.stat().st_size, "sha256": sha256_of(archive)}
+    for entry in manifest["files"]:
+        entry |= {"size": (files / entry["path"]).stat().st_size, "sha256": sha256_of(files / entry["path"])}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(FindingsError, match="must load and give the canary's answer"):
+        verify_artifact(folder)
