@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from pulumi import automation as auto
+from pulumi.automation.errors import CommandError
 
 from model_packaging.findings import refuse
 from scaletozero.project import Project
@@ -47,7 +48,7 @@ class Deployment:
 
     def stack(self) -> auto.Stack:
         """The engine's stack, made where there is none yet."""
-        options = self._sandboxed() if self.sandbox else auto.LocalWorkspaceOptions(work_dir=str(self.project.root))
+        options = self._options()
         options.pulumi_command = self.engine
         return auto.create_or_select_stack(
             self.name, project_name=self.project.name, program=self._program, opts=options
@@ -55,6 +56,9 @@ class Deployment:
 
     def _program(self) -> None:
         runpy.run_path(str(self.project.program), run_name="__main__")
+
+    def _options(self) -> auto.LocalWorkspaceOptions:
+        return self._sandboxed() if self.sandbox else auto.LocalWorkspaceOptions(work_dir=str(self.project.root))
 
     def _sandboxed(self) -> auto.LocalWorkspaceOptions:
         """A workspace in the project's local folder: the engine writes into it, and never into the user's files."""
@@ -71,17 +75,7 @@ class Deployment:
         return auto.LocalWorkspaceOptions(
             work_dir=str(work),
             pulumi_home=str(home),
-            env_vars={
-                "PULUMI_BACKEND_URL": backend.as_uri(),
-                "PULUMI_CONFIG_PASSPHRASE": "",
-                "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-                "PULUMI_SKIP_UPDATE_CHECK": "true",
-                "AWS_ENDPOINT_URL": self.sandbox.aws_url,
-                "AWS_ACCESS_KEY_ID": "sandbox",
-                "AWS_SECRET_ACCESS_KEY": "sandbox",
-                "AWS_EC2_METADATA_DISABLED": "true",
-                **dict.fromkeys(NO_CREDENTIALS, ""),
-            },
+            env_vars=sandbox_environment(backend, self.sandbox),
         )
 
     def repair(self, stack: auto.Stack, say: Say) -> None:
@@ -122,8 +116,31 @@ class Deployment:
         return holders
 
     def outputs(self) -> dict[str, Any]:
-        """What the environment exported when it was last deployed; empty before that."""
-        return {key: output.value for key, output in self.stack().outputs().items()}
+        """What the environment exported when it was last deployed; empty before that. Changes nothing, anywhere."""
+        options = self._options()
+        env = dict(options.env_vars or {}) | ({"PULUMI_HOME": options.pulumi_home} if options.pulumi_home else {})
+        try:
+            result = self.engine.run(["stack", "output", "--json", "--stack", self.name], str(options.work_dir), env)
+        except CommandError as error:
+            if "no stack named" in str(error):
+                return {}
+            raise
+        return json.loads(result.stdout or "{}")
+
+
+def sandbox_environment(backend: Path, sandbox: Sandbox) -> dict[str, str]:
+    """The environment in which the engine keeps its state in a folder and meets no cloud but the embedded one."""
+    return {
+        "PULUMI_BACKEND_URL": backend.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "AWS_ENDPOINT_URL": sandbox.aws_url,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **dict.fromkeys(NO_CREDENTIALS, ""),
+    }
 
 
 def _alive(pid: int) -> bool:

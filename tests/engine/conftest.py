@@ -3,14 +3,14 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from workbench import ROOT, Workbench
 
 from model_packaging import Artifact, PackageSpec, open_artifact, package, safe_extract
-from model_packaging.archive import write_archive
+from model_packaging.archive import scan, write_archive
 from scaletozero.cli.packaging import read_spec
 from scaletozero.sandbox import daemon
 
@@ -21,18 +21,35 @@ def encoder() -> Artifact:
     return package(PackageSpec.of(**read_spec(ROOT / "models" / "paraphrase-minilm.yaml")))
 
 
+def repacked(artifact: Artifact, folder: Path, change: Callable[[Path], object] = lambda files: None) -> Artifact:
+    """The artifact with its files changed, in an archive of another kind; whole, and with another digest."""
+    files, archive = folder / "files", folder / "model.tar.gz"
+    safe_extract(artifact.archive, files)
+    change(files)
+    write_archive(files, archive, level=1)
+    manifest = json.loads((artifact.path / "manifest.json").read_text())
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    manifest["archive"] |= {"compression": "gzip", "size": archive.stat().st_size, "sha256": sha256}
+    roles = {entry["path"]: entry["role"] for entry in manifest["files"]}
+    manifest["files"] = [
+        {"path": m.path, "size": m.size, "sha256": m.sha256, "role": roles[m.path]} for m in scan(archive)
+    ]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return open_artifact(folder)
+
+
 @pytest.fixture(scope="session")
 def other_encoder(encoder: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """The same encoder in another archive: another digest, and so another model to every deployment."""
-    folder, files = tmp_path_factory.mktemp("other"), tmp_path_factory.mktemp("files") / "files"
-    safe_extract(encoder.archive, files)
-    archive = folder / "model.tar.gz"
-    write_archive(files, archive, level=1)
-    manifest = json.loads((encoder.path / "manifest.json").read_text())
-    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
-    manifest["archive"] |= {"compression": "gzip", "size": archive.stat().st_size, "sha256": sha256}
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return open_artifact(folder)
+    return repacked(encoder, tmp_path_factory.mktemp("other"))
+
+
+@pytest.fixture(scope="session")
+def broken_encoder(encoder: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """An archive that is whole, with a graph in it that no runtime loads."""
+    return repacked(
+        encoder, tmp_path_factory.mktemp("broken"), lambda files: (files / "model.onnx").write_bytes(b"no graph")
+    )
 
 
 @pytest.fixture

@@ -2,9 +2,13 @@
 
 import json
 
-from workbench import Workbench, endpoint
+from workbench import NOTHING, Workbench, endpoint
 
 from model_packaging import Artifact
+from scaletozero.deployment import Deployment
+from scaletozero.project import find_project
+from scaletozero.sandbox import daemon
+from scaletozero.sandbox.engine import find_engine
 
 RESOURCES = 18  # the stack, its provider, two components and their fourteen resources
 
@@ -51,5 +55,61 @@ def test_from_nothing_to_nothing(workbench: Workbench, encoder: Artifact, other_
     assert (workbench.left()["models"], workbench.left()["configurations"]) == (1, 1)
     assert invoke(workbench, "hello") == first
 
-    assert "destroy" not in workbench.done("down")
-    assert not (workbench.root / ".scaletozero" / "sandbox.json").exists()
+    # `down` stops the embedded AWS too; so first only what the engine does of it, to see what that leaves.
+    sandbox = workbench.sandbox()
+    Deployment(find_project(workbench.root), "local", find_engine(), sandbox).stack().destroy()
+    assert workbench.left() == NOTHING
+    assert "everything is gone" in workbench.done("down")
+    assert daemon.running(workbench.root / ".scaletozero") is None
+    assert json.loads(workbench.run("status", "--json").stdout)["sandbox"] is None
+
+
+def test_changed_settings_move_the_endpoint_and_drift_is_repaired(workbench: Workbench, encoder: Artifact) -> None:
+    workbench.declare(endpoints={"sentences": endpoint(encoder)})
+    workbench.done("up")
+    workbench.declare(endpoints={"sentences": endpoint(encoder, memory_mb=3072, scaling={"max": 3})})
+    assert "1 replaced, 1 updated" in workbench.done("up")
+    sagemaker = workbench.aws("sagemaker")
+    name = sagemaker.list_endpoints()["Endpoints"][0]["EndpointName"]
+    current = sagemaker.describe_endpoint(EndpointName=name)["ProductionVariants"][0]["CurrentServerlessConfig"]
+    assert (current["MemorySizeInMB"], current["MaxConcurrency"]) == (3072, 3)
+
+    # Somebody opens the bucket and takes the log group away behind the engine's back.
+    bucket = workbench.aws("s3").list_buckets()["Buckets"][0]["Name"]
+    workbench.aws("s3").delete_public_access_block(Bucket=bucket)
+    workbench.aws("logs").delete_log_group(logGroupName=f"/aws/sagemaker/Endpoints/{name}")
+    assert "2 created" in workbench.done("up")
+    block = workbench.aws("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    assert all(block.values())
+    assert workbench.left()["log groups"] == 1
+
+
+def test_a_failure_half_way_leaves_the_old_endpoint_serving_and_the_next_up_recovers(
+    workbench: Workbench, encoder: Artifact, other_encoder: Artifact, broken_encoder: Artifact
+) -> None:
+    workbench.declare(endpoints={"sentences": endpoint(encoder)})
+    workbench.done("up")
+    answer = invoke(workbench, "hello")
+
+    workbench.declare(endpoints={"sentences": endpoint(broken_encoder)})
+    result = workbench.run("up")
+    assert result.returncode == 1
+    assert "up failed" in result.stderr
+    assert invoke(workbench, "hello") == answer
+
+    workbench.declare(endpoints={"sentences": endpoint(other_encoder)})
+    workbench.done("up")
+    assert invoke(workbench, "hello") == answer
+    assert (workbench.left()["models"], workbench.left()["configurations"]) == (1, 1)
+    assert "nothing changes" in workbench.done("up")
+
+
+def test_a_first_up_that_fails_is_continued_by_the_next(
+    workbench: Workbench, encoder: Artifact, broken_encoder: Artifact
+) -> None:
+    workbench.declare(endpoints={"sentences": endpoint(broken_encoder)})
+    assert workbench.run("up").returncode == 1
+    workbench.declare(endpoints={"sentences": endpoint(encoder)})
+    workbench.done("up")
+    assert len(invoke(workbench, "hello")[0]) == 384
+    assert workbench.left()["endpoints"] == 1

@@ -21,6 +21,7 @@ from scaletozero.warmth.advice import Plan, cheapest
 from scaletozero.warmth.advice import advise as weigh
 from scaletozero.warmth.cost import rates
 from scaletozero.warmth.plot import svg
+from scaletozero.warmth.sample import work_seconds
 from scaletozero.warmth.simulation import Endpoint
 from scaletozero.warmth.timeline import lead_minutes
 from scaletozero.warmth.trace import read_trace
@@ -61,8 +62,7 @@ def advise(
         memory = declared.memory_mb or manifest.memory.recommended_mb
         each = rates(priced, memory)
         _known_zone(timezone)
-        speed = manifest.chosen.speed
-        work = (speed.long_ms if speed else manifest.cold_start.phases.get("canary", 100.0)) / 1000
+        work = work_seconds(manifest)
         calls = read_trace(trace, mean_seconds=work, seed=seed)
         cold = (manifest.cold_start.total_ms if cold_ms is None else cold_ms) / 1000
     scaling = declared.scaling

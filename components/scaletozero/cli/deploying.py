@@ -35,8 +35,8 @@ def opened(
         environment = project.environment(name, with_artifacts=with_artifacts)
         with alone(project, name):
             engine = find_engine(say)
-            anywhere = Sandbox(aws_port=0, runtime_port=0) if on_sandbox else None
-            sandbox = _sandbox(project, environment.sandbox or anywhere)
+            anywhere = Sandbox(aws_port=0, runtime_port=0)
+            sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox)
             yield Deployment(project, name, engine, sandbox), environment
 
 

@@ -1,0 +1,214 @@
+"""What the components cost at preview: against a program that registers the very same resources by hand.
+
+Both run on the real engine against the same embedded AWS, one after the other, several times; what counts is the
+ratio of the medians.
+
+    python benchmarks/preview.py [--sizes 1 10 100 300] [--rounds 3]
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import automation as auto
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
+from small_artifact import small_artifact
+
+from model_packaging import Artifact
+from model_packaging.validation import parse
+from scaletozero.artifact_store import tls_only_policy
+from scaletozero.deploy import deploy
+from scaletozero.deployment import sandbox_environment
+from scaletozero.sandbox import daemon
+from scaletozero.sandbox.engine import find_engine
+from scaletozero.sandbox.providers.install import install_plugins
+from scaletozero.settings.environment import Environment
+
+REGION = "us-east-1"
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaletozero-serving:0.1.0"
+TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+
+
+def with_components(artifact: Artifact, count: int) -> Callable[[], None]:
+    """The environment as a user would declare it."""
+    endpoint = {"artifact": str(artifact.path), "image": IMAGE}
+    data = {"region": REGION, "endpoints": {f"e{i}": endpoint for i in range(count)}}
+    return lambda: deploy(parse(Environment, data), Path("/"))
+
+
+def by_hand(artifact: Artifact, count: int) -> Callable[[], None]:
+    """The same resources, registered one by one without any check."""
+
+    def program() -> None:
+        opts = pulumi.ResourceOptions(provider=aws.Provider("aws", region=REGION))
+        bucket = _bucket_by_hand(opts)
+        for i in range(count):
+            _endpoint_by_hand(f"e{i}", bucket, artifact, opts)
+
+    return program
+
+
+def _bucket_by_hand(opts: pulumi.ResourceOptions) -> aws.s3.Bucket:
+    bucket = aws.s3.Bucket("artifacts", region=REGION, opts=opts)
+    name = bucket.bucket
+    aws.s3.BucketPublicAccessBlock(
+        "private",
+        region=REGION,
+        bucket=name,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=opts,
+    )
+    aws.s3.BucketOwnershipControls(
+        "ownership", region=REGION, bucket=name, rule={"object_ownership": "BucketOwnerEnforced"}, opts=opts
+    )
+    aws.s3.BucketVersioning(
+        "versioning", region=REGION, bucket=name, versioning_configuration={"status": "Enabled"}, opts=opts
+    )
+    aws.s3.BucketServerSideEncryptionConfiguration(
+        "encryption",
+        region=REGION,
+        bucket=name,
+        rules=[{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+        opts=opts,
+    )
+    aws.s3.BucketLifecycleConfiguration(
+        "lifecycle",
+        region=REGION,
+        bucket=name,
+        rules=[
+            {
+                "id": "old",
+                "status": "Enabled",
+                "filter": {"prefix": "models/"},
+                "noncurrent_version_expiration": {"noncurrent_days": 30},
+            }
+        ],
+        opts=opts,
+    )
+    tls = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = bucket.arn.apply(
+        lambda arn: json.dumps({"Version": "2012-10-17", "Statement": [{**tls, "Resource": arn}]})
+    )
+    aws.s3.BucketPolicy("policy", region=REGION, bucket=name, policy=policy, opts=opts)
+    return bucket
+
+
+def _endpoint_by_hand(name: str, bucket: aws.s3.Bucket, artifact: Artifact, opts: pulumi.ResourceOptions) -> None:
+    archive = aws.s3.BucketObjectv2(
+        f"{name}-artifact",
+        region=REGION,
+        bucket=bucket.bucket,
+        key=f"models/{name}/{artifact.digest}/model.tar.gz",
+        source=pulumi.FileAsset(str(artifact.archive)),
+        opts=opts,
+    )
+    log_group = f"/aws/sagemaker/Endpoints/{name}"
+    logs = aws.cloudwatch.LogGroup(f"{name}-logs", region=REGION, name=log_group, retention_in_days=30, opts=opts)
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+    role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=opts)
+    url = pulumi.Output.format("s3://{0}/{1}", archive.bucket, archive.key)
+    allowed = pulumi.Output.all(archive.arn, logs.arn).apply(
+        lambda arns: json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": list(arns)}],
+            }
+        )
+    )
+    aws.iam.RolePolicy(f"{name}-permissions", role=role.name, policy=allowed, opts=opts)
+    model = aws.sagemaker.Model(
+        f"{name}-model",
+        region=REGION,
+        execution_role_arn=role.arn,
+        primary_container={"image": IMAGE, "model_data_url": url},
+        opts=opts,
+    )
+    configuration = aws.sagemaker.EndpointConfiguration(
+        f"{name}-configuration",
+        region=REGION,
+        production_variants=[
+            {
+                "variant_name": "AllTraffic",
+                "model_name": model.name,
+                "serverless_config": {"memory_size_in_mb": 1024, "max_concurrency": 10},
+            }
+        ],
+        opts=opts,
+    )
+    aws.sagemaker.Endpoint(name, region=REGION, name=name, endpoint_config_name=configuration.name, opts=opts)
+
+
+def preview_seconds(stack: auto.Stack, program: Callable[[], None]) -> float:
+    """One preview, from the call to its end."""
+    stack.workspace.program = program
+    began = time.perf_counter()
+    stack.preview()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 300])
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        artifact = small_artifact(folder)
+        sandbox = daemon.ensure_running(folder / "state", aws_port=0, runtime_port=0, idle_seconds=60)
+        try:
+            _table(folder, artifact, sandbox, chosen.sizes, chosen.rounds)
+        finally:
+            daemon.stop(folder / "state")
+
+
+def _table(folder: Path, artifact: Artifact, sandbox: daemon.Sandbox, sizes: list[int], rounds: int) -> None:
+    (folder / "backend").mkdir()
+    install_plugins(folder / "home")
+    stack = auto.create_or_select_stack(
+        "bench",
+        project_name="bench",
+        program=lambda: None,
+        opts=auto.LocalWorkspaceOptions(
+            work_dir=temporary_project(folder),
+            pulumi_home=str(folder / "home"),
+            pulumi_command=find_engine(lambda line: print(line, file=sys.stderr)),
+            env_vars=sandbox_environment(folder / "backend", sandbox),
+        ),
+    )
+    print("| endpoints | resources | with components | by hand | ratio | ms an endpoint |")
+    print("|---:|---:|---:|---:|---:|---:|")
+    for size in sizes:
+        programs = with_components(artifact, size), by_hand(artifact, size)
+        times = [[preview_seconds(stack, program) for program in programs] for _ in range(rounds)]
+        ours, bare = (statistics.median(column) for column in zip(*times, strict=True))
+        ratio = statistics.median(pair[0] / pair[1] for pair in times)
+        resources = 10 + 8 * size  # the stack, the provider, the store with its seven; a component with seven each
+        row = (size, resources, f"{ours:.2f} s", f"{bare:.2f} s", f"{ratio:.2f}", f"{1000 * ours / size:.0f}")
+        print("| " + " | ".join(map(str, row)) + " |", flush=True)
+
+
+def temporary_project(folder: Path) -> str:
+    """A folder for the engine's own files."""
+    (folder / "work").mkdir()
+    return str(folder / "work")
+
+
+if __name__ == "__main__":
+    main()
