@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from scaletozero.cli import benching, deploying, packaging, querying
+from scaletozero.cli import benching, deploying, packaging, publishing, querying
 from scaletozero.cli.output import FAILED, err
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(packaging.package)
+app.command()(publishing.publish)
 app.command()(deploying.up)
 app.command()(deploying.preview)
 app.command()(deploying.down)

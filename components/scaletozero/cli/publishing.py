@@ -1,0 +1,66 @@
+"""`publish`: an artifact into a bucket, under a key that its content decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from model_packaging.findings import refuse
+from model_packaging.publication import plan, publish_artifact
+from model_packaging.publish import Destination
+from scaletozero.cli.output import done, err, findings_as_exit, print_json, table
+from scaletozero.project import find_project
+
+
+def publish(
+    artifact: Annotated[Path, typer.Argument(help="The artifact's folder, or the model.tar.gz in it.")],
+    bucket: Annotated[str, typer.Option(help="The bucket's name.")],
+    environment: Annotated[
+        str | None, typer.Option("--environment", "-e", help="Whose region the bucket has to lie in, and whose key.")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option(help="Or the regions that it may lie in.")] = None,
+    kms_key: Annotated[str | None, typer.Option(help="The KMS key to encrypt with, instead of its own.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+) -> None:
+    """Publishes an artifact: once, checked by S3, never overwritten; one that broke off continues.
+
+    Example: scaletozero publish artifacts/paraphrase-minilm --bucket my-models -e prod-eu
+    """
+    with findings_as_exit():
+        to = destination(bucket, environment, region or [], kms_key)
+        planned = plan(artifact)
+        columns = TextColumn("publish"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+        with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
+            task = bars.add_task("publish", total=planned.size)
+            published = publish_artifact(planned, to, advance=lambda count: bars.advance(task, count))
+    rows: list[tuple[Any, ...]] = [
+        (each.uri, f"{each.size / 1e6:.1f} MB", "sent" if each.sent else "already there") for each in published.objects
+    ]
+    if as_json:
+        objects = [
+            {"uri": each.uri, "size": each.size, "sha256": each.sha256, "sent": each.sent} for each in published.objects
+        ]
+        print_json({"uri": published.uri, "digest": published.digest, "objects": objects})
+        return
+    table(("object", "size", ""), rows)
+    done(f"{published.uri} holds sha256 {published.digest[:12]}.")
+
+
+def destination(bucket: str, environment: str | None, regions: list[str], kms_key: str | None) -> Destination:
+    """Where to publish, with the environment's region and key where none are given.
+
+    Raises:
+        FindingsError: neither an environment nor a region is given, or the environment is none.
+    """
+    if environment is None:
+        if not regions:
+            then = "the model could leave the region that it belongs to"
+            raise refuse(
+                "publish", "needs to know where the bucket may lie", "", then, "give --environment or --region"
+            )
+        return Destination(bucket, regions, kms_key)
+    settings = find_project().environment(environment, with_artifacts=False)
+    return Destination(bucket, regions or [settings.region], kms_key or settings.artifacts.kms_key_arn)
