@@ -29,6 +29,7 @@ from model_packaging.findings import refuse
 
 START_SECONDS = 60
 STOP_SECONDS = 15
+ANSWER_SECONDS = 10
 IN_USE = 98
 
 
@@ -96,7 +97,7 @@ def status(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def _ask(aws_url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{aws_url}/_sandbox/status", timeout=10) as answer:  # noqa: S310 - our own address
+    with urllib.request.urlopen(f"{aws_url}/_sandbox/status", timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - our own address
         return json.load(answer)
 
 

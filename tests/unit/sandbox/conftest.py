@@ -14,6 +14,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
 from scaletozero.sandbox.aws.server import Servers
 
 REGION = "eu-central-1"

@@ -57,16 +57,16 @@ def test_a_model_needs_its_artifact(world: Any) -> None:
 
 def test_nothing_is_made_twice(world: Any) -> None:
     world.endpoint("a")
-    with pytest.raises(Exception, match='Cannot create already existing model "arn:aws:sagemaker:.*model/a"'):
+    with pytest.raises(Exception, match=r'Cannot create already existing model "arn:aws:sagemaker:.*model/a"'):
         world.model("a")
-    with pytest.raises(Exception, match='Cannot create already existing endpoint configuration "arn'):
+    with pytest.raises(Exception, match=r'Cannot create already existing endpoint configuration "arn'):
         world.config("a", "a")
     message = world.refused("sagemaker", "create_endpoint", EndpointName="a", EndpointConfigName="a")
     assert message == f'Cannot create already existing endpoint "{ARN}:endpoint/a".'
 
 
 def test_what_an_endpoint_needs_has_to_be_there(world: Any) -> None:
-    with pytest.raises(Exception, match='Could not find model "arn:aws:sagemaker:.*:model/none"'):
+    with pytest.raises(Exception, match=r'Could not find model "arn:aws:sagemaker:.*:model/none"'):
         world.config("c", "none")
     message = world.refused("sagemaker", "create_endpoint", EndpointName="a", EndpointConfigName="none")
     assert message == f'Could not find endpoint configuration "{ARN}:endpoint-config/none".'

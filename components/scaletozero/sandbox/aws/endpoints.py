@@ -170,6 +170,19 @@ class Endpoints:
                 found[f"{name} ({region})" if name in found else name] = about | (fleet.snapshot() if fleet else {})
         return found
 
+    def fleet(self, region: str, name: str) -> Fleet | None:
+        return self._runtime.fleet(region, name)
+
+    def set_capacity(self, region: str, name: str, warm: int) -> None:
+        """Scale an endpoint's provisioned concurrency, or its instances, as Application Auto Scaling does."""
+        fleet = self._runtime.fleet(region, name)
+        endpoint = sagemaker_backends[ACCOUNT][region].endpoints.get(name)
+        if fleet is None or not isinstance(endpoint, Endpoint) or endpoint.endpoint_status in BUSY:
+            return
+        most = fleet.deployment.maximum if fleet.deployment.serverless else warm
+        endpoint.status("Updating")
+        self._resize(endpoint, fleet, most, min(warm, most))
+
     def _move(self, call: Call, endpoint: Endpoint, config: Any, created: bool = False) -> None:
         """Start the new configuration beside the old one and move over once it answers."""
         plan = deployment(call.region, endpoint.endpoint_name, config, _store(call)._models)

@@ -13,5 +13,11 @@ PROVIDED: Final[dict[str, str]] = {
     "sagemaker:UpdateEndpointWeightsAndCapacities": "moto ignores ServerlessUpdateConfig",
     "sagemaker:DescribeEndpoint": "moto knows no states and no FailureReason",
     "sagemaker:DeleteEndpoint": "the endpoint's processes stop first",
+    "application-autoscaling:RegisterScalableTarget": "moto rejects sagemaker:variant:DesiredProvisionedConcurrency",
+    "application-autoscaling:PutScheduledAction": "moto fires nothing; here schedules and target tracking scale",
+    "application-autoscaling:TagResource": "moto has no tags of scalable targets",
+    "cloudwatch:PutCompositeAlarm": "moto has no operation that makes one; the rule's alarms must exist",
+    "scheduler:DeleteScheduleGroup": "moto crashes on one that is not there (and no schedule fires)",
+    "sagemaker:CreateEndpointConfig instance types": "moto's list is older than the service model",
     "sagemaker-runtime:InvokeEndpoint": "moto answers with a canned body",
 }

@@ -193,6 +193,11 @@ class Fleet:
             instance.stop()
 
     @property
+    def busy(self) -> int:
+        """Requests under way."""
+        return len(self._busy) + self._starting
+
+    @property
     def utilisation(self) -> float:
         """Share of the allowed instances that are working, 0 to 1."""
         return len(self._busy) / self.deployment.maximum

@@ -19,6 +19,7 @@ from scaletozero.sandbox.aws.provided import PROVIDED
 from scaletozero.sandbox.aws.runtime import Runtime
 from scaletozero.sandbox.aws.runtime_instance import PROGRAM, Starter, StartFailedError
 from scaletozero.sandbox.aws.runtime_metrics import Metrics
+from scaletozero.sandbox.aws.scaling import Scaling
 from scaletozero.sandbox.providers.clients import Clients
 
 HOST = "127.0.0.1"
@@ -51,7 +52,8 @@ class Servers:
         self._runtime = Runtime(Starter(state, self._fetch, program).start, idle_seconds, self._metrics)
         self._endpoints = Endpoints(self._runtime)
         moto = DomainDispatcherApplication(create_backend_app)
-        layer = Layer(moto, self._endpoints.handlers, {"/_sandbox/status": self.status})
+        self._scaling = Scaling(self._endpoints)
+        layer = Layer(moto, self._endpoints.handlers | self._scaling.handlers, {"/_sandbox/status": self.status})
         self._runtime.status = self.status
         self._aws = _listen(aws_port, layer, MotoRequestHandler)
         try:
@@ -72,6 +74,7 @@ class Servers:
 
     def stop(self) -> None:
         """No more requests, no more processes."""
+        self._scaling.stop()
         self._front.shutdown()
         self._runtime.stop()
         self._metrics.stop()

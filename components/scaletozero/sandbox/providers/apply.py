@@ -16,7 +16,7 @@ from scaletozero.sandbox.providers.check import Settings, default_tags, operatio
 from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.diff import Change
 from scaletozero.sandbox.providers.shapes import at, bind, unbind
-from scaletozero.sandbox.providers.table import Hook, Read, ResourceType, Source, State, Step
+from scaletozero.sandbox.providers.table import Convert, Hook, Read, ResourceType, Source, State, Step
 from scaletozero.sandbox.providers.values import mark_like, plain
 
 POLL_SECONDS = 0.2
@@ -58,15 +58,17 @@ class Applier:
             ClientError: nothing was made.
             Incomplete: something was.
         """
-        state = self._state(row, plain(inputs), None)
-        state["@id"] = row.id(state)
+        state = self.state(row, plain(inputs), None)
+        state["@id"] = row.id(state) if row.id else ""
         client = self._client(row, state)
         made = False
         try:
             for index, step in enumerate(row.create):
                 if index == 0 or self._applies(row, step, state):
-                    self._do(row, client, step, state, tags=index == 0)
+                    answer = self._do(row, client, step, state, tags=index == 0)
                     made = True
+                    if index == 0 and row.id_path:
+                        state["@id"] = at(answer, row.id_path)
             if row.tagging and not row.tagging.at_create and state.get("tagsAll"):
                 self._tag(row, client, state | self._known(row, client, state), {}, state["tagsAll"])
             self._wait(row, client, state)
@@ -84,9 +86,11 @@ class Applier:
         """(outputs, inputs) as they are now, or None when the resource is gone."""
         imported = not olds
         base = dict(row.from_id(id_)) if imported else dict(olds)
+        if not base:
+            raise ValueError(f"the sandbox cannot import {row.kind} by the id {id_!r}")
         if row.regional and base.get("region") is None:
             base["region"] = self.settings.region
-        state = self._state(row, plain(base), id_)
+        state = self.state(row, plain(base), id_)
         client = self._client(row, state)
         try:
             live = self._live(row, client, state)
@@ -96,9 +100,10 @@ class Applier:
             raise
         if live is None:
             return None
-        outputs = {key: value for key, value in base.items() if key not in live.absent} | live.properties
+        there = {key: value for key, value in base.items() if key not in live.absent}
+        outputs = {key: row.defaults[key] for key in live.absent if key in row.defaults} | there | live.properties
         outputs = mark_like(outputs, olds)
-        outputs |= self._derived(row, self._state(row, plain(outputs), id_))
+        outputs |= self._derived(row, self.state(row, plain(outputs), id_))
         kept = {
             key for key in outputs if key in row.inputs and (imported or key in inputs or key in ("tags", "tagsAll"))
         }
@@ -116,7 +121,7 @@ class Applier:
         Raises:
             ClientError, Incomplete: what was applied before stays applied; the next update goes on.
         """
-        state = self._state(row, {**_outputs_only(row, plain(olds)), **row.defaults, **plain(news)}, id_)
+        state = self.state(row, {**_outputs_only(row, plain(olds)), **row.defaults, **plain(news)}, id_)
         client = self._client(row, state)
         changed = {change.prop for change in found}
         self._revive(row, client, state, news)
@@ -131,7 +136,7 @@ class Applier:
 
     def delete(self, row: ResourceType, id_: str, olds: Mapping[str, Any]) -> None:
         """The resource is gone afterwards; one that is gone already is no error."""
-        state = self._state(row, plain(olds), id_)
+        state = self.state(row, plain(olds), id_)
         if state.get("skipDestroy"):
             return
         client = self._client(row, state)
@@ -154,7 +159,7 @@ class Applier:
         self.delete(row, state["@id"], state)
         self.create(row, news)
 
-    def _state(self, row: ResourceType, props: Mapping[str, Any], id_: str | None) -> dict[str, Any]:
+    def state(self, row: ResourceType, props: Mapping[str, Any], id_: str | None) -> dict[str, Any]:
         context = {
             "@id": id_,
             "@region": props.get("region") or self.settings.region,
@@ -171,18 +176,18 @@ class Applier:
         there = [prop for prop in step.on if not _absent(state.get(prop), prop in cleared)]
         return (not there) if step.unset else (not step.on or bool(there) or len(row.update) == 1)
 
-    def _do(self, row: ResourceType, client: Any, step: Step | Hook, state: State, tags: bool = False) -> None:
+    def _do(self, row: ResourceType, client: Any, step: Step | Hook, state: State, tags: bool = False) -> Any:
         if isinstance(step, Hook):
-            step.act(client, state)
-            return
+            return step.act(client, state)
         parameters = self._params(step.sends, state, row, step.operation)
         if tags and row.tagging and row.tagging.at_create and state.get("tagsAll"):
             _put(parameters, row.tagging.at_create, _spell(state["tagsAll"], row.tagging.style))
         try:
-            self._call(row, client, step.operation, parameters)
+            return self._call(row, client, step.operation, parameters)
         except ClientError as error:
             if not _is(error, step.gone):
                 raise
+            return None
 
     def _call(self, row: ResourceType, client: Any, method: str, parameters: dict[str, Any]) -> Any:
         answer = getattr(client, method)(**parameters)
@@ -197,12 +202,15 @@ class Applier:
     ) -> dict[str, Any]:
         parameters: dict[str, Any] = {}
         for parameter, source in sends.items():
-            value = source(state) if callable(source) else state.get(source)
+            prop = source.prop if isinstance(source, Convert) else source
+            value = state.get(prop) if isinstance(prop, str) else prop(state)
             if value is None:
                 continue
-            if row and isinstance(source, str) and property_shape(row, source):
+            if isinstance(source, Convert):
+                value = source.to(value)
+            if row and isinstance(prop, str) and property_shape(row, prop):
                 shape = shape_at(operation(row.service, method).input_shape, parameter)
-                value, failures = bind(shape, value, source, row.renames)
+                value, failures = bind(shape, value, prop, row.renames)
                 if failures:
                     raise ValueError("; ".join(f"{failure.path} {failure.reason}" for failure in failures))
             _put(parameters, parameter, value)
@@ -335,15 +343,29 @@ def _as_property(row: ResourceType, read: Read, prop: str, path: str, answer: An
         shape = shape_at(shape, path) if path and not read.pick else property_shape(row, prop)
     except KeyError:
         shape = property_shape(row, prop)
-    if isinstance(value, dict) and prop in row.json:
-        return json.dumps(value)
-    if isinstance(value, str) and prop in row.json and value.startswith("%7B"):
-        return urllib.parse.unquote(value)
+    if prop in row.json and value:
+        return _document(value, template)
     if path == "" and isinstance(value, dict):
         value = {key: item for key, item in value.items() if key != "ResponseMetadata"}
     if isinstance(value, str) and prop == "etag":
         return value.strip('"')
+    convert = row.converts.get(prop)
+    if convert:
+        template = None if template is None else convert.to(template)
+        return None if value is None else convert.back(unbind(shape, value, template, row.renames))
     return unbind(shape, value, template, row.renames)
+
+
+def _document(value: Any, template: Any) -> Any:
+    """A JSON document as it was declared, where the service says the same in other white space."""
+    if isinstance(value, str):
+        value = urllib.parse.unquote(value) if value.startswith("%7B") else value
+    else:
+        value = json.dumps(value)
+    try:
+        return template if isinstance(template, str) and json.loads(template) == json.loads(value) else value
+    except ValueError:
+        return value
 
 
 def _put(parameters: dict[str, Any], path: str, value: Any) -> None:

@@ -12,7 +12,7 @@ from botocore.model import OperationModel
 
 from scaletozero.sandbox.providers.naming import auto_name, prefixed_name
 from scaletozero.sandbox.providers.shapes import Failure, Shape, bind, nearest
-from scaletozero.sandbox.providers.table import ResourceType, Step
+from scaletozero.sandbox.providers.table import Convert, ResourceType, Step
 from scaletozero.sandbox.providers.values import UNKNOWN, Asset, Secret, has_secret, has_unknown, plain
 
 DEFAULTED = "__defaults"
@@ -163,12 +163,28 @@ def _property_failures(row: ResourceType, prop: str, value: Any) -> list[Failure
         ok = known is UNKNOWN or isinstance(known, (expected, Asset))
         failures = [] if ok else [Failure(prop, f"must be a {expected.__name__}, got {known!r}")]
     elif shape is not None:
-        failures = bind(shape, known, prop, row.renames)[1]
+        failures = _bound_failures(row, prop, shape, known)
     else:
         failures = []
     if not has_secret(value):
         return failures
     return [Failure(failure.path, "is a secret that breaks a rule of the service") for failure in failures]
+
+
+def _bound_failures(row: ResourceType, prop: str, shape: Shape, value: Any) -> list[Failure]:
+    convert = row.converts.get(prop)
+    if convert is None:
+        return bind(shape, value, prop, row.renames)[1]
+    if value is UNKNOWN:
+        return []
+    try:
+        converted = convert.to(value)
+    except (TypeError, ValueError, AttributeError) as error:
+        return [Failure(prop, f"has the wrong form: {error}")]
+    found = bind(shape, converted, prop, row.renames)[1]
+    for sent, written in convert.paths:
+        found = [Failure(failure.path.replace(sent, written), failure.reason) for failure in found]
+    return found
 
 
 def _tag_failures(prop: str, tags: Any) -> Iterator[Failure]:
@@ -204,8 +220,9 @@ def _missing(row: ResourceType, inputs: Mapping[str, Any]) -> Iterator[Failure]:
         shape: Any = operation(row.service, first.operation).input_shape
         for member in shape.required_members if shape else ():
             source = first.sends.get(member)
-            if isinstance(source, str) and source in row.inputs:
-                needed[source] = None
+            prop = source.prop if isinstance(source, Convert) else source
+            if isinstance(prop, str) and prop in row.inputs:
+                needed[prop] = None
     for prop in needed:
         if prop not in inputs and prop not in row.defaults:
             yield Failure(prop, "is required")

@@ -67,7 +67,8 @@ def _identity(row: ResourceType) -> set[str]:
             seen.add(key)
             return ""
 
-    row.id(Spy())
+    if row.id:
+        row.id(Spy())
     return seen | {"region"}
 
 

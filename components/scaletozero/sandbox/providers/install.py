@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import shlex
@@ -10,23 +11,32 @@ from pathlib import Path
 
 import scaletozero
 
+PLUGINS = ("aws", "kubernetes")
+"""The packages that the sandbox has a provider for: the module beside this one of the same name."""
+
 
 def install_plugins(pulumi_home: Path) -> Path:
-    """Write the plugin for the installed `pulumi-aws` under `pulumi_home`; the folder that holds it.
+    """Write a plugin for each installed package of PLUGINS under `pulumi_home`; the folder that holds them.
 
     An unmodified engine whose PULUMI_HOME it is then starts this interpreter instead of downloading the real provider.
     """
-    version = importlib.metadata.version("pulumi-aws")
-    folder = pulumi_home / "plugins" / f"resource-aws-v{version}"
+    plugins = pulumi_home / "plugins"
+    for name in PLUGINS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            _install(plugins, name, importlib.metadata.version(f"pulumi-{name}"))
+    return plugins
+
+
+def _install(plugins: Path, name: str, version: str) -> None:
+    folder = plugins / f"resource-{name}-v{version}"
     folder.mkdir(parents=True, exist_ok=True)
     code = Path(scaletozero.__file__).parents[1]
-    program = folder / "pulumi-resource-aws"
-    draft = folder / f".pulumi-resource-aws.{os.getpid()}"
+    program = folder / f"pulumi-resource-{name}"
+    draft = folder / f".{program.name}.{os.getpid()}"
     draft.write_text(
         "#!/bin/sh\n"
         f'PYTHONPATH={shlex.quote(str(code))}"${{PYTHONPATH:+:$PYTHONPATH}}" \\\n'
-        f'exec {shlex.quote(sys.executable)} -u -m scaletozero.sandbox.providers.aws "$@"\n'
+        f'exec {shlex.quote(sys.executable)} -u -m scaletozero.sandbox.providers.{name} "$@"\n'
     )
     draft.chmod(0o755)
     draft.replace(program)
-    return folder

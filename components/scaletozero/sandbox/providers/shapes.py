@@ -203,13 +203,22 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
     The models are written for Java: `\p{L}` and its kin become the nearest Python classes.
     """
-    python = pattern
-    for java, here in _CLASSES.items():
-        python = python.replace(java, here)
+    python, inside, at = "", False, 0
+    while at < len(pattern):
+        java = next((java for java in _CLASSES if pattern.startswith(java, at)), pattern[at : at + 2])
+        if java in _CLASSES:
+            python += _CLASSES[java] if inside else f"[{_CLASSES[java]}]"
+            at += len(java)
+            continue
+        step = 2 if pattern[at] == "\\" else 1
+        inside = {"[": True, "]": False}.get(pattern[at], inside)
+        python += pattern[at : at + step]
+        at += step
     return re.compile(rf"\A(?:{python})\Z")
 
 
 _CLASSES = {
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010ffff",
     r"\p{L}": r"\w",
     r"\p{N}": r"\d",
     r"\p{Z}": r"\s",
@@ -245,7 +254,8 @@ def unbind(shape: Shape, value: Any, template: Any, renames: Renames) -> Any:
         parts = template or [None]
         return [unbind(shape.member, item, parts[min(i, len(parts) - 1)], renames) for i, item in enumerate(value)]
     if isinstance(template, str) and isinstance(value, int | float):
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        value = int(value) if isinstance(value, float) and value.is_integer() else value
+        return str(value).lower()
     return value
 
 

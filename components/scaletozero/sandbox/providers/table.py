@@ -11,8 +11,25 @@ from scaletozero.sandbox.providers.shapes import Failure
 State: TypeAlias = Mapping[str, Any]
 """A resource's properties, plain, with `@id`, `@region`, `@account` and `@partition` beside them."""
 
-Source: TypeAlias = str | Callable[[State], Any]
-"""Where an API parameter comes from: a property, or a function of the state. None is not sent."""
+
+@dataclass(frozen=True)
+class Convert:
+    """A property whose form differs from the API's in more than spelling.
+
+    Attributes:
+        to: the API's form, in the property's spelling, so that the service model can judge it.
+        back: the property, from what `to` gives.
+        paths: what to replace in the path of a failure, so that it names what the user wrote.
+    """
+
+    prop: str
+    to: Callable[[Any], Any]
+    back: Callable[[Any], Any]
+    paths: tuple[tuple[str, str], ...] = ()
+
+
+Source: TypeAlias = str | Convert | Callable[[State], Any]
+"""Where an API parameter comes from: a property as it is or converted, or a function of the state. None is not sent."""
 
 Rule: TypeAlias = Callable[[State], Iterable[Failure]]
 """A rule that AWS or the Terraform provider has and the service model has not. Values can be `UNKNOWN`."""
@@ -123,6 +140,7 @@ class ResourceType:
         create, update, delete: the calls, in order. A call of `update` is made when one of its `on` changed.
         reads: the calls that find the resource; the first one decides whether it exists.
         id: the resource's id, from its inputs alone, so that an interrupted create can be found again.
+        id_path: where the answer of the first call has the id, when the service makes it up.
         gone: error codes, or beginnings of messages, that mean that it is not there.
         replaces: properties whose change needs a new resource; `*` stands for all that no call of `update` applies.
         required: properties without which the provider refuses; beside those that the API requires.
@@ -140,7 +158,8 @@ class ResourceType:
     create: tuple[Step | Hook, ...]
     reads: tuple[Read, ...]
     delete: tuple[Step | Hook, ...]
-    id: Callable[[State], str]
+    id: Callable[[State], str] | None = None
+    id_path: str = ""
     update: tuple[Step | Hook, ...] = ()
     gone: tuple[str, ...] = ()
     naming: Naming | None = None
@@ -166,9 +185,17 @@ class ResourceType:
         for step in (*self.create, *self.update):
             if isinstance(step, Step):
                 for parameter, source in step.sends.items():
-                    if isinstance(source, str) and not source.startswith("@"):
-                        found.setdefault(source, (step.operation, parameter))
+                    prop = source.prop if isinstance(source, Convert) else source
+                    if isinstance(prop, str) and not prop.startswith("@"):
+                        found.setdefault(prop, (step.operation, parameter))
         return found
+
+    @property
+    def converts(self) -> dict[str, Convert]:
+        """The properties that are sent in another form."""
+        steps = [step for step in (*self.create, *self.update) if isinstance(step, Step)]
+        sources = [source for step in steps for source in step.sends.values()]
+        return {source.prop: source for source in sources if isinstance(source, Convert)}
 
     @property
     def inputs(self) -> frozenset[str]:

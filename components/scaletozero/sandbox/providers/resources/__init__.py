@@ -1,6 +1,19 @@
 """The resource table: every type that the sandbox's AWS knows, one row each."""
 
-from scaletozero.sandbox.providers.resources import iam, logs, s3, sagemaker
+from scaletozero.sandbox.providers.resources import (
+    alarms,
+    functions,
+    iam,
+    logs,
+    messaging,
+    registry,
+    s3,
+    sagemaker,
+    scaling,
+    schedules,
+)
 from scaletozero.sandbox.providers.table import ResourceType
 
-TABLE: dict[str, ResourceType] = {row.kind: row for rows in (s3, iam, sagemaker, logs) for row in rows.ROWS}
+_MODULES = (s3, iam, sagemaker, logs, scaling, alarms, messaging, schedules, registry, functions)
+
+TABLE: dict[str, ResourceType] = {row.kind: row for module in _MODULES for row in module.ROWS}

@@ -68,7 +68,7 @@ ROWS = (
             Step("disassociate_kms_key", {"logGroupName": "@id"}, on=("kmsKeyId",), unset=True),
         ),
         delete=(Step("delete_log_group", {"logGroupName": "@id"}),),
-        defaults={"skipDestroy": False},
+        defaults={"skipDestroy": False, "retentionInDays": 0},
         local={"skipDestroy": bool},
         computed=frozenset({"logGroupClass"}),
         outputs={"arn": "arn:{@partition}:logs:{@region}:{@account}:log-group:{name}"},

@@ -47,6 +47,12 @@ def _body(state: State) -> bytes:
     return str(state.get("content") or "").encode()
 
 
+def _from_address(id_: str) -> dict[str, str]:
+    """The import id `s3://bucket/key`; the id alone is the key."""
+    bucket, _, key = id_.removeprefix("s3://").partition("/")
+    return {"bucket": bucket, "key": key} if id_.startswith("s3://") and key else {}
+
+
 def _tag_query(state: State) -> str | None:
     return urllib.parse.urlencode(state["tagsAll"]) if state.get("tagsAll") else None
 
@@ -260,7 +266,7 @@ ROWS = (
         kind="aws:s3/bucketObjectv2:BucketObjectv2",
         service="s3",
         id=lambda s: s["key"],
-        from_id=lambda i: dict(zip(("bucket", "key"), i.removeprefix("s3://").split("/", 1), strict=False)),
+        from_id=_from_address,
         gone=(*_NO_BUCKET, "NoSuchKey"),
         create=(
             put := Step(

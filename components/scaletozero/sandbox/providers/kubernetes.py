@@ -1,0 +1,18 @@
+"""The sandbox's plugin `pulumi-resource-kubernetes`: `python -m scaletozero.sandbox.providers.kubernetes <engine>`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+
+
+def main() -> None:
+    from scaletozero.sandbox.providers.kube.server import KubernetesServicer
+    from scaletozero.sandbox.providers.protocol import Engine, serve
+
+    engine = Engine(next((argument for argument in sys.argv[1:] if not argument.startswith("-")), None))
+    serve(KubernetesServicer(importlib.metadata.version("pulumi-kubernetes"), engine))
+
+
+if __name__ == "__main__":
+    main()

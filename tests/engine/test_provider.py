@@ -1,0 +1,411 @@
+"""The unmodified engine applies programs to the embedded AWS through the sandbox's plugin."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pulumi
+import pulumi_aws as aws
+import pytest
+from pulumi import automation as auto
+from pulumi.automation.errors import CommandError
+
+from model_packaging.archive import write_archive
+from scaletozero.sandbox.aws.server import Servers
+from scaletozero.sandbox.engine import find_engine
+from scaletozero.sandbox.providers.install import install_plugins
+from scaletozero.sandbox.providers.pending import forget_pending
+
+REGION = "eu-central-1"
+IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/serve:1"
+CONTAINERS = Path(__file__).parents[1] / "unit" / "sandbox"
+
+
+def archive(folder: Path, **behaviour: Any) -> Path:
+    """An artifact for the container in fake_container.py."""
+    path, files = folder / f"{behaviour['version']}.tar.gz", folder / f"{behaviour['version']}.files"
+    files.mkdir(exist_ok=True)
+    (files / "behaviour.json").write_text(json.dumps(behaviour))
+    write_archive(files, path, level=0)
+    return path
+
+
+@dataclass
+class World:
+    """One embedded AWS and one stack; `settings` is what the program reads."""
+
+    folder: Path
+    servers: Servers
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def stack(self, program: Callable[[], Any], **config: str) -> auto.Stack:
+        home, work, backend = (self.folder / name for name in ("home", "work", "backend"))
+        for path in (work, backend):
+            path.mkdir(exist_ok=True)
+        install_plugins(home)
+        environment = {
+            "PULUMI_BACKEND_URL": f"file://{backend}",
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_HOME": str(home),
+            "AWS_ENDPOINT_URL": self.servers.aws_url,
+        }
+        options = auto.LocalWorkspaceOptions(
+            work_dir=str(work), pulumi_home=str(home), env_vars=environment, pulumi_command=find_engine()
+        )
+        stack = auto.create_or_select_stack("dev", "sandbox", program=program, opts=options)
+        for key, value in ({"aws:region": REGION} | config).items():
+            if value:
+                stack.set_config(key, auto.ConfigValue(value))
+        return stack
+
+    def client(self, service: str) -> Any:
+        url = self.servers.runtime_url if service == "sagemaker-runtime" else self.servers.aws_url
+        return boto3.client(
+            service, endpoint_url=url, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
+        )
+
+    def version(self) -> int:
+        answer = self.client("sagemaker-runtime").invoke_endpoint(
+            EndpointName="sentences", Body=b"{}", ContentType="application/json"
+        )
+        return json.load(answer["Body"])["version"]
+
+    def left(self) -> dict[str, list[Any]]:
+        """Everything in the embedded AWS."""
+        sagemaker = self.client("sagemaker")
+        return {
+            "buckets": self.client("s3").list_buckets()["Buckets"],
+            "models": sagemaker.list_models()["Models"],
+            "configs": sagemaker.list_endpoint_configs()["EndpointConfigs"],
+            "endpoints": sagemaker.list_endpoints()["Endpoints"],
+            "roles": self.client("iam").list_roles()["Roles"],
+            "log groups": self.client("logs").describe_log_groups()["logGroups"],
+        }
+
+    def nothing(self) -> dict[str, list[Any]]:
+        return {kind: [] for kind in self.left()}
+
+    def program(self) -> None:
+        """An endpoint with everything that it needs."""
+        settings = self.settings
+        bucket = aws.s3.Bucket("store", force_destroy=True, tags={"team": settings.get("team", "search")})
+        aws.s3.BucketVersioning("store", bucket=bucket.id, versioning_configuration={"status": "Enabled"})
+        blocks = {
+            f"{verb}_public_{what}": True for verb, what in (("block", "acls"), ("block", "policy"), ("ignore", "acls"))
+        }
+        aws.s3.BucketPublicAccessBlock("store", bucket=bucket.id, restrict_public_buckets=True, **blocks)
+        aws.s3.BucketPolicy("store", bucket=bucket.id, policy=bucket.arn.apply(tls_only))
+        path = archive(self.folder, version=settings.get("version", 1), **settings.get("behaviour", {}))
+        artifact = aws.s3.BucketObjectv2(
+            "artifact", bucket=bucket.id, key=path.name, source=pulumi.FileAsset(str(path)), source_hash=path.name
+        )
+        trust = statement(Action="sts:AssumeRole", Principal={"Service": "sagemaker.amazonaws.com"})
+        role = aws.iam.Role("serve", assume_role_policy=trust)
+        reads = bucket.arn.apply(lambda arn: statement(Action="s3:GetObject", Resource=f"{arn}/*"))
+        policy = aws.iam.RolePolicy("serve", role=role.name, policy=reads)
+        aws.cloudwatch.LogGroup("logs", retention_in_days=settings.get("retention", 14))
+        model = aws.sagemaker.Model(
+            "model",
+            execution_role_arn=role.arn,
+            primary_container={
+                "image": IMAGE,
+                "model_data_url": pulumi.Output.format("s3://{}/{}", artifact.bucket, artifact.key),
+                "environment": {"PYTHONPATH": str(CONTAINERS), "TOKEN": pulumi.Output.secret("swordfish")},
+            },
+            opts=pulumi.ResourceOptions(depends_on=[policy]),
+        )
+        serverless = {"max_concurrency": 4, "memory_size_in_mb": settings.get("memory", 1024)}
+        variant = {"variant_name": "main", "model_name": model.name, "serverless_config": serverless}
+        config = aws.sagemaker.EndpointConfiguration("config", production_variants=[variant])
+        endpoint = aws.sagemaker.Endpoint("endpoint", name="sentences", endpoint_config_name=config.name)
+        pulumi.export("arn", endpoint.arn)
+        pulumi.export("tags", bucket.tags_all)
+        pulumi.export("region", aws.get_region_output().region)
+        pulumi.export("account", aws.get_caller_identity_output().account_id)
+
+
+def statement(**parts: Any) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow"} | parts]})
+
+
+def tls_only(arn: str) -> str:
+    insecure = {"Bool": {"aws:SecureTransport": "false"}}
+    return statement(Effect="Deny", Principal="*", Action="s3:*", Resource=[arn, f"{arn}/*"], Condition=insecure)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    servers = Servers(tmp_path / "state", 0, 0, 30, program=("fake_container",))
+    boto3.client("s3")  # imported before the engine's own event loop is
+    yield World(tmp_path, servers)
+    servers.stop()
+    reset_moto()
+
+
+def reset_moto() -> None:
+    from moto.backends import get_backend
+    from moto.core.models import MockAWS  # noqa: F401
+
+    for service in ("s3", "sagemaker", "iam", "logs", "cloudwatch"):
+        for account in get_backend(service).values():
+            for backend in account.values():
+                backend.reset()
+
+
+def changes(result: Any) -> dict[str, int]:
+    """What a run did, less what stayed."""
+    summary = getattr(result, "change_summary", None) or result.summary.resource_changes or {}
+    return {str(getattr(kind, "value", kind)): count for kind, count in summary.items() if count and kind != "same"}
+
+
+def test_a_stacks_whole_life(world: World) -> None:
+    stack = world.stack(world.program, **{"aws:defaultTags": ""})
+    assert changes(stack.preview()) == {"create": 12}
+    assert world.left() == world.nothing()
+
+    up = stack.up()
+    assert changes(up) == {"create": 12}
+    assert up.outputs["arn"].value == f"arn:aws:sagemaker:{REGION}:123456789012:endpoint/sentences"
+    assert (up.outputs["region"].value, up.outputs["account"].value) == (REGION, "123456789012")
+    assert world.version() == 1
+
+    assert changes(stack.up()) == {}
+    assert changes(stack.refresh()) == {}
+    assert changes(stack.preview()) == {}
+
+    # drift: a log group and an object are gone, a bucket's tags and an endpoint's configuration are not as declared
+    group = world.left()["log groups"][0]["logGroupName"]
+    world.client("logs").delete_log_group(logGroupName=group)
+    bucket = world.left()["buckets"][0]["Name"]
+    world.client("s3").put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "team", "Value": "other"}]})
+    assert changes(stack.refresh()) == {"delete": 1, "update": 1}
+    assert changes(stack.up()) == {"create": 1, "update": 1}
+    assert changes(stack.refresh()) == {}
+    tags = world.client("s3").get_bucket_tagging(Bucket=bucket)["TagSet"]
+    assert tags == [{"Key": "team", "Value": "search"}]
+
+    # in place
+    world.settings |= {"retention": 30, "team": "ranking"}
+    assert changes(stack.up()) == {"update": 2}
+    assert world.left()["log groups"][0]["retentionInDays"] == 30
+
+    # a new model: everything new comes before anything old goes, and the endpoint stays the same one
+    world.settings |= {"version": 2}
+    events: list[tuple[str, str]] = []
+
+    def keep(event: auto.EngineEvent) -> None:
+        if event.resource_pre_event:
+            step = event.resource_pre_event.metadata
+            events.append((step.op.value, step.urn.split("::")[-1]))
+
+    assert changes(stack.up(on_event=keep)) == {"replace": 3, "update": 1}
+    order = [step for step in events if step[0] in ("create-replacement", "update", "delete-replaced")]
+    assert order.index(("create-replacement", "config")) < order.index(("update", "endpoint"))
+    assert order.index(("update", "endpoint")) < order.index(("delete-replaced", "config"))
+    assert world.version() == 2
+    assert len(world.left()["configs"]) == 1
+
+    assert changes(stack.destroy()) == {"delete": 12}
+    assert world.left() == world.nothing()
+
+
+def test_a_failed_move_leaves_the_old_model_serving_and_the_next_up_repairs(world: World) -> None:
+    stack = world.stack(world.program)
+    stack.up()
+    world.settings |= {"version": 2, "behaviour": {"broken": True}}
+    with pytest.raises(CommandError, match="the model does not load"):
+        stack.up()
+    assert world.version() == 1
+    world.settings |= {"version": 3, "behaviour": {}}
+    stack.up()
+    assert world.version() == 3
+    assert changes(stack.up()) == {}
+    stack.destroy()
+    assert world.left() == world.nothing()
+
+
+def test_an_endpoint_that_failed_while_created_is_made_again(world: World) -> None:
+    stack = world.stack(world.program)
+    world.settings |= {"behaviour": {"broken": True}}
+    with pytest.raises(CommandError, match="did not pass the ping health check"):
+        stack.up()
+    assert world.left()["endpoints"][0]["EndpointStatus"] == "Failed"
+    world.settings |= {"version": 2, "behaviour": {}}
+    stack.up()
+    assert world.version() == 2
+    assert changes(stack.up()) == {}
+    stack.destroy()
+    assert world.left() == world.nothing()
+
+
+def test_an_aws_that_was_lost_is_built_up_again(world: World) -> None:
+    stack = world.stack(world.program)
+    stack.up()
+    world.servers.stop()
+    reset_moto()
+    world.servers = Servers(world.folder / "state", 0, 0, 30, program=("fake_container",))
+    stack = world.stack(world.program)
+    assert changes(stack.refresh()) == {"delete": 11}
+    assert changes(stack.up()) == {"create": 11}
+    assert world.version() == 1
+
+
+def test_an_engine_killed_in_the_middle_of_a_create(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.settings |= {"behaviour": {"start_seconds": 8}}
+    stack = world.stack(world.program)
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            stack.up()
+        except CommandError as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while not world.left()["endpoints"] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for number in engines(world.folder):
+        os.kill(number, signal.SIGKILL)
+    thread.join()
+    assert failure
+    shutil.rmtree(world.folder / "backend" / ".pulumi" / "locks", ignore_errors=True)
+    state = stack.export_stack()
+    pending = [
+        (operation["resource"]["type"], operation["resource"].get("inputs", {}))
+        for operation in state.deployment.pop("pending_operations")
+        if operation["type"] == "creating"
+    ]
+    assert forget_pending(world.servers.aws_url, pending) == ["aws:sagemaker/endpoint:Endpoint sentences"]
+    stack.import_stack(state)
+    world.settings |= {"behaviour": {}, "version": 2}
+    stack.up()
+    assert world.version() == 2
+    stack.destroy()
+    assert world.left() == world.nothing()
+
+
+def engines(folder: Path) -> list[int]:
+    """The engine's processes that work for this test."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_bytes().split(b"\0")
+            environment = (path / "environ").read_bytes()
+        except OSError:
+            continue
+        if command[0].endswith(b"pulumi") and str(folder).encode() in environment:
+            found.append(int(path.name))
+    return found
+
+
+def test_a_secret_stays_one(world: World) -> None:
+    stack = world.stack(world.program)
+    stack.up()
+    stack.refresh()
+    states = [path.read_text() for path in (world.folder / "backend").rglob("*.json")]
+    assert any("aws:sagemaker/model:Model" in state for state in states)
+    assert not any("swordfish" in state for state in states)
+    (model,) = world.client("sagemaker").list_models()["Models"]
+    found = world.client("sagemaker").describe_model(ModelName=model["ModelName"])
+    assert found["PrimaryContainer"]["Environment"]["TOKEN"] == "swordfish"
+
+
+def wrong_sizes() -> None:
+    serverless = {"memory_size_in_mb": 1500, "max_concurrency": 500}
+    variant = {"variant_name": "main", "model_name": "m", "serverless_config": serverless}
+    aws.sagemaker.EndpointConfiguration("config", production_variants=[variant])
+
+
+def wrong_name() -> None:
+    aws.s3.Bucket("store", bucket="Not-A-Bucket")
+
+
+def unlisted() -> None:
+    aws.sqs.QueuePolicy("queue", queue_url="q", policy="{}")
+
+
+def long_name() -> None:
+    aws.sagemaker.Endpoint("e" * 60, endpoint_config_name="c")
+
+
+@pytest.mark.parametrize(
+    ("program", "findings"),
+    [
+        (
+            wrong_sizes,
+            [
+                "must be between 1 and 200, got 500",
+                "property productionVariants[0].serverlessConfig.maxConcurrency",
+                "must be one of 1024, 2048, 3072, 4096, 5120, 6144, got 1500",
+            ],
+        ),
+        (wrong_name, ["must be 3-63 lowercase letters", "property bucket"]),
+        (unlisted, ["aws:sqs/queuePolicy:QueuePolicy is not in the sandbox's table", "add a row"]),
+        (long_name, ["plus 7 random chars is longer than maximum length 63"]),
+    ],
+)
+def test_mistakes_are_found_in_the_preview_and_named(
+    world: World, program: Callable[[], None], findings: list[str]
+) -> None:
+    with pytest.raises(CommandError) as caught:
+        world.stack(program).preview()
+    for finding in findings:
+        assert finding in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+    assert world.left() == world.nothing()
+
+
+def test_a_region_is_never_guessed_and_a_resource_may_have_its_own(world: World) -> None:
+    def program() -> None:
+        aws.cloudwatch.LogGroup("here")
+        aws.cloudwatch.LogGroup("there", region="us-west-2")
+
+    with pytest.raises(CommandError, match="is required: set it on the resource or in the configuration `aws:region`"):
+        world.stack(program, **{"aws:region": ""}).preview()
+    stack = world.stack(program)
+    stack.up()
+    groups = world.left()["log groups"]
+    assert [group["logGroupName"][:5] for group in groups] == ["here-"]
+    stack.destroy()
+    assert world.left() == world.nothing()
+
+
+def test_default_tags_reach_every_resource(world: World) -> None:
+    def program() -> None:
+        provider = aws.Provider("tagged", region=REGION, default_tags={"tags": {"owner": "me", "team": "none"}})
+        opts = pulumi.ResourceOptions(provider=provider)
+        bucket = aws.s3.Bucket("store", tags={"team": "search"}, opts=opts)
+        pulumi.export("tags", bucket.tags_all)
+
+    stack = world.stack(program)
+    assert stack.up().outputs["tags"].value == {"owner": "me", "team": "search"}
+    assert changes(stack.up()) == {}
+    assert changes(stack.refresh()) == {}
+
+
+def test_what_is_there_can_be_imported(world: World) -> None:
+    world.client("logs").create_log_group(logGroupName="/there/already")
+
+    def program() -> None:
+        aws.cloudwatch.LogGroup("group", name="/there/already", opts=pulumi.ResourceOptions(import_="/there/already"))
+
+    stack = world.stack(program)
+    stack.up()
+    assert changes(stack.up()) == {}
+
+
+def test_the_plugin_never_starts_against_a_real_account(world: World) -> None:
+    world.servers.aws_url = "https://sagemaker.eu-central-1.amazonaws.com"
+    with pytest.raises(CommandError, match="talks to the embedded AWS only"):
+        world.stack(world.program).preview()
