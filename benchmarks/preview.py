@@ -96,15 +96,7 @@ def _bucket_by_hand(opts: pulumi.ResourceOptions) -> aws.s3.Bucket:
         ],
         opts=opts,
     )
-    tls = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    policy = bucket.arn.apply(
-        lambda arn: json.dumps({"Version": "2012-10-17", "Statement": [{**tls, "Resource": arn}]})
-    )
+    policy = bucket.arn.apply(tls_only_policy)
     aws.s3.BucketPolicy("policy", region=REGION, bucket=name, policy=policy, opts=opts)
     return bucket
 
