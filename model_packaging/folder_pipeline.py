@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shutil
@@ -10,14 +9,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from model_packaging import compressed_tensors, export, hf_folder, licence, oci, sbom
+from model_packaging import compressed_tensors, export, hf_folder, hf_source, licence, oci, sbom
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.folder_manifest import (
     BILL,
     MANIFEST,
     MODEL,
     OCI,
-    Export,
     FileEntry,
     FolderArtifact,
     FolderManifest,
@@ -120,14 +118,9 @@ def _inspect(spec: FolderSpec) -> tuple[FolderSource, int, licence.Licence]:
         return FolderSource(name=spec.module.module, sha256=digest, size=0, revision=spec.revision), 0, decided
     if spec.source is None:
         raise refuse("source", "must be given", "neither source nor module")
-    folder = hf_folder.read(spec.source)
-    paths = {name: shard.path for name, shard in folder.shards.items()}
-    paths |= {name: hf_folder.inside(spec.source, name) for name in folder.carried}
     decided = licence.decide(licence.find(spec.source), spec.licence, spec.denied)
-    sums = {name: _sha256(path) for name, path in paths.items()}
-    size = sum(path.stat().st_size for path in paths.values())
-    source = FolderSource(name=spec.source.name, sha256=digest_of(sums), size=size, revision=spec.revision)
-    return source, folder.parameters, decided
+    source, parameters = hf_source.describe(spec.source, spec.revision)
+    return source, parameters, decided
 
 
 def _already(out: Path, key: str) -> FolderArtifact | None:
@@ -155,15 +148,7 @@ def _build(spec: FolderSpec, folder: Path) -> None:
         )
         evidence = {"quantization": found.model_dump(mode="json")}
     else:
-        exported = _exported(spec, folder / MODEL)
-        found = Export(
-            opset=export.OPSET,
-            outputs=exported.outputs,
-            max_length=exported.max_length,
-            parity=exported.parity,
-            cases=tuple(dict(case) for case in exported.cases),
-            versions=dict(exported.versions),
-        )
+        found = hf_source.entry(_exported(spec, folder / MODEL))
         evidence = {"export": found.model_dump(mode="json")}
     evidence["files"] = [entry.model_dump(mode="json") for entry in entries(folder / MODEL)]
     (folder / "evidence.json").write_text(json.dumps(evidence), encoding="utf-8")
@@ -221,8 +206,3 @@ def _write(path: Path, text: str) -> None:
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
