@@ -1,8 +1,18 @@
-"""What a plan has to know of a packaged model."""
+"""What a plan has to know of a packaged model, read from its manifest and its own configuration."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model_packaging.artifact import open_artifact
+from model_packaging.findings import refuse
+from model_packaging.folder_manifest import MANIFEST, FolderArtifact, open_folder
+from model_packaging.manifest import SCHEMA as ARCHIVE_SCHEMA
+from model_packaging.publish import prefix
 
 TARGET = "gpu-vllm"
 """The packaging target whose artifacts vLLM serves."""
@@ -32,7 +42,7 @@ class Model:
     @property
     def prefix(self) -> str:
         """The prefix in the bucket below which its files lie."""
-        return f"models/{self.name}/{self.digest}"
+        return prefix(self.name, self.digest)
 
     def gpu_memory_mib(self, max_length: int | None = None) -> int:
         """GPU memory that it needs, in MiB: the weights, the cache of one request, and a tenth for activations.
@@ -42,3 +52,61 @@ class Model:
         length = max_length or self.max_length
         cache = self.kv_bytes_per_token * length if self.kv_bytes_per_token and length else self.weights_bytes // 5
         return -(-(self.weights_bytes + cache) * 11 // 10 // 2**20)
+
+
+def read_model(path: Path) -> tuple[Model, dict[str, Path]]:
+    """The model of an artifact's folder, and its files by their path below the prefix, checked to the last byte.
+
+    Raises:
+        FindingsError: nothing there, no manifest, or anything that differs from what it says.
+    """
+    if not (path / MANIFEST).is_file():
+        at = str(path)
+        raise refuse(at, "the artifact must exist", "no manifest there", "", "run `scaletozero package` first")
+    if _is_archive(path / MANIFEST):
+        archive = open_artifact(path)
+        manifest = archive.manifest
+        size = manifest.archive.unpacked_size
+        return Model(manifest.name, archive.digest, manifest.target, size), {archive.archive.name: archive.archive}
+    artifact = open_folder(path)
+    files = {entry.path: artifact.folder / entry.path for entry in artifact.manifest.files}
+    return model_of(artifact), files
+
+
+def _is_archive(manifest: Path) -> bool:
+    try:
+        return json.loads(manifest.read_text(encoding="utf-8")).get("schema") == ARCHIVE_SCHEMA
+    except (ValueError, AttributeError):
+        return False  # what is wrong with it is the folder's to say
+
+
+def model_of(artifact: FolderArtifact) -> Model:
+    """The model of a folder artifact."""
+    manifest, config = artifact.manifest, artifact.folder / "config.json"
+    weights = sum(
+        entry.size for entry in manifest.files if entry.path.endswith((".safetensors", ".onnx", ".onnx.data"))
+    )
+    scheme = manifest.quantization
+    described = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    return Model(
+        name=manifest.name,
+        digest=artifact.digest,
+        target=manifest.target,
+        weights_bytes=weights or manifest.size,
+        capability=round(scheme.compute_capability * 10) if scheme else 75,
+        max_length=described.get("max_position_embeddings"),
+        kv_bytes_per_token=kv_bytes_per_token(described),
+    )
+
+
+def kv_bytes_per_token(config: Mapping[str, Any]) -> int | None:
+    """Bytes of the attention cache for one token, at 16 bits: a key and a value for each head of each layer.
+
+    Args:
+        config: a model's config.json. None where it does not say how many heads and layers there are.
+    """
+    layers, heads = config.get("num_hidden_layers"), config.get("num_attention_heads")
+    if not layers or not heads:
+        return None
+    width = config.get("head_dim") or config.get("hidden_size", 0) // heads
+    return 2 * layers * (config.get("num_key_value_heads") or heads) * width * 2 or None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_packaging.findings import Finding, FindingsError
@@ -105,6 +106,11 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) ->
         notes=tuple(_notes(settings, derived, warm)),
         findings=tuple(findings),
     )
+
+
+def below(name: str, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, with their paths below a component's name."""
+    return [replace(found, path=f"{name}.{found.path}") for found in findings]
 
 
 class _Named(Settings):

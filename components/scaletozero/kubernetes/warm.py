@@ -28,6 +28,7 @@ class WarmPlan:
 
     Attributes:
         name: of its objects.
+        settings: what it was planned from.
         backend: by which means, and why.
         objects: in the order in which they are to be made; empty where the pool of nodes does it itself.
         usd_per_hour: what the nodes cost on demand while they wait; None without a price.
@@ -35,6 +36,7 @@ class WarmPlan:
     """
 
     name: str
+    settings: GpuWarmPoolSettings
     backend: Backend
     objects: tuple[Manifest, ...]
     usd_per_hour: float | None
@@ -63,7 +65,7 @@ def plan_warm_pool(name: str, settings: GpuWarmPoolSettings) -> WarmPlan:
         if scheduled:
             objects.append(_clock(name, settings))
     running = 0 if backend.kind == "managed" else settings.replicas
-    return WarmPlan(name, backend, tuple(objects), price.usd * running if price else None, tuple(findings))
+    return WarmPlan(name, settings, backend, tuple(objects), price.usd * running if price else None, tuple(findings))
 
 
 def capacity_buffer(name: str, settings: GpuWarmPoolSettings) -> Manifest:

@@ -145,12 +145,10 @@ class WarmNodes(Settings):
     Attributes:
         nodes: how many.
         state: `stopped` costs their volumes only, and no promise that there is capacity to start them.
-        reuse: whether nodes go back there when they are not needed.
     """
 
     nodes: Count
     state: Literal["stopped", "running"] = "stopped"
-    reuse: bool = False
 
 
 class GpuNodeGroupSettings(Settings):

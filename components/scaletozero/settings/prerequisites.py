@@ -12,6 +12,8 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text
 from scaletozero.settings.cluster import Cluster, Count, DnsLabel, Version, not_empty, numbers
 
+Repository = Annotated[Text, Field(pattern=r"^(https|oci)://\S+$")]
+
 
 class Chart(Settings):
     """A Helm chart, pinned.
@@ -24,13 +26,31 @@ class Chart(Settings):
     """
 
     version: Version
-    repository: Annotated[Text, Field(pattern=r"^(https|oci)://\S+$")]
+    repository: Repository
     values: dict[str, Any] = Field(default_factory=dict)
     install: bool = True
 
 
-_KEDACORE = "https://kedacore.github.io/charts"
-_NVIDIA = "https://nvidia.github.io/k8s-device-plugin"
+class KedaChart(Chart):
+    """KEDA."""
+
+    version: Version = "2.20.2"
+    repository: Repository = "https://kedacore.github.io/charts"
+
+
+class HttpAddonChart(Chart):
+    """KEDA's HTTP add-on."""
+
+    version: Version = "0.15.0"
+    repository: Repository = "https://kedacore.github.io/charts"
+
+
+class DevicePluginChart(Chart):
+    """NVIDIA's device plugin."""
+
+    version: Version = "0.19.3"
+    repository: Repository = "https://nvidia.github.io/k8s-device-plugin"
+    install: bool = False
 
 
 class Namespace(Settings):
@@ -52,9 +72,9 @@ class PrerequisitesSettings(Settings):
 
     cluster: Cluster
     namespaces: Annotated[tuple[Namespace, ...], AfterValidator(not_empty)]
-    keda: Chart = Chart(version="2.20.2", repository=_KEDACORE)
-    http_addon: Chart = Chart(version="0.15.0", repository=_KEDACORE)
-    device_plugin: Chart = Chart(version="0.19.3", repository=_NVIDIA, install=False)
+    keda: KedaChart = KedaChart()
+    http_addon: HttpAddonChart = HttpAddonChart()
+    device_plugin: DevicePluginChart = DevicePluginChart()
 
     def conflicts(self) -> Iterable[Finding]:
         for found in self.cluster.conflicts():

@@ -163,7 +163,7 @@ def test_prerequisites_are_a_namespace_that_refuses_unsafe_pods_a_quota_and_no_t
 
 
 def test_a_device_plugin_is_installed_where_it_is_asked_for_on_gpu_nodes_only() -> None:
-    chart = {"version": "0.19.3", "repository": "oci://mirror.example.com/charts"}
+    chart = {"install": True, "repository": "oci://mirror.example.com/charts"}
     declared = {
         "cluster": cluster(nodes="managed"),
         "namespaces": [{"name": "models", "gpu_quota": 8}],

@@ -1,0 +1,99 @@
+"""An endpoint on Kubernetes GPUs: no pod and no node while nobody asks, and no request lost when somebody does."""
+
+from pathlib import Path
+
+import pulumi
+
+from model_packaging.findings import FindingsError
+from scaletozero.component import Component, validated
+from scaletozero.endpoints.gpu_args import GpuEndpointArgs
+from scaletozero.endpoints.gpu_parts import GpuModelAccess, GpuMonitoring, GpuScaling
+from scaletozero.kubernetes.model import read_model
+from scaletozero.kubernetes.objects import BUCKET
+from scaletozero.kubernetes.plan import below, plan_gpu_endpoint
+from scaletozero.kubernetes.table import text
+from scaletozero.kubernetes_objects import declare, need_cluster
+from scaletozero.settings.gpu import GpuEndpointSettings
+from scaletozero.warmth.gpu_warm_pool import GpuWarmPool
+
+SCALING = ("InterceptorRoute", "TriggerAuthentication", "ScaledObject")
+MONITORING = ("PodMonitor", "PrometheusRule")
+
+
+class GpuEndpoint(Component):
+    """A model on GPUs of a Kubernetes cluster, which sleeps at zero and holds the requests that wake it.
+
+    KEDA owns the replicas and Karpenter or EKS Auto Mode the nodes; this declares what they act on, and refuses
+    beforehand whatever of it could not work. The options have to name a Kubernetes provider.
+
+    Raises:
+        FindingsError: when an argument breaks a rule, the artifact is not whole, or model, cluster and deadlines do
+            not fit each other, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:GpuEndpoint"
+
+    endpoint_name: pulumi.Output[str]
+    """The name of its objects in the cluster."""
+    host: pulumi.Output[str]
+    """The host name under which the interceptor knows it."""
+    artifact_digest: pulumi.Output[str]
+    """The sha256 of the model that is served, in hex."""
+    cold_start_seconds: pulumi.Output[int]
+    """From the first request to the first answer, with nothing warm."""
+    usd_per_hour: pulumi.Output[float]
+    """What it can cost at most, all replicas and the buffer on demand."""
+
+    def __init__(self, name: str, args: GpuEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, wired = validated(GpuEndpointSettings, args, name=name, wired=["bucket"])
+        model, files = read_model(Path(settings.artifact))
+        plan = plan_gpu_endpoint(name, settings, model)
+        if plan.findings:
+            raise FindingsError(below(name, plan.findings))
+        region = settings.cluster.region
+        super().__init__(name, opts, region=region, tags={"endpoint": name, **settings.tags})
+        need_cluster(self)
+        pulumi.log.info(text(plan, settings), resource=self)
+
+        needed: list[pulumi.Resource] = []
+        filled = {}
+        if settings.bucket is not None:
+            filled[BUCKET] = wired["bucket"]
+            access = GpuModelAccess(f"{name}-model", plan, settings, model, files, wired["bucket"], opts=self.options())
+            needed.append(access)
+        seconds = f"{plan.derived.deadlines.deploy}s"
+        workload = declare(
+            self,
+            [each for each in plan.objects if each["kind"] not in (*SCALING, *MONITORING)],
+            primary="Deployment",
+            filled=filled,
+            depends_on=needed,
+            more={
+                "Deployment": pulumi.ResourceOptions(
+                    # From the first moment on the replicas are KEDA's.
+                    ignore_changes=["spec.replicas"],
+                    custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+                )
+            },
+        )
+        after = self.options(depends_on=workload)
+        GpuScaling(f"{name}-scaling", [each for each in plan.objects if each["kind"] in SCALING], region, after)
+        if monitors := [each for each in plan.objects if each["kind"] in MONITORING]:
+            GpuMonitoring(f"{name}-monitoring", monitors, region, self.options())
+        if plan.warm and plan.warm.objects:
+            GpuWarmPool(plan.warm.name, plan.warm.settings.model_dump(), after)  # pyright: ignore[reportArgumentType]
+
+        self.endpoint_name = pulumi.Output.from_input(name)
+        self.host = pulumi.Output.from_input(f"{name}.{settings.namespace}")
+        self.artifact_digest = pulumi.Output.from_input(model.digest)
+        self.cold_start_seconds = pulumi.Output.from_input(plan.derived.cold.total())
+        self.usd_per_hour = pulumi.Output.from_input(plan.derived.usd_per_hour or 0.0)
+        self.register_outputs(
+            {
+                "endpoint_name": self.endpoint_name,
+                "host": self.host,
+                "artifact_digest": self.artifact_digest,
+                "cold_start_seconds": self.cold_start_seconds,
+                "usd_per_hour": self.usd_per_hour,
+            }
+        )

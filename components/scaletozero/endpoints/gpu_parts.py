@@ -1,0 +1,103 @@
+"""The parts of an endpoint on Kubernetes GPUs that are components of their own."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+
+from scaletozero.component import Component
+from scaletozero.kubernetes.identity import role_policy
+from scaletozero.kubernetes.model import Model
+from scaletozero.kubernetes.objects import Manifest
+from scaletozero.kubernetes.plan import GpuPlan
+from scaletozero.kubernetes_objects import declare
+from scaletozero.settings.gpu import GpuEndpointSettings
+
+
+class GpuModelAccess(Component):
+    """A model's files under its own digest, and a role that reads them and nothing else, for one service account."""
+
+    type_name = "scaletozero:index:GpuModelAccess"
+
+    role_arn: pulumi.Output[str]
+    """The role."""
+
+    def __init__(
+        self,
+        name: str,
+        plan: GpuPlan,
+        settings: GpuEndpointSettings,
+        model: Model,
+        files: Mapping[str, Path],
+        bucket: pulumi.Output[str],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        region = settings.cluster.region
+        super().__init__(name, opts, region=region, tags={"endpoint": plan.name, **settings.tags})
+        for path, file in files.items():
+            aws.s3.BucketObjectv2(
+                self.child(path),
+                region=region,
+                bucket=bucket,
+                key=f"{model.prefix}/{path}",
+                source=pulumi.FileAsset(str(file)),
+                checksum_algorithm="SHA256",
+                tags=self._own_tags,
+                # An object takes ten tags; a provider's default ones could be more than are left.
+                override_provider={"default_tags": {"tags": {}}},
+                opts=self.options(),
+            )
+        role = aws.iam.Role(
+            self.child("role", limit=64),
+            description=f"What the pods of {plan.namespace}/{plan.name} may do",
+            assume_role_policy=json.dumps(plan.trust),
+            tags=self._tags,
+            opts=self.options(),
+        )
+        permissions = aws.iam.RolePolicy(
+            self.child("permissions", limit=128),
+            role=role.name,
+            policy=bucket.apply(lambda known: json.dumps(role_policy(known, model, region))),
+            opts=self.options(),
+        )
+        aws.eks.PodIdentityAssociation(
+            self.child("identity"),
+            region=region,
+            cluster_name=settings.cluster.name,
+            namespace=plan.namespace,
+            service_account=plan.name,
+            role_arn=role.arn,
+            tags=self._tags,
+            # A pod that gets the role before it may read anything fails to load.
+            opts=self.options(depends_on=[permissions]),
+        )
+        self.role_arn = role.arn
+        self.register_outputs({"role_arn": self.role_arn})
+
+
+class GpuScaling(Component):
+    """What wakes an endpoint, holds its requests and puts it to sleep."""
+
+    type_name = "scaletozero:index:GpuScaling"
+
+    def __init__(
+        self, name: str, objects: Sequence[Manifest], region: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts, region=region, tags={})
+        declare(self, objects, primary="ScaledObject")
+        self.register_outputs({})
+
+
+class GpuMonitoring(Component):
+    """What is measured of an endpoint, and what somebody is told."""
+
+    type_name = "scaletozero:index:GpuMonitoring"
+
+    def __init__(
+        self, name: str, objects: Sequence[Manifest], region: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts, region=region, tags={})
+        declare(self, objects, primary="PodMonitor")
+        self.register_outputs({})

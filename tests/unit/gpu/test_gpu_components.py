@@ -1,0 +1,394 @@
+"""Exactly what the components on Kubernetes declare, as an update and as a preview."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pytest
+from gpu_declarations import WINDOWS, cluster, endpoint, plan
+
+from model_packaging.findings import FindingsError
+from model_packaging.folder_manifest import FolderManifest, digest_of, entries
+from scaletozero.cluster_prerequisites import ClusterPrerequisites
+from scaletozero.endpoints.gpu import GpuEndpoint
+from scaletozero.endpoints.gpu_args import ColdAction, Engine, TriggerKind
+from scaletozero.kubernetes.model import Model, kv_bytes_per_token, read_model
+from scaletozero.warmth.gpu_args import NodeProvider, TaintEffect, WarmBackend
+from scaletozero.warmth.gpu_node_pool import CapacityType, GpuNodeGroup, GpuNodePool, PoolProvider, WarmState
+from scaletozero.warmth.gpu_warm_pool import GpuWarmPool
+
+CONFIG = {
+    "num_hidden_layers": 28,
+    "num_attention_heads": 28,
+    "num_key_value_heads": 4,
+    "hidden_size": 3584,
+    "max_position_embeddings": 32768,
+}
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    """A checkpoint that is whole, with no model that could answer in it."""
+    folder = tmp_path / "artifact" / "model"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "model.safetensors").write_bytes(b"w" * 1000)
+    files = entries(folder)
+    zero = "0" * 64
+    manifest = {
+        "schema": "scaletozero.folder-manifest/1",
+        "name": "qwen",
+        "key": zero,
+        "target": "gpu-vllm",
+        "task": None,
+        "source": {"name": "qwen", "sha256": zero, "size": 1, "revision": None},
+        "licence": {"expression": "Apache-2.0", "file": "given"},
+        "parameters": 1000,
+        "sha256": digest_of({each.path: each.sha256 for each in files}),
+        "size": sum(each.size for each in files),
+        "files": [each.model_dump() for each in files],
+        "quantization": {
+            "scheme": "FP8_DYNAMIC",
+            "format_version": "0.11",
+            "layers": 1,
+            "ignored": [],
+            "size_ratio": 0.5,
+            "mean_error": 0.02,
+            "worst_error": 0.03,
+            "compute_capability": 8.9,
+        },
+        "versions": {},
+    }
+    (folder.parent / "manifest.json").write_text(FolderManifest.model_validate(manifest).to_json())
+    return folder.parent
+
+
+def on_cluster() -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(providers=[kubernetes.Provider("k8s", kubeconfig="{}")])
+
+
+def declared(done: Any) -> list[str]:
+    return sorted(f"{each.typ} {each.name}" for each in done.registered if each.typ.startswith(("aws:", "kubernetes:")))
+
+
+def args(artifact: Path, **changes: Any) -> Any:
+    return endpoint(artifact=str(artifact), **changes)
+
+
+def test_an_endpoint_is_these_resources_and_no_other(run, artifact: Path) -> None:
+    done = run(lambda: GpuEndpoint("llm", args(artifact), on_cluster()).host)
+    assert declared(done) == [
+        "aws:eks/podIdentityAssociation:PodIdentityAssociation llm-model-identity",
+        "aws:iam/role:Role llm-model-role",
+        "aws:iam/rolePolicy:RolePolicy llm-model-permissions",
+        "aws:s3/bucketObjectv2:BucketObjectv2 llm-model-config.json",
+        "aws:s3/bucketObjectv2:BucketObjectv2 llm-model-model.safetensors",
+        "kubernetes:apps/v1:Deployment llm",
+        "kubernetes:core/v1:Service llm-service",
+        "kubernetes:core/v1:ServiceAccount llm-service-account",
+        "kubernetes:http.keda.sh/v1beta1:InterceptorRoute llm-scaling-interceptor-route",
+        "kubernetes:keda.sh/v1alpha1:ScaledObject llm-scaling",
+        "kubernetes:monitoring.coreos.com/v1:PodMonitor llm-monitoring",
+        "kubernetes:monitoring.coreos.com/v1:PrometheusRule llm-monitoring-prometheus-rule",
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy llm-network-policy",
+        "kubernetes:policy/v1:PodDisruptionBudget llm-pod-disruption-budget",
+    ]
+    association = done.one(":PodIdentityAssociation")
+    assert (association["clusterName"], association["namespace"], association["serviceAccount"]) == (
+        "prod",
+        "models",
+        "llm",
+    )
+    digest = read_model(artifact)[0].digest
+    assert {each.inputs["key"] for each in done.of(":BucketObjectv2")} == {
+        f"models/qwen/{digest}/{name}" for name in ("config.json", "model.safetensors")
+    }
+    assert all(each.inputs["region"] == "eu-central-1" for each in done.registered if each.typ.startswith("aws:s3"))
+    read, _ = json.loads(done.one(":RolePolicy")["policy"])["Statement"]
+    assert read["Resource"] == f"arn:aws:s3:::acme-models/models/qwen/{digest}/*"
+
+
+def test_objects_are_declared_as_they_were_planned(run, artifact: Path) -> None:
+    model, _ = read_model(artifact)
+    done = run(lambda: GpuEndpoint("llm", args(artifact), on_cluster()).host)
+    for planned in plan("llm", model, artifact=str(artifact)).objects:
+        assert done.one(f":{planned['kind']}") == planned
+
+
+def test_a_bucket_of_another_resource_reaches_the_pods(run, artifact: Path) -> None:
+    def program() -> Any:
+        bucket = pulumi.Output.from_input("made-later")
+        return GpuEndpoint("llm", args(artifact, bucket=None) | {"bucket": bucket}, on_cluster()).host
+
+    done = run(program)
+    container = done.one(":Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"][0].startswith("s3://made-later/models/qwen/")
+
+
+def test_enums_are_taken_as_the_words_they_stand_for(run, artifact: Path) -> None:
+    given = args(artifact)
+    given["serving"] = {"engine": Engine.VLLM, "port": 8000.0}
+    given["scaling"] = {"triggers": [{"kind": TriggerKind.HTTP, "concurrency": 4.0}], "max": 2.0, "buffer": 1.0}
+    given["scaling"]["buffer_by"] = WarmBackend.AUTO
+    given["on_cold"] = {"action": ColdAction.REJECT}
+    given["cluster"]["nodes"] = NodeProvider.KARPENTER
+    given["cluster"]["pools"][0]["taints"] = [{"key": "nvidia.com/gpu", "effect": TaintEffect.NO_SCHEDULE}]
+    done = run(lambda: GpuEndpoint("llm", given, on_cluster()).host)
+    assert done.one(":ScaledObject")["spec"]["maxReplicaCount"] == 2
+    assert done.one(":CapacityBuffer")["spec"]["replicas"] == 1
+
+
+def test_a_buffer_is_a_warm_pool_of_the_endpoint_s_own(run, artifact: Path) -> None:
+    given = args(artifact, scaling__buffer=1, cluster__feature_gates=[])
+    done = run(lambda: GpuEndpoint("llm", given, on_cluster()).host)
+    names = [each for each in declared(done) if "llm-warm" in each]
+    assert names == [
+        "kubernetes:apps/v1:Deployment llm-warm",
+        "kubernetes:scheduling.k8s.io/v1:PriorityClass llm-warm-priority-class",
+    ]
+
+
+def test_every_finding_stands_below_the_component_s_name(run, artifact: Path) -> None:
+    given = args(artifact, scaling__idle_seconds=1, cluster__keda=None)
+    with pytest.raises(FindingsError) as error:
+        run(lambda: GpuEndpoint("llm", given, on_cluster()).host)
+    assert [each.path for each in error.value.findings] == ["llm.cluster.keda", "llm.scaling.idle_seconds"]
+
+
+def test_a_component_without_a_cluster_is_refused(run, artifact: Path) -> None:
+    with pytest.raises(FindingsError, match="must have a Kubernetes provider"):
+        run(lambda: GpuEndpoint("llm", args(artifact)).host)
+
+
+def test_an_artifact_that_is_not_there(run, tmp_path: Path) -> None:
+    with pytest.raises(FindingsError, match="the artifact must exist"):
+        run(lambda: GpuEndpoint("llm", args(tmp_path / "none"), on_cluster()).host)
+
+
+def test_an_artifact_that_was_changed(run, artifact: Path) -> None:
+    (artifact / "model" / "model.safetensors").write_bytes(b"x" * 1000)
+    with pytest.raises(FindingsError, match=r"model\.safetensors.*other bytes"):
+        run(lambda: GpuEndpoint("llm", args(artifact), on_cluster()).host)
+
+
+def test_an_artifact_for_the_cpu_is_told_where_it_belongs(run, make_artifact) -> None:
+    packaged = make_artifact()
+    with pytest.raises(FindingsError) as error:
+        run(lambda: GpuEndpoint("llm", args(packaged.path), on_cluster()).host)
+    (found,) = error.value.findings
+    assert (found.path, found.got) == ("llm.artifact", "cpu-serverless")
+
+
+def test_a_manifest_that_is_none(run, artifact: Path) -> None:
+    (artifact / "manifest.json").write_text("[]")
+    with pytest.raises(FindingsError):
+        run(lambda: GpuEndpoint("llm", args(artifact), on_cluster()).host)
+
+
+def test_what_a_plan_knows_of_a_model(artifact: Path) -> None:
+    model, files = read_model(artifact)
+    assert (model.name, model.weights_bytes, model.capability, model.max_length) == ("qwen", 1000, 89, 32768)
+    assert set(files) == {"config.json", "model.safetensors"}
+    assert all(hashlib.sha256(each.read_bytes()) for each in files.values())
+
+
+@pytest.mark.parametrize(
+    "config, expected",
+    [
+        (CONFIG, 2 * 28 * 4 * 128 * 2),
+        ({"num_hidden_layers": 12, "num_attention_heads": 12, "hidden_size": 768}, 2 * 12 * 12 * 64 * 2),
+        (
+            {"num_hidden_layers": 2, "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 256},
+            2 * 2 * 2 * 256 * 2,
+        ),
+        ({}, None),
+        ({"num_hidden_layers": 2, "num_attention_heads": 8}, None),
+    ],
+)
+def test_the_attention_cache_of_a_token(config: dict[str, int], expected: int | None) -> None:
+    assert kv_bytes_per_token(config) == expected
+
+
+def test_memory_is_weights_cache_and_a_tenth() -> None:
+    model = Model("m", "a" * 64, "gpu-vllm", 10 * 2**20, kv_bytes_per_token=1024, max_length=10 * 1024)
+    assert model.gpu_memory_mib() == 22
+    assert model.gpu_memory_mib(20 * 1024) == 33
+
+
+def pool(**changes: Any) -> Any:
+    return {
+        "cluster": "prod",
+        "region": "eu-central-1",
+        "types": ["g6.xlarge"],
+        "max_gpus": 4,
+        "nodes": {"role": "gpu-nodes"},
+        **changes,
+    }
+
+
+def test_a_pool_is_a_node_class_and_a_node_pool(run) -> None:
+    given = pool(nodes={"role": pulumi.Output.from_input("made-later")}, capacity=[CapacityType.SPOT])
+    done = run(lambda: GpuNodePool("gpu", given, on_cluster()).usd_per_hour)
+    assert declared(done) == [
+        "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass gpu-ec2-node-class",
+        "kubernetes:karpenter.sh/v1:NodePool gpu",
+    ]
+    assert done.one(":EC2NodeClass")["spec"]["role"] == "made-later"
+
+
+def test_a_pool_of_auto_mode(run) -> None:
+    done = run(lambda: GpuNodePool("gpu", pool(provider=PoolProvider.AUTO_MODE), on_cluster()).usd_per_hour)
+    assert done.one(":NodeClass")["spec"]["role"] == "gpu-nodes"
+
+
+@pytest.mark.parametrize(
+    "changes, path",
+    [
+        ({"types": ["p5.4xlarge"]}, "gpu.types.0"),
+        ({"types": ["g6e.12xlarge"], "max_gpus": 3}, "gpu.types.0"),
+        ({"types": ["g6.xlarg"]}, "gpu.types.0"),
+        ({"zones": ["us-east-1a"]}, "gpu.zones"),
+        ({"static": 5}, "gpu.static"),
+        ({"capacity": ["reserved"]}, "gpu.nodes.reservations"),
+        ({"nodes": {"role": "r", "reservations": ["cr-0123"]}}, "gpu.nodes.reservations"),
+        ({"nodes": {"role": "r", "snapshot": "vol-1"}}, "gpu.nodes.snapshot"),
+        ({"provider": "auto-mode", "nodes": {"role": "r", "snapshot": "snap-0123456789"}}, "gpu.nodes.snapshot"),
+        ({"quiet_hours": [{"start": "25:00", "hours": 2}]}, "gpu.quiet_hours.0.start"),
+        ({"max_gpus": 0}, "gpu.max_gpus"),
+        ({"max_gpu": 4}, "gpu.max_gpu"),
+    ],
+)
+def test_pools_that_are_wrong(run, changes: dict[str, Any], path: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        run(lambda: GpuNodePool("gpu", pool(**changes), on_cluster()).usd_per_hour)
+    assert [each.path for each in error.value.findings] == [path]
+
+
+def group(**changes: Any) -> Any:
+    return {
+        "cluster": "prod",
+        "region": "eu-central-1",
+        "types": ["g6.xlarge"],
+        "max_gpus": 4,
+        "role_arn": "arn:aws:iam::111122223333:role/nodes",
+        "subnets": ["subnet-1"],
+        **changes,
+    }
+
+
+def test_a_node_group_comes_from_none_and_keeps_stopped_nodes_ready(run) -> None:
+    given = group(warm={"nodes": 2, "state": WarmState.STOPPED}, taints=[{"key": "gpu", "value": "yes"}])
+    done = run(lambda: GpuNodeGroup("gpu", given).pool_name)
+    inputs = done.one(":NodeGroup")
+    assert inputs["scalingConfig"] == {"minSize": 0, "desiredSize": 0, "maxSize": 4}
+    assert inputs["warmPoolConfig"] == {
+        "minSize": 2,
+        "maxGroupPreparedCapacity": 4,
+        "poolState": "STOPPED",
+        "reuseOnScaleIn": False,
+    }
+    assert inputs["taints"] == [{"key": "gpu", "value": "yes", "effect": "NO_SCHEDULE"}]
+    assert (inputs["region"], inputs["nodeGroupName"], inputs["amiType"]) == (
+        "eu-central-1",
+        "gpu",
+        "BOTTLEROCKET_x86_64_NVIDIA",
+    )
+
+
+@pytest.mark.parametrize(
+    "changes, path",
+    [
+        ({"warm": {"nodes": 5}}, "gpu.warm.nodes"),
+        ({"types": ["g6.xlarge", "g6e.12xlarge"]}, "gpu.types"),
+        ({"types": ["p5.48xlarge"], "max_gpus": 8}, "gpu.types.0"),
+        ({"subnets": []}, "gpu.subnets"),
+    ],
+)
+def test_node_groups_that_are_wrong(run, changes: dict[str, Any], path: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        run(lambda: GpuNodeGroup("gpu", group(**changes)).pool_name)
+    assert [each.path for each in error.value.findings] == [path]
+
+
+def warm(**changes: Any) -> Any:
+    return {
+        "cluster": cluster(),
+        "namespace": "models",
+        "endpoint": "llm",
+        "image": endpoint()["image"],
+        "pool": "gpu",
+        "types": ["g6.xlarge"],
+        "gpus": 1,
+        "cpu_millis": 3200,
+        "memory_mib": 12288,
+        **changes,
+    }
+
+
+def test_a_warm_pool_by_the_clock(run) -> None:
+    done = run(lambda: GpuWarmPool("spare", warm(schedule=WINDOWS[:1]), on_cluster()).reason)
+    assert declared(done) == [
+        "kubernetes:apps/v1:Deployment spare",
+        "kubernetes:keda.sh/v1alpha1:ScaledObject spare-scaled-object",
+        "kubernetes:scheduling.k8s.io/v1:PriorityClass spare-priority-class",
+    ]
+
+
+def test_a_warm_pool_that_the_cluster_cannot_have(run) -> None:
+    given = warm(replicas=1, backend="buffer", cluster=cluster(karpenter=None))
+    with pytest.raises(FindingsError) as error:
+        run(lambda: GpuWarmPool("spare", given, on_cluster()).reason)
+    assert [each.path for each in error.value.findings] == ["spare.backend"]
+
+
+def prerequisites(**changes: Any) -> Any:
+    return {"cluster": cluster(), "namespaces": [{"name": "models", "gpu_quota": 8}], **changes}
+
+
+def test_prerequisites_are_namespaces_and_two_charts(run) -> None:
+    two = [{"name": "models", "gpu_quota": 8}, {"name": "search", "gpu_quota": 2}]
+    done = run(lambda: ClusterPrerequisites("platform", prerequisites(namespaces=two), on_cluster()).interceptor)
+    assert declared(done) == [
+        "kubernetes:core/v1:Namespace platform-models-namespace",
+        "kubernetes:core/v1:Namespace platform-search-namespace",
+        "kubernetes:core/v1:ResourceQuota platform-models-resource-quota",
+        "kubernetes:core/v1:ResourceQuota platform-search-resource-quota",
+        "kubernetes:helm.sh/v3:Release platform-http-add-on",
+        "kubernetes:helm.sh/v3:Release platform-keda",
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy platform-models-network-policy",
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy platform-search-network-policy",
+    ]
+    keda = next(each.inputs for each in done.of(":Release") if each.name == "platform-keda")
+    assert (keda["chart"], keda["version"], keda["namespace"]) == ("keda", "2.20.2", "keda")
+
+
+def test_a_mirror_has_no_repository_but_an_address(run) -> None:
+    chart = {"repository": "oci://mirror.example.com/charts"}
+    done = run(lambda: ClusterPrerequisites("platform", prerequisites(keda=chart), on_cluster()).interceptor)
+    keda = next(each.inputs for each in done.of(":Release") if each.name == "platform-keda")
+    assert keda["chart"] == "oci://mirror.example.com/charts/keda"
+    assert "repositoryOpts" not in keda
+
+
+@pytest.mark.parametrize(
+    "changes, path",
+    [
+        ({"cluster": cluster(keda="2.21.0")}, "platform.keda.version"),
+        ({"cluster": cluster(http_addon="0.16.0")}, "platform.http_addon.version"),
+        ({"keda": {"version": "2.16.0"}, "cluster": cluster(keda=None)}, "platform.keda.version"),
+        ({"http_addon": {"version": "0.13.0"}, "cluster": cluster(http_addon=None)}, "platform.http_addon.version"),
+        ({"cluster": cluster(version="1.29")}, "platform.cluster.version"),
+        ({"cluster": cluster(nodes="auto-mode"), "device_plugin": {"install": True}}, "platform.device_plugin"),
+        ({"namespaces": []}, "platform.namespaces"),
+        ({"namespaces": [{"name": "a", "gpu_quota": 1}] * 2}, "platform.namespaces"),
+        ({"namespaces": [{"name": "A", "gpu_quota": 1}]}, "platform.namespaces.0.name"),
+        ({"keda": {"repository": "ftp://example.com"}}, "platform.keda.repository"),
+    ],
+)
+def test_prerequisites_that_are_wrong(run, changes: dict[str, Any], path: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        run(lambda: ClusterPrerequisites("platform", prerequisites(**changes), on_cluster()).interceptor)
+    assert [each.path for each in error.value.findings] == [path]
