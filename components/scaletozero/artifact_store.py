@@ -12,6 +12,10 @@ from scaletozero.settings.common import ArtifactStoreSettings
 MODELS = "models"
 """The prefix in the bucket below which every packaged model lives."""
 
+ANSWERS = "async"
+"""The prefix below which requests and answers of asynchronous endpoints lie: `async/<name>/requests`, `answers`,
+`failures`."""
+
 
 class ArtifactStoreArgs(TypedDict):
     """The arguments of `ArtifactStore`."""
@@ -22,6 +26,8 @@ class ArtifactStoreArgs(TypedDict):
     """The ARN of the KMS key for everything in the bucket; S3's own encryption (AES-256) unless given."""
     keep_old_versions_days: NotRequired[int]
     """How long an overwritten or deleted version stays recoverable, in days; 30 unless given."""
+    keep_answers_days: NotRequired[int]
+    """How long requests and answers of asynchronous endpoints stay, in days; for ever unless given."""
     tags: NotRequired[dict[str, str]]
     """Further tags."""
 
@@ -106,7 +112,8 @@ class ArtifactStore(Component):
                     "filter": {"prefix": f"{MODELS}/"},
                     "noncurrent_version_expiration": {"noncurrent_days": settings.keep_old_versions_days},
                     "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
-                }
+                },
+                *_answers_rule(settings.keep_answers_days),
             ],
             # S3 takes a rule about old versions only once there can be some.
             opts=self.options(depends_on=[versioning]),
@@ -123,6 +130,20 @@ class ArtifactStore(Component):
         self.bucket = bucket.bucket
         self.arn = bucket.arn
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
+
+
+def _answers_rule(days: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:
+    if days is None:
+        return []
+    return [
+        {
+            "id": "answers",
+            "status": "Enabled",
+            "filter": {"prefix": f"{ANSWERS}/"},
+            "expiration": {"days": days},
+            "noncurrent_version_expiration": {"noncurrent_days": 1},
+        }
+    ]
 
 
 def tls_only_policy(bucket_arn: str) -> str:

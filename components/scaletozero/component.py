@@ -62,7 +62,7 @@ def validated(
         model: the settings of the component.
         args: what the caller gave.
         name: the component's name, the root of every finding's path.
-        wired: keys of `args` that may be outputs of other resources.
+        wired: keys of `args` that may be outputs of other resources, or have some in them.
 
     Returns:
         The settings, with `LATER` for what is not known yet; and the wired args, each checked before it is used.
@@ -79,7 +79,7 @@ def validated(
             "write a name such as `sentences`",
         )
     given = {key: value for key, value in args.items() if value is not None}
-    late = {key: value for key, value in given.items() if isinstance(value, pulumi.Output)}
+    late = {key: pulumi.Output.from_input(value) for key, value in given.items() if _has_output(value)}
     if misplaced := [key for key in late if key not in wired]:
         raise FindingsError(
             Finding(
@@ -91,7 +91,7 @@ def validated(
             )
             for key in misplaced
         )
-    settings = parse(model, {**given, **dict.fromkeys(late, LATER)}, name)
+    settings = parse(model, {key: _plain(value) for key, value in given.items()}, name)
 
     def check(known: dict[str, Any]) -> dict[str, Any]:
         parse(model, {**given, **known}, name)
@@ -99,3 +99,20 @@ def validated(
 
     checked = pulumi.Output.all(**late).apply(check) if late else pulumi.Output.from_input({})
     return settings, {key: checked[key] if key in late else pulumi.Output.from_input(given.get(key)) for key in wired}
+
+
+def _has_output(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return any(_has_output(each) for each in value.values())
+    if isinstance(value, list | tuple):
+        return any(_has_output(each) for each in value)
+    return isinstance(value, pulumi.Output)
+
+
+def _plain(value: Any) -> Any:
+    """The value with `LATER` wherever an output of another resource stands in it."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return LATER if isinstance(value, pulumi.Output) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,17 @@ from model_packaging.artifact import Artifact, open_artifact
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
 from scaletozero.artifact_store import ArtifactStore
+from scaletozero.endpoints.asynchronous import AsyncEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
+from scaletozero.settings.asynchronous import Asynchronous
 from scaletozero.settings.environment import Environment
+from scaletozero.settings.schedules import over
 
 KEY = "environment"
 """The key of a stack's configuration, in the project's namespace, that holds the environment."""
+
+ANSWERS_DAYS = 7
+"""How long requests and answers stay in an environment with asynchronous endpoints, unless it says otherwise."""
 
 
 def read_environment(data: object, root: Path | None) -> Environment:
@@ -33,7 +40,23 @@ def read_environment(data: object, root: Path | None) -> Environment:
     environment = parse(Environment, data, KEY)
     if root is not None:
         artifacts(environment, root)
+        windows_over(environment, datetime.now(UTC))
     return environment
+
+
+def windows_over(environment: Environment, now: datetime) -> None:
+    """Refuses windows for single dates in the past.
+
+    Raises:
+        FindingsError: for every one.
+    """
+    findings = [
+        finding
+        for name, endpoint in environment.endpoints.items()
+        for finding in over(endpoint.schedule, now, f"{KEY}.endpoints.{name}.schedule")
+    ]
+    if findings:
+        raise FindingsError(findings)
 
 
 def artifacts(environment: Environment, root: Path) -> dict[str, Artifact]:
@@ -68,31 +91,33 @@ def deploy(environment: Environment, root: Path) -> None:
     provider = aws.Provider("aws", region=environment.region)
     opts = pulumi.ResourceOptions(providers=[provider])
     tags = dict(environment.tags)
+    keep = {"keep_answers_days": ANSWERS_DAYS} if _any_asynchronous(environment) else {}
     store = ArtifactStore(
         "artifacts",
-        {"region": environment.region, "tags": tags, **given(environment.artifacts.model_dump())},  # pyright: ignore[reportArgumentType]
+        {"region": environment.region, "tags": tags, **keep, **given(environment.artifacts.model_dump())},  # pyright: ignore[reportArgumentType]
         opts,
     )
     endpoints: dict[str, Any] = {}
     for name, settings in environment.endpoints.items():
-        args = given(settings.model_dump(exclude={"kind", "artifact", "tags"}))
-        endpoint = ServerlessEndpoint(
-            name,
-            {
-                **args,
-                "artifact": str(root / settings.artifact),
-                "bucket": store.bucket,
-                "region": environment.region,
-                "tags": {**tags, **settings.tags},
-                **given({"kms_key_arn": environment.artifacts.kms_key_arn}),
-            },  # pyright: ignore[reportArgumentType]
-            opts,
-        )
+        args: Any = {
+            **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
+            "artifact": str(root / settings.artifact),
+            "bucket": store.bucket,
+            "region": environment.region,
+            "tags": {**tags, **settings.tags},
+            **given({"kms_key_arn": environment.artifacts.kms_key_arn}),
+        }
+        if isinstance(settings, Asynchronous):
+            endpoint = AsyncEndpoint(name, args, opts)
+            more = {"instance_type": settings.instance_type, "requests": endpoint.requests}
+        else:
+            endpoint = ServerlessEndpoint(name, args, opts)
+            more = {"memory_mb": endpoint.memory_mb}
         endpoints[name] = {
             "kind": settings.kind,
             "name": endpoint.endpoint_name,
             "arn": endpoint.endpoint_arn,
-            "memory_mb": endpoint.memory_mb,
+            **more,
             "max": settings.scaling.max,
             "artifact": settings.artifact,
             "digest": endpoint.artifact_digest,
@@ -101,6 +126,10 @@ def deploy(environment: Environment, root: Path) -> None:
     pulumi.export("region", environment.region)
     pulumi.export("bucket", store.bucket)
     pulumi.export("endpoints", endpoints)
+
+
+def _any_asynchronous(environment: Environment) -> bool:
+    return any(isinstance(endpoint, Asynchronous) for endpoint in environment.endpoints.values())
 
 
 def given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,22 @@ import pulumi
 from pulumi.provider.experimental.component import ComponentProvider
 
 from scaletozero.artifact_store import ArtifactStore
+from scaletozero.endpoints.asynchronous import AsyncEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
+from scaletozero.observability.alarms import EndpointAlarms
+from scaletozero.warmth.calls import WarmCalls
+from scaletozero.warmth.pool import WarmPool
 
 NAME = "scaletozero"
 VERSION = metadata.version("scaletozero")
-COMPONENTS: list[type[pulumi.ComponentResource]] = [ArtifactStore, ServerlessEndpoint]
+COMPONENTS: list[type[pulumi.ComponentResource]] = [
+    ArtifactStore,
+    AsyncEndpoint,
+    EndpointAlarms,
+    ServerlessEndpoint,
+    WarmCalls,
+    WarmPool,
+]
 
 
 def schema() -> dict[str, Any]:

@@ -1,26 +1,26 @@
 """An endpoint on SageMaker Serverless Inference: nothing runs, and nothing is paid, while nobody asks."""
 
-import json
 from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
 from model_packaging.artifact import open_artifact
-from scaletozero.artifact_store import MODELS
+from model_packaging.findings import FindingsError
+from model_packaging.manifest import Manifest
 from scaletozero.component import Component, validated
-from scaletozero.settings.regions import partition_of
-from scaletozero.settings.serverless import ServerlessEndpointSettings, image_repository_arn
-
-VARIANT = "AllTraffic"
-"""The name of the one variant that a serverless endpoint has; metrics carry it."""
-
-
-class ServerlessScalingArgs(TypedDict):
-    """How far a serverless endpoint scales."""
-
-    max: NotRequired[int]
-    """The most concurrent calls, 1 to 200, 10 unless given; further ones are answered with 429."""
+from scaletozero.endpoints.model import VARIANT, serve
+from scaletozero.observability.alarms import EndpointAlarms
+from scaletozero.settings.alarms import EndpointKind
+from scaletozero.settings.pools import WarmUnit
+from scaletozero.settings.scaling import WarmBy
+from scaletozero.settings.serverless import ServerlessEndpointSettings
+from scaletozero.warmth.args import AlarmsArgs, PoolScalingArgs, ServerlessScalingArgs, WindowArgs
+from scaletozero.warmth.calls import WarmCalls
+from scaletozero.warmth.cost import warm_cost
+from scaletozero.warmth.pool import WarmPool
+from scaletozero.warmth.sample import sample_input, work_seconds
+from scaletozero.warmth.timeline import lead_minutes
 
 
 class ServerlessEndpointArgs(TypedDict):
@@ -31,13 +31,17 @@ class ServerlessEndpointArgs(TypedDict):
     bucket: pulumi.Input[str]
     """The name of the bucket that the archive is uploaded to; `ArtifactStore.bucket`."""
     image: pulumi.Input[str]
-    """The serving image: in ECR, in the endpoint's region, pinned by digest or exact tag."""
+    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag."""
     region: str
     """The AWS region of the endpoint and of all that belongs to it."""
     memory_mb: NotRequired[int]
     """1024 to 6144 in steps of 1024; what the artifact's manifest recommends unless given."""
     scaling: NotRequired[ServerlessScalingArgs]
     """How far it scales."""
+    schedule: NotRequired[list[WindowArgs]]
+    """Windows in which more is warm."""
+    alarms: NotRequired[AlarmsArgs]
+    """When somebody is told; no alarms unless given."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """The ARN of the KMS key that the bucket is encrypted with, if any; the endpoint's role may then decrypt."""
     tags: NotRequired[dict[str, str]]
@@ -45,7 +49,7 @@ class ServerlessEndpointArgs(TypedDict):
 
 
 class ServerlessEndpoint(Component):
-    """A model that answers queries and costs nothing while there are none.
+    """A model that answers queries and costs nothing while there are none, unless it is told to stay warm.
 
     The archive is uploaded under its own digest. A changed model is thus another object, model and configuration, to
     which the endpoint moves before the old ones go; an unchanged one changes nothing.
@@ -69,63 +73,27 @@ class ServerlessEndpoint(Component):
 
     def __init__(self, name: str, args: ServerlessEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, wired = validated(
-            ServerlessEndpointSettings, args, name=name, wired=["bucket", "image", "kms_key_arn"]
+            ServerlessEndpointSettings, args, name=name, wired=["bucket", "image", "kms_key_arn", "alarms"]
         )
-        key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
         artifact = open_artifact(settings.artifact)
-        memory_mb = settings.memory_mb or artifact.manifest.memory.recommended_mb
-        super().__init__(name, opts, region=settings.region, tags={"endpoint": name, **settings.tags})
+        scaling, manifest = settings.scaling, artifact.manifest
+        by_calls = scaling.warm_by is WarmBy.CALLS
+        sample = sample_input(artifact) if by_calls else ""
+        memory_mb = settings.memory_mb or manifest.memory.recommended_mb
+        tags = {"endpoint": name, **settings.tags}
+        super().__init__(name, opts, region=settings.region, tags=tags)
         region = settings.region
         endpoint_name = self.physical_name(limit=63)
 
-        archive = aws.s3.BucketObjectv2(
-            self.child("artifact"),
+        served = serve(
+            self,
+            name=name,
+            endpoint_name=endpoint_name,
             region=region,
+            artifact=artifact,
             bucket=wired["bucket"],
-            key=f"{MODELS}/{name}/{artifact.digest}/model.tar.gz",
-            source=pulumi.FileAsset(str(artifact.archive)),
-            checksum_algorithm="SHA256",
-            content_type="application/gzip",
-            kms_key_id=key,
-            tags=self._own_tags,
-            # An object takes ten tags; a provider's default ones could be more than are left.
-            override_provider={"default_tags": {"tags": {}}},
-            opts=self.options(),
-        )
-        logs = aws.cloudwatch.LogGroup(
-            self.child("logs"),
-            region=region,
-            name=f"/aws/sagemaker/Endpoints/{endpoint_name}",
-            retention_in_days=30,
-            tags=self._tags,
-            opts=self.options(),
-        )
-        role = aws.iam.Role(
-            self.child("role", limit=64),
-            description=f"What the containers of the endpoint {endpoint_name} may do",
-            assume_role_policy=json.dumps(_TRUST),
-            tags=self._tags,
-            opts=self.options(),
-        )
-        permissions = aws.iam.RolePolicy(
-            self.child("permissions", limit=128),
-            role=role.name,
-            policy=pulumi.Output.all(wired["image"], archive.bucket, archive.key, logs.arn, key).apply(
-                lambda known: role_policy(region, *known)
-            ),
-            opts=self.options(),
-        )
-        model = aws.sagemaker.Model(
-            self.child("model", limit=63),
-            region=region,
-            execution_role_arn=role.arn,
-            primary_container={
-                "image": wired["image"],
-                "model_data_url": pulumi.Output.format("s3://{0}/{1}", archive.bucket, archive.key),
-            },
-            tags=self._tags,
-            # SageMaker reads the archive with the role when the model is created.
-            opts=self.options(depends_on=[permissions]),
+            image=wired["image"],
+            key=wired["kms_key_arn"] if settings.kms_key_arn is not None else None,
         )
         configuration = aws.sagemaker.EndpointConfiguration(
             self.child("configuration", limit=63),
@@ -133,8 +101,12 @@ class ServerlessEndpoint(Component):
             production_variants=[
                 {
                     "variant_name": VARIANT,
-                    "model_name": model.name,
-                    "serverless_config": {"memory_size_in_mb": memory_mb, "max_concurrency": settings.scaling.max},
+                    "model_name": served.model.name,
+                    "serverless_config": {
+                        "memory_size_in_mb": memory_mb,
+                        "max_concurrency": scaling.max,
+                        "provisioned_concurrency": scaling.min or None,
+                    },
                 }
             ],
             tags=self._tags,
@@ -147,14 +119,60 @@ class ServerlessEndpoint(Component):
             endpoint_config_name=configuration.name,
             tags=self._tags,
             # Logs written before the group exists would make one that is kept forever.
-            opts=self.options(depends_on=[logs]),
+            opts=self.options(depends_on=[served.logs]),
         )
+        cold_seconds, schedule = manifest.cold_start.total_ms / 1000, args.get("schedule") or []
+        if by_calls:
+            WarmCalls(
+                self.child("warm"),
+                {
+                    "endpoint_name": endpoint.name,
+                    "endpoint_arn": endpoint.arn,
+                    "region": region,
+                    "sample_input": sample,
+                    "schedule": schedule,
+                    "cold_start_seconds": cold_seconds,
+                    "tags": tags,
+                },
+                self.options(),
+            )
+            pulumi.info(_price_of_calls(settings, memory_mb, manifest), self)
+        elif scaling.target is not None or schedule:
+            pool: PoolScalingArgs = {"min": scaling.min, "max": scaling.max}
+            if scaling.buffer is not None:
+                pool["buffer"] = scaling.buffer
+            WarmPool(
+                self.child("warm"),
+                {
+                    "endpoint_name": endpoint.name,
+                    "region": region,
+                    "unit": WarmUnit.PROVISIONED_CONCURRENCY,
+                    "scaling": pool,
+                    "schedule": schedule,
+                    "cold_start_seconds": cold_seconds,
+                    "tags": tags,
+                },
+                self.options(),
+            )
+        if settings.alarms is not None:
+            EndpointAlarms(
+                self.child("alarms"),
+                {
+                    "endpoint_name": endpoint.name,
+                    "region": region,
+                    "kind": EndpointKind.SERVERLESS,
+                    "provisioned": bool(scaling.min),
+                    "alarms": args.get("alarms") or {},
+                    "tags": tags,
+                },
+                self.options(),
+            )
 
         self.endpoint_name = endpoint.name
         self.endpoint_arn = endpoint.arn
         self.artifact_digest = pulumi.Output.from_input(artifact.digest)
         self.memory_mb = pulumi.Output.from_input(memory_mb)
-        self.log_group = logs.name
+        self.log_group = served.logs.name
         self.register_outputs(
             {
                 "endpoint_name": self.endpoint_name,
@@ -166,51 +184,20 @@ class ServerlessEndpoint(Component):
         )
 
 
-_TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
-}
-
-
-def role_policy(region: str, image: str, bucket: str, key: str, log_group_arn: str, kms_key_arn: str | None) -> str:
-    """The policy of the endpoint's role: read this archive, pull this image, write these logs and metrics.
-
-    Two actions have no resource that could be named (`ecr:GetAuthorizationToken`, `cloudwatch:PutMetricData`); each
-    is bound by a condition instead.
-    """
-    archive = f"arn:{partition_of(region)}:s3:::{bucket}/{key}"
-    here = {"StringEquals": {"aws:RequestedRegion": region}}
-    statements = [
-        {"Sid": "ReadArtifact", "Effect": "Allow", "Action": "s3:GetObject", "Resource": archive},
-        {
-            "Sid": "PullImage",
-            "Effect": "Allow",
-            "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            "Resource": image_repository_arn(image),
-        },
-        {
-            "Sid": "LogInToRegistry",
-            "Effect": "Allow",
-            "Action": "ecr:GetAuthorizationToken",
-            "Resource": "*",
-            "Condition": here,
-        },
-        {
-            "Sid": "WriteLogs",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            "Resource": f"{log_group_arn}:*",
-        },
-        {
-            "Sid": "WriteMetrics",
-            "Effect": "Allow",
-            "Action": "cloudwatch:PutMetricData",
-            "Resource": "*",
-            "Condition": {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
-        },
-    ]
-    if kms_key_arn:
-        statements.append(
-            {"Sid": "DecryptArtifact", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key_arn}
+def _price_of_calls(settings: ServerlessEndpointSettings, memory_mb: int, manifest: Manifest) -> str:
+    seconds = work_seconds(manifest)
+    try:
+        cost = warm_cost(
+            settings.schedule,
+            base=0,
+            lead=lead_minutes(manifest.cold_start.total_ms / 1000),
+            region=settings.region,
+            memory_mb=memory_mb,
+            call_seconds=seconds,
         )
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+    except FindingsError:
+        return f"no price for {settings.region} is on record, so what keeping it warm costs cannot be said"
+    return (
+        f"kept warm by calls of {seconds * 1000:.0f} ms: {cost.calls:.2f} USD a month; by provisioned concurrency "
+        f"it would be {cost.provisioned:.2f} (a derived price)"
+    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
+from scaletozero.settings.common import Tags
+from scaletozero.settings.regions import Region
 
 _TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
 
@@ -59,8 +62,19 @@ def _age(value: int) -> int:
     return value
 
 
+class EndpointKind(StrEnum):
+    """What an endpoint is."""
+
+    SERVERLESS = "serverless"
+    """On SageMaker Serverless Inference."""
+    ASYNCHRONOUS = "asynchronous"
+    """On SageMaker Asynchronous Inference."""
+
+
 class Alarms(Settings):
     """When to ring. Every alarm is declared with its default unless another threshold is given.
+
+    Not there unless asked for: an alarm costs about ten cents a month, and an idle endpoint is to cost nothing.
 
     Attributes:
         notify: SNS topics that are told when an endpoint's state changes; nobody, unless given.
@@ -72,7 +86,7 @@ class Alarms(Settings):
         runbooks: the address below which the runbooks lie.
     """
 
-    notify: Annotated[tuple[TopicArn, ...], Field(max_length=5)] = ()
+    notify: Annotated[tuple[TopicArn, ...], Field(max_length=5), may_be_later] = ()
     error_percent: Percent = 1.0
     p99_ms: Annotated[float, BeforeValidator(_number), AfterValidator(_milliseconds)] | None = None
     cold_starts: Annotated[Int, AfterValidator(_count)] = 60
@@ -81,11 +95,27 @@ class Alarms(Settings):
     runbooks: Text = "docs/runbooks"
 
 
-def topic_conflicts(alarms: Alarms, region: str, path: str = "alarms") -> Iterable[Finding]:
+def topic_conflicts(alarms: Alarms | None, region: str, path: str = "alarms") -> Iterable[Finding]:
     """Topics of another region, which CloudWatch refuses to notify."""
-    for index, topic in enumerate(alarms.notify):
+    topics = () if alarms is None or isinstance(alarms.notify, Later) else alarms.notify
+    for index, topic in enumerate(topics):
         match = None if isinstance(topic, Later) else _TOPIC.fullmatch(topic)
         if match and match["region"] != region:
             yield Finding(
                 f"{path}.notify.{index}", f"must be a topic in {region}", match.string, "nobody would be told"
             )
+
+
+class EndpointAlarmsSettings(Settings):
+    """`EndpointAlarmsArgs`."""
+
+    endpoint_name: Annotated[Text, may_be_later]
+    region: Region
+    kind: EndpointKind
+    provisioned: bool = False
+    variant: Text = "AllTraffic"
+    alarms: Alarms = Alarms()
+    tags: Tags = Field(default_factory=dict)
+
+    def conflicts(self) -> Iterable[Finding]:
+        return topic_conflicts(self.alarms, self.region)

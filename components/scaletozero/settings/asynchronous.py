@@ -73,7 +73,7 @@ class Asynchronous(Settings):
         scaling: how far it scales.
         schedule: windows in which more instances are there.
         vpc: the network of its instances; SageMaker's own unless given.
-        alarms: when somebody has to be told.
+        alarms: when somebody has to be told; no alarms unless given.
         tags: further tags for everything that belongs to the endpoint.
     """
 
@@ -89,7 +89,7 @@ class Asynchronous(Settings):
     scaling: InstanceScaling = InstanceScaling()
     schedule: tuple[Window, ...] = ()
     vpc: Vpc | None = None
-    alarms: Alarms = Alarms()
+    alarms: Alarms | None = None
     tags: Tags = Field(default_factory=dict)
 
     @property

@@ -59,10 +59,13 @@ class ArtifactStoreOptions(Settings):
     Attributes:
         kms_key_arn: the KMS key for everything in it; S3's own encryption (AES-256) unless given.
         keep_old_versions_days: how long an overwritten or deleted version stays recoverable.
+        keep_answers_days: how long requests and answers of asynchronous endpoints stay; for ever unless given, a week
+            in an environment that has such endpoints.
     """
 
     kms_key_arn: KmsKeyArn | None = None
     keep_old_versions_days: Annotated[Int, AfterValidator(_days)] = 30
+    keep_answers_days: Annotated[Int, AfterValidator(_days)] | None = None
 
 
 class ArtifactStoreSettings(ArtifactStoreOptions):

@@ -73,3 +73,16 @@ def instance_conflicts(name: str, region: str, path: str = "instance_type") -> l
             f"write `{near}`, or choose a region that has {kind}",
         )
     ]
+
+
+def has_local_storage(name: str) -> bool:
+    """Whether an instance type has disks of its own, which its hardware encrypts: SageMaker refuses a KMS key for them
+    (API reference, CreateEndpointConfig, KmsKeyId)."""
+    kind = family(name)
+    return kind in _LOCAL_STORAGE or ("d" in kind.lstrip("abcdefghijklmnopqrstuvwxyz") and kind[0] in "cmr")
+
+
+_LOCAL_STORAGE = frozenset(
+    {"g4dn", "g5", "g6", "g6e", "g7", "g7e", "p4d", "p4de", "p5", "p5e", "p5en", "p6-b200", "p6-b300", "p6e-gb200"}
+    | {"trn1", "trn1n", "trn2"}
+)

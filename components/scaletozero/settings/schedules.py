@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, field_serializer, model_validator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, nearest, reject
@@ -119,6 +119,10 @@ class Window(Settings):
             fix = "remove `overnight`, or write two windows"
             reject("may end at most 24 hours after its start", "it would overlap itself on the next day", fix, at="end")
         return self
+
+    @field_serializer("days")
+    def _day_names(self, days: tuple[int, ...]) -> list[str]:
+        return [DAYS[day] for day in days]
 
     @property
     def minutes(self) -> int:

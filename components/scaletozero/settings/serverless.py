@@ -82,7 +82,7 @@ class Serverless(Settings):
         memory_mb: 1024 to 6144 in steps of 1024; what the artifact's manifest recommends, unless given.
         scaling: how far it scales.
         schedule: windows in which more is warm.
-        alarms: when somebody has to be told.
+        alarms: when somebody has to be told; no alarms unless given.
         tags: further tags for everything that belongs to the endpoint.
     """
 
@@ -113,7 +113,7 @@ class Serverless(Settings):
     memory_mb: Annotated[Int, AfterValidator(_memory)] | None = None
     scaling: Scaling = Scaling()
     schedule: tuple[Window, ...] = ()
-    alarms: Alarms = Alarms()
+    alarms: Alarms | None = None
     tags: Tags = Field(default_factory=dict)
 
     def conflicts(self) -> Iterable[Finding]:

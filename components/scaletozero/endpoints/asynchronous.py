@@ -1,0 +1,281 @@
+"""An endpoint on SageMaker Asynchronous Inference: GPU instances that come when requests wait, and go when none do."""
+
+from collections.abc import Sequence
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from model_packaging.artifact import open_artifact
+from scaletozero.artifact_store import ANSWERS
+from scaletozero.component import Component, validated
+from scaletozero.endpoints.model import VARIANT, Statement, serve
+from scaletozero.observability.alarms import EndpointAlarms
+from scaletozero.settings.alarms import EndpointKind
+from scaletozero.settings.asynchronous import AsyncEndpointSettings
+from scaletozero.settings.instances import has_local_storage
+from scaletozero.settings.pools import WarmUnit
+from scaletozero.settings.regions import partition_of
+from scaletozero.warmth.args import AlarmsArgs, InstanceScalingArgs, WindowArgs
+from scaletozero.warmth.pool import WarmPool
+
+WAKE_SECONDS = 600.0
+"""How long an instance takes from nothing to its first answer, where nothing else is known: about what was measured
+for a small language model on ml.g5.xlarge, 9 min 24 s, most of it SageMaker's own."""
+
+
+class VpcArgs(TypedDict):
+    """The network that instances are attached to."""
+
+    subnet_ids: list[pulumi.Input[str]]
+    """1 to 16 subnets, each with a way to S3."""
+    security_group_ids: list[pulumi.Input[str]]
+    """1 to 5 security groups."""
+
+
+class AsyncEndpointArgs(TypedDict):
+    """The arguments of `AsyncEndpoint`."""
+
+    artifact: str
+    """The folder that the packaging wrote: the model's archive and its manifest."""
+    bucket: pulumi.Input[str]
+    """The name of the bucket for the archive, the requests and the answers; `ArtifactStore.bucket`."""
+    image: pulumi.Input[str]
+    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag."""
+    region: str
+    """The AWS region of the endpoint and of all that belongs to it."""
+    instance_type: str
+    """Of SageMaker hosting, such as `ml.g5.xlarge`."""
+    concurrency: NotRequired[int]
+    """How many requests an instance works on at a time; 1 unless given."""
+    scaling: NotRequired[InstanceScalingArgs]
+    """How far it scales."""
+    schedule: NotRequired[list[WindowArgs]]
+    """Windows in which more instances are there."""
+    vpc: NotRequired[VpcArgs]
+    """The network of its instances; SageMaker's own unless given."""
+    alarms: NotRequired[AlarmsArgs]
+    """When somebody is told; no alarms unless given."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key of the bucket, the topics and the instances' disks; the services' own unless given."""
+    tags: NotRequired[dict[str, str]]
+    """Further tags."""
+
+
+class AsyncEndpoint(Component):
+    """A model whose requests wait in a queue, for instances that cost nothing while there are none.
+
+    SageMaker makes no endpoint without an instance: a new or changed one starts the larger of 1 and `min`, and scaling
+    takes what is not needed away after `idle_seconds`.
+
+    Raises:
+        FindingsError: when an argument breaks a rule or the artifact is not whole, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:AsyncEndpoint"
+
+    endpoint_name: pulumi.Output[str]
+    """The name to invoke."""
+    endpoint_arn: pulumi.Output[str]
+    """The endpoint's ARN, for the callers' policies."""
+    requests: pulumi.Output[str]
+    """The s3:// address below which callers put their requests."""
+    success_topic_arn: pulumi.Output[str]
+    """The topic that is told of every answer."""
+    error_topic_arn: pulumi.Output[str]
+    """The topic that is told of every failure."""
+    artifact_digest: pulumi.Output[str]
+    """The sha256 of the archive that is served, in hex."""
+    log_group: pulumi.Output[str]
+    """The log group of the containers."""
+
+    def __init__(self, name: str, args: AsyncEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, wired = validated(
+            AsyncEndpointSettings, args, name=name, wired=["bucket", "image", "kms_key_arn", "vpc", "alarms"]
+        )
+        artifact = open_artifact(settings.artifact)
+        tags = {"endpoint": name, **settings.tags}
+        super().__init__(name, opts, region=settings.region, tags=tags)
+        region, scaling = settings.region, settings.scaling
+        endpoint_name = self.physical_name(limit=63)
+        key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
+        vpc = wired["vpc"]
+
+        topics = {
+            what: aws.sns.Topic(
+                self.child(what, limit=256),
+                region=region,
+                kms_master_key_id=key,
+                tags=self._tags,
+                opts=self.options(),
+            )
+            for what in ("answered", "failed")
+        }
+        served = serve(
+            self,
+            name=name,
+            endpoint_name=endpoint_name,
+            region=region,
+            artifact=artifact,
+            bucket=wired["bucket"],
+            image=wired["image"],
+            key=key,
+            more=pulumi.Output.all(wired["bucket"], topics["answered"].arn, topics["failed"].arn, key, vpc).apply(
+                lambda known: async_statements(region, name, *known)
+            ),
+            vpc=None
+            if settings.vpc is None
+            else {"subnets": vpc["subnet_ids"], "security_group_ids": vpc["security_group_ids"]},
+        )
+        folder = pulumi.Output.format("s3://{0}/{1}/{2}", wired["bucket"], ANSWERS, name)
+        configuration = aws.sagemaker.EndpointConfiguration(
+            self.child("configuration", limit=63),
+            region=region,
+            production_variants=[
+                {
+                    "variant_name": VARIANT,
+                    "model_name": served.model.name,
+                    "instance_type": settings.instance_type,
+                    "initial_instance_count": max(1, scaling.min),
+                }
+            ],
+            async_inference_config={
+                "client_config": {"max_concurrent_invocations_per_instance": settings.concurrency},
+                "output_config": {
+                    "s3_output_path": pulumi.Output.format("{0}/answers", folder),
+                    "s3_failure_path": pulumi.Output.format("{0}/failures", folder),
+                    "kms_key_id": key,
+                    "notification_config": {
+                        "success_topic": topics["answered"].arn,
+                        "error_topic": topics["failed"].arn,
+                    },
+                },
+            },
+            # SageMaker refuses a key for instances whose own disks are encrypted by the hardware.
+            kms_key_arn=None if has_local_storage(settings.instance_type) else key,
+            tags=self._tags,
+            opts=self.options(),
+        )
+        endpoint = aws.sagemaker.Endpoint(
+            self.child(),
+            region=region,
+            name=endpoint_name,
+            endpoint_config_name=configuration.name,
+            tags=self._tags,
+            # Logs written before the group exists would make one that is kept forever.
+            opts=self.options(depends_on=[served.logs]),
+        )
+        WarmPool(
+            self.child("warm"),
+            {
+                "endpoint_name": endpoint.name,
+                "region": region,
+                "unit": WarmUnit.INSTANCES,
+                "scaling": {
+                    "min": scaling.min,
+                    "max": scaling.max,
+                    "backlog": settings.backlog,
+                    "idle_seconds": scaling.idle_seconds,
+                },
+                "schedule": args.get("schedule") or [],
+                "cold_start_seconds": WAKE_SECONDS,
+                "tags": tags,
+            },
+            self.options(),
+        )
+        if settings.alarms is not None:
+            EndpointAlarms(
+                self.child("alarms"),
+                {
+                    "endpoint_name": endpoint.name,
+                    "region": region,
+                    "kind": EndpointKind.ASYNCHRONOUS,
+                    "alarms": args.get("alarms") or {},
+                    "tags": tags,
+                },
+                self.options(),
+            )
+
+        self.endpoint_name = endpoint.name
+        self.endpoint_arn = endpoint.arn
+        self.requests = pulumi.Output.format("{0}/requests", folder)
+        self.success_topic_arn = topics["answered"].arn
+        self.error_topic_arn = topics["failed"].arn
+        self.artifact_digest = pulumi.Output.from_input(artifact.digest)
+        self.log_group = served.logs.name
+        self.register_outputs(
+            {
+                "endpoint_name": self.endpoint_name,
+                "endpoint_arn": self.endpoint_arn,
+                "requests": self.requests,
+                "success_topic_arn": self.success_topic_arn,
+                "error_topic_arn": self.error_topic_arn,
+                "artifact_digest": self.artifact_digest,
+                "log_group": self.log_group,
+            }
+        )
+
+
+def async_statements(
+    region: str, name: str, bucket: str, success: str, error: str, key: str | None, vpc: dict[str, Any] | None
+) -> Sequence[Statement]:
+    """What the role of an asynchronous endpoint may do beyond serving a model: take requests, leave answers, tell.
+
+    Describing networks has no resource that could be named; it is bound by the region.
+    """
+    aws_partition = partition_of(region)
+    objects = f"arn:{aws_partition}:s3:::{bucket}/{ANSWERS}/{name}"
+    statements: list[Statement] = [
+        {"Sid": "TakeRequests", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{objects}/requests/*"},
+        {
+            "Sid": "LeaveAnswers",
+            "Effect": "Allow",
+            "Action": ["s3:PutObject", "s3:AbortMultipartUpload"],
+            "Resource": [f"{objects}/answers/*", f"{objects}/failures/*"],
+        },
+        {
+            "Sid": "FindRequests",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": f"arn:{aws_partition}:s3:::{bucket}",
+            "Condition": {"StringLike": {"s3:prefix": f"{ANSWERS}/{name}/*"}},
+        },
+        {"Sid": "Tell", "Effect": "Allow", "Action": "sns:Publish", "Resource": [success, error]},
+    ]
+    if key:
+        statements.append(
+            {"Sid": "EncryptAnswers", "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key}
+        )
+    if vpc:
+        here = f"arn:{aws_partition}:ec2:{region}:*"
+        named = [
+            *(f"{here}:subnet/{each}" for each in vpc["subnet_ids"]),
+            *(f"{here}:security-group/{each}" for each in vpc["security_group_ids"]),
+        ]
+        statements += [
+            {
+                "Sid": "Attach",
+                "Effect": "Allow",
+                "Action": [
+                    "ec2:CreateNetworkInterface",
+                    "ec2:CreateNetworkInterfacePermission",
+                    "ec2:DeleteNetworkInterface",
+                    "ec2:DeleteNetworkInterfacePermission",
+                ],
+                "Resource": [f"{here}:network-interface/*", *named],
+            },
+            {
+                "Sid": "DescribeNetworks",
+                "Effect": "Allow",
+                "Action": [
+                    "ec2:DescribeDhcpOptions",
+                    "ec2:DescribeNetworkInterfaces",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                ],
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:RequestedRegion": region}},
+            },
+        ]
+    return statements

@@ -1,0 +1,143 @@
+"""The caller's side of an asynchronous endpoint: `submit()` a request, wait for its `result()`."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from model_packaging.findings import refuse
+
+MAX_BYTES = 1024**3
+"""Of one request (SageMaker developer guide, asynchronous inference)."""
+
+MAX_SECONDS = 3600
+"""For one request to be worked on, and the longest that it may wait is six hours (same guide)."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
+"""Seconds between two looks for an answer: at first, and at most."""
+
+
+class ModelError(RuntimeError):
+    """The endpoint could not answer a request; the message is the model's own."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A request that waits, or is worked on, or is done. It can be kept, and asked for from another process.
+
+    Attributes:
+        inference_id: SageMaker's name of it.
+        answer, failure: the s3:// addresses of which one will exist.
+    """
+
+    inference_id: str
+    answer: str
+    failure: str
+
+
+def submit(
+    endpoint_name: str,
+    body: bytes,
+    *,
+    requests: str,
+    content_type: str = "application/json",
+    seconds: int = MAX_SECONDS,
+    s3: Any = None,
+    runtime: Any = None,
+) -> Submitted:
+    """Uploads a request and gives it to an asynchronous endpoint.
+
+    The caller needs `s3:PutObject` below `requests`, `s3:GetObject` below its siblings, `s3:ListBucket` of the bucket
+    (without which S3 says that access is denied to an answer that is not there yet), and
+    `sagemaker:InvokeEndpointAsync` of the endpoint.
+
+    Args:
+        endpoint_name: the endpoint.
+        body: the request.
+        requests: the s3:// address below which requests are put: `AsyncEndpoint.requests`.
+        content_type: of the request.
+        seconds: how long it may be worked on, at most 3600.
+        s3, runtime: boto3 clients of S3 and of the SageMaker Runtime; made unless given.
+
+    Raises:
+        FindingsError: the request is larger than the service takes, or an argument is out of its range.
+        botocore.exceptions.ClientError: the services refuse.
+    """
+    if len(body) > MAX_BYTES:
+        why = "SageMaker would refuse it after the upload"
+        raise refuse("body", f"may have at most {MAX_BYTES} bytes", len(body), why, "split it")
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise refuse("seconds", f"must be from 1 to {MAX_SECONDS}", seconds, "SageMaker would refuse it")
+    bucket, prefix = _address(requests)
+    key = f"{prefix}/{uuid.uuid4().hex}".lstrip("/")
+    _client("s3", s3).put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)
+    response = _client("sagemaker-runtime", runtime).invoke_endpoint_async(
+        EndpointName=endpoint_name,
+        InputLocation=f"s3://{bucket}/{key}",
+        ContentType=content_type,
+        InvocationTimeoutSeconds=seconds,
+    )
+    return Submitted(response["InferenceId"], response["OutputLocation"], response["FailureLocation"])
+
+
+def result(
+    submitted: Submitted,
+    *,
+    timeout: float = MAX_SECONDS,
+    s3: Any = None,
+    sleep: Callable[[float], object] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> bytes:
+    """Waits for an answer, looking for it less and less often.
+
+    Args:
+        submitted: what `submit()` gave.
+        timeout: seconds. What is not there then may still come: the same call waits again.
+        s3: a boto3 client of S3; made unless given.
+        sleep, clock: of the waiting.
+
+    Raises:
+        ModelError: the model failed, with its own words.
+        TimeoutError: there is no answer yet.
+        botocore.exceptions.ClientError: S3 refuses.
+    """
+    client, deadline, pause = _client("s3", s3), clock() + timeout, FIRST_PAUSE
+    while True:
+        if (answer := _get(client, submitted.answer)) is not None:
+            return answer
+        if (failure := _get(client, submitted.failure)) is not None:
+            raise ModelError(failure.decode(errors="replace").strip() or "the endpoint gave no reason")
+        left = deadline - clock()
+        if left <= 0:
+            raise TimeoutError(f"{submitted.inference_id} has no answer after {timeout:g} s")
+        # Callers that began together should not go on asking together.
+        sleep(min(left, pause * random.uniform(0.8, 1.2)))  # noqa: S311
+        pause = min(LONGEST_PAUSE, pause * 1.6)
+
+
+def _client(service: str, given: Any) -> Any:
+    if given is not None:
+        return given
+    import boto3
+
+    return boto3.client(service)
+
+
+def _get(s3: Any, address: str) -> bytes | None:
+    bucket, key = _address(address)
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+
+
+def _address(url: str) -> tuple[str, str]:
+    scheme, _, rest = url.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise refuse("address", "must be an s3:// address", url, fix="give `AsyncEndpoint.requests`")
+    return bucket, key.rstrip("/")

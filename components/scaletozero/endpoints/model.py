@@ -1,0 +1,198 @@
+"""What every endpoint on SageMaker is made of before it is an endpoint: the archive, the logs, the role, the model."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from model_packaging.artifact import Artifact
+from model_packaging.findings import refuse
+from scaletozero.artifact_store import MODELS
+from scaletozero.component import Component
+from scaletozero.settings.regions import partition_of
+from scaletozero.settings.serverless import image_account, image_repository_arn
+
+VARIANT = "AllTraffic"
+"""The name of an endpoint's one variant; metrics carry it."""
+
+Statement = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """The children of an endpoint that its configuration needs."""
+
+    archive: aws.s3.BucketObjectv2
+    logs: aws.cloudwatch.LogGroup
+    role: aws.iam.Role
+    model: aws.sagemaker.Model
+
+
+def serve(
+    owner: Component,
+    *,
+    name: str,
+    endpoint_name: str,
+    region: str,
+    artifact: Artifact,
+    bucket: pulumi.Input[str],
+    image: pulumi.Output[str],
+    key: pulumi.Output[str] | None,
+    more: pulumi.Input[Sequence[Statement]] = (),
+    vpc: Mapping[str, Any] | None = None,
+) -> ServedModel:
+    """Declares an archive under its own digest, and the model that serves it with the least it needs.
+
+    Args:
+        owner: the component whose children they are.
+        name, endpoint_name: of the component, and of the endpoint at the service.
+        artifact: the packaged model.
+        bucket: where the archive goes.
+        image: the serving image.
+        key: the KMS key of the bucket, if it has one.
+        more: further statements of the role's policy.
+        vpc: the model's network, if it is attached to one.
+    """
+    archive = aws.s3.BucketObjectv2(
+        owner.child("artifact"),
+        region=region,
+        bucket=bucket,
+        key=f"{MODELS}/{name}/{artifact.digest}/model.tar.gz",
+        source=pulumi.FileAsset(str(artifact.archive)),
+        checksum_algorithm="SHA256",
+        content_type="application/gzip",
+        kms_key_id=key,
+        tags=owner._own_tags,
+        # An object takes ten tags; a provider's default ones could be more than are left.
+        override_provider={"default_tags": {"tags": {}}},
+        opts=owner.options(),
+    )
+    logs = aws.cloudwatch.LogGroup(
+        owner.child("logs"),
+        region=region,
+        name=f"/aws/sagemaker/Endpoints/{endpoint_name}",
+        retention_in_days=30,
+        tags=owner._tags,
+        opts=owner.options(),
+    )
+    role = aws.iam.Role(
+        owner.child("role", limit=64),
+        description=f"What the containers of the endpoint {endpoint_name} may do",
+        assume_role_policy=json.dumps(_TRUST),
+        tags=owner._tags,
+        opts=owner.options(),
+    )
+    image = pulumi.Output.all(image, role.arn).apply(lambda known: own_image(f"{name}.image", *known))
+    permissions = aws.iam.RolePolicy(
+        owner.child("permissions", limit=128),
+        role=role.name,
+        policy=pulumi.Output.all(image, archive.bucket, archive.key, logs.arn, key, more).apply(
+            lambda known: role_policy(region, *known[:4], kms_key_arn=known[4], more=known[5])
+        ),
+        opts=owner.options(),
+    )
+    model = aws.sagemaker.Model(
+        owner.child("model", limit=63),
+        region=region,
+        execution_role_arn=role.arn,
+        primary_container={
+            "image": image,
+            "model_data_url": pulumi.Output.format("s3://{0}/{1}", archive.bucket, archive.key),
+        },
+        vpc_config=vpc,  # pyright: ignore[reportArgumentType]
+        tags=owner._tags,
+        # SageMaker reads the archive with the role when the model is created.
+        opts=owner.options(depends_on=[permissions]),
+    )
+    return ServedModel(archive, logs, role, model)
+
+
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+AWS_REGISTRIES = frozenset(
+    {
+        "763104351884", "364406365360", "772153158452", "907027046896", "457447274322", "550225433462", "633930458069",
+        "590183813437", "204538143572", "727897471807", "380420809688", "692866216735", "503227376785", "626614931356",
+        "871362719292", "975050140332", "780543022126", "914824155844", "217643126080", "637423239942", "124382933778",
+        "446045086412", "442386744353",
+    }
+)  # fmt: skip
+"""The accounts of AWS's own framework images (the tables of the `sagemaker-core` package)."""
+
+
+def own_image(path: str, image: str, role_arn: str) -> str:
+    """The image, if it lies in the account that it is deployed to, or is one of AWS's own.
+
+    Raises:
+        FindingsError: it lies in another account, from which SageMaker pulls nothing.
+    """
+    match = re.fullmatch(r"arn:[a-z-]+:iam::(\d{12}):role/.+", role_arn)
+    if match and image_account(image) not in {match[1], *AWS_REGISTRIES}:
+        raise refuse(
+            path,
+            f"must be in the account that is deployed to, {match[1]}",
+            image,
+            "SageMaker would refuse the model",
+            f"copy it there and write `{image.replace(image_account(image), match[1], 1)}`",
+        )
+    return image
+
+
+def role_policy(
+    region: str,
+    image: str,
+    bucket: str,
+    key: str,
+    log_group_arn: str,
+    *,
+    kms_key_arn: str | None,
+    more: Sequence[Statement] = (),
+) -> str:
+    """The policy of an endpoint's role: read this archive, pull this image, write these logs and metrics, and `more`.
+
+    Two actions have no resource that could be named (`ecr:GetAuthorizationToken`, `cloudwatch:PutMetricData`); each
+    is bound by a condition instead.
+    """
+    archive = f"arn:{partition_of(region)}:s3:::{bucket}/{key}"
+    here = {"StringEquals": {"aws:RequestedRegion": region}}
+    statements: list[Statement] = [
+        {"Sid": "ReadArtifact", "Effect": "Allow", "Action": "s3:GetObject", "Resource": archive},
+        {
+            "Sid": "PullImage",
+            "Effect": "Allow",
+            "Action": ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            "Resource": image_repository_arn(image),
+        },
+        {
+            "Sid": "LogInToRegistry",
+            "Effect": "Allow",
+            "Action": "ecr:GetAuthorizationToken",
+            "Resource": "*",
+            "Condition": here,
+        },
+        {
+            "Sid": "WriteLogs",
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            "Resource": f"{log_group_arn}:*",
+        },
+        {
+            "Sid": "WriteMetrics",
+            "Effect": "Allow",
+            "Action": "cloudwatch:PutMetricData",
+            "Resource": "*",
+            "Condition": {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/Endpoints"}},
+        },
+    ]
+    if kms_key_arn:
+        statements.append(
+            {"Sid": "DecryptArtifact", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key_arn}
+        )
+    return json.dumps({"Version": "2012-10-17", "Statement": [*statements, *more]})

@@ -1,0 +1,126 @@
+"""The alarms of one endpoint, and the one that stands for them all."""
+
+from collections.abc import Mapping
+from typing import Any, NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from scaletozero.component import Component, validated
+from scaletozero.observability.plan import Alarm, alarms_of
+from scaletozero.settings.alarms import EndpointAlarmsSettings, EndpointKind
+from scaletozero.warmth.args import AlarmsArgs
+
+NAMESPACE = "AWS/SageMaker"
+
+
+class EndpointAlarmsArgs(TypedDict):
+    """The arguments of `EndpointAlarms`."""
+
+    endpoint_name: pulumi.Input[str]
+    """The endpoint."""
+    region: str
+    """The AWS region of the endpoint."""
+    kind: EndpointKind
+    """What it is: other kinds have other metrics."""
+    provisioned: NotRequired[bool]
+    """Whether it has provisioned concurrency, which calls can exceed."""
+    variant: NotRequired[str]
+    """The endpoint's variant; `AllTraffic` unless given."""
+    alarms: NotRequired[AlarmsArgs]
+    """Who is told, and when; defaults unless given."""
+    tags: NotRequired[dict[str, str]]
+    """Further tags."""
+
+
+class EndpointAlarms(Component):
+    """One alarm for each way in which an endpoint can fail its callers, and one over them all that tells people.
+
+    One fault rings several alarms; whoever is on call gets one message, which names them, and each names its runbook.
+    An endpoint that nobody calls has no data; that is no fault.
+
+    Raises:
+        FindingsError: when an argument breaks a rule, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:EndpointAlarms"
+
+    arn: pulumi.Output[str]
+    """The ARN of the alarm over all."""
+
+    def __init__(self, name: str, args: EndpointAlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, wired = validated(EndpointAlarmsSettings, args, name=name, wired=["endpoint_name", "alarms"])
+        super().__init__(name, opts, region=settings.region, tags=settings.tags)
+        endpoint = wired["endpoint_name"]
+        topics = wired["alarms"].apply(lambda alarms: list((alarms or {}).get("notify") or []))
+        declared = {
+            alarm.name: self._declare(alarm, endpoint, settings.variant)
+            for alarm in alarms_of(settings.alarms, kind=settings.kind, provisioned=settings.provisioned)
+        }
+        names = pulumi.Output.all(*(alarm.name for alarm in declared.values()))
+        whole = aws.cloudwatch.CompositeAlarm(
+            self.child(limit=255),
+            region=settings.region,
+            alarm_name=self.physical_name(limit=255),
+            alarm_description=pulumi.Output.format(
+                "Callers of {0} notice something: {1}. Its children in alarm say what, with a runbook each.",
+                endpoint,
+                ", ".join(declared),
+            ),
+            alarm_rule=names.apply(lambda known: " OR ".join(f'ALARM("{each}")' for each in known)),
+            alarm_actions=topics,
+            ok_actions=topics,
+            tags=self._tags,
+            opts=self.options(),
+        )
+
+        self.arn = whole.arn
+        self.register_outputs({"arn": self.arn})
+
+    def _declare(self, alarm: Alarm, endpoint: pulumi.Output[str], variant: str) -> aws.cloudwatch.MetricAlarm:
+        dimensions = {"EndpointName": endpoint, **({"VariantName": variant} if alarm.by_variant else {})}
+        return aws.cloudwatch.MetricAlarm(
+            self.child(alarm.name, limit=255),
+            region=self._region,
+            alarm_description=alarm.description,
+            **_watched(alarm, dimensions),
+            evaluation_periods=alarm.periods,
+            datapoints_to_alarm=alarm.breaching,
+            comparison_operator="GreaterThanThreshold",
+            threshold=alarm.threshold,
+            treat_missing_data="notBreaching",
+            tags=self._tags,
+            opts=self.options(),
+        )
+
+
+def _watched(alarm: Alarm, dimensions: Mapping[str, Any]) -> dict[str, Any]:
+    if not alarm.expression:
+        (metric,) = alarm.metrics.values()
+        kind = "extended_statistic" if alarm.statistic.startswith("p") else "statistic"
+        return {
+            "namespace": NAMESPACE,
+            "metric_name": metric,
+            "dimensions": dimensions,
+            "period": alarm.seconds,
+            kind: alarm.statistic,
+        }
+    queries: list[dict[str, Any]] = [
+        {
+            "id": key,
+            "metric": {
+                "namespace": NAMESPACE,
+                "metric_name": metric,
+                "dimensions": dimensions,
+                "stat": alarm.statistic,
+                "period": alarm.seconds,
+            },
+        }
+        for key, metric in alarm.metrics.items()
+    ]
+    return {
+        "metric_queries": [
+            {"id": "result", "expression": alarm.expression, "label": alarm.name, "return_data": True},
+            *queries,
+        ]
+    }

@@ -1,0 +1,77 @@
+"""What a user may declare of a warm pool, for each unit it can be made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Settings, Text, may_be_later, reject
+from scaletozero.settings.common import Tags
+from scaletozero.settings.regions import Region
+from scaletozero.settings.scaling import InstanceScaling, Scaling
+from scaletozero.settings.schedules import Window, window_findings
+
+
+class WarmUnit(StrEnum):
+    """What a pool keeps warm."""
+
+    PROVISIONED_CONCURRENCY = "provisioned-concurrency"
+    """Containers of a serverless endpoint."""
+    INSTANCES = "instances"
+    """Instances of an asynchronous endpoint."""
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, bool | str):
+        reject("must be a number of seconds")
+    return value
+
+
+def _cold(value: float) -> float:
+    if not 0 <= value <= 3600:
+        reject("must be from 0 to 3600 seconds", "windows could not be opened that early")
+    return value
+
+
+ColdStartSeconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_cold)]
+"""How long a cold start takes."""
+
+
+class _Pool(Settings):
+    endpoint_name: Annotated[Text, may_be_later]
+    region: Region
+    variant: Text = "AllTraffic"
+    unit: WarmUnit
+    schedule: tuple[Window, ...] = ()
+    cold_start_seconds: ColdStartSeconds
+    tags: Tags = Field(default_factory=dict)
+
+
+class ProvisionedPoolSettings(_Pool):
+    """`WarmPoolArgs` of provisioned concurrency."""
+
+    scaling: Scaling = Scaling()
+
+    def conflicts(self) -> Iterable[Finding]:
+        if not self.scaling.min:
+            yield Finding(
+                "scaling.min",
+                "must be 1 or more",
+                "0",
+                "Application Auto Scaling only changes provisioned concurrency that an endpoint has already",
+                "write 1, or use `WarmCalls`, which costs nothing outside of the windows",
+            )
+        yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max)
+
+
+class InstancePoolSettings(_Pool):
+    """`WarmPoolArgs` of instances."""
+
+    scaling: InstanceScaling = InstanceScaling()
+
+    def conflicts(self) -> Iterable[Finding]:
+        yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="instances")

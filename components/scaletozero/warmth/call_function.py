@@ -1,0 +1,48 @@
+"""The function that keeps a serverless endpoint warm: it asks it a real question, as often at a time as containers are
+to be warm. It runs on AWS Lambda, by itself in one file."""
+
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+CLIENT_SECONDS = 280
+"""A cold call can take four minutes (SageMaker developer guide, serverless endpoints)."""
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
+    """Makes `event["calls"]` calls at the same time.
+
+    Returns:
+        How many were answered, and how many were throttled: then everything is busy, and so warm.
+
+    Raises:
+        RuntimeError: the endpoint failed; the event goes to the dead-letter queue.
+    """
+    calls = int(event["calls"])
+    # A retry would be another, billed call, and would warm nothing that the first one did not.
+    config = Config(read_timeout=CLIENT_SECONDS, retries={"total_max_attempts": 1}, max_pool_connections=calls)
+    client = boto3.client("sagemaker-runtime", config=config)
+
+    def ask(_: int) -> str:
+        try:
+            client.invoke_endpoint(
+                EndpointName=os.environ["ENDPOINT_NAME"],
+                ContentType="application/json",
+                Body=os.environ["SAMPLE_INPUT"].encode(),
+            )["Body"].read()
+        except ClientError as error:
+            return error.response.get("Error", {}).get("Code", "unknown")
+        return "answered"
+
+    with ThreadPoolExecutor(calls) as pool:
+        outcomes = list(pool.map(ask, range(calls)))
+    result = {"answered": outcomes.count("answered"), "throttled": outcomes.count("ThrottlingException")}
+    print(json.dumps({"calls": calls, **result}))
+    if sum(result.values()) < calls:
+        raise RuntimeError(f"{os.environ['ENDPOINT_NAME']}: {sorted(set(outcomes) - {'answered'})}")
+    return result
