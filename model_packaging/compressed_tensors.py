@@ -229,8 +229,8 @@ class _Producer:
             return scale
         fp8 = self.scheme == "FP8_DYNAMIC"
         values = low_bit.to_fp8(weight, scale) if fp8 else low_bit.to_int4(weight, scale)
-        restored = low_bit.from_fp8(values, scale) if fp8 else low_bit.from_int4(values, scale)
-        self.errors[layer] = low_bit.relative_error(weight, restored)
+        restore = low_bit.from_fp8 if fp8 else low_bit.from_int4
+        self.errors[layer] = low_bit.relative_error(weight, values, scale, restore)
         return values
 
     def _scale(self, layer: str, weight: np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ Large matrices are worked through in blocks of rows, so that the float32 copies 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 
 import ml_dtypes
 import numpy as np
@@ -66,10 +67,17 @@ def from_int4(packed: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return grouped.reshape(len(packed), -1)
 
 
-def relative_error(weight: np.ndarray, restored: np.ndarray) -> float:
-    """|W - W'| / |W| in the Frobenius norm; 0 for a matrix of zeros."""
-    norm = float(np.linalg.norm(weight.astype(np.float32)))
-    return float(np.linalg.norm(weight.astype(np.float32) - restored)) / norm if norm else 0.0
+def relative_error(
+    weight: np.ndarray, values: np.ndarray, scale: np.ndarray, restore: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> float:
+    """|W - W'| / |W| in the Frobenius norm, where `restore` makes W' of values and scales; 0 for a matrix of zeros."""
+    difference = norm = 0.0
+    for rows in _blocks(weight.shape):
+        block = weight[rows].astype(np.float32)
+        norm += float(np.vdot(block, block))
+        block -= restore(values[rows], scale[rows])
+        difference += float(np.vdot(block, block))
+    return math.sqrt(difference / norm) if norm else 0.0
 
 
 def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:

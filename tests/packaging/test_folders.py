@@ -44,7 +44,7 @@ def test_what_the_file_says_is_within_the_error_that_it_names(tmp_path: Path) ->
     original = safetensors.numpy.load_file(SOURCE / "model.safetensors")
     file = safetensors_file.read(made.folder / "model.safetensors")
     errors = [
-        low_bit.relative_error(original[name], low_bit.from_fp8(file.tensor(name), file.tensor(f"{name}_scale")))
+        low_bit.relative_error(original[name], file.tensor(name), file.tensor(f"{name}_scale"), low_bit.from_fp8)
         for name, info in file.tensors.items()
         if info.dtype == "F8_E4M3"
     ]

@@ -70,4 +70,14 @@ def test_large_matrices_are_worked_through_in_blocks(monkeypatch: pytest.MonkeyP
 
 
 def test_the_error_of_a_matrix_of_zeros_is_none() -> None:
-    assert low_bit.relative_error(np.zeros((1, 1)), np.zeros((1, 1))) == 0.0
+    zeros = np.zeros((1, 1))
+    assert low_bit.relative_error(zeros, zeros, zeros, low_bit.from_fp8) == 0.0
+
+
+def test_the_error_is_that_of_the_whole_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    weight = np.random.default_rng(0).standard_normal((9, 256)).astype(np.float32)
+    scale = low_bit.scales(weight, 128, low_bit.INT4_HALF_RANGE, weight.dtype)
+    values = low_bit.to_int4(weight, scale)
+    expected = np.linalg.norm(weight - low_bit.from_int4(values, scale)) / np.linalg.norm(weight)
+    monkeypatch.setattr(low_bit, "_BLOCK_ELEMENTS", 512)
+    assert low_bit.relative_error(weight, values, scale, low_bit.from_int4) == pytest.approx(float(expected), rel=1e-5)
