@@ -1,0 +1,171 @@
+"""What a cluster has, read from the cluster itself: the `cluster` of a declaration, as far as it can be seen there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from model_packaging.findings import refuse
+from scaletozero.kubernetes.pods import TYPE_LABEL
+from scaletozero.settings.cluster import GPU
+from scaletozero.settings.gpu_types import TYPES
+
+_TAG = re.compile(r":v?(\d+\.\d+[\w.+-]*)(?:@|$)")
+_DURATION = re.compile(r"(\d+)([hms])")
+_IMAGES = {"keda": "/keda:", "http_addon": "/http-add-on-interceptor:", "karpenter": "/controller:"}
+
+
+class Api(Protocol):
+    """What is asked of a cluster."""
+
+    def version(self) -> tuple[int, int]:
+        """Major and minor."""
+        ...
+
+    def list(self, api_version: str, kind: str) -> list[dict[str, Any]]:
+        """Every object of a kind."""
+        ...
+
+
+def read_cluster(api: Api, name: str, region: str) -> dict[str, Any]:
+    """Versions, custom resources, pools, quotas and services of a cluster.
+
+    A pool without a limit of GPUs is left out: nothing would bound what an endpoint on it can cost. What lies before
+    the cluster (`route`), the networks of S3 and the address of Prometheus cannot be seen from here.
+
+    Args:
+        api: the cluster.
+        name: of the EKS cluster.
+        region: its region.
+    """
+    major, minor = api.version()
+    crds = sorted(each["metadata"]["name"] for each in api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"))
+    deployments = api.list("apps/v1", "Deployment")
+    versions = {field: version for field, part in _IMAGES.items() if (version := _version(deployments, part, field))}
+    auto = "nodeclasses.eks.amazonaws.com" in crds and "karpenter" not in versions
+    nodes = "auto-mode" if auto else "karpenter" if "karpenter" in versions else "managed"
+    cached = set()
+    if "ec2nodeclasses.karpenter.k8s.aws" in crds:
+        classes = api.list("karpenter.k8s.aws/v1", "EC2NodeClass")
+        cached = {each["metadata"]["name"] for each in classes if _has_snapshot(each["spec"])}
+    pools = []
+    if "nodepools.karpenter.sh" in crds:
+        pools = [pool for each in api.list("karpenter.sh/v1", "NodePool") if (pool := _pool(each, cached))]
+    quota = _quota(api.list("v1", "ResourceQuota"))
+    return {
+        "name": name,
+        "region": region,
+        "version": f"{major}.{minor}",
+        "nodes": nodes,
+        "feature_gates": _feature_gates(deployments),
+        **versions,
+        "crds": crds,
+        "pools": pools,
+        "services": _services(api.list("v1", "Service"), quota),
+        "gpu_quota": quota,
+    }
+
+
+def read_kubeconfig(kubeconfig: str | None, name: str, region: str) -> dict[str, Any]:
+    """The same, of the cluster that a kubeconfig names.
+
+    Raises:
+        FindingsError: there is none, or it leads nowhere.
+    """
+    from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
+
+    fix = "write what the cluster has under `cluster`, or set KUBECONFIG to the file of one that runs"
+    if not kubeconfig or not Path(kubeconfig).expanduser().is_file():
+        raise refuse("KUBECONFIG", "must name the file of a cluster", kubeconfig or "nothing", "nothing is known", fix)
+    try:
+        return read_cluster(KubernetesApi(kubeconfig), name, region)
+    except ApiError as error:
+        raise refuse(
+            "KUBECONFIG", "must lead to a cluster that answers", str(error), "nothing is known", fix
+        ) from error
+
+
+def _images(deployment: Mapping[str, Any]) -> list[str]:
+    return [each["image"] for each in deployment["spec"]["template"]["spec"]["containers"]]
+
+
+def _version(deployments: Iterable[Mapping[str, Any]], part: str, field: str) -> str | None:
+    for deployment in deployments:
+        if field == "karpenter" and "karpenter" not in deployment["metadata"]["name"]:
+            continue
+        for image in _images(deployment):
+            if part in f"/{image}" and (match := _TAG.search(image)):
+                return match[1]
+    return None
+
+
+def _feature_gates(deployments: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [
+        gate.strip()
+        for deployment in deployments
+        if "karpenter" in deployment["metadata"]["name"]
+        for container in deployment["spec"]["template"]["spec"]["containers"]
+        for variable in container.get("env", [])
+        if variable["name"] == "FEATURE_GATES"
+        for gate in variable.get("value", "").split(",")
+        if gate.strip()
+    ]
+
+
+def _has_snapshot(spec: Mapping[str, Any]) -> bool:
+    return any("snapshotID" in each.get("ebs", {}) for each in spec.get("blockDeviceMappings", []))
+
+
+def _pool(each: Mapping[str, Any], cached: set[str]) -> dict[str, Any] | None:
+    spec, template = each["spec"], each["spec"]["template"]["spec"]
+    wanted = {
+        term["key"]: term["values"]
+        for term in template["requirements"]
+        if term["operator"] == "In" and "values" in term
+    }
+    types = [name for name in wanted.get(TYPE_LABEL, []) if name in TYPES]
+    limit, static = spec.get("limits", {}).get(GPU), spec.get("replicas")
+    if not types or (limit is None and static is None):
+        return None
+    found = {
+        "name": each["metadata"]["name"],
+        "types": types,
+        "max_gpus": int(limit) if limit is not None else static * max(TYPES[name].gpus for name in types),
+        "zones": wanted.get("topology.kubernetes.io/zone", []),
+        "taints": [
+            {field: taint[field] for field in ("key", "value", "effect") if field in taint}
+            for taint in template.get("taints", [])
+        ],
+        "static": static,
+        "reserved": "reserved" in wanted.get("karpenter.sh/capacity-type", []),
+        "termination_grace_seconds": _seconds(template.get("terminationGracePeriod")),
+        "idle_seconds": _seconds(spec.get("disruption", {}).get("consolidateAfter")),
+        "cached_image": template["nodeClassRef"]["name"] in cached,
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _seconds(duration: str | None) -> int | None:
+    if duration is None or duration == "Never":
+        return None
+    return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in _DURATION.findall(duration))
+
+
+def _quota(quotas: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for each in quotas:
+        hard = each["spec"].get("hard", {}).get(f"requests.{GPU}")
+        if hard is not None:
+            namespace = each["metadata"]["namespace"]
+            found[namespace] = min(int(hard), found.get(namespace, int(hard)))
+    return found
+
+
+def _services(services: Iterable[Mapping[str, Any]], quota: Mapping[str, int]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {namespace: [] for namespace in quota}
+    for each in services:
+        if each["metadata"]["namespace"] in found:
+            found[each["metadata"]["namespace"]].append(each["metadata"]["name"])
+    return found

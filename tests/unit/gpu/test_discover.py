@@ -1,0 +1,163 @@
+"""What is read from a cluster is what a declaration would have said of it."""
+
+from typing import Any
+
+import pytest
+from gpu_declarations import plan
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model_packaging.findings import FindingsError
+from model_packaging.validation import parse
+from scaletozero.kubernetes.discover import read_cluster, read_kubeconfig
+from scaletozero.kubernetes.nodes import plan_gpu_node_pool
+from scaletozero.kubernetes.prerequisites import plan_prerequisites
+from scaletozero.settings.cluster import Cluster, Pool
+from scaletozero.settings.gpu_pools import GpuNodePoolSettings
+from scaletozero.settings.prerequisites import PrerequisitesSettings
+
+
+def deployment(name: str, image: str, **env: str) -> dict[str, Any]:
+    container = {"name": "c", "image": image, "env": [{"name": key, "value": value} for key, value in env.items()]}
+    spec = {"template": {"spec": {"containers": [container]}}}
+    return {"kind": "Deployment", "metadata": {"name": name, "namespace": "x"}, "spec": spec}
+
+
+def crd(name: str) -> dict[str, Any]:
+    return {"kind": "CustomResourceDefinition", "metadata": {"name": name}}
+
+
+def service(namespace: str, name: str) -> dict[str, Any]:
+    return {"kind": "Service", "metadata": {"name": name, "namespace": namespace}}
+
+
+class Held:
+    """A cluster that holds these objects."""
+
+    def __init__(self, *objects: dict[str, Any]) -> None:
+        self.objects = objects
+
+    def version(self) -> tuple[int, int]:
+        return 1, 34
+
+    def list(self, api_version: str, kind: str) -> list[dict[str, Any]]:
+        return [each for each in self.objects if each["kind"] == kind]
+
+
+KEDA = deployment("keda-operator", "ghcr.io/kedacore/keda:2.20.2")
+ADDON = deployment("interceptor", "ghcr.io/kedacore/http-add-on-interceptor:0.15.0@sha256:" + "a" * 64)
+KARPENTER = deployment(
+    "karpenter", "public.ecr.aws/karpenter/controller:1.14.1", FEATURE_GATES="CapacityBuffer=true,NodeRepair=false"
+)
+QUOTA = {
+    "kind": "ResourceQuota",
+    "metadata": {"name": "gpus", "namespace": "models"},
+    "spec": {"hard": {"requests.nvidia.com/gpu": "8"}},
+}
+
+
+def read(*objects: dict[str, Any]) -> Cluster:
+    return parse(Cluster, read_cluster(Held(*objects), "prod", "eu-central-1"), "cluster")
+
+
+def test_versions_gates_quotas_and_services() -> None:
+    found = read(KEDA, ADDON, KARPENTER, QUOTA, service("models", "gateway"), service("other", "x"), crd("a.b.c"))
+    assert (found.version, found.nodes) == ("1.34", "karpenter")
+    assert (found.keda, found.http_addon, found.karpenter) == ("2.20.2", "0.15.0", "1.14.1")
+    assert found.feature_gates == ("CapacityBuffer=true", "NodeRepair=false")
+    assert found.gpu_quota == {"models": 8}
+    assert found.services == {"models": ("gateway",)}
+    assert found.crds == ("a.b.c",)
+
+
+def test_an_empty_cluster() -> None:
+    found = read()
+    assert (found.keda, found.http_addon, found.karpenter, found.nodes) == (None, None, None, "managed")
+    assert found.pools == ()
+
+
+def test_auto_mode_is_told_by_its_node_class() -> None:
+    assert read(crd("nodeclasses.eks.amazonaws.com"), crd("nodepools.karpenter.sh")).nodes == "auto-mode"
+
+
+def test_another_controller_is_not_taken_for_karpenter() -> None:
+    assert read(deployment("ingress", "registry.k8s.io/ingress-nginx/controller:v1.13.0")).karpenter is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(4, 64),
+    st.sampled_from([(), ("eu-central-1a",), ("eu-central-1a", "eu-central-1b")]),
+    st.sampled_from([None, 1, 2]),
+    st.integers(0, 3600),
+    st.integers(1, 7200),
+    st.sampled_from([[{"key": "nvidia.com/gpu"}], [{"key": "gpu", "value": "llm", "effect": "NoExecute"}]]),
+    st.booleans(),
+)
+def test_a_pool_is_read_back_as_it_was_declared(gpus, zones, static, idle, grace, taints, snapshot) -> None:
+    declared = {
+        "cluster": "prod",
+        "region": "eu-central-1",
+        "types": ["g6.xlarge", "g6e.xlarge"],
+        "max_gpus": static or gpus,
+        "zones": zones,
+        "static": static,
+        "idle_seconds": idle,
+        "termination_grace_seconds": grace,
+        "taints": taints,
+        "nodes": {"role": "r", **({"snapshot": "snap-0123456789"} if snapshot else {})},
+    }
+    planned = plan_gpu_node_pool("gpu", parse(GpuNodePoolSettings, declared, "gpu"))
+    crds = [crd("nodepools.karpenter.sh"), crd("ec2nodeclasses.karpenter.k8s.aws")]
+    (found,) = read(*crds, KARPENTER, *planned.objects).pools
+    assert found == planned.pool
+
+
+def test_a_pool_without_a_limit_is_not_offered() -> None:
+    declared = {"cluster": "c", "region": "eu-central-1", "types": ["g6.xlarge"], "max_gpus": 1, "nodes": {"role": "r"}}
+    node_class, pool = plan_gpu_node_pool("gpu", parse(GpuNodePoolSettings, declared, "gpu")).objects
+    pool["spec"].pop("limits")
+    assert read(crd("nodepools.karpenter.sh"), node_class, pool).pools == ()
+
+
+def test_durations_of_every_unit() -> None:
+    declared = {"cluster": "c", "region": "eu-central-1", "types": ["g6.xlarge"], "max_gpus": 1, "nodes": {"role": "r"}}
+    _, pool = plan_gpu_node_pool("gpu", parse(GpuNodePoolSettings, declared, "gpu")).objects
+    pool["spec"]["template"]["spec"]["terminationGracePeriod"] = "1h30m15s"
+    pool["spec"]["disruption"]["consolidateAfter"] = "Never"
+    (found,) = read(crd("nodepools.karpenter.sh"), pool).pools
+    assert isinstance(found, Pool)
+    assert (found.termination_grace_seconds, found.idle_seconds) == (5415, 300)
+
+
+def test_prerequisites_are_read_back() -> None:
+    declared = {
+        "cluster": {"name": "prod", "region": "eu-central-1"},
+        "namespaces": [{"name": "models", "gpu_quota": 6}],
+    }
+    planned = plan_prerequisites(parse(PrerequisitesSettings, declared, "p"))
+    assert read(*planned.objects, plan().object("Service")).gpu_quota == {"models": 6}
+
+
+@pytest.mark.parametrize("kubeconfig", [None, "", "/nowhere/config"])
+def test_no_kubeconfig_and_no_cluster(kubeconfig: str | None) -> None:
+    with pytest.raises(FindingsError) as error:
+        read_kubeconfig(kubeconfig, "prod", "eu-central-1")
+    (found,) = error.value.findings
+    assert found.path == "KUBECONFIG"
+    assert "`cluster`" in found.fix
+
+
+def test_a_kubeconfig_that_is_none_or_leads_nowhere(tmp_path) -> None:
+    path = tmp_path / "config"
+    path.write_text("nonsense")
+    with pytest.raises(FindingsError):
+        read_kubeconfig(str(path), "prod", "eu-central-1")
+    path.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
+        "contexts: [{name: c, context: {cluster: c, user: u}}]\n"
+        "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]\nusers: [{name: u, user: {token: t}}]\n"
+    )
+    with pytest.raises(FindingsError) as error:
+        read_kubeconfig(str(path), "prod", "eu-central-1")
+    assert "answers" in error.value.findings[0].rule
