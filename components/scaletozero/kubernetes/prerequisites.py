@@ -10,7 +10,7 @@ from scaletozero.kubernetes.checks_cluster import KUBERNETES
 from scaletozero.kubernetes.network import default_deny
 from scaletozero.kubernetes.objects import Manifest, manifest
 from scaletozero.kubernetes.pods import TYPE_LABEL
-from scaletozero.settings.cluster import GPU, numbers
+from scaletozero.settings.cluster import GPU, Cluster, numbers
 from scaletozero.settings.gpu_types import TYPES
 from scaletozero.settings.prerequisites import Chart, Namespace, PrerequisitesSettings
 
@@ -34,11 +34,13 @@ class PrerequisitesPlan:
     Attributes:
         objects: namespaces with what belongs to them.
         charts: in the order in which they are installed.
+        cluster: the cluster once all of it is there, for the endpoints' declarations.
         findings: what is wrong.
     """
 
     objects: tuple[Manifest, ...]
     charts: tuple[ChartPlan, ...]
+    cluster: Cluster
     findings: tuple[Finding, ...]
 
 
@@ -62,7 +64,20 @@ def plan_prerequisites(settings: PrerequisitesSettings) -> PrerequisitesPlan:
             Finding("cluster.version", f"must be {KUBERNETES} or later", cluster.version, consequence, "upgrade it")
         )
     objects = [each for namespace in settings.namespaces for each in namespace_objects(namespace, cluster.version)]
-    return PrerequisitesPlan(tuple(objects), tuple(charts), tuple(findings))
+    return PrerequisitesPlan(tuple(objects), tuple(charts), _afterwards(settings), tuple(findings))
+
+
+def _afterwards(settings: PrerequisitesSettings) -> Cluster:
+    cluster, brought = settings.cluster, dict[str, object]()
+    crds = set(cluster.crds)
+    if settings.keda.install:
+        brought["keda"] = settings.keda.version
+        crds |= {"scaledobjects.keda.sh", "triggerauthentications.keda.sh"}
+    if settings.http_addon.install:
+        brought["http_addon"] = settings.http_addon.version
+        crds.add("interceptorroutes.http.keda.sh")
+    quota = {**cluster.gpu_quota, **{each.name: each.gpu_quota for each in settings.namespaces}}
+    return cluster.model_copy(update={**brought, "crds": tuple(sorted(crds)), "gpu_quota": quota})
 
 
 KEDA_VALUES: dict[str, Any] = {

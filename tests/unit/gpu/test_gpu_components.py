@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
 from gpu_declarations import WINDOWS, cluster, endpoint, plan
+from schemas import problems
 
 from model_packaging.findings import FindingsError
 from model_packaging.folder_manifest import FolderManifest, digest_of, entries
@@ -392,3 +394,20 @@ def test_prerequisites_that_are_wrong(run, changes: dict[str, Any], path: str) -
     with pytest.raises(FindingsError) as error:
         run(lambda: ClusterPrerequisites("platform", prerequisites(**changes), on_cluster()).interceptor)
     assert [each.path for each in error.value.findings] == [path]
+
+
+def test_the_example_declares_the_platform_s_part_and_an_endpoint_on_it(run, artifact: Path) -> None:
+    path = Path(__file__).parents[3] / "examples" / "gpu.py"
+    program = runpy.run_path(str(path))["main"]
+    done = run(lambda: program(str(artifact), "{}", "prod", "gpu-nodes").host)
+    kinds = {each.typ.rpartition(":")[2] for each in done.registered}
+    assert {"NodePool", "EC2NodeClass", "Namespace", "Release", "Deployment", "ScaledObject"} <= kinds
+    (cron,) = (each for each in done.one(":ScaledObject")["spec"]["triggers"] if each["type"] == "cron")
+    assert cron["metadata"]["desiredReplicas"] == "1"
+    found = [
+        problem
+        for each in done.registered
+        if "Release" not in each.typ and each.typ.startswith("kubernetes:")
+        for problem in problems(each.inputs)
+    ]
+    assert found == []

@@ -176,6 +176,16 @@ def test_a_device_plugin_is_installed_where_it_is_asked_for_on_gpu_nodes_only() 
     assert "g6.xlarge" in expression["values"]
 
 
+def test_an_endpoint_fits_the_cluster_that_the_prerequisites_make() -> None:
+    bare = cluster(keda=None, http_addon=None, crds=[], gpu_quota={})
+    declared = {"cluster": bare, "namespaces": [{"name": "models", "gpu_quota": 2}]}
+    made = plan_prerequisites(parse(PrerequisitesSettings, declared, "platform")).cluster
+    assert (made.keda, made.http_addon, made.gpu_quota) == ("2.20.2", "0.15.0", {"models": 2})
+    before = plan(cluster=bare, overrides__monitoring=False)
+    assert {each.path for each in before.findings} == {"cluster.keda", "cluster.http_addon", "cluster.crds"}
+    assert plan(cluster=made.model_dump(), overrides__monitoring=False).findings == ()
+
+
 def template(planned: GpuPlan) -> dict[str, Any]:
     return planned.object("Deployment")["spec"]["template"]["spec"]
 
