@@ -70,6 +70,12 @@ class Recorded(Mocks):
 Run = Callable[[Callable[[], Any]], Recorded]
 
 
+@pytest.fixture
+def mocks() -> Recorded:
+    """A recorder of its own."""
+    return Recorded()
+
+
 @pytest.fixture(params=[False, True], ids=["up", "preview"])
 def run(request: pytest.FixtureRequest) -> Iterator[Run]:
     """Runs a program under mocks, once as an update and once as a preview, on an event loop of its own."""

@@ -29,3 +29,7 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
 def schema() -> dict[str, Any]:
     """The package schema that other languages' bindings are generated from."""
     return json.loads(ComponentProvider(COMPONENTS, NAME, version=VERSION).schema or "")
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2))

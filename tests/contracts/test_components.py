@@ -1,0 +1,198 @@
+"""What every component promises, held over all of them: found by walking the package, so that none is forgotten."""
+
+import asyncio
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pytest
+from pulumi.runtime.mocks import MockMonitor
+
+import scaletozero
+from scaletozero.component import Component
+from scaletozero.plugin import COMPONENTS, NAME
+from scaletozero.settings.alarms import EndpointKind
+from scaletozero.settings.pools import WarmUnit
+
+REGION = "eu-central-1"
+TAGS = {"cost-center": "search"}
+IMAGE = f"111122223333.dkr.ecr.{REGION}.amazonaws.com/serving:1.2.3"
+
+WINDOW: Any = {"start": "08:00", "end": "18:00", "timezone": "Europe/Berlin", "min": 4, "days": ["mon-fri"]}
+
+Build = Callable[[Any, pulumi.ResourceOptions | None], pulumi.ComponentResource]
+
+BUILD: dict[str, Build] = {
+    "ArtifactStore": lambda make, opts: scaletozero.ArtifactStore("it", {"region": REGION, "tags": TAGS}, opts),
+    "ServerlessEndpoint": lambda make, opts: scaletozero.ServerlessEndpoint(
+        "it",
+        {
+            "artifact": str(make().path),
+            "bucket": "models",
+            "image": IMAGE,
+            "region": REGION,
+            "tags": TAGS,
+            "scaling": {"min": 2, "max": 8},
+            "schedule": [WINDOW],
+            "alarms": {"p99_ms": 500.0},
+        },
+        opts,
+    ),
+    "AsyncEndpoint": lambda make, opts: scaletozero.AsyncEndpoint(
+        "it",
+        {
+            "artifact": str(make().path),
+            "bucket": "models",
+            "image": IMAGE,
+            "region": REGION,
+            "instance_type": "ml.g5.xlarge",
+            "alarms": {},
+            "tags": TAGS,
+        },
+        opts,
+    ),
+    "EndpointAlarms": lambda make, opts: scaletozero.EndpointAlarms(
+        "it",
+        {"endpoint_name": "e", "region": REGION, "kind": EndpointKind.SERVERLESS, "tags": TAGS},
+        opts,
+    ),
+    "WarmPool": lambda make, opts: scaletozero.WarmPool(
+        "it",
+        {
+            "endpoint_name": "e",
+            "region": REGION,
+            "unit": WarmUnit.INSTANCES,
+            "scaling": {"min": 0, "max": 2},
+            "cold_start_seconds": 300.0,
+            "schedule": [{**WINDOW, "min": 1}],
+            "tags": TAGS,
+        },
+        opts,
+    ),
+    "WarmCalls": lambda make, opts: scaletozero.WarmCalls(
+        "it",
+        {
+            "endpoint_name": "e",
+            "endpoint_arn": f"arn:aws:sagemaker:{REGION}:111122223333:endpoint/e",
+            "region": REGION,
+            "sample_input": '{"inputs": ["hello"]}',
+            "schedule": [WINDOW],
+            "cold_start_seconds": 1.0,
+            "tags": TAGS,
+        },
+        opts,
+    ),
+}
+
+every_component = pytest.mark.parametrize("name", sorted(BUILD))
+
+
+def components() -> set[type[Component]]:
+    """Every component class in the package."""
+    for module in pkgutil.walk_packages(scaletozero.__path__, "scaletozero."):
+        if not module.name.startswith(("scaletozero.sandbox", "scaletozero.cli")):
+            importlib.import_module(module.name)
+    found, waiting = set(), [Component]
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            found.add(kind)
+            waiting.append(kind)
+    return found
+
+
+def test_every_component_is_public_in_the_plugin_and_in_this_table() -> None:
+    assert {kind.__name__ for kind in COMPONENTS} == set(BUILD)
+    assert set(COMPONENTS) <= components()
+    assert set(BUILD) <= set(scaletozero.__all__)
+
+
+@every_component
+def test_the_type_is_the_package_and_the_class(name: str) -> None:
+    assert getattr(scaletozero, name).type_name == f"{NAME}:index:{name}"
+
+
+@every_component
+def test_the_constructor_is_name_args_opts(name: str) -> None:
+    assert list(inspect.signature(getattr(scaletozero, name).__init__).parameters) == ["self", "name", "args", "opts"]
+
+
+def recorded(build: Build, make: Any, opts: pulumi.ResourceOptions | None, mocks: Any) -> tuple[list[Any], Any]:
+    """Every registration as the engine would get it, and the component."""
+    requests: list[Any] = []
+
+    class Monitor(MockMonitor):
+        def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+            requests.append(request)
+            return super().RegisterResource(request)
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    pulumi.runtime.set_mocks(mocks, project="acme", stack="dev", monitor=Monitor(mocks))
+    made: list[Any] = []
+
+    @pulumi.runtime.test
+    def program() -> None:
+        made.append(build(make, opts))
+
+    program()
+    loop.close()
+    return [request for request in requests if request.type != "pulumi:pulumi:Stack"], made[0]
+
+
+@every_component
+def test_every_child_has_the_region_and_the_tags_that_its_type_takes(name: str, make_artifact, run) -> None:
+    done = run(lambda: BUILD[name](make_artifact, None))
+    for child in done.registered:
+        if not child.typ.startswith("aws:"):
+            continue
+        module, kind = child.typ.split(":")[1].split("/")[0], child.typ.rsplit(":", 1)[1]
+        sdk = getattr(aws, {"lambda": "lambda_"}.get(module, module))
+        takes = inspect.signature(getattr(sdk, kind)._internal_init).parameters
+        if "region" in takes:
+            assert child.inputs.get("region") == REGION, child.typ
+        if "tags" in takes:
+            assert child.inputs["tags"].items() >= {"managed-by": "scaletozero", "stack": "acme/dev"}.items(), child.typ
+            # An object in a bucket takes ten tags only; it carries the components' own.
+            assert kind == "BucketObjectv2" or child.inputs["tags"].items() >= TAGS.items(), child.typ
+
+
+@every_component
+def test_a_caller_s_options_reach_the_component_and_not_its_children(name: str, make_artifact, mocks) -> None:
+    hostile = pulumi.ResourceOptions(
+        aliases=[pulumi.Alias(name="old")],
+        ignore_changes=["tags"],
+        import_="something",
+        delete_before_replace=True,
+        retain_on_delete=True,
+        replace_on_changes=["*"],
+    )
+    requests, _ = recorded(BUILD[name], make_artifact, hostile, mocks)
+    component, *children = requests
+    assert component.aliases
+    assert len(children) == len(requests) - 1 > 0
+    for child in children:
+        assert f"{NAME}:index:" in child.parent, child.type
+        assert not [alias for alias in child.aliases if alias.spec.name], child.type
+        assert not child.importId, child.type
+        assert not list(child.ignoreChanges), child.type
+        assert not child.deleteBeforeReplace, child.type
+        assert not list(child.replaceOnChanges), child.type
+        assert child.name.startswith("it"), child.name
+
+
+@every_component
+def test_no_input_of_a_component_is_stored(name: str, make_artifact, mocks) -> None:
+    requests, _ = recorded(BUILD[name], make_artifact, None, mocks)
+    assert dict(requests[0].object) == {}
+
+
+@every_component
+def test_public_outputs_are_set_and_declared(name: str, make_artifact, mocks) -> None:
+    _, made = recorded(BUILD[name], make_artifact, None, mocks)
+    declared = inspect.get_annotations(type(made))
+    assert declared
+    assert all(isinstance(getattr(made, output), pulumi.Output) for output in declared)

@@ -1,0 +1,84 @@
+"""The components as a plugin: the engine constructs them for a program that has only their names."""
+
+import json
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pytest
+from pulumi import automation as auto
+from pulumi.automation.errors import CommandError
+from workbench import IMAGE, ROOT
+
+from model_packaging import Artifact
+from scaletozero.deployment import sandbox_environment
+from scaletozero.plugin import NAME, VERSION
+from scaletozero.sandbox import daemon
+from scaletozero.sandbox.engine import find_engine
+from scaletozero.sandbox.providers.install import install_plugins
+
+
+class Remote(pulumi.ComponentResource):
+    """A component of the plugin, as a generated binding of any language would register it."""
+
+    bucket: pulumi.Output[str]
+    endpointName: pulumi.Output[str]  # noqa: N815 - outputs keep the schema's names here
+
+    def __init__(self, kind: str, name: str, args: dict[str, Any], opts: pulumi.ResourceOptions) -> None:
+        outputs = dict.fromkeys({"ArtifactStore": ["bucket"], "ServerlessEndpoint": ["endpointName"]}[kind])
+        super().__init__(f"{NAME}:index:{kind}", name, {**outputs, **args}, opts, remote=True)
+
+
+@pytest.fixture
+def stack(tmp_path: Path):
+    """A stack whose engine has the plugin, as after `pulumi plugin install`."""
+    home = tmp_path / "home"
+    install_plugins(home)
+    folder = home / "plugins" / f"resource-{NAME}-v{VERSION}"
+    folder.mkdir(parents=True)
+    plugin = folder / f"pulumi-resource-{NAME}"
+    plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u "{ROOT / "components"}" "$@"\n')
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    for name in ("work", "backend"):
+        (tmp_path / name).mkdir()
+    sandbox = daemon.ensure_running(tmp_path / "state", aws_port=0, runtime_port=0, idle_seconds=60)
+
+    def make(program: Any) -> auto.Stack:
+        options = auto.LocalWorkspaceOptions(
+            work_dir=str(tmp_path / "work"),
+            pulumi_home=str(home),
+            pulumi_command=find_engine(),
+            env_vars=sandbox_environment(tmp_path / "backend", sandbox),
+        )
+        return auto.create_or_select_stack("dev", project_name="acme", program=program, opts=options)
+
+    yield make
+    daemon.stop(tmp_path / "state")
+
+
+def declare(encoder: Artifact, **changes: Any) -> None:
+    opts = pulumi.ResourceOptions(providers=[aws.Provider("aws", region="us-east-1")], version=VERSION)
+    store = Remote("ArtifactStore", "artifacts", {"region": "us-east-1"}, opts)
+    args = {"artifact": str(encoder.path), "bucket": store.bucket, "image": IMAGE, "region": "us-east-1", **changes}
+    endpoint = Remote("ServerlessEndpoint", "sentences", args, opts)
+    pulumi.export("name", endpoint.endpointName)
+
+
+def test_a_program_in_any_language_gets_the_same_endpoint(stack, encoder: Artifact) -> None:
+    made = stack(lambda: declare(encoder, memoryMb=2048, scaling={"max": 4}))
+    result = made.up()
+    assert result.outputs["name"].value == "acme-dev-sentences"
+    assert result.summary.resource_changes["create"] == 18
+    resources = json.loads(json.dumps(made.export_stack().deployment))["resources"]
+    (configuration,) = [r for r in resources if r["type"].endswith(":EndpointConfiguration")]
+    variant = configuration["inputs"]["productionVariants"][0]
+    assert variant["serverlessConfig"] == {"memorySizeInMb": 2048, "maxConcurrency": 4}
+    made.destroy()
+
+
+def test_a_mistake_reaches_the_program_as_the_same_finding(stack, encoder: Artifact) -> None:
+    with pytest.raises(CommandError, match=r"sentences.scaling.max: must be from 1 to 200, got 500"):
+        stack(lambda: declare(encoder, scaling={"max": 500})).preview()
