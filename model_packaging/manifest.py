@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from model_packaging.folder_manifest import Export
+
 SCHEMA = "scaletozero.manifest/1"
 _SHA256 = r"^[0-9a-f]{64}$"
 
@@ -16,8 +18,14 @@ class _Frozen(BaseModel):
 
 
 class Source(_Frozen):
-    """The model that was packaged: file name, sha256 over model and external data, bytes, revision, tokenizer's
-    sha256.
+    """The model that was packaged.
+
+    Attributes:
+        file: name of the model file.
+        sha256, size: over the file and its external data, hex and bytes.
+        revision: a commit or version, where the user named one.
+        tokenizer_sha256: of tokenizer.json, hex.
+        licence: SPDX expression; `licence_from`: the file that says so, or `given`.
     """
 
     file: str
@@ -26,6 +34,7 @@ class Source(_Frozen):
     revision: str | None
     tokenizer_sha256: str = Field(pattern=_SHA256)
     licence: str
+    licence_from: str = "given"
 
 
 class FileEntry(_Frozen):
@@ -121,6 +130,21 @@ class Candidate(_Frozen):
     outcome: str
 
 
+class Quantization(_Frozen):
+    """What was done to the weights that were quantized.
+
+    Attributes:
+        scheme: in words.
+        weight_bits, activation_bits: of the MatMuls; `activation_bits` 32 where activations stay float32.
+        reduce_range: whether the weights leave one bit free, so that a CPU without VNNI answers the same.
+    """
+
+    scheme: str
+    weight_bits: int
+    activation_bits: int
+    reduce_range: bool
+
+
 class Memory(_Frozen):
     """Memory of a serving process.
 
@@ -165,6 +189,8 @@ class Manifest(_Frozen):
         key: sha256 over everything that decides the artifact: spec, sources, probe, machine and libraries.
         recipe: of the candidate that was chosen.
         io: what the served model takes and gives.
+        quantization: of the recipe, none for fp32.
+        export: how the graph was made of a source that was none.
         floor: the quality that was asked for.
         probe_sha256: of the texts it was measured on.
     """
@@ -181,10 +207,12 @@ class Manifest(_Frozen):
     io: InputOutput
     floor: dict[str, float]
     probe_sha256: str = Field(pattern=_SHA256)
+    quantization: Quantization | None = None
     candidates: tuple[Candidate, ...] = Field(min_length=1)
     memory: Memory
     cold_start: ColdStart
     environment: Environment
+    export: Export | None = None
 
     @property
     def chosen(self) -> Candidate:
@@ -194,3 +222,12 @@ class Manifest(_Frozen):
     def to_json(self) -> str:
         """The canonical text: sorted keys, two spaces, one newline at the end."""
         return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True) + "\n"
+
+
+def schema_text() -> str:
+    """The JSON schema of a manifest, as it is committed in manifest.schema.json."""
+    return json.dumps(Manifest.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

@@ -5,13 +5,16 @@ end.
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from onnx import ModelProto
 
-from model_packaging import quantize
+from model_packaging import hf_source, licence, oci, quantize, sbom
 from model_packaging.archive import write_archive
 from model_packaging.artifact import ARCHIVE, MANIFEST, Artifact, open_artifact, sha256_of
 from model_packaging.assemble import CANARY_TEXT, assemble, canary_numbers, entries, model_bytes
@@ -19,27 +22,34 @@ from model_packaging.choose import CHOSEN, choose
 from model_packaging.compress import decide
 from model_packaging.evaluate import Vectors, distance, interleaved, quality
 from model_packaging.findings import FindingsError, refuse
+from model_packaging.folder_manifest import BILL, OCI, FolderArtifact
+from model_packaging.folder_pipeline import package_folder
 from model_packaging.manifest import ArchiveEntry, Candidate, ColdStart, InputOutput, Manifest, Memory, Speed
 from model_packaging.manifest import Source as SourceEntry
 from model_packaging.measure import StartFailedError, environment, median_start, recommended_mb, start_once
 from model_packaging.optimise import folded, fused
 from model_packaging.probes import Probe, load_probe
 from model_packaging.progress import Progress, Report, quiet
-from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
+from model_packaging.serving.request import JSON, MAX_INPUTS, MAX_PAYLOAD, NPY
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.start import NotServableError, verify
 from model_packaging.source import Source, inspect_source
-from model_packaging.spec import PackageSpec
+from model_packaging.spec import FolderSpec, PackageSpec
 from model_packaging.work import Work, key_of
 
 STARTS = 5  # fresh processes for the manifest's cold start; `scaletozero bench` takes more
 SHORT_ROUNDS, LONG_ROUNDS = 60, 15  # of the interleaved latency measurement
 MOST_KEPT = 8  # weights treated more gently; beyond that a block-wise model is smaller and better
+_NOT_DECISIVE = {"out", "work", "source", "tokenizer", "probe", "licence", "denied", "oci"}
 MARGIN = 0.8  # of the floor's error, on the selecting texts: what chose the weights flatters them
 
 
-def package(spec: PackageSpec, progress: Report = quiet) -> Artifact:
-    """Packages the model of `spec` into its `out` folder: model.tar.gz and manifest.json.
+@overload
+def package(spec: PackageSpec, progress: Report = quiet) -> Artifact: ...
+@overload
+def package(spec: FolderSpec, progress: Report = quiet) -> FolderArtifact: ...
+def package(spec: PackageSpec | FolderSpec, progress: Report = quiet) -> Artifact | FolderArtifact:
+    """Packages the model of `spec` into its `out` folder: model.tar.gz, or the folder model/, with manifest.json.
 
     A run that was killed goes on where it was; one that finds its own artifact already there returns it.
 
@@ -50,7 +60,7 @@ def package(spec: PackageSpec, progress: Report = quiet) -> Artifact:
         FindingsError: the model, the tokenizer or the probe is refused; no candidate meets the floor; the disk is full.
     """
     try:
-        return _package(spec, progress)
+        return package_folder(spec, progress) if isinstance(spec, FolderSpec) else _package(spec, progress)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise refuse(
@@ -65,13 +75,15 @@ def package(spec: PackageSpec, progress: Report = quiet) -> Artifact:
 
 def _package(spec: PackageSpec, report: Report) -> Artifact:
     report(Progress("inspect", 0, 1, spec.source.name))
-    source = inspect_source(spec)
+    decided = licence.decide(licence.find(spec.source), spec.licence, spec.denied)
+    source, digest, note = _inspected(spec)
     probe = load_probe(spec.probe)
     machine = environment()
-    wanted = spec.model_dump(mode="json", exclude={"out", "work", "source", "tokenizer", "probe"})
-    key = key_of(wanted, source.sha256, source.tokenizer_sha256, probe.sha256, machine.model_dump())
-    report(Progress("inspect", 1, 1, f"{source.size / 1e6:.1f} MB, {source.dimension} numbers an answer"))
-    if (spec.out / MANIFEST).exists() and (spec.out / ARCHIVE).exists():
+    wanted = spec.model_dump(mode="json", exclude=_NOT_DECISIVE)
+    key = key_of(wanted, decided.expression, digest, sha256_of(spec.tokenizer), probe.sha256, machine.model_dump())
+    report(Progress("inspect", 1, 1, note))
+    whole = not spec.oci or (spec.out / OCI).exists()
+    if whole and (spec.out / MANIFEST).exists() and (spec.out / ARCHIVE).exists():
         try:
             there = open_artifact(spec.out)
         except FindingsError:
@@ -80,6 +92,13 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
             report(Progress("manifest", 1, 1, "already packaged"))
             return there
     with Work(spec.work or spec.out / ".work", key) as work:
+        exported = None
+        if source is None:
+            report(Progress("export", 0, 1, "to one graph, compared with torch"))
+            graph, exported = hf_source.exported_once(spec.source, spec.task, work)
+            length = spec.max_length or exported.max_length
+            source = inspect_source(spec.model_copy(update={"source": graph, "max_length": length}))
+            report(Progress("export", 1, 1, f"within {exported.parity:.1e} of torch"))
         run = _Run(spec, source, probe, work, report)
         run.optimise()
         candidates = choose(run.candidates(), spec.floor)
@@ -97,11 +116,12 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
             recipe=chosen.recipe,
             source=SourceEntry(
                 file=spec.source.name,
-                sha256=source.sha256,
+                sha256=digest,
                 size=source.size,
                 revision=spec.revision,
                 tokenizer_sha256=source.tokenizer_sha256,
-                licence=spec.licence,
+                licence=decided.expression,
+                licence_from=decided.source,
             ),
             archive=archive,
             files=entries(folder),
@@ -114,17 +134,73 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
             ),
             floor=spec.floor.model_dump(),
             probe_sha256=probe.sha256,
+            quantization=quantize.RECIPES.get(chosen.recipe),
             candidates=candidates,
             memory=memory,
             cold_start=cold,
             environment=machine,
+            export=exported,
         )
-        partial = spec.out / f"{MANIFEST}.partial"
-        partial.write_text(manifest.to_json(), encoding="utf-8")
-        partial.replace(spec.out / MANIFEST)
+        if spec.oci:
+            shutil.rmtree(spec.out / OCI, ignore_errors=True)
+            oci.write({path.name: path for path in folder.iterdir()}, _described(manifest), spec.out / OCI)
+        _write(spec.out / BILL, sbom.bill(bill_of(manifest), version("scaletozero")))
+        _write(spec.out / MANIFEST, manifest.to_json())
     artifact = open_artifact(spec.out)
     report(Progress("manifest", 1, 1, artifact.digest[:12]))
     return artifact
+
+
+def _inspected(spec: PackageSpec) -> tuple[Source | None, str, str]:
+    """The source if it is a graph, its sha256, and a few words on it. A folder is exported later, if at all."""
+    if not spec.source.is_dir():
+        source = inspect_source(spec)
+        return source, source.sha256, f"{source.size / 1e6:.1f} MB, {source.dimension} numbers an answer"
+    if not spec.tokenizer.is_file():
+        raise refuse(
+            str(spec.tokenizer), "the tokenizer must be a tokenizer.json", "no such file", "", "name the model's own"
+        )
+    folder, parameters = hf_source.describe(spec.source, spec.revision)
+    return None, folder.sha256, f"{folder.size / 1e6:.1f} MB, {parameters / 1e6:.1f} million parameters"
+
+
+def _described(manifest: Manifest) -> oci.Description:
+    return oci.Description(
+        name=manifest.name,
+        version=manifest.archive.sha256[:12],
+        revision=manifest.source.revision or "",
+        licences=(manifest.source.licence,),
+        model_format="onnx",
+        quantization=manifest.recipe,
+        inputs=("text",),
+        outputs=("embedding",),
+    )
+
+
+def bill_of(manifest: Manifest) -> sbom.Model:
+    """What the bill of materials says of an artifact; nothing in it that is not in the manifest."""
+    quality, machine = manifest.chosen.quality, manifest.environment
+    metrics = quality.model_dump(exclude={"n"}) if quality else {}
+    source = manifest.source
+    return sbom.Model(
+        name=manifest.name,
+        version=manifest.archive.sha256[:12],
+        licence=source.licence,
+        task=manifest.task,
+        inputs=manifest.io.content_types,
+        outputs=(JSON, NPY),
+        files=[sbom.Material(each.path, each.sha256) for each in manifest.files],
+        ancestors=[sbom.Ancestor(source.file, source.revision or "", source.sha256)],
+        metrics=[sbom.Metric(name, value, f"{manifest.probe_sha256[:12]}") for name, value in metrics.items()],
+        properties={"recipe": manifest.recipe, "archive_sha256": manifest.archive.sha256},
+        libraries={"onnxruntime": machine.onnxruntime, "tokenizers": machine.tokenizers},
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
 
 
 class _Run:

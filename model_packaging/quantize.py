@@ -13,6 +13,29 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
 
 from model_packaging import graph
+from model_packaging.manifest import Quantization
+
+RECIPES = {
+    "int8": Quantization(
+        scheme="int8 weights a column, dynamic activations, int8 embedding rows",
+        weight_bits=8,
+        activation_bits=8,
+        reduce_range=True,
+    ),
+    "int8-kept": Quantization(
+        scheme="int8 weights a column, the most sensitive in blocks of 128; dynamic activations, int8 embedding rows",
+        weight_bits=8,
+        activation_bits=8,
+        reduce_range=True,
+    ),
+    "int8-blockwise": Quantization(
+        scheme="int8 weights and activations in blocks of 128, int8 embedding rows",
+        weight_bits=8,
+        activation_bits=8,
+        reduce_range=False,
+    ),
+}
+"""What each recipe of the ladder does; fp32 does nothing."""
 
 BLOCK_SIZE = 128
 INT8_ACTIVATIONS = (

@@ -64,9 +64,11 @@ class PackageSpec(_Asked):
 
     Attributes:
         name: of the artifact; lower-case letters, digits and single hyphens.
-        source: the model, an .onnx file (with its external data beside it, if it has any).
-        tokenizer: its tokenizer.json.
-        licence: SPDX expression of the model's licence.
+        source: the model, an .onnx file (with its external data beside it, if it has any), or a Hugging Face folder
+            with safetensors, which is exported first.
+        tokenizer: its tokenizer.json, by default the one in the folder or beside the file.
+        licence: SPDX expression, where the model's own files say none or disagree.
+        denied: patterns of licences to refuse.
         out: the folder for the artifact: model.tar.gz and manifest.json.
         task: what it answers.
         target: where it runs.
@@ -75,14 +77,16 @@ class PackageSpec(_Asked):
         max_length: tokens of a text that are read, by default the tokenizer's own truncation, else 512.
         probe: texts to measure with, one a line, at least 40; by default the sentences of this package.
         revision: of the source, where it has one (a commit, a version).
+        oci: whether to write the files as an OCI layout too, out/oci.
         work: folder for the stages' results, so that a killed run goes on where it was; by default `.work` in `out`.
     """
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)
     source: Path
     tokenizer: Path
-    licence: str = Field(min_length=1, max_length=200)
     out: Path
+    licence: str | None = Field(default=None, min_length=1, max_length=200)
+    denied: tuple[str, ...] = DENIED
     task: Task = "sentence-embedding"
     target: Target = "cpu-serverless"
     floor: QualityFloor = QualityFloor()
@@ -90,7 +94,21 @@ class PackageSpec(_Asked):
     max_length: int | None = Field(default=None, ge=8, le=8192)
     probe: Path | None = None
     revision: str | None = None
+    oci: bool = False
     work: Path | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _its_own_tokenizer(cls, values: Any) -> Any:
+        if (
+            isinstance(values, dict)
+            and values.get("tokenizer") is None
+            and isinstance(values.get("source"), str | Path)
+        ):
+            source = Path(values["source"])
+            folder = source.parent if source.suffix == ".onnx" else source
+            return {**values, "tokenizer": folder / "tokenizer.json"}
+        return values
 
 
 class ModuleSource(_Frozen):

@@ -5,11 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 MAX_PAYLOAD = 4 * 1024 * 1024  # SageMaker serverless inference: 4 MB a request
+JSON, NPY = "application/json", "application/x-npy"
 MAX_INPUTS = 512  # 512 embeddings of 768 numbers fill the 4 MB that a serverless answer may have
 
 
 class BadRequestError(ValueError):
     """The request is not what the model takes, with the reason."""
+
+
+def media_of(accept: str) -> str | None:
+    """The first media type of an Accept header that can be given, JSON where anything is wanted, None for none."""
+    for part in accept.split(","):
+        media = part.partition(";")[0].strip().lower()
+        if media in ("", "*/*", "application/*", JSON):
+            return JSON
+        if media == NPY:
+            return NPY
+    return None
 
 
 def texts_of(request: Any) -> list[str]:

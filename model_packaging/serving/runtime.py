@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
-from model_packaging.serving.request import MAX_PAYLOAD, texts_of
+from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, texts_of
 from model_packaging.serving.start import NotServableError
 
 TOKENS_PER_RUN = 2048  # padded tokens in one run of the session: bounds the memory of attention
@@ -29,17 +33,26 @@ class Runtime:
         self._one_at_a_time = threading.Lock()
 
     @classmethod
-    def load(cls, folder: Path, card: dict[str, Any], threads: int) -> Runtime:
+    def load(
+        cls, folder: Path, card: dict[str, Any], threads: int, done: Callable[[str], None] = lambda _: None
+    ) -> Runtime:
         """The model in `folder`, described by its verified `card`, with `threads` threads for one inference.
+
+        Args:
+            done: told when `tokenizer` and `session` are there.
 
         Raises:
             NotServableError: the session or the tokenizer cannot be loaded.
         """
+        # Its thread pool costs a start more than it saves on the few texts of one request.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
             tokenizer = Tokenizer.from_file(str(folder / card["tokenizer"]["file"]))
             tokenizer.enable_truncation(card["tokenizer"]["max_length"])
+            done("tokenizer")
             options = session_options(threads, optimise=card["optimise"])
             session = ort.InferenceSession(str(folder / card["graph"]), options, ["CPUExecutionProvider"])
+            done("session")
         except Exception as error:
             raise NotServableError(f"the model in {folder} cannot be loaded: {error}") from error
         return cls(card, session, tokenizer)
@@ -75,16 +88,24 @@ class Runtime:
                 row[: len(values)] = values
         return np.asarray(self._session.run([self.card["output"]], feeds)[0])
 
-    def answer(self, request: Any) -> dict[str, Any]:
+    def answer(self, request: Any, media: str = JSON) -> bytes:
         """The answer to one decoded JSON request: `{"inputs": "text" | ["text", ...]}` or the text or list itself.
 
+        Args:
+            media: `application/json` for `{"embeddings": [[...], ...]}`, `application/x-npy` for float32 of shape
+                (texts, dimension).
+
         Raises:
-            BadRequestError: it is something else.
+            BadRequestError: the request is something else.
         """
         texts = texts_of(request)
         with self._one_at_a_time:
             vectors = self.embed(texts)
-        return {"embeddings": np.round(vectors.astype(np.float64), 6).tolist()}
+        if media == NPY:
+            buffer = io.BytesIO()
+            np.save(buffer, vectors, allow_pickle=False)
+            return buffer.getvalue()
+        return json.dumps({"embeddings": np.round(vectors.astype(np.float64), 6).tolist()}).encode()
 
     def largest_request(self) -> dict[str, list[str]]:
         """A request of the most bytes that a container gets, in texts that are all longer than the model reads."""

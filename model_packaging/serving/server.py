@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.serving import environment
-from model_packaging.serving.request import MAX_PAYLOAD, BadRequestError
+from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, BadRequestError, media_of
 from model_packaging.serving.start import NotServableError, start
 
 if TYPE_CHECKING:
@@ -84,9 +84,13 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/invocations":
             self._refuse(404, f"no such path: {self.path}; there are GET /ping and POST /invocations")
             return
-        media = self.headers.get_content_type() if "Content-Type" in self.headers else "application/json"
-        if media != "application/json":
-            self._refuse(415, f"Content-Type must be application/json, got {media}")
+        media = self.headers.get_content_type() if "Content-Type" in self.headers else JSON
+        if media != JSON:
+            self._refuse(415, f"Content-Type must be {JSON}, got {media}")
+            return
+        wanted = media_of(self.headers.get("Accept", ""))
+        if wanted is None:
+            self._refuse(406, f"Accept must allow {JSON} or {NPY}, got {self.headers['Accept']}")
             return
         runtime = self.state.runtime
         if runtime is None:
@@ -98,23 +102,25 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(400, f"the body is not JSON: {error}")
             return
         try:
-            answer = runtime.answer(request)
+            answer = runtime.answer(request, wanted)
         except BadRequestError as error:
             self._refuse(400, str(error))
         except Exception as error:  # noqa: BLE001 - whatever the model raises, the process stays up and says so
             self.log_error("inference failed: %r", error)
             self._refuse(500, f"the inference failed: {error}")
         else:
-            self._send(200, answer)
+            self._send_bytes(200, answer, wanted)
 
     def _refuse(self, code: int, reason: str) -> None:
         self.close_connection = self.close_connection or code in (404, 411, 413)
         self._send(code, {"error": reason})
 
     def _send(self, code: int, content: dict[str, Any]) -> None:
-        body = json.dumps(content).encode()
+        self._send_bytes(code, json.dumps(content).encode(), JSON)
+
+    def _send_bytes(self, code: int, body: bytes, media: str) -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", media)
         self.send_header("Content-Length", str(len(body)))
         if self.close_connection:
             self.send_header("Connection", "close")

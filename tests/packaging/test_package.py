@@ -81,9 +81,8 @@ class TestPackagedEncoder:
 def test_two_processes_write_the_same_bytes(tiny: Any) -> None:
     code = (
         "import sys; from pathlib import Path; from model_packaging import PackageSpec, package\n"
-        "source, tokenizer, out = map(Path, sys.argv[1:])\n"
-        "spec = PackageSpec.of(name='tiny', source=source, tokenizer=tokenizer, licence='MIT', out=out, max_length=32)\n"
-        "print(package(spec).digest)"
+        "values = dict(zip(('source', 'tokenizer', 'out'), map(Path, sys.argv[1:])))\n"
+        "print(package(PackageSpec.of(name='tiny', licence='MIT', max_length=32, **values)).digest)"
     )
     digests = {
         subprocess.run(
@@ -156,10 +155,17 @@ def test_a_killed_run_goes_on_where_it_was(tiny: Any, stage: str) -> None:
 
 
 def test_half_written_results_are_not_used(tmp_path: Path) -> None:
+    def half(folder: Path) -> None:
+        (folder / "a").write_text("half")
+        raise KeyError
+
+    def whole(folder: Path) -> None:
+        (folder / "b").write_text("whole")
+
     with pytest.raises(KeyError), Work(tmp_path / "work", "k" * 64) as work:
-        work.folder("model", lambda folder: (folder / "a").write_text("half") and {}["killed"])
+        work.folder("model", half)
     with Work(tmp_path / "work", "k" * 64) as work:
-        folder = work.folder("model", lambda folder: (folder / "b").write_text("whole"))
+        folder = work.folder("model", whole)
         assert [path.name for path in folder.iterdir()] == ["b"]
 
 

@@ -37,13 +37,13 @@ def test_nothing_to_draw(rows: dict[str, dict[str, float]]) -> None:
 
 
 def figures(*totals: float) -> Figures:
-    return Figures("x", 1, tuple(Start({"load": total / 2, "python": total / 2}, total, 10) for total in totals))
+    return Figures("x", 1, tuple(Start({"session": total / 2, "python": total / 2}, total, 10) for total in totals))
 
 
 def test_figures_of_many_starts() -> None:
     seen = figures(*range(1, 101))
     assert (seen.p50_ms, seen.p95_ms, seen.fastest_ms) == (50.5, 96, 1)
-    assert list(seen.phases) == ["python", "load"]
+    assert list(seen.phases) == ["python", "session"]
 
 
 def test_the_slowest_stands_for_the_95th_of_a_few() -> None:

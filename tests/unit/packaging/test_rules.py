@@ -50,7 +50,7 @@ class TestSpec:
 
     def test_all_mistakes_come_at_once(self) -> None:
         wrong = {**FINE, "name": "Bad Name", "compression": "zip", "memory": 3, "floor": {"mean": 2}}
-        del wrong["licence"]
+        del wrong["out"]
         with pytest.raises(FindingsError) as caught:
             PackageSpec.of(**wrong)
         assert {each.path for each in caught.value.findings} == {
@@ -58,8 +58,13 @@ class TestSpec:
             "compression",
             "memory",
             "floor.mean",
-            "licence",
+            "out",
         }
+
+    @pytest.mark.parametrize(("source", "tokenizer"), [("a/m.onnx", "a/tokenizer.json"), ("a/m", "a/m/tokenizer.json")])
+    def test_a_model_comes_with_its_own_tokenizer(self, source: str, tokenizer: str) -> None:
+        asked = {name: value for name, value in FINE.items() if name != "tokenizer"}
+        assert PackageSpec.of(**{**asked, "source": source}).tokenizer == Path(tokenizer)
 
     @pytest.mark.parametrize("name", ["a", "a-b", "0a", "a" * 63])
     def test_good_names(self, name: str) -> None:
