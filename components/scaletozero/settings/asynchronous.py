@@ -47,6 +47,15 @@ def _id(prefix: str):
     return AfterValidator(check)
 
 
+def _from_to(least: int, most: int):
+    def check(value: tuple[str, ...]) -> tuple[str, ...]:
+        if not least <= len(value) <= most:
+            reject(f"must be from {least} to {most}", "SageMaker would refuse the model")
+        return value
+
+    return AfterValidator(check)
+
+
 class Vpc(Settings):
     """The network that an endpoint's instances are attached to.
 
@@ -55,10 +64,8 @@ class Vpc(Settings):
         security_group_ids: 1 to 5 security groups.
     """
 
-    subnet_ids: Annotated[tuple[Annotated[Text, _id("subnet"), may_be_later], ...], Field(min_length=1, max_length=16)]
-    security_group_ids: Annotated[
-        tuple[Annotated[Text, _id("sg"), may_be_later], ...], Field(min_length=1, max_length=5)
-    ]
+    subnet_ids: Annotated[tuple[Annotated[Text, _id("subnet"), may_be_later], ...], _from_to(1, 16)]
+    security_group_ids: Annotated[tuple[Annotated[Text, _id("sg"), may_be_later], ...], _from_to(1, 5)]
 
 
 class Asynchronous(Settings):

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from model_packaging.findings import Finding
-from model_packaging.validation import Int, Settings, Text, reject
+from model_packaging.validation import Int, Settings, Text, reject, show
 from scaletozero.settings.account import Quotas, ledger
 from scaletozero.settings.alarms import topic_conflicts
 from scaletozero.settings.asynchronous import Asynchronous
@@ -37,7 +37,8 @@ EndpointName = Annotated[Text, AfterValidator(_name)]
 
 
 def _kind(value: object) -> object:
-    return value.get("kind", "serverless") if isinstance(value, Mapping) else getattr(value, "kind", "serverless")
+    kind = value.get("kind", "serverless") if isinstance(value, Mapping) else getattr(value, "kind", "serverless")
+    return show(kind)
 
 
 Endpoint = Annotated[
@@ -70,7 +71,7 @@ class Sandbox(Settings):
         idle_seconds: how long an idle model process stays. On SageMaker Serverless this is the service's own secret.
     """
 
-    aws_port: Port = 4566
+    aws_port: Port = 8476
     runtime_port: Port = 8477
     idle_seconds: Annotated[Int, AfterValidator(_idle)] = 20
 

@@ -72,8 +72,8 @@ def _days(value: object) -> object:
         reject("must be a list of days or ranges of days", "nothing could be scheduled", "write `[mon-fri]`")
     found: set[int] = set()
     for item in value:
-        first, _, last = str(item).lower().partition("-")
-        if first not in DAYS or (last and last not in DAYS):
+        first, dash, last = str(item).lower().partition("-")
+        if first not in DAYS or (dash and last not in DAYS):
             reject(
                 "must name days as `mon` or ranges of them as `mon-fri`",
                 "nothing could be scheduled",
