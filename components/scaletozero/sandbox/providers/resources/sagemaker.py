@@ -94,7 +94,7 @@ def _serverless(path: str, variant: dict[str, Any]) -> Iterator[Failure]:
     if not isinstance(config, dict):
         return
     memory, most, provisioned = (config.get(k) for k in ("memorySizeInMb", "maxConcurrency", "provisionedConcurrency"))
-    if isinstance(memory, int) and memory not in MEMORY_MB:
+    if isinstance(memory, int) and not isinstance(memory, bool) and memory not in MEMORY_MB:
         sizes = ", ".join(map(str, MEMORY_MB))
         yield Failure(f"{path}.serverlessConfig.memorySizeInMb", f"must be one of {sizes}, got {memory}")
     if isinstance(most, int) and isinstance(provisioned, int) and provisioned > most:
