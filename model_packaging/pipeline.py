@@ -38,7 +38,7 @@ from model_packaging.spec import FolderSpec, PackageSpec
 from model_packaging.work import Work, key_of
 
 STARTS = 5  # fresh processes for the manifest's cold start; `scaletozero bench` takes more
-SHORT_ROUNDS, LONG_ROUNDS = 60, 15  # of the interleaved latency measurement
+SHORT_ROUNDS, LONG_ROUNDS = 15, 4  # of the interleaved latency measurement, five runs each
 MOST_KEPT = 8  # weights treated more gently; beyond that a block-wise model is smaller and better
 _NOT_DECISIVE = {"out", "work", "source", "tokenizer", "probe", "licence", "denied", "oci"}
 MARGIN = 0.8  # of the floor's error, on the selecting texts: what chose the weights flatters them

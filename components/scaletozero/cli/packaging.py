@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -16,6 +16,9 @@ from model_packaging.findings import refuse
 from model_packaging.progress import Progress, Report
 from scaletozero.cli.output import done, err, findings_as_exit, say, table
 from scaletozero.project import read_yaml
+
+if TYPE_CHECKING:
+    from model_packaging.folder_manifest import FolderArtifact
 
 PATHS = ("source", "tokenizer", "out", "probe", "work")
 
@@ -30,8 +33,9 @@ def package(
     """
     with findings_as_exit():
         try:
-            from model_packaging import PackageSpec
-            from model_packaging import package as run
+            from model_packaging.folder_manifest import FolderArtifact
+            from model_packaging.pipeline import package as run
+            from model_packaging.spec import spec_of
         except ImportError as error:
             fix = "pip install 'scaletozero[packaging]'"
             raise refuse("scaletozero package", "needs the extra `packaging`", str(error), fix=fix) from None
@@ -39,7 +43,10 @@ def package(
         if out is not None:
             values["out"] = out
         with _watching() as report:
-            artifact = run(PackageSpec.of(**values), report)
+            artifact = run(spec_of(values), report)
+    if isinstance(artifact, FolderArtifact):
+        _show_folder(artifact)
+        return
     manifest = artifact.manifest
     rows = [
         (
@@ -56,6 +63,26 @@ def package(
     done(f"{artifact.archive}: {size}. Name its folder in an environment's `artifact`.")
 
 
+def _show_folder(artifact: FolderArtifact) -> None:
+    manifest = artifact.manifest
+    rows: list[tuple[str, object]] = [("licence", f"{manifest.licence.expression} ({manifest.licence.file})")]
+    if quantization := manifest.quantization:
+        rows += [
+            ("scheme", f"{quantization.scheme}, {quantization.layers} layers"),
+            ("kept", ", ".join(quantization.ignored) or "-"),
+            ("weights over the source's", f"{quantization.size_ratio:.3f}"),
+            ("weight error, mean and worst", f"{quantization.mean_error:.4f}, {quantization.worst_error:.4f}"),
+            ("needs compute capability", quantization.compute_capability),
+        ]
+    if exported := manifest.export:
+        rows += [
+            ("largest difference to torch", f"{exported.parity:.1e} over {len(exported.cases)} shapes"),
+            ("outputs", ", ".join(exported.outputs)),
+        ]
+    table(("", manifest.name), rows)
+    done(f"{artifact.folder}: {manifest.size / 1e6:.1f} MB, sha256 {artifact.digest[:12]}.")
+
+
 def read_spec(path: Path) -> dict[str, Any]:
     """The values of a packaging spec; its paths made absolute, files inside installed distributions found.
 
@@ -69,6 +96,8 @@ def read_spec(path: Path) -> dict[str, Any]:
             values[key] = _installed(f"{path}: {key}", str(value["distribution"]), str(value["file"]))
         elif isinstance(value, str):
             values[key] = (path.resolve().parent / value).resolve()
+    if isinstance(module := values.get("module"), dict) and isinstance(module.get("search"), str):
+        values["module"] = {**module, "search": (path.resolve().parent / module["search"]).resolve()}
     return values
 
 
@@ -78,8 +107,8 @@ def _installed(where: str, distribution: str, file: str) -> Path:
     except metadata.PackageNotFoundError:
         fix = f"pip install --no-deps {distribution}"
         raise refuse(where, "names a distribution that must be installed", distribution, fix=fix) from None
-    if not found.is_file():
-        raise refuse(where, f"names a file that {distribution} must have", file)
+    if not found.exists():
+        raise refuse(where, f"names a file or folder that {distribution} must have", file)
     return found
 
 

