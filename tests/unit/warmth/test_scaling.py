@@ -232,8 +232,16 @@ def test_an_instance_type_that_is_not_offered_in_the_region(name: str, region: s
 
 @pytest.mark.parametrize(
     "name, has",
-    [("ml.g5.xlarge", True), ("ml.p4d.24xlarge", True), ("ml.m5d.large", True), ("ml.r6gd.large", True)]
-    + [("ml.m5.large", False), ("ml.c5.xlarge", False), ("ml.p3.2xlarge", False), ("ml.inf2.xlarge", False)],
+    [
+        ("ml.g5.xlarge", True),
+        ("ml.p4d.24xlarge", True),
+        ("ml.m5d.large", True),
+        ("ml.r6gd.large", True),
+        ("ml.m5.large", False),
+        ("ml.c5.xlarge", False),
+        ("ml.p3.2xlarge", False),
+        ("ml.inf2.xlarge", False),
+    ],
 )
 def test_which_instances_have_disks_of_their_own(name: str, has: bool) -> None:
     assert name in instance_types()

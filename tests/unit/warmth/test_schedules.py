@@ -252,8 +252,7 @@ def _fires(expression: str, local: datetime) -> bool:
 def test_replaying_the_actions_gives_the_floor_that_is_asked_for(
     drawn: list[tuple[str, int, int, int]], lead: int, zone: str
 ) -> None:
-    """A week of minutes through the actions, as the service would: whenever a window is open, its floor is in force, and
-    outside of every window and its early start it is not."""
+    """Two weeks of minutes through the actions, as the service would: whenever a window is open, its floor is in force."""
     windows = []
     for day, start, length, floor in drawn:
         end = (start + length) % DAY
@@ -339,7 +338,7 @@ def test_calls_cover_the_whole_window(start: int, length: int, lead: int) -> Non
                 DAYS.index(day.lower()) * DAY + int(hour) * 60 + minute for hour in hours.split(",") for minute in at
             }
     opened = 2 * DAY + start
-    covered = {minute for minute in range(opened - lead, opened + length)}
+    covered = set(range(opened - lead, opened + length))
     assert all(any(minute - 4 <= call <= minute or call == minute for call in made) for minute in covered)
     assert all(any(call <= minute < call + 5 for minute in covered) for call in made)
 

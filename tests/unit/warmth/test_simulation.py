@@ -5,6 +5,7 @@ import math
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -142,7 +143,7 @@ def test_advice_is_the_cheapest_that_keeps_the_objective() -> None:
         now += generator.expovariate(0.5 if 9 <= hour < 17 else 0.001)
         starts.append(now)
     trace = Trace(starts, [0.1] * len(starts))
-    common = {"objective_seconds": 0.2, "call_seconds": 0.1}
+    common: Any = {"objective_seconds": 0.2, "call_seconds": 0.1}
     outcomes = advise(trace, Endpoint(10, 5.0, 3.0), rates("us-east-1", 2048), **common)
     assert [each.usd_per_month for each in outcomes] == sorted(each.usd_per_month for each in outcomes)
     best = cheapest(outcomes)
