@@ -118,8 +118,8 @@ def _inspect(spec: FolderSpec) -> tuple[FolderSource, int, licence.Licence]:
         return FolderSource(name=spec.module.module, sha256=digest, size=0, revision=spec.revision), 0, decided
     if spec.source is None:
         raise refuse("source", "must be given", "neither source nor module")
-    decided = licence.decide(licence.find(spec.source), spec.licence, spec.denied)
     source, parameters = hf_source.describe(spec.source, spec.revision)
+    decided = licence.decide(licence.find(spec.source), spec.licence, spec.denied)
     return source, parameters, decided
 
 

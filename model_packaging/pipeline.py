@@ -75,8 +75,8 @@ def package(spec: PackageSpec | FolderSpec, progress: Report = quiet) -> Artifac
 
 def _package(spec: PackageSpec, report: Report) -> Artifact:
     report(Progress("inspect", 0, 1, spec.source.name))
-    decided = licence.decide(licence.find(spec.source), spec.licence, spec.denied)
     source, digest, note = _inspected(spec)
+    decided = licence.decide(licence.find(spec.source), spec.licence, spec.denied)
     probe = load_probe(spec.probe)
     machine = environment()
     wanted = spec.model_dump(mode="json", exclude=_NOT_DECISIVE)
