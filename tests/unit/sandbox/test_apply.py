@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import rpc
 
-from scaletozero.sandbox.providers.apply import Applier
+from scaletozero.sandbox.providers.apply import Applier, Incomplete
 from scaletozero.sandbox.providers.check import Settings, check
 from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.diff import changes
@@ -453,3 +453,19 @@ def test_a_secret_keeps_its_mark(world: Any, applier: Applier) -> None:
     assert found is not None
     assert found[0]["tags"] == {"t": Secret("s")}
     assert isinstance(found[0]["tagsAll"], Secret)
+
+
+def test_an_interrupt_keeps_what_was_made_and_the_next_update_finishes_it(world: Any, applier: Applier) -> None:
+    row = TABLE["aws:sagemaker/endpoint:Endpoint"]
+    world.model("slow", start_seconds=2)
+    world.config("slow", "slow")
+    news = checked(row, {"name": "e", "endpointConfigName": "slow"}, {}, applier.settings)
+    applier.cancelled.set()
+    with pytest.raises(Incomplete, match="interrupted while") as caught:
+        applier.create(row, news)
+    assert caught.value.id == "e"
+    applier.cancelled.clear()
+    state = applier.update(row, "e", caught.value.outputs, news, [])
+    assert world.client("sagemaker").describe_endpoint(EndpointName="e")["EndpointStatus"] == "InService"
+    assert changes(row, state, news, []) == []
+    applier.delete(row, "e", state)

@@ -47,7 +47,7 @@ def model(**container: Any) -> dict[str, Any]:
 SIZE = "productionVariants[0].serverlessConfig"
 
 
-def config(*variants: dict[str, Any], **more: Any) -> dict[str, Any]:
+def config(*variants: Any, **more: Any) -> dict[str, Any]:
     return {"productionVariants": list(variants)} | more
 
 

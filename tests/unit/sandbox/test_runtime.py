@@ -1,7 +1,9 @@
 """The SageMaker Runtime API over processes: an unmodified boto3 client gets the service's answers and errors."""
 
+import contextlib
 import json
 import os
+import random
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -234,6 +236,38 @@ def test_no_room_to_unpack_is_an_error_and_leaves_nothing(world: Any, monkeypatc
     assert "No space left on device" in response["OriginalMessage"]
     assert world.folders() == []
     assert world.invoke("a")["version"] == 1
+
+
+def test_processes_killed_at_random_cost_their_own_request_and_no_other(world: Any) -> None:
+    world.endpoint("a", maximum=4)
+    chance, finished = random.Random(7), threading.Event()
+    outcomes: Counter[str] = Counter()
+
+    def call(caller: int) -> None:
+        for turn in range(25):
+            try:
+                assert world.invoke("a", echo=[caller, turn], sleep=0.02)["echo"] == [caller, turn]
+                outcomes["answered"] += 1
+            except ClientError as caught:
+                outcomes[caught.response["Error"]["Code"]] += 1
+
+    def kill() -> None:
+        while not finished.wait(chance.uniform(0.05, 0.3)):
+            for instance in world.about("a")["instances"][:1]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(instance["pid"], 9)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(call, range(3)))
+    finished.set()
+    killer.join()
+    assert sum(outcomes.values()) == 75
+    assert set(outcomes) <= {"answered", "ModelError"}
+    assert world.invoke("a", echo=1)["echo"] == 1
+    world.wait_for(lambda: not world.folders())
+    assert world.about("a")["instances"] == []
 
 
 def test_deleting_an_endpoint_ends_its_processes(world: Any) -> None:

@@ -28,6 +28,8 @@ MODELLED = [
     ("scheduler", "create_schedule", "Target"),
     ("lambda", "create_function", "VpcConfig"),
 ]
+UNHURRIED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+
 JUDGED = [case for case in MODELLED if case[2] not in ("AsyncInferenceConfig", "VpcConfig")]
 """Those that have a limit on what they require."""
 
@@ -76,7 +78,7 @@ def values(shape: Any, depth: int = 0) -> SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize(("shape", "parameter"), SHAPES)
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=UNHURRIED)
 @given(data=st.data())
 def test_what_the_model_permits_passes_and_comes_back(shape: Any, parameter: str, data: st.DataObject) -> None:
     inner = shape_at(shape, parameter)
@@ -131,7 +133,7 @@ def dotted(path: tuple[Any, ...]) -> str:
 
 
 @pytest.mark.parametrize(("service", "method", "parameter"), JUDGED)
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=UNHURRIED)
 @given(data=st.data())
 def test_one_step_outside_is_refused_by_its_path(
     service: str, method: str, parameter: str, data: st.DataObject

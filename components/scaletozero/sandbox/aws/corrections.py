@@ -30,7 +30,7 @@ def correct_moto() -> None:
     dimensions["SAGEMAKER_PROVISIONED_CONCURRENCY"] = "sagemaker:variant:DesiredProvisionedConcurrency"
     extended: Any = enum.Enum("ScalableDimensionValueSet", dimensions)
     scaling_models.ScalableDimensionValueSet = extended
-    scaling_responses.ScalableDimensionValueSet = extended
+    scaling_responses.ScalableDimensionValueSet = extended  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _permit(self: FakeBucket, *_: Any, **__: Any) -> PermissionResult:

@@ -37,6 +37,7 @@ PROGRAM = ("model_packaging.serving", "serve")
 """What the container's image runs: module and arguments."""
 
 STOP_SECONDS = 5
+KEPT_LOGS = 100
 
 
 class StartFailedError(RuntimeError):
@@ -138,6 +139,8 @@ class Starter:
         shutil.rmtree(self._instances, ignore_errors=True)  # left over from a sandbox that was killed
         self._instances.mkdir(parents=True)
         self._logs.mkdir(parents=True, exist_ok=True)
+        for old in sorted(self._logs.iterdir(), key=lambda log: log.stat().st_mtime)[:-KEPT_LOGS]:
+            old.unlink()
         self._reader, self._writer = os.pipe()
         os.set_inheritable(self._reader, True)
         self._ports: set[int] = set()

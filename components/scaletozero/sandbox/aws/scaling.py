@@ -72,7 +72,7 @@ class Scaling:
         most = parameters.get("MaxCapacity", known.max_capacity if known else None)
         if least is None or most is None or least > most:
             raise _invalid(f"Maximum capacity cannot be less than minimum capacity: {least}, {most}")
-        backend = applicationautoscaling_backends[ACCOUNT][call.region]
+        backend: Any = applicationautoscaling_backends[ACCOUNT][call.region]
         target = backend.register_scalable_target(
             parameters["ServiceNamespace"],
             parameters["ResourceId"],
@@ -115,7 +115,7 @@ class Scaling:
         self._stopped.set()
 
     def _target(self, call: Call) -> Any:
-        targets = applicationautoscaling_backends[ACCOUNT][call.region].targets
+        targets: Any = applicationautoscaling_backends[ACCOUNT][call.region].targets
         return targets.get(call.parameters.get("ScalableDimension"), {}).get(call.parameters.get("ResourceId"))
 
     def _require_variant(self, call: Call) -> None:

@@ -72,8 +72,6 @@ class Applier:
             if row.tagging and not row.tagging.at_create and state.get("tagsAll"):
                 self._tag(row, client, state | self._known(row, client, state), {}, state["tagsAll"])
             self._wait(row, client, state)
-        except Stopped:
-            raise
         except Exception as error:
             if not made:
                 raise
@@ -153,8 +151,7 @@ class Applier:
         """A resource that failed while it was created can only be deleted, so it is made again under its name."""
         if not row.wait:
             return
-        answer = self._call(row, client, row.wait.operation, self._params(row.wait.sends, state))
-        if at(answer, row.wait.path) in (*row.wait.pending, *row.wait.ready):
+        if self._settled(row, client, state)[0] in row.wait.ready:
             return
         self.delete(row, state["@id"], state)
         self.create(row, news)
@@ -293,17 +290,23 @@ class Applier:
         wait = row.wait
         if not wait:
             return
-        while True:
-            answer = self._call(row, client, wait.operation, self._params(wait.sends, state))
-            status = at(answer, wait.path)
-            if status not in wait.pending:
-                break
-            if self.cancelled.wait(POLL_SECONDS):
-                raise Stopped(f"interrupted while {row.kind} {state['@id']} was {status}")
+        status, answer = self._settled(row, client, state)
         if status not in wait.ready or not wait.agrees(answer, state):
             raise RuntimeError(
                 f"{row.kind.split(':')[-1]} {state['@id']} is {status}: {at(answer, wait.reason) or 'no reason given'}"
             )
+
+    def _settled(self, row: ResourceType, client: Any, state: State) -> tuple[Any, Any]:
+        """(status, answer) once the status is none that passes by itself. Raises Stopped."""
+        wait = row.wait
+        assert wait
+        while True:
+            answer = self._call(row, client, wait.operation, self._params(wait.sends, state))
+            status = at(answer, wait.path)
+            if status not in wait.pending:
+                return status, answer
+            if self.cancelled.wait(POLL_SECONDS):
+                raise Stopped(f"interrupted while {row.kind} {state['@id']} was {status}")
 
     def _until_gone(self, row: ResourceType, client: Any, state: State) -> None:
         assert row.wait
