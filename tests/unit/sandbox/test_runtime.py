@@ -45,9 +45,7 @@ def test_the_first_request_starts_a_process_and_the_next_uses_it(world: Any) -> 
 def test_an_idle_process_goes_with_its_folder_and_the_next_request_starts_another(world: Any) -> None:
     world.endpoint("a")
     pid = world.invoke("a")["pid"]
-    world.wait_for(lambda: not world.about("a")["instances"])
-    assert not alive(pid)
-    assert world.folders() == []
+    world.wait_for(lambda: not world.about("a")["instances"] and not alive(pid) and not world.folders())
     assert world.invoke("a")["pid"] != pid
 
 
