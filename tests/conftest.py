@@ -14,6 +14,8 @@ from small_artifact import small_artifact
 
 from model_packaging.artifact import Artifact
 
+pytest_plugins = ["scaletozero.sandbox.testing"]
+
 MakeArtifact = Callable[..., Artifact]
 
 

@@ -9,16 +9,12 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 import pytest
-from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 from workbench import IMAGE, ROOT
 
 from model_packaging import Artifact
-from scaletozero.deployment import sandbox_environment
 from scaletozero.plugin import NAME, VERSION
-from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
-from scaletozero.sandbox.providers.install import install_plugins
+from scaletozero.sandbox.testing import SandboxStack
 
 
 class Remote(pulumi.ComponentResource):
@@ -33,30 +29,14 @@ class Remote(pulumi.ComponentResource):
 
 
 @pytest.fixture
-def stack(tmp_path: Path):
-    """A stack whose engine has the plugin, as after `pulumi plugin install`."""
-    home = tmp_path / "home"
-    install_plugins(home)
-    folder = home / "plugins" / f"resource-{NAME}-v{VERSION}"
+def stack(sandbox_stack: SandboxStack, tmp_path: Path) -> SandboxStack:
+    """Stacks whose engine has the plugin, as after `pulumi plugin install`."""
+    folder = tmp_path / "home" / "plugins" / f"resource-{NAME}-v{VERSION}"
     folder.mkdir(parents=True)
     plugin = folder / f"pulumi-resource-{NAME}"
     plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u "{ROOT / "components"}" "$@"\n')
     plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
-    for name in ("work", "backend"):
-        (tmp_path / name).mkdir()
-    sandbox = daemon.ensure_running(tmp_path / "state", aws_port=0, runtime_port=0, idle_seconds=60)
-
-    def make(program: Any) -> auto.Stack:
-        options = auto.LocalWorkspaceOptions(
-            work_dir=str(tmp_path / "work"),
-            pulumi_home=str(home),
-            pulumi_command=find_engine(),
-            env_vars=sandbox_environment(tmp_path / "backend", sandbox),
-        )
-        return auto.create_or_select_stack("dev", project_name="acme", program=program, opts=options)
-
-    yield make
-    daemon.stop(tmp_path / "state")
+    return sandbox_stack
 
 
 def declare(encoder: Artifact, **changes: Any) -> None:
@@ -67,7 +47,7 @@ def declare(encoder: Artifact, **changes: Any) -> None:
     pulumi.export("name", endpoint.endpointName)
 
 
-def test_a_program_in_any_language_gets_the_same_endpoint(stack, encoder: Artifact) -> None:
+def test_a_program_in_any_language_gets_the_same_endpoint(stack: SandboxStack, encoder: Artifact) -> None:
     made = stack(lambda: declare(encoder, memoryMb=2048, scaling={"max": 4}))
     result = made.up()
     assert result.outputs["name"].value == "acme-dev-sentences"
@@ -79,6 +59,6 @@ def test_a_program_in_any_language_gets_the_same_endpoint(stack, encoder: Artifa
     made.destroy()
 
 
-def test_a_mistake_reaches_the_program_as_the_same_finding(stack, encoder: Artifact) -> None:
+def test_a_mistake_reaches_the_program_as_the_same_finding(stack: SandboxStack, encoder: Artifact) -> None:
     with pytest.raises(CommandError, match=r"sentences.scaling.max: must be from 1 to 200, got 500"):
         stack(lambda: declare(encoder, scaling={"max": 500})).preview()

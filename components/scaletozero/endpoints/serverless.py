@@ -105,7 +105,7 @@ class ServerlessEndpoint(Component):
                     "serverless_config": {
                         "memory_size_in_mb": memory_mb,
                         "max_concurrency": scaling.max,
-                        "provisioned_concurrency": scaling.min or None,
+                        **({"provisioned_concurrency": scaling.min} if scaling.min else {}),
                     },
                 }
             ],
