@@ -8,10 +8,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help up down test lint bench schema lock
+TORCH_VENV := .venv-torch
+TORCH      := $(TORCH_VENV)/.ready
+
+.PHONY: help setup up down test test-torch test-cluster lint bench schema lock
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
+
+setup: $(READY) ## only set everything up
 
 up: $(READY) ## package a real model, deploy it on this machine, ask it, show the figures
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
@@ -21,8 +26,15 @@ up: $(READY) ## package a real model, deploy it on this machine, ask it, show th
 down: $(READY) ## take the local environment away
 	$(BIN)/scaletozero down -e local
 
-test: $(READY) ## the default tests
-	$(BIN)/pytest tests/unit tests/contracts tests/packaging tests/engine
+test: $(READY) ## the default tests: unit, contracts, packaging, engine
+	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
+	$(BIN)/pytest -n 2 tests/unit tests/contracts tests/packaging tests/engine
+
+test-torch: $(TORCH) ## opt in: export real models through torch (several GB are installed)
+	$(TORCH_VENV)/bin/pytest tests/torch
+
+test-cluster: $(READY) ## opt in: a real Kubernetes API server, built here once if there is no cluster
+	$(BIN)/pytest tests/cluster
 
 lint: $(READY) ## ruff and pyright
 	$(BIN)/ruff check .
@@ -37,22 +49,33 @@ schema: $(READY) ## write the generated files anew: the plugin's schema, the man
 	$(BIN)/python -m scaletozero.plugin > components/schema.json
 
 lock: $(READY) ## resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml --all-extras $(RESOLVE) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml $(foreach extra,packaging sandbox sign dev,--extra $(extra)) $(RESOLVE) -o requirements.lock
+	echo 'compressed-tensors>=0.18' | $(BIN)/uv pip compile pyproject.toml - --extra packaging --extra torch --extra dev $(RESOLVE) -o torch.lock
 
 RESOLVE := --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q
 
 # uv where it installs from this machine's index, pip (which may be configured for another one) where it does not.
+define install # venv, arguments
+VIRTUAL_ENV=$(1) $(1)/bin/uv pip install -q --require-hashes $(2) || $(1)/bin/pip install -q --require-hashes $(2)
+endef
+
+define environment # venv, lock
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+@echo "setting up $(1)"
+@$(PYTHON) -m venv --clear $(1)
+@$(1)/bin/pip install -q --disable-pip-version-check --require-hashes -r tools.lock
+@$(call install,$(1),-r $(2))
+@$(call install,$(1),--no-deps -r models.lock)
+@$(1)/bin/pip install -q --no-build-isolation --no-deps -e .
+endef
+
 # Importing once writes the bytecode, which a first cold start would otherwise have to compile.
 $(READY): requirements.lock models.lock tools.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
-	@echo "setting up $(VENV)"
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r tools.lock
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --require-hashes -r requirements.lock \
-		|| $(BIN)/pip install -q --require-hashes -r requirements.lock
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install -q --no-deps --require-hashes -r models.lock \
-		|| $(BIN)/pip install -q --no-deps --require-hashes -r models.lock
-	@$(BIN)/pip install -q --no-build-isolation --no-deps -e .
+	$(call environment,$(VENV),requirements.lock)
 	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import numpy, onnxruntime, tokenizers, moto.server, scaletozero.cli'
+	@touch $@
+
+$(TORCH): torch.lock models.lock tools.lock pyproject.toml
+	$(call environment,$(TORCH_VENV),torch.lock)
 	@touch $@
