@@ -36,14 +36,16 @@ def opened(
         with alone(project, name):
             engine = find_engine(say)
             anywhere = Sandbox(aws_port=0, runtime_port=0)
-            sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox)
+            # To take an environment away, its sandbox is used as it runs, whatever the settings say by now.
+            as_it_runs = on_sandbox or not with_artifacts
+            sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox, as_it_runs)
             yield Deployment(project, name, engine, sandbox), environment
 
 
-def _sandbox(project: Project, settings: Sandbox | None) -> daemon.Sandbox | None:
+def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool) -> daemon.Sandbox | None:
     if settings is None:
         return None
-    sandbox = daemon.running(project.local) if settings.aws_port == settings.runtime_port == 0 else None
+    sandbox = daemon.running(project.local) if as_it_runs else None
     sandbox = sandbox or daemon.ensure_running(
         project.local,
         aws_port=settings.aws_port,

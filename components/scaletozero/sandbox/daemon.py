@@ -150,7 +150,7 @@ def _same_settings(state: Path, found: Sandbox, aws_port: int, runtime_port: int
                 f"the sandbox is running already with {has}",
                 asked,
                 "the setting would have no effect",
-                "take the sandbox down first, or leave the setting as it is",
+                "run `scaletozero down` first, or leave the setting as it is",
             )
 
 
