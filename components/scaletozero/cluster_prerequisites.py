@@ -3,7 +3,6 @@
 from typing import Any, NotRequired, TypedDict
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from model_packaging.findings import FindingsError
 from scaletozero.component import Component, validated
@@ -68,6 +67,8 @@ class ClusterPrerequisites(Component):
     """Where requests enter: the interceptor's service, as `<service>.<namespace>:<port>`."""
 
     def __init__(self, name: str, args: ClusterPrerequisitesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        import pulumi_kubernetes as kubernetes  # a tenth of a second, for this component alone
+
         settings, _ = validated(PrerequisitesSettings, args, name=name)
         plan = plan_prerequisites(settings)
         if plan.findings:

@@ -12,8 +12,6 @@ from model_packaging.findings import refuse
 from scaletozero.component import Component
 from scaletozero.kubernetes.objects import Manifest
 
-_VERSION = metadata.version("pulumi-kubernetes")
-
 
 class KubernetesObject(pulumi.CustomResource):
     """Any object of the Kubernetes API, applied by pulumi-kubernetes under its own type."""
@@ -21,7 +19,7 @@ class KubernetesObject(pulumi.CustomResource):
     def __init__(self, name: str, manifest: Mapping[str, Any], opts: pulumi.ResourceOptions) -> None:
         version, kind = manifest["apiVersion"], manifest["kind"]
         group = version if "/" in version else f"core/{version}"
-        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=_VERSION))
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(version=metadata.version("pulumi-kubernetes")))
         super().__init__(f"kubernetes:{group}:{kind}", name, dict(manifest), opts)
 
 

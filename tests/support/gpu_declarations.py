@@ -135,7 +135,9 @@ def declarations(draw: st.DrawFn) -> tuple[str, dict[str, Any], Model]:
         ),
     }
     changes["overrides__monitoring"] = draw(st.booleans())
-    changes["hosts"] = draw(st.lists(st.from_regex(r"[a-z]{1,8}\.example\.com", fullmatch=True), max_size=2))
+    changes["hosts"] = draw(
+        st.lists(st.from_regex(r"[a-z]{1,8}\.example\.com", fullmatch=True), max_size=2, unique=True)
+    )
     name = draw(st.from_regex(r"[a-z]([a-z0-9-]{0,40}[a-z0-9])?", fullmatch=True))
     model = Model("m", "b" * 64, "gpu-vllm", draw(st.integers(10**6, 17 * 10**9)), draw(st.sampled_from([75, 86, 89])))
     return name, endpoint(**changes), model

@@ -44,6 +44,8 @@ def strict(schema: Any) -> Any:
         if isinstance(node, dict):
             if isinstance(node.get("properties"), dict) and not node.get("x-kubernetes-preserve-unknown-fields"):
                 node.setdefault("additionalProperties", False)
+            if node.get("x-kubernetes-list-type") == "set":
+                node["uniqueItems"] = True
             if node.get("x-kubernetes-int-or-string"):
                 node.pop("type", None)
             for value in node.values():

@@ -11,6 +11,7 @@ from scaletozero.endpoints.gpu_parts import GpuModelAccess, GpuMonitoring, GpuSc
 from scaletozero.kubernetes.model import read_model
 from scaletozero.kubernetes.objects import BUCKET
 from scaletozero.kubernetes.plan import below, plan_gpu_endpoint
+from scaletozero.kubernetes.scaling import own_host
 from scaletozero.kubernetes.table import text
 from scaletozero.kubernetes_objects import declare, need_cluster
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -84,7 +85,7 @@ class GpuEndpoint(Component):
             GpuWarmPool(plan.warm.name, plan.warm.settings.model_dump(), after)  # pyright: ignore[reportArgumentType]
 
         self.endpoint_name = pulumi.Output.from_input(name)
-        self.host = pulumi.Output.from_input(f"{name}.{settings.namespace}")
+        self.host = pulumi.Output.from_input(own_host(name, settings))
         self.artifact_digest = pulumi.Output.from_input(model.digest)
         self.cold_start_seconds = pulumi.Output.from_input(plan.derived.cold.total())
         self.usd_per_hour = pulumi.Output.from_input(plan.derived.usd_per_hour or 0.0)

@@ -9,7 +9,7 @@ from model_packaging.findings import Finding
 from scaletozero.kubernetes.backend import backend_findings
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.kubernetes.model import TARGET, Model
-from scaletozero.kubernetes.scaling import http_trigger
+from scaletozero.kubernetes.scaling import http_trigger, own_host
 from scaletozero.settings.cluster import Cluster, numbers
 from scaletozero.settings.gpu import GpuEndpointSettings, PrometheusTrigger, image_region
 
@@ -26,7 +26,7 @@ _UTILISATION = re.compile(
 )
 
 
-def cluster_findings(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
+def cluster_findings(name: str, settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
     """Everything about the cluster, triggers, artifact and regions."""
     yield from version_findings(settings.cluster, http=http_trigger(settings) is not None)
     yield from _crds(settings)
@@ -42,6 +42,7 @@ def cluster_findings(settings: GpuEndpointSettings, model: Model, derived: Deriv
     yield from _artifact(settings, model)
     yield from _fallback(settings)
     yield from _regions(settings)
+    yield from _hosts(name, settings)
 
 
 def version_findings(cluster: Cluster, *, http: bool = True) -> Iterator[Finding]:
@@ -170,6 +171,13 @@ def _fallback(settings: GpuEndpointSettings) -> Iterator[Finding]:
             if there
             else "deploy the service, and list it in `cluster.services`",
         )
+
+
+def _hosts(name: str, settings: GpuEndpointSettings) -> Iterator[Finding]:
+    own = own_host(name, settings)
+    if own in settings.hosts:
+        said = "must not have the endpoint's own, which is there already"
+        yield Finding("hosts", said, own, "the API server would refuse the route", "remove it")
 
 
 def _regions(settings: GpuEndpointSettings) -> Iterator[Finding]:

@@ -88,7 +88,7 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) ->
     warm = _warm(name, settings, derived)
     findings = [
         *_name(name),
-        *cluster_findings(settings, model, derived),
+        *cluster_findings(name, settings, model, derived),
         *capacity_findings(settings, model, derived),
         *time_findings(settings, derived),
         *object_findings([*objects, *(warm.objects if warm else ())]),

@@ -20,12 +20,17 @@ def http_trigger(settings: GpuEndpointSettings) -> HttpTrigger | None:
     return next((each for each in settings.scaling.triggers if isinstance(each, HttpTrigger)), None)
 
 
+def own_host(name: str, settings: GpuEndpointSettings) -> str:
+    """The host name that every endpoint has."""
+    return f"{name}.{settings.namespace}"
+
+
 def interceptor_route(name: str, settings: GpuEndpointSettings, derived: Derived, concurrency: int) -> Manifest:
     """Routes, counts, and holds requests while nothing is ready."""
     timeouts = {"responseHeader": go_seconds(settings.serving.request_seconds)}
     spec: dict[str, Any] = {
         "target": {"service": name, "portName": PORT},
-        "rules": [{"hosts": [f"{name}.{settings.namespace}", *settings.hosts]}],
+        "rules": [{"hosts": [own_host(name, settings), *settings.hosts]}],
         "scalingMetric": {"concurrency": {"targetValue": concurrency}},
         "timeouts": timeouts,
     }

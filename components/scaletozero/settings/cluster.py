@@ -89,6 +89,14 @@ def not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
     return value
 
 
+def unique(value: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuses what stands there twice."""
+    for index, each in enumerate(value):
+        if each in value[:index]:
+            reject("must not stand there twice", "the API server would refuse the object", "remove one", at=str(index))
+    return value
+
+
 Count = Annotated[Int, AfterValidator(positive)]
 Amount = Annotated[Int, AfterValidator(not_negative)]
 Seconds = Annotated[Int, AfterValidator(positive)]
@@ -133,10 +141,10 @@ class Pool(Settings):
     """
 
     name: DnsLabel
-    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty)]
+    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)]
     max_gpus: Count
-    zones: tuple[Text, ...] = ()
-    taints: tuple[Taint, ...] = (Taint(key=GPU),)
+    zones: Annotated[tuple[Text, ...], AfterValidator(unique)] = ()
+    taints: Annotated[tuple[Taint, ...], AfterValidator(unique)] = (Taint(key=GPU),)
     static: Count | None = None
     warm: Amount = 0
     reserved: bool = False

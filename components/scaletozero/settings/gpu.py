@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, may_be_later, reject
-from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Seconds, Taint, not_empty
+from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Seconds, Taint, not_empty, unique
 from scaletozero.settings.common import Tags
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.regions import Region
@@ -121,7 +121,7 @@ class Gpu(Settings):
     """
 
     count: Annotated[Int, Field(ge=1, le=8)] | None = None
-    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty)] | None = None
+    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)] | None = None
 
 
 class HttpTrigger(Settings):
@@ -228,7 +228,7 @@ class Placement(Settings):
     """On which nodes: the pool's name, what else its pods tolerate, and how many must run through a drain."""
 
     pool: DnsLabel | None = None
-    tolerations: tuple[Taint, ...] = ()
+    tolerations: Annotated[tuple[Taint, ...], AfterValidator(unique)] = ()
     min_available: Amount | None = None
 
 
@@ -266,6 +266,9 @@ class Overrides(Settings):
     monitoring: bool = True
 
 
+Host = Annotated[Text, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
+
+
 class GpuServing(Settings):
     """One endpoint on Kubernetes GPUs.
 
@@ -292,7 +295,7 @@ class GpuServing(Settings):
     placement: Placement = Placement()
     cold_start: ColdStartSeconds = ColdStartSeconds()
     overrides: Overrides = Overrides()
-    hosts: tuple[Annotated[Text, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")], ...] = ()
+    hosts: Annotated[tuple[Host, ...], AfterValidator(unique)] = ()
     tags: Tags = Field(default_factory=dict)
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, may_be_later
-from scaletozero.settings.cluster import GPU, Amount, Count, Pool, Seconds, Taint, not_empty, zone_findings
+from scaletozero.settings.cluster import GPU, Amount, Count, Pool, Seconds, Taint, not_empty, unique, zone_findings
 from scaletozero.settings.common import Tags
 from scaletozero.settings.gpu_types import TYPES, GpuInstanceType, hourly
 from scaletozero.settings.regions import Region
@@ -82,16 +82,16 @@ class GpuNodePoolSettings(Settings):
     cluster: ClusterName
     region: Region
     provider: Literal["karpenter", "auto-mode"] = "karpenter"
-    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty)]
+    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)]
     max_gpus: Count
-    capacity: Annotated[tuple[Literal["spot", "on-demand", "reserved"], ...], AfterValidator(not_empty)] = (
-        "on-demand",
-    )
-    zones: tuple[Text, ...] = ()
+    capacity: Annotated[
+        tuple[Literal["spot", "on-demand", "reserved"], ...], AfterValidator(not_empty), AfterValidator(unique)
+    ] = ("on-demand",)
+    zones: Annotated[tuple[Text, ...], AfterValidator(unique)] = ()
     static: Count | None = None
     idle_seconds: Amount = 300
     termination_grace_seconds: Seconds = 1800
-    taints: tuple[Taint, ...] = (Taint(key=GPU),)
+    taints: Annotated[tuple[Taint, ...], AfterValidator(unique)] = (Taint(key=GPU),)
     quiet_hours: tuple[QuietHours, ...] = ()
     nodes: Nodes
 
@@ -169,13 +169,13 @@ class GpuNodeGroupSettings(Settings):
 
     cluster: ClusterName
     region: Region
-    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty)]
+    types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)]
     max_gpus: Count
     role_arn: Annotated[Text, may_be_later]
-    subnets: Annotated[tuple[Text, ...], AfterValidator(not_empty)]
+    subnets: Annotated[tuple[Text, ...], AfterValidator(not_empty), AfterValidator(unique)]
     volume_gib: Annotated[int, Field(ge=50, le=16384)] = 200
     warm: WarmNodes | None = None
-    taints: tuple[Taint, ...] = (Taint(key=GPU),)
+    taints: Annotated[tuple[Taint, ...], AfterValidator(unique)] = (Taint(key=GPU),)
     tags: Tags = Field(default_factory=dict)
 
     def conflicts(self) -> Iterable[Finding]:

@@ -305,6 +305,15 @@ BAD_INPUT: list[tuple[str, dict[str, Any], str, str]] = [
         "scaling.buffer_by",
         "warm: 1",
     ),
+    ("a host twice", {"hosts": ["a.example.com", "a.example.com"]}, "hosts.1", "remove one"),
+    ("its own host", {"hosts": ["llm.models"]}, "hosts", "remove it"),
+    ("a type twice", {"gpu__types": ["g6.xlarge", "g6.xlarge"]}, "gpu.types.1", "remove one"),
+    (
+        "a zone twice",
+        {"cluster__pools": [{**POOL, "zones": ["eu-central-1a"] * 2}]},
+        "cluster.pools.0.zones.1",
+        "remove one",
+    ),
     ("an unknown setting", {"scaling__maximum": 3}, "scaling.maximum", "write `max`"),
 ]
 
