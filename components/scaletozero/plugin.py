@@ -8,10 +8,14 @@ import pulumi
 from pulumi.provider.experimental.component import ComponentProvider
 
 from scaletozero.artifact_store import ArtifactStore
+from scaletozero.cluster_prerequisites import ClusterPrerequisites
 from scaletozero.endpoints.asynchronous import AsyncEndpoint
+from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.observability.alarms import EndpointAlarms
 from scaletozero.warmth.calls import WarmCalls
+from scaletozero.warmth.gpu_node_pool import GpuNodeGroup, GpuNodePool
+from scaletozero.warmth.gpu_warm_pool import GpuWarmPool
 from scaletozero.warmth.pool import WarmPool
 
 NAME = "scaletozero"
@@ -19,7 +23,12 @@ VERSION = metadata.version("scaletozero")
 COMPONENTS: list[type[pulumi.ComponentResource]] = [
     ArtifactStore,
     AsyncEndpoint,
+    ClusterPrerequisites,
     EndpointAlarms,
+    GpuEndpoint,
+    GpuNodeGroup,
+    GpuNodePool,
+    GpuWarmPool,
     ServerlessEndpoint,
     WarmCalls,
     WarmPool,

@@ -9,11 +9,14 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
 import pytest
+from gpu_declarations import cluster
 from pulumi.runtime.mocks import MockMonitor
 
 import scaletozero
 from scaletozero.component import Component
+from scaletozero.endpoints.gpu_args import Engine
 from scaletozero.plugin import COMPONENTS, NAME
 from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.pools import WarmUnit
@@ -23,6 +26,16 @@ TAGS = {"cost-center": "search"}
 IMAGE = f"111122223333.dkr.ecr.{REGION}.amazonaws.com/serving:1.2.3"
 
 WINDOW: Any = {"start": "08:00", "end": "18:00", "timezone": "Europe/Berlin", "min": 4, "days": ["mon-fri"]}
+WINDOW_OF_ONE: Any = {**WINDOW, "min": 1}
+
+CLUSTER: Any = cluster()
+
+
+def on_cluster(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
+    """The options, with the cluster that a component on Kubernetes has to be given."""
+    provider = kubernetes.Provider("cluster", kubeconfig="{}")
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
+
 
 Build = Callable[[Any, pulumi.ResourceOptions | None], pulumi.ComponentResource]
 
@@ -68,7 +81,7 @@ BUILD: dict[str, Build] = {
             "unit": WarmUnit.INSTANCES,
             "scaling": {"min": 0, "max": 2},
             "cold_start_seconds": 300.0,
-            "schedule": [{**WINDOW, "min": 1}],
+            "schedule": [WINDOW_OF_ONE],
             "tags": TAGS,
         },
         opts,
@@ -85,6 +98,59 @@ BUILD: dict[str, Build] = {
             "tags": TAGS,
         },
         opts,
+    ),
+    "GpuEndpoint": lambda make, opts: scaletozero.GpuEndpoint(
+        "it",
+        {
+            "artifact": str(make().path),
+            "image": IMAGE,
+            "cluster": CLUSTER,
+            "namespace": "models",
+            "bucket": "models",
+            "serving": {"engine": Engine.CONTAINER, "ready_path": "/health"},
+            "scaling": {"buffer": 1},
+            "tags": TAGS,
+        },
+        on_cluster(opts),
+    ),
+    "GpuNodeGroup": lambda make, opts: scaletozero.GpuNodeGroup(
+        "it",
+        {
+            "cluster": "prod",
+            "region": REGION,
+            "types": ["g6.xlarge"],
+            "max_gpus": 2,
+            "role_arn": "arn:aws:iam::111122223333:role/nodes",
+            "subnets": ["subnet-1"],
+            "tags": TAGS,
+        },
+        opts,
+    ),
+    "GpuNodePool": lambda make, opts: scaletozero.GpuNodePool(
+        "it",
+        {"cluster": "prod", "region": REGION, "types": ["g6.xlarge"], "max_gpus": 2, "nodes": {"role": "nodes"}},
+        on_cluster(opts),
+    ),
+    "GpuWarmPool": lambda make, opts: scaletozero.GpuWarmPool(
+        "it",
+        {
+            "cluster": CLUSTER,
+            "namespace": "models",
+            "endpoint": "e",
+            "image": IMAGE,
+            "pool": "gpu",
+            "types": ["g6.xlarge"],
+            "gpus": 1,
+            "cpu_millis": 3000,
+            "memory_mib": 12288,
+            "schedule": [WINDOW_OF_ONE],
+        },
+        on_cluster(opts),
+    ),
+    "ClusterPrerequisites": lambda make, opts: scaletozero.ClusterPrerequisites(
+        "it",
+        {"cluster": CLUSTER, "namespaces": [{"name": "models", "gpu_quota": 2}]},
+        on_cluster(opts),
     ),
 }
 
@@ -140,7 +206,7 @@ def recorded(build: Build, make: Any, opts: pulumi.ResourceOptions | None, mocks
 
     program()
     loop.close()
-    return [request for request in requests if request.type != "pulumi:pulumi:Stack"], made[0]
+    return [request for request in requests if not request.type.startswith("pulumi:")], made[0]
 
 
 @every_component
@@ -178,7 +244,7 @@ def test_a_caller_s_options_reach_the_component_and_not_its_children(name: str, 
         assert f"{NAME}:index:" in child.parent, child.type
         assert not [alias for alias in child.aliases if alias.spec.name], child.type
         assert not child.importId, child.type
-        assert not list(child.ignoreChanges), child.type
+        assert "tags" not in child.ignoreChanges, child.type
         assert not child.deleteBeforeReplace, child.type
         assert not list(child.replaceOnChanges), child.type
         assert child.name.startswith("it"), child.name
