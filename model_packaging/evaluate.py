@@ -44,20 +44,21 @@ def distance(reference: Vectors, candidate: Vectors) -> float:
     return float(1 - (_unit(reference) * _unit(candidate)).sum(axis=1).mean())
 
 
-def interleaved(runs: Sequence[Callable[[], object]], rounds: int) -> list[list[float]]:
-    """Milliseconds of processor time of each run in each round, all of them once, then again.
+def interleaved(runs: Sequence[Callable[[], object]], rounds: int, burst: int = 5) -> list[list[float]]:
+    """Milliseconds of processor time of each run, `burst` times in a row, then the next, `rounds` times around.
 
-    Processor time, of runs that use one thread, is what they take on a quiet machine, also where it is not.
+    Processor time, of runs that use one thread, is what they take on a quiet machine, also where it is not. In a
+    burst a model's weights are in the processor's caches, as they are in an endpoint that serves one model; the first
+    run of each burst, which brings them there, is left out.
     """
-    for run in runs:
-        run()
-        run()
     times: list[list[float]] = [[] for _ in runs]
     for _ in range(rounds):
         for spent, run in zip(times, runs, strict=True):
-            began = time.process_time_ns()
             run()
-            spent.append((time.process_time_ns() - began) / 1e6)
+            for _ in range(burst):
+                began = time.process_time_ns()
+                run()
+                spent.append((time.process_time_ns() - began) / 1e6)
     return times
 
 

@@ -194,9 +194,9 @@ class TestQuality:
 
     def test_runs_are_interleaved(self) -> None:
         order: list[str] = []
-        times = interleaved([lambda: order.append("a"), lambda: order.append("b")], rounds=3)
-        assert order == ["a", "a", "b", "b", *["a", "b"] * 3]
-        assert [len(each) for each in times] == [3, 3]
+        times = interleaved([lambda: order.append("a"), lambda: order.append("b")], rounds=3, burst=2)
+        assert order == ["a", "a", "a", "b", "b", "b"] * 3
+        assert [len(each) for each in times] == [6, 6]
 
 
 class TestProbe:
