@@ -54,6 +54,10 @@ class KubernetesStack:
         entries = (self.stack.export_stack().deployment or {}).get("resources", [])
         return {entry["urn"].split("::")[-1]: entry for entry in entries}
 
+    def stored(self) -> str:
+        """The state as it is stored, secrets encrypted."""
+        return "".join(path.read_text() for path in (self.folder / "backend").glob(".pulumi/stacks/**/*.json"))
+
 
 def changed(result: auto.UpResult | auto.PreviewResult | auto.DestroyResult) -> dict[str, int]:
     """What was, or would be, done, and to how many resources; the stack itself counts as one when it is new."""

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import yaml
+
 TIMEOUT_SECONDS = 60
 """For one request."""
 
@@ -70,7 +72,6 @@ class KubernetesApi:
 
     def __init__(self, kubeconfig: str | Path, context: str | None = None) -> None:
         # Half a second and more, which a program without Kubernetes should not pay.
-        import yaml
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.config import ConfigException
         from kubernetes.config.kube_config import load_kube_config_from_dict
@@ -212,7 +213,8 @@ class KubernetesApi:
         query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(force).lower()}
         if dry_run:
             query["dryRun"] = "All"
-        return self.request("PATCH", self.path_of(manifest), manifest, query, "application/apply-patch+yaml", warn)
+        body = yaml.dump(manifest, Dumper=_Dumper, sort_keys=False)
+        return self.request("PATCH", self.path_of(manifest), body, query, "application/apply-patch+yaml", warn)
 
     def patch(self, manifest: Manifest, change: Manifest, *, subresource: str = "") -> dict[str, Any]:
         """JSON merge patch of the object that `manifest` names. Raises ApiError."""
@@ -244,3 +246,17 @@ def _refusal(status: int, data: bytes | None) -> ApiError:
         return ApiError(answer.get("message") or f"HTTP {status}", status, answer.get("reason", ""), causes)
     except (ValueError, AttributeError):
         return ApiError((data or b"").decode(errors="replace").strip() or f"HTTP {status}", status)
+
+
+_SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_SafeDumper):
+    """Writes what the server's own YAML reader takes for the same.
+
+    Not JSON, whose escapes for what lies beyond 16 bits YAML does not have; and every string in quotes, since the
+    server's reader takes a bare `n` or `y` for a truth value and this side's writer does not know that.
+    """
+
+
+_Dumper.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))

@@ -56,13 +56,14 @@ class Cluster:
         except UnknownKindError:
             return None
         except ApiError as error:
-            if _lacks_namespace(error):
+            # Its namespace is made, or an object that can't be changed is deleted, earlier in the same run.
+            if _lacks_namespace(error) or _is_immutable(error):
                 self._try_elsewhere(manifest)
                 return None
             raise _explained(manifest, error) from None
 
     def _try_elsewhere(self, manifest: Manifest) -> None:
-        """Its fields can be checked before its namespace is there: in another, under a name that nothing has."""
+        """Its fields can be checked before there is room for it: elsewhere, under a name that nothing has."""
         metadata = {**manifest["metadata"], "namespace": "default", "name": f"check-{uuid.uuid4().hex[:12]}"}
         try:
             self._api.create({**manifest, "metadata": metadata}, dry_run=True)
