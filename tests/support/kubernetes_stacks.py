@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class KubernetesStack:
     program: Callable[[dict[str, Any]], Any]
     settings: dict[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def stack(self) -> auto.Stack:
         home, work, backend = (self.folder / name for name in ("home", "work", "backend"))
         for path in (work, backend):
