@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import os
 import shutil
@@ -109,7 +110,7 @@ def test_paraphrases_are_nearer_than_other_sentences(served: Served) -> None:
     def alike(one: Any, two: Any) -> float:
         return float(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
 
-    assert alike(first, second) > 0.7 > 0.4 > alike(first, other)
+    assert alike(first, second) > alike(first, other) + 0.3
 
 
 def test_answers_come_in_the_order_of_the_inputs(served: Served) -> None:
@@ -179,6 +180,24 @@ def test_another_content_type_is_415(served: Served, content_type: str) -> None:
     status, answer = served.ask("POST", "/invocations", b"x", content_type)
     assert status == 415
     assert content_type in answer["error"]
+
+
+def test_an_npy_answer_is_the_json_answer(served: Served) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=UP_SECONDS)
+    connection.request("POST", "/invocations", b'["one", "two"]', {"Accept": "application/x-npy"})
+    answer = connection.getresponse()
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "application/x-npy")
+    vectors = np.load(io.BytesIO(answer.read()), allow_pickle=False)
+    assert (vectors.dtype, vectors.shape) == (np.float32, (2, 384))
+    np.testing.assert_allclose(vectors, served.invoke(["one", "two"])[1]["embeddings"], atol=1e-6)
+
+
+def test_an_answer_in_another_form_is_406(served: Served) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=UP_SECONDS)
+    connection.request("POST", "/invocations", b'["one"]', {"Accept": "text/csv"})
+    answer = connection.getresponse()
+    assert answer.status == 406
+    assert "text/csv" in json.loads(answer.read())["error"]
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json; charset=utf-8"])

@@ -118,7 +118,7 @@ def test_pooling_is_the_mean_over_the_mask() -> None:
     mask = np.array([[1, 1, 0], [1, 1, 1]], np.int64)
     tokens = run(graph.keep_outputs(encoder(), ["out"]), IDS)["out"]
     expected = np.stack([tokens[0, :2].mean(axis=0), tokens[1].mean(axis=0)])
-    seen = session.run(None, {"ids": IDS, "attention_mask": mask})[0]
+    seen = np.asarray(session.run(None, {"ids": IDS, "attention_mask": mask})[0])
     np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-6)
 
 
