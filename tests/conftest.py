@@ -51,7 +51,7 @@ class Recorded(Mocks):
             outputs["bucket"] = name
         return name, {**outputs, **args.inputs}
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         self.calls.append(args)
         raise AssertionError(f"no component may ask the cloud at preview: {args.token}")
 

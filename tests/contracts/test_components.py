@@ -216,7 +216,7 @@ def test_every_child_has_the_region_and_the_tags_that_its_type_takes(name: str, 
         if not child.typ.startswith("aws:"):
             continue
         module, kind = child.typ.split(":")[1].split("/")[0], child.typ.rsplit(":", 1)[1]
-        sdk = getattr(aws, {"lambda": "lambda_"}.get(module, module))
+        sdk = getattr(aws, str({"lambda": "lambda_"}.get(module, module)))
         takes = inspect.signature(getattr(sdk, kind)._internal_init).parameters
         if "region" in takes:
             assert child.inputs.get("region") == REGION, child.typ

@@ -51,7 +51,7 @@ def test_a_program_in_any_language_gets_the_same_endpoint(stack: SandboxStack, e
     made = stack(lambda: declare(encoder, memoryMb=2048, scaling={"max": 4}))
     result = made.up()
     assert result.outputs["name"].value == "acme-dev-sentences"
-    assert result.summary.resource_changes["create"] == 18
+    assert dict(result.summary.resource_changes or {}) == {"create": 18}
     resources = json.loads(json.dumps(made.export_stack().deployment))["resources"]
     (configuration,) = [r for r in resources if r["type"].endswith(":EndpointConfiguration")]
     variant = configuration["inputs"]["productionVariants"][0]

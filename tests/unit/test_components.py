@@ -49,7 +49,7 @@ def test_a_store_is_seven_resources_and_every_one_is_closed(run) -> None:
     ],
 )
 def test_a_store_is_encrypted_with_the_key_that_is_given(run, key, default, bucket_key) -> None:
-    given = {"region": "eu-central-1", **({"kms_key_arn": key} if key else {})}
+    given: Any = {"region": "eu-central-1", **({"kms_key_arn": key} if key else {})}
     done = run(lambda: ArtifactStore("artifacts", given).arn)
     (rule,) = done.one(":BucketServerSideEncryptionConfiguration")["rules"]
     assert rule == {"applyServerSideEncryptionByDefault": default, "bucketKeyEnabled": bucket_key}

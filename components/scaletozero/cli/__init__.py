@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from scaletozero.cli import benching, deploying, packaging, publishing, querying
+from scaletozero.cli import advising, benching, deploying, inspecting, packaging, publishing, querying
 from scaletozero.cli.output import FAILED, err
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(packaging.package)
+app.command()(inspecting.inspect)
+app.command()(inspecting.verify)
 app.command()(publishing.publish)
 app.command()(deploying.up)
 app.command()(deploying.preview)
@@ -25,6 +27,7 @@ app.command()(deploying.down)
 app.command()(deploying.status)
 app.command()(querying.invoke)
 app.command()(benching.bench)
+app.command()(advising.advise)
 
 
 def main() -> None:

@@ -189,7 +189,7 @@ def _show_status(report: dict[str, Any]) -> None:
                 endpoint,
                 about["name"],
                 now.get("status", "on AWS"),
-                f"{about['memory_mb']} MB",
+                about.get("instance_type") or f"{about['memory_mb']} MB",
                 about["max"],
                 len(now.get("instances", ())) if now else "-",
                 now.get("cold_start_count", "-"),
@@ -197,7 +197,7 @@ def _show_status(report: dict[str, Any]) -> None:
                 about["digest"][:12],
             )
         )
-    table(("endpoint", "name", "status", "memory", "max", "warm", "cold starts", "calls", "artifact"), rows)
+    table(("endpoint", "name", "status", "size", "max", "warm", "cold starts", "calls", "artifact"), rows)
     for what, why in report.get("live", {}).get("provided_here", {}).items():
         say(f"provided by the sandbox itself: {what} ({why})")
     if not rows:

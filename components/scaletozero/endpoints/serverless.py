@@ -95,19 +95,18 @@ class ServerlessEndpoint(Component):
             image=wired["image"],
             key=wired["kms_key_arn"] if settings.kms_key_arn is not None else None,
         )
+        serverless = aws.sagemaker.EndpointConfigurationProductionVariantServerlessConfigArgs(
+            memory_size_in_mb=memory_mb,
+            max_concurrency=scaling.max,
+            provisioned_concurrency=scaling.min or None,
+        )
         configuration = aws.sagemaker.EndpointConfiguration(
             self.child("configuration", limit=63),
             region=region,
             production_variants=[
-                {
-                    "variant_name": VARIANT,
-                    "model_name": served.model.name,
-                    "serverless_config": {
-                        "memory_size_in_mb": memory_mb,
-                        "max_concurrency": scaling.max,
-                        **({"provisioned_concurrency": scaling.min} if scaling.min else {}),
-                    },
-                }
+                aws.sagemaker.EndpointConfigurationProductionVariantArgs(
+                    variant_name=VARIANT, model_name=served.model.name, serverless_config=serverless
+                )
             ],
             tags=self._tags,
             opts=self.options(),

@@ -252,7 +252,7 @@ def _fires(expression: str, local: datetime) -> bool:
 def test_replaying_the_actions_gives_the_floor_that_is_asked_for(
     drawn: list[tuple[str, int, int, int]], lead: int, zone: str
 ) -> None:
-    """Two weeks of minutes through the actions, as the service would: whenever a window is open, its floor is in force."""
+    """Two weeks of minutes through the actions: whenever a window is open, its floor is in force."""
     windows = []
     for day, start, length, floor in drawn:
         end = (start + length) % DAY

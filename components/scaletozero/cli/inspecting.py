@@ -1,0 +1,55 @@
+"""`inspect` and `verify`: what an artifact says of itself, and whether it is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from model_packaging import open_artifact
+from scaletozero.cli.output import done, findings_as_exit, print_json, table
+
+Folder = Annotated[Path, typer.Argument(metavar="artifact", help="The artifact's folder, or the model.tar.gz in it.")]
+
+
+def inspect(
+    artifact: Folder, as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, for programs.")] = False
+) -> None:
+    """Shows an artifact's manifest: what it is, what was measured, what else was tried.
+
+    Example: scaletozero inspect artifacts/paraphrase-minilm
+    """
+    with findings_as_exit():
+        manifest = open_artifact(artifact).manifest
+    if as_json:
+        print_json(json.loads(manifest.to_json()))
+        return
+    chosen, cold = manifest.chosen, manifest.cold_start
+    rows: list[tuple[str, object]] = [
+        ("name", manifest.name),
+        ("task, target", f"{manifest.task}, {manifest.target}"),
+        ("recipe", manifest.recipe),
+        ("source", f"{manifest.source.file}, {manifest.source.size / 1e6:.1f} MB"),
+        ("archive", f"{manifest.archive.size / 1e6:.1f} MB, {manifest.archive.compression}"),
+        ("sha256", manifest.archive.sha256),
+        ("memory", f"{manifest.memory.recommended_mb} MB recommended, {manifest.memory.peak_rss_mb:.0f} MB at most"),
+        ("cold start", f"{cold.total_ms:.0f} ms, the source's {cold.source_total_ms:.0f} ms"),
+    ]
+    if chosen.quality:
+        rows.append(("cosine", f"{chosen.quality.cosine_mean:.4f} mean, {chosen.quality.cosine_min:.4f} least"))
+    table(("", ""), rows)
+    table(("candidate", "outcome"), [(each.recipe, each.outcome) for each in manifest.candidates])
+
+
+def verify(artifact: Folder) -> None:
+    """Proves an artifact: its digests, its archive, and one answer of a fresh process that loads it.
+
+    Example: scaletozero verify artifacts/paraphrase-minilm
+    """
+    with findings_as_exit():
+        from model_packaging.verification import verify_artifact
+
+        proved = verify_artifact(artifact).artifact
+    done(f"{proved.archive}: whole, as its manifest says, and it answers. sha256 {proved.digest[:12]}")
