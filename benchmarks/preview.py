@@ -37,21 +37,22 @@ IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaletozero-serving:0.1.0"
 TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
-def with_components(artifact: Artifact, count: int) -> Callable[[], None]:
-    """The environment as a user would declare it."""
-    endpoint = {"artifact": str(artifact.path), "image": IMAGE}
-    data = {"region": REGION, "endpoints": {f"e{i}": endpoint for i in range(count)}}
+def with_components(artifacts: list[Artifact], count: int) -> Callable[[], None]:
+    """The environment as a user would declare it, each endpoint with a model of its own."""
+    endpoints = {f"e{i}": {"artifact": str(artifacts[i].path), "image": IMAGE} for i in range(count)}
+    quotas = {"serverless_endpoints": count, "concurrency": 10 * count}
+    data = {"region": REGION, "endpoints": endpoints, "quotas": quotas}
     return lambda: deploy(parse(Environment, data), Path("/"))
 
 
-def by_hand(artifact: Artifact, count: int) -> Callable[[], None]:
+def by_hand(artifacts: list[Artifact], count: int) -> Callable[[], None]:
     """The same resources, registered one by one without any check."""
 
     def program() -> None:
         opts = pulumi.ResourceOptions(provider=aws.Provider("aws", region=REGION))
         bucket = _bucket_by_hand(opts)
         for i in range(count):
-            _endpoint_by_hand(f"e{i}", bucket, artifact, opts)
+            _endpoint_by_hand(f"e{i}", bucket, artifacts[i], opts)
 
     return program
 
@@ -162,15 +163,15 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        artifact = small_artifact(folder)
+        artifacts = [small_artifact(folder, f"m{i}", f"model {i}".encode()) for i in range(max(chosen.sizes))]
         sandbox = daemon.ensure_running(folder / "state", aws_port=0, runtime_port=0, idle_seconds=60)
         try:
-            _table(folder, artifact, sandbox, chosen.sizes, chosen.rounds)
+            _table(folder, artifacts, sandbox, chosen.sizes, chosen.rounds)
         finally:
             daemon.stop(folder / "state")
 
 
-def _table(folder: Path, artifact: Artifact, sandbox: daemon.Sandbox, sizes: list[int], rounds: int) -> None:
+def _table(folder: Path, artifacts: list[Artifact], sandbox: daemon.Sandbox, sizes: list[int], rounds: int) -> None:
     (folder / "backend").mkdir()
     install_plugins(folder / "home")
     stack = auto.create_or_select_stack(
@@ -187,7 +188,7 @@ def _table(folder: Path, artifact: Artifact, sandbox: daemon.Sandbox, sizes: lis
     print("| endpoints | resources | with components | by hand | ratio | ms an endpoint |")
     print("|---:|---:|---:|---:|---:|---:|")
     for size in sizes:
-        programs = with_components(artifact, size), by_hand(artifact, size)
+        programs = with_components(artifacts, size), by_hand(artifacts, size)
         times = [[preview_seconds(stack, program) for program in programs] for _ in range(rounds)]
         ours, bare = (statistics.median(column) for column in zip(*times, strict=True))
         ratio = statistics.median(pair[0] / pair[1] for pair in times)
