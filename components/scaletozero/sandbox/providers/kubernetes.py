@@ -7,6 +7,8 @@ import sys
 
 
 def main() -> None:
+    # Where this validator is installed the client imports it, in over a second, only for a call that is not made here.
+    sys.modules["kubernetes_validate"] = None  # type: ignore[assignment]
     from scaletozero.sandbox.providers.kube.server import KubernetesServicer
     from scaletozero.sandbox.providers.protocol import Engine, serve
 
