@@ -27,6 +27,7 @@ from model_packaging.validation import parse
 from scaletozero.artifact_store import tls_only_policy
 from scaletozero.deploy import deploy
 from scaletozero.deployment import sandbox_environment
+from scaletozero.endpoints.model import role_policy
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.engine import find_engine
 from scaletozero.sandbox.providers.install import install_plugins
@@ -34,6 +35,7 @@ from scaletozero.settings.environment import Environment
 
 REGION = "us-east-1"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaletozero-serving:0.1.0"
+OWN_TAGS = {"managed-by": "scaletozero", "stack": "bench/bench"}
 TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
 
@@ -46,7 +48,7 @@ def with_components(artifacts: list[Artifact], count: int) -> Callable[[], None]
 
 
 def by_hand(artifacts: list[Artifact], count: int) -> Callable[[], None]:
-    """The same resources, registered one by one without any check."""
+    """The same resources with the same inputs, registered one by one: no component, and nothing checked."""
 
     def program() -> None:
         opts = pulumi.ResourceOptions(provider=aws.Provider("aws", region=REGION))
@@ -58,7 +60,7 @@ def by_hand(artifacts: list[Artifact], count: int) -> Callable[[], None]:
 
 
 def _bucket_by_hand(opts: pulumi.ResourceOptions) -> aws.s3.Bucket:
-    bucket = aws.s3.Bucket("artifacts", region=REGION, opts=opts)
+    bucket = aws.s3.Bucket("artifacts", region=REGION, tags=OWN_TAGS, opts=opts)
     name = bucket.bucket
     aws.s3.BucketPublicAccessBlock(
         "private",
@@ -109,28 +111,32 @@ def _endpoint_by_hand(name: str, bucket: aws.s3.Bucket, artifact: Artifact, opts
         bucket=bucket.bucket,
         key=f"models/{name}/{artifact.digest}/model.tar.gz",
         source=pulumi.FileAsset(str(artifact.archive)),
+        checksum_algorithm="SHA256",
+        content_type="application/gzip",
+        tags=OWN_TAGS,
+        override_provider={"default_tags": {"tags": {}}},
         opts=opts,
     )
+    tags = {**OWN_TAGS, "endpoint": name}
     log_group = f"/aws/sagemaker/Endpoints/{name}"
-    logs = aws.cloudwatch.LogGroup(f"{name}-logs", region=REGION, name=log_group, retention_in_days=30, opts=opts)
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
-    role = aws.iam.Role(f"{name}-role", assume_role_policy=trust, opts=opts)
-    url = pulumi.Output.format("s3://{0}/{1}", archive.bucket, archive.key)
-    allowed = pulumi.Output.all(archive.arn, logs.arn).apply(
-        lambda arns: json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": list(arns)}],
-            }
-        )
+    logs = aws.cloudwatch.LogGroup(
+        f"{name}-logs", region=REGION, name=log_group, retention_in_days=30, tags=tags, opts=opts
     )
-    aws.iam.RolePolicy(f"{name}-permissions", role=role.name, policy=allowed, opts=opts)
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+    about = f"What the containers of the endpoint {name} may do"
+    role = aws.iam.Role(f"{name}-role", description=about, assume_role_policy=trust, tags=tags, opts=opts)
+    url = pulumi.Output.format("s3://{0}/{1}", archive.bucket, archive.key)
+    allowed = pulumi.Output.all(archive.bucket, archive.key, logs.arn).apply(
+        lambda known: role_policy(REGION, IMAGE, *known, kms_key_arn=None)
+    )
+    permissions = aws.iam.RolePolicy(f"{name}-permissions", role=role.name, policy=allowed, opts=opts)
     model = aws.sagemaker.Model(
         f"{name}-model",
         region=REGION,
         execution_role_arn=role.arn,
         primary_container={"image": IMAGE, "model_data_url": url},
-        opts=opts,
+        tags=tags,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[permissions])),
     )
     configuration = aws.sagemaker.EndpointConfiguration(
         f"{name}-configuration",
@@ -142,9 +148,17 @@ def _endpoint_by_hand(name: str, bucket: aws.s3.Bucket, artifact: Artifact, opts
                 "serverless_config": {"memory_size_in_mb": 1024, "max_concurrency": 10},
             }
         ],
+        tags=tags,
         opts=opts,
     )
-    aws.sagemaker.Endpoint(name, region=REGION, name=name, endpoint_config_name=configuration.name, opts=opts)
+    aws.sagemaker.Endpoint(
+        name,
+        region=REGION,
+        name=name,
+        endpoint_config_name=configuration.name,
+        tags=tags,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[logs])),
+    )
 
 
 def preview_seconds(stack: auto.Stack, program: Callable[[], None]) -> float:
