@@ -116,6 +116,31 @@ def test_a_stacks_whole_life(make: Any, controlled: Place) -> None:
     assert api.get(space) is None
 
 
+def unchangeable(settings: dict[str, Any]) -> None:
+    """What the server lets nobody change, of kinds that have no namespace."""
+    metadata: Any = {"name": f"unchangeable-{settings['namespace']}"}
+    value = settings["value"]
+    role: Any = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": f"role-{value}"}
+    kubernetes.scheduling.v1.PriorityClass("class", metadata=metadata, value=value)
+    kubernetes.storage.v1.StorageClass(
+        "storage", metadata=metadata, provisioner="example.scaletozero.dev/disks", parameters={"value": str(value)}
+    )
+    kubernetes.rbac.v1.ClusterRoleBinding("binding", metadata=metadata, role_ref=role)
+
+
+def test_what_the_server_lets_nobody_change_is_made_anew(make: Any, controlled: Place, namespace: str) -> None:
+    stack = make(unchangeable, namespace=namespace, value=1)
+    stack.up()
+    stack.settings["value"] = 2
+    assert changed(stack.stack.preview()) == {"replace": 3}
+    assert changed(stack.up()) == {"replace": 3}
+    assert changed(stack.up()) == {}
+    live = controlled.api.get(named("PriorityClass", "", f"unchangeable-{namespace}", "scheduling.k8s.io/v1"))
+    assert live
+    assert live["value"] == 2
+    stack.stack.destroy()
+
+
 def scaled(settings: dict[str, Any]) -> None:
     options = pulumi.ResourceOptions(ignore_changes=["spec.replicas"]) if settings["ignore"] else None
     deployment(

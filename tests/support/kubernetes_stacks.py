@@ -48,7 +48,7 @@ class KubernetesStack:
         return auto.create_or_select_stack("dev", "sandbox", program=lambda: self.program(self.settings), opts=options)
 
     def up(self, **options: Any) -> auto.UpResult:
-        return self.stack.up(**options)
+        return self.stack.up(show_secrets=False, **options)
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """Each resource's name -> its entry in the state."""

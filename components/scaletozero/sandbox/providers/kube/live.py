@@ -18,7 +18,7 @@ APPEAR_SECONDS = 30
 
 _POLL_SECONDS = 0.5
 
-_IMMUTABLE = ("immutable", "may not be changed", "cannot be changed", "updates to statefulset spec", "pod updates may")
+_IMMUTABLE = ("immutable", "may not be changed", "cannot be changed", "cannot change", "updates to ", "pod updates may")
 """How the API server, and rules in custom resource definitions, say that a field can't be changed."""
 
 
