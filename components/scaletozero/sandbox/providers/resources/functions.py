@@ -151,7 +151,8 @@ ROWS = (
                 "get_function_configuration",
                 {"FunctionName": "@id"},
                 {
-                    **{prop: member for member, prop in _CONFIGURATION.items() if prop != "imageConfig"},
+                    # moto keeps neither of the two.
+                    **{p: m for m, p in _CONFIGURATION.items() if p not in ("imageConfig", "loggingConfig")},
                     "arn": "FunctionArn",
                     "name": "FunctionName",
                     "lastModified": "LastModified",

@@ -86,8 +86,9 @@ def _schedule(state: State) -> Iterator[Failure]:
         yield Failure("scalableTargetAction", "must have minCapacity or maxCapacity")
 
 
-def _with_alarms(answer: Any, _state: State) -> Any:
-    found = (answer["ScalingPolicies"] or [None])[0]
+def _with_alarms(answer: Any, state: State) -> Any:
+    # moto leaves PolicyNames out of account and answers with every policy of the target.
+    found = next((each for each in answer["ScalingPolicies"] if each["PolicyName"] == state["name"]), None)
     return found and found | {"AlarmArns": [alarm["AlarmARN"] for alarm in found.get("Alarms", [])]}
 
 
