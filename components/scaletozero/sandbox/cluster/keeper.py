@@ -30,10 +30,14 @@ class Keeper:
 
     Args:
         folder: removed with all that is in it when this closes or this process ends. Each process logs there.
+
+    Attributes:
+        pids: name -> process id of what was started.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.pids: dict[str, int] = {}
         self._process = subprocess.Popen(
             [sys.executable, "-I", __file__, str(folder)],
             stdin=subprocess.PIPE,
@@ -48,6 +52,7 @@ class Keeper:
         answer = self._ask({"start": name, "command": [str(part) for part in command], "env": dict(env or {})})
         if "error" in answer:
             raise EndedError(f"{name}: {answer['error']}")
+        self.pids[name] = answer["pid"]
         return answer["pid"]
 
     def require_running(self, name: str) -> None:
