@@ -12,6 +12,7 @@ from scaletozero.cluster_prerequisites import ClusterPrerequisites
 from scaletozero.endpoints.asynchronous import AsyncEndpoint
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
+from scaletozero.endpoints.serving_image import ServingImage
 from scaletozero.observability.alarms import EndpointAlarms
 from scaletozero.warmth.calls import WarmCalls
 from scaletozero.warmth.gpu_node_pool import GpuNodeGroup, GpuNodePool
@@ -30,6 +31,7 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     GpuNodePool,
     GpuWarmPool,
     ServerlessEndpoint,
+    ServingImage,
     WarmCalls,
     WarmPool,
 ]

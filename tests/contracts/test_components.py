@@ -68,6 +68,7 @@ BUILD: dict[str, Build] = {
         },
         opts,
     ),
+    "ServingImage": lambda make, opts: scaletozero.ServingImage("it", {"region": REGION, "tags": TAGS}, opts),
     "EndpointAlarms": lambda make, opts: scaletozero.EndpointAlarms(
         "it",
         {"endpoint_name": "e", "region": REGION, "kind": EndpointKind.SERVERLESS, "tags": TAGS},

@@ -134,7 +134,9 @@ def own_image(path: str, image: str, role_arn: str) -> str:
         FindingsError: it lies in another account, from which SageMaker pulls nothing.
     """
     match = re.fullmatch(r"arn:[a-z-]+:iam::(\d{12}):role/.+", role_arn)
-    if match and image_account(image) not in {match[1], *AWS_REGISTRIES}:
+    # AWS's older images have an account for each region, and repositories that all begin alike.
+    by_aws = image_account(image) in AWS_REGISTRIES or "/sagemaker-" in image
+    if match and image_account(image) != match[1] and not by_aws:
         raise refuse(
             path,
             f"must be in the account that is deployed to, {match[1]}",

@@ -53,6 +53,10 @@ def _days(value: int) -> int:
     return value
 
 
+Days = Annotated[Int, AfterValidator(_days)]
+"""A number of days that something is kept."""
+
+
 class ArtifactStoreOptions(Settings):
     """What a user may declare of the bucket that holds the packaged models.
 
@@ -64,8 +68,8 @@ class ArtifactStoreOptions(Settings):
     """
 
     kms_key_arn: KmsKeyArn | None = None
-    keep_old_versions_days: Annotated[Int, AfterValidator(_days)] = 30
-    keep_answers_days: Annotated[Int, AfterValidator(_days)] | None = None
+    keep_old_versions_days: Days = 30
+    keep_answers_days: Days | None = None
 
 
 class ArtifactStoreSettings(ArtifactStoreOptions):

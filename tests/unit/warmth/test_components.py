@@ -517,6 +517,8 @@ def test_an_image_of_another_account_is_refused_once_the_account_is_known() -> N
     assert own_image("x.image", IMAGE, role.replace("444455556666", "111122223333")) == IMAGE
     framework = "763104351884.dkr.ecr.eu-central-1.amazonaws.com/pytorch-inference:2.6.0-cpu-py312"
     assert own_image("x.image", framework, role) == framework
+    older = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-scikit-learn:1.9-0-cpu-py3"
+    assert own_image("x.image", older, role) == older
 
 
 @pytest.mark.parametrize("length", [63 - len("acme-dev-"), 64 - len("acme-dev-"), 100])

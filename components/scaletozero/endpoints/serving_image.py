@@ -1,0 +1,90 @@
+"""The registry that an environment's serving images lie in."""
+
+import json
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_aws as aws
+
+from model_packaging.findings import refuse
+from scaletozero.component import Component, validated
+from scaletozero.settings.serving_image import ServingImageSettings
+
+
+class ServingImageArgs(TypedDict):
+    """The arguments of `ServingImage`."""
+
+    region: str
+    """The AWS region of the registry: that of the endpoints."""
+    keep_untagged_days: NotRequired[int]
+    """How long images that have no tag any more stay, in days; 30 unless given."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key for the images; ECR's own encryption (AES-256) unless given."""
+    tags: NotRequired[dict[str, str]]
+    """Further tags."""
+
+
+class ServingImage(Component):
+    """A private repository whose tags are never moved and whose images are scanned when they come.
+
+    Tagged images are kept for ever: an endpoint at zero pulls its image when it wakes, and one that had been cleaned up
+    would never wake again. What a program cannot do without Docker is left to one that has it, your CI: build
+    `model_packaging/serving/Dockerfile`, push it here, and give the endpoint the address with the digest.
+
+    Raises:
+        FindingsError: when an argument breaks a rule, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:ServingImage"
+
+    repository_url: pulumi.Output[str]
+    """What an image's address begins with; a tag or a digest follows."""
+    arn: pulumi.Output[str]
+    """The repository's ARN, for the policy of who pushes."""
+
+    def __init__(self, name: str, args: ServingImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, wired = validated(ServingImageSettings, args, name=name, wired=["kms_key_arn"])
+        if name != name.lower():
+            fix = f"write `{name.lower()}`"
+            raise refuse("the component's name", "must have small letters only", name, "ECR would refuse it", fix)
+        super().__init__(name, opts, region=settings.region, tags=settings.tags)
+        key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
+
+        repository = aws.ecr.Repository(
+            self.child(limit=256),
+            region=settings.region,
+            image_tag_mutability="IMMUTABLE",
+            image_scanning_configuration={"scan_on_push": True},
+            encryption_configurations=[
+                {"encryption_type": "KMS", "kms_key": key} if key is not None else {"encryption_type": "AES256"}
+            ],
+            tags=self._tags,
+            opts=self.options(),
+        )
+        aws.ecr.LifecyclePolicy(
+            self.child("lifecycle"),
+            region=settings.region,
+            repository=repository.name,
+            policy=untagged_policy(settings.keep_untagged_days),
+            opts=self.options(),
+        )
+
+        self.repository_url = repository.repository_url
+        self.arn = repository.arn
+        self.register_outputs({"repository_url": self.repository_url, "arn": self.arn})
+
+
+def untagged_policy(days: int) -> str:
+    """The lifecycle policy that lets untagged images go after some days, and no others."""
+    rule = {
+        "rulePriority": 1,
+        "description": "untagged",
+        "selection": {
+            "tagStatus": "untagged",
+            "countType": "sinceImagePushed",
+            "countUnit": "days",
+            "countNumber": days,
+        },
+        "action": {"type": "expire"},
+    }
+    return json.dumps({"rules": [rule]})

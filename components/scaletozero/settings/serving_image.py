@@ -1,0 +1,24 @@
+"""What a user may declare of the registry that serving images lie in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Settings
+from scaletozero.settings.common import Days, KmsKeyArn, Tags, key_conflicts
+from scaletozero.settings.regions import Region
+
+
+class ServingImageSettings(Settings):
+    """`ServingImageArgs`."""
+
+    region: Region
+    keep_untagged_days: Days = 30
+    kms_key_arn: KmsKeyArn | None = None
+    tags: Tags = Field(default_factory=dict)
+
+    def conflicts(self) -> Iterable[Finding]:
+        return key_conflicts(self.kms_key_arn, self.region)
