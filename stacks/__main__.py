@@ -5,7 +5,8 @@ from pathlib import Path
 import pulumi
 
 from model_packaging.findings import FindingsError
-from scaletozero.deploy import KEY, deploy, read_environment
+from scaletozero.declared import KEY, read_environment
+from scaletozero.deploy import deploy
 
 root = Path(__file__).resolve().parent.parent
 try:

@@ -10,7 +10,7 @@ import yaml
 
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
-from scaletozero.deploy import KEY, read_environment
+from scaletozero.declared import KEY, read_environment
 from scaletozero.settings.environment import Environment
 
 
