@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 TORCH_VENV := .venv-torch
 TORCH      := $(TORCH_VENV)/.ready
 
-.PHONY: help setup up down test test-torch test-cluster lint bench schema lock
+.PHONY: help setup up down test test-torch test-cluster test-live lint bench schema lock
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -35,6 +35,9 @@ test-torch: $(TORCH) ## opt in: export real models through torch (several GB are
 
 test-cluster: $(READY) ## opt in: a real Kubernetes API server, built here once if there is no cluster
 	$(BIN)/pytest tests/cluster
+
+test-live: $(READY) ## opt in: real scheduler, KEDA and Karpenter over simulated nodes, built here once
+	$(BIN)/pytest tests/live
 
 lint: $(READY) ## ruff and pyright
 	$(BIN)/ruff check .

@@ -100,3 +100,23 @@ def eventually(look: Callable[[], T], *, patience: float = 120, every: float = 0
         assert time.monotonic() < deadline, f"it did not come to that: {why()}"
         time.sleep(every)
     return found
+
+
+def unversioned(live: dict[str, Any]) -> dict[str, Any]:
+    """Claims get a new version from a write that changes nothing."""
+    return {**live, "metadata": {key: value for key, value in live["metadata"].items() if key != "resourceVersion"}}
+
+
+def accepted(api: KubernetesApi, objects: list[dict[str, Any]]) -> None:
+    """Each object is taken; again, it changes nothing; and each pod template is one that the namespace admits."""
+    for each in objects:
+        warnings: list[str] = []
+        first = api.apply(each, force=True, warn=warnings.append)
+        assert warnings == []
+        assert unversioned(api.apply(each, force=True)) == unversioned(first)
+    for each in objects:
+        if template := each.get("spec", {}).get("template", {}) if each["kind"] == "Deployment" else {}:
+            metadata = {**template["metadata"], "name": "admitted", "namespace": each["metadata"]["namespace"]}
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+            admitted = api.create(pod, dry_run=True)
+            assert admitted["spec"]["containers"][0]["securityContext"]["runAsNonRoot"] is True
