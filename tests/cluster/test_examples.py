@@ -14,6 +14,15 @@ from scaletozero.sandbox.cluster.api import KubernetesApi
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
+def whole(value: Any) -> Any:
+    """The value with its whole numbers as such: the recorder's protocol has one kind of number only."""
+    if isinstance(value, dict):
+        return {key: whole(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 @pytest.fixture
 def declared(run: Callable[[Callable[[], Any]], Any], make_artifact: Callable[..., Any]) -> Iterator[list[dict]]:
     """The Kubernetes objects that the example for GPUs registers, in their order."""
@@ -21,7 +30,7 @@ def declared(run: Callable[[Callable[[], Any]], Any], make_artifact: Callable[..
     program = runpy.run_path(str(EXAMPLES / "gpu.py"))["main"]
     done = run(lambda: program(str(artifact.path), "{}", "prod", "gpu-nodes").host)
     yield [
-        each.inputs
+        whole(each.inputs)
         for each in done.registered
         if each.typ.startswith("kubernetes:") and "apiVersion" in each.inputs and "Release" not in each.typ
     ]

@@ -9,7 +9,11 @@ from model_packaging.manifest import Manifest
 
 
 def small_artifact(
-    into: Path, name: str = "model", content: bytes = b"weights", recommended_mb: int = 1024
+    into: Path,
+    name: str = "model",
+    content: bytes = b"weights",
+    recommended_mb: int = 1024,
+    target: str = "cpu-serverless",
 ) -> Artifact:
     """Writes one into the folder `into / name`."""
     folder, files = into / name, into / f"{name}.files"
@@ -24,7 +28,7 @@ def small_artifact(
         "name": name,
         "key": zero,
         "task": "sentence-embedding",
-        "target": "cpu-serverless",
+        "target": target,
         "recipe": "int8",
         "source": {
             "file": "m.onnx",

@@ -7,8 +7,12 @@ import sys
 
 
 def main() -> None:
-    # Where this validator is installed the client imports it, in over a second, only for a call that is not made here.
+    # Where this validator is installed the client imports it, in over a second, for a call that is not made here.
+    # Rendering, where there is no cluster, imports it for itself.
     sys.modules["kubernetes_validate"] = None  # type: ignore[assignment]
+    import kubernetes.client  # noqa: F401
+
+    del sys.modules["kubernetes_validate"]
     from scaletozero.sandbox.providers.kube.server import KubernetesServicer
     from scaletozero.sandbox.providers.protocol import Engine, serve
 
