@@ -1,7 +1,9 @@
 """Every row of the table, applied to the embedded AWS: made, read back without drift, changed, taken away."""
 
+import io
 import json
 import threading
+import zipfile
 from typing import Any
 
 import pytest
@@ -337,6 +339,12 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"code": code("def handler(e, c): return 2"), "timeout": 90},
         )
     ],
+    "FunctionEventInvokeConfig": [
+        (
+            {"functionName": "there", "maximumRetryAttempts": 0, "maximumEventAgeInSeconds": 60},
+            {"maximumRetryAttempts": 1},
+        )
+    ],
 }  # fmt: skip
 
 CASES = [
@@ -353,6 +361,14 @@ def applier(world: Any) -> Applier:
     world.client("s3").create_bucket(Bucket="there", CreateBucketConfiguration={"LocationConstraint": REGION})
     world.client("s3").put_object(Bucket="there", Key="model.tar.gz", Body=b"x")
     return Applier(Clients(world.servers.aws_url), settings, threading.Event())
+
+
+def zipped(name: str) -> bytes:
+    """An archive with one empty file."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, "")
+    return content.getvalue()
 
 
 def prerequisites(world: Any, row: ResourceType) -> dict[str, str]:
@@ -386,6 +402,10 @@ def prerequisites(world: Any, row: ResourceType) -> dict[str, str]:
                 Statistic="Sum",
                 Threshold=1,
             )
+    if row.kind.endswith(":FunctionEventInvokeConfig"):
+        world.client("lambda").create_function(
+            FunctionName="there", Role=ROLE, Runtime="python3.12", Handler="a.b", Code={"ZipFile": zipped("a.py")}
+        )
     if row.kind.endswith(":Alias"):
         keys = [world.client("kms").create_key()["KeyMetadata"]["KeyId"] for _ in range(2)]
         return {"@key": keys[0], "@other": keys[1]}
