@@ -11,7 +11,7 @@ READY  := $(VENV)/.ready
 TORCH_VENV := .venv-torch
 TORCH      := $(TORCH_VENV)/.ready
 
-.PHONY: help setup up down test test-torch test-cluster test-live lint bench schema lock
+.PHONY: help setup up down test test-long test-torch test-cluster test-live lint bench schema lock
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -28,7 +28,10 @@ down: $(READY) ## take the local environment away
 
 test: $(READY) ## the default tests: unit, contracts, packaging, engine
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
-	$(BIN)/pytest -n 2 tests/unit tests/contracts tests/packaging tests/engine
+	$(BIN)/pytest -n 2 -m "not long" tests/unit tests/contracts tests/packaging tests/engine
+
+test-long: $(READY) ## opt in: load, simulation against the sandbox, faults at further moments
+	$(BIN)/pytest -n 2 -m long tests/engine
 
 test-torch: $(TORCH) ## opt in: export real models through torch (several GB are installed)
 	$(TORCH_VENV)/bin/pytest tests/torch

@@ -22,7 +22,6 @@ from scaletozero.project import Project
 from scaletozero.sandbox.command import EngineCommand
 from scaletozero.sandbox.daemon import Sandbox
 from scaletozero.sandbox.providers.install import install_plugins
-from scaletozero.sandbox.providers.pending import forget_pending
 
 Say = Callable[[str], object]
 
@@ -92,6 +91,8 @@ class Deployment:
         pending = state.get("pending_operations") or []
         if not pending:
             return
+        from scaletozero.sandbox.providers.pending import forget_pending  # half of a command's start, and rarely needed
+
         say(f"repairing: {len(pending)} operations of an interrupted run")
         created = [item["resource"] for item in pending if item["type"] == "creating"]
         forget_pending(self.sandbox.aws_url, [(resource["type"], resource.get("inputs") or {}) for resource in created])

@@ -29,7 +29,7 @@ def test_a_sandbox_killed_is_made_anew_with_everything_in_it(workbench: Workbenc
     assert "nothing changes" in workbench.done("up")
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 def test_an_interrupted_up_is_repaired_by_the_next(workbench: Workbench, encoder: Artifact, seed: int) -> None:
     workbench.declare(endpoints={"sentences": endpoint(encoder)})
     process = workbench.start("up")
@@ -48,7 +48,7 @@ def test_an_interrupted_up_is_repaired_by_the_next(workbench: Workbench, encoder
     assert workbench.left() == dict.fromkeys(workbench.left(), 1)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 def test_a_killed_up_is_repaired_by_the_next(workbench: Workbench, encoder: Artifact, seed: int) -> None:
     workbench.declare(endpoints={"sentences": endpoint(encoder)})
     process = workbench.start("up")

@@ -127,6 +127,7 @@ def test_an_artifact_that_does_not_start_leaves_the_old_one_serving_warm(
     assert live(workbench)["status"] == "InService"
 
 
+@pytest.mark.long
 def test_fifty_callers_over_a_max_of_twenty(workbench: Workbench, encoder: Artifact) -> None:
     """As many as are allowed are answered, exactly the others are throttled, and every answer is the right one."""
     workbench.declare(endpoints={"sentences": endpoint(encoder, scaling={"max": 20})})
@@ -173,6 +174,7 @@ def test_two_that_are_warm_answer_the_first_two_calls_without_a_cold_start(
     assert len(live(workbench)["instances"]) == 2
 
 
+@pytest.mark.long
 def test_the_simulation_agrees_with_the_sandbox_about_cold_starts(workbench: Workbench, encoder: Artifact) -> None:
     """The same bursts through both: apart by more or less than the idle time, and wider than what is warm."""
     idle = 4.0

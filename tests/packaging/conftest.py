@@ -1,8 +1,9 @@
 """A tiny sentence encoder that packages in seconds, and the real one, packaged once."""
 
-from __future__ import annotations
+from __future__ import fcntl
 
 import importlib.metadata
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,8 +113,12 @@ def minilm() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def packaged(minilm: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """paraphrase-MiniLM-L3, packaged."""
-    return package(PackageSpec.of(**minilm, out=tmp_path_factory.mktemp("packaged") / "out"))
+    """paraphrase-MiniLM-L3, packaged; once for all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (folder / "packaged.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return package(PackageSpec.of(**minilm, out=folder / "packaged"))
 
 
 @pytest.fixture(scope="session")

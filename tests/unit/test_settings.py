@@ -1,5 +1,6 @@
 """Every rule of a declaration: what is right passes, one step outside is refused, with the words that help."""
 
+import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +9,7 @@ from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse, show
 from scaletozero.settings.common import ArtifactStoreSettings
 from scaletozero.settings.environment import Environment
+from scaletozero.settings.regions import regions_of
 from scaletozero.settings.serverless import MEMORY_MB, ServerlessEndpointSettings, image_repository_arn
 
 IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving:1.2.3"
@@ -221,3 +223,14 @@ def test_whatever_is_written_ends_in_settings_or_findings(data: object) -> None:
         parse(Environment, data, "environment")
     except FindingsError as error:
         assert all(finding.path.startswith("environment") and finding.rule for finding in error.findings)
+
+
+@pytest.mark.parametrize("service", ["sagemaker", "ec2"])
+def test_the_table_of_regions_is_botocore_s(service: str) -> None:
+    session = botocore.session.Session()
+    theirs = {
+        region: partition
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions(service, partition)
+    }
+    assert regions_of(service) == theirs
