@@ -1,7 +1,8 @@
 """A tiny sentence encoder that packages in seconds, and the real one, packaged once."""
 
-from __future__ import fcntl
+from __future__ import annotations
 
+import fcntl
 import importlib.metadata
 import os
 from collections.abc import Callable
