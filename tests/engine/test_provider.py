@@ -145,6 +145,7 @@ def tls_only(arn: str) -> str:
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     servers = Servers(tmp_path / "state", 0, 0, 30, program=("fake_container",))
+    reset_moto()  # what another test left in this process
     boto3.client("s3")  # imported before the engine's own event loop is
     yield World(tmp_path, servers)
     servers.stop()

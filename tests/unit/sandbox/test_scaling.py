@@ -1,5 +1,6 @@
 """Application Auto Scaling: when schedules fire, what a target takes, and that processes follow it."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -125,6 +126,18 @@ def test_the_floor_is_kept_warm_and_follows_a_schedule(world: Any) -> None:
     world.wait_for(lambda: len(world.about("a")["instances"]) == 3)
     variant = world.settled("a")["ProductionVariants"][0]
     assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 3
+
+
+def test_a_target_that_outlives_what_it_scales_does_nothing(world: Any) -> None:
+    world.endpoint("a", warm=1)
+    world.client("application-autoscaling").register_scalable_target(**TARGET, MinCapacity=2, MaxCapacity=4)
+    world.wait_for(lambda: len(world.about("a")["instances"]) == 2)
+    world.config("without", "a")
+    world.client("sagemaker").update_endpoint(EndpointName="a", EndpointConfigName="without")
+    world.settled("a")
+    time.sleep(2.5)  # more than two looks of the scaler
+    variant = world.settled("a")["ProductionVariants"][0]
+    assert "ProvisionedConcurrency" not in variant["CurrentServerlessConfig"]
 
 
 def test_target_tracking_follows_the_load(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

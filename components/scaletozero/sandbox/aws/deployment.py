@@ -19,6 +19,7 @@ class Deployment:
         maximum: most instances at a time; a request above it is throttled.
         provisioned: instances that stay warm.
         serverless: whether it scales by itself between the two.
+        scalable: whether its configuration has a capacity that can be scaled: provisioned concurrency, or instances.
     """
 
     region: str
@@ -32,6 +33,7 @@ class Deployment:
     maximum: int = 1
     provisioned: int = 0
     serverless: bool = True
+    scalable: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -61,4 +63,5 @@ def deployment(region: str, endpoint: str, config: Any, models: Mapping[str, Any
         maximum=int(serverless["MaxConcurrency"]) if serverless else instances,
         provisioned=int(serverless.get("ProvisionedConcurrency") or 0) if serverless else instances,
         serverless=bool(serverless),
+        scalable=not serverless or bool(serverless.get("ProvisionedConcurrency")),
     )

@@ -163,7 +163,8 @@ class Scaling:
     def _scale(self, region: str, backend: Any, dimension: str, target: Any, now: datetime) -> None:
         _, endpoint, _, _ = target.resource_id.split("/")
         fleet = self._endpoints.fleet(region, endpoint)
-        if fleet is None:
+        # A target can outlive what it scales: a configuration without provisioned concurrency stays without.
+        if fleet is None or not fleet.deployment.scalable:
             return
         seen, current = self._seen[region, target.resource_id, dimension], fleet.deployment.provisioned
         seen.busy.append(fleet.busy)
