@@ -28,9 +28,9 @@ down: $(READY) ## take the local environment away
 
 test: $(READY) ## the default tests: unit, contracts, packaging, engine
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
-	$(BIN)/pytest -n 2 -m "not long" tests/unit tests/contracts tests/packaging tests/engine
+	$(BIN)/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging tests/engine
 
-test-long: $(READY) ## opt in: load, simulation against the sandbox, faults at further moments
+test-long: $(READY) ## opt in: scaling and schedules on the engine, load, simulation, faults at further moments
 	$(BIN)/pytest -n 2 -m long tests/engine
 
 test-torch: $(TORCH) ## opt in: export real models through torch (several GB are installed)

@@ -63,6 +63,7 @@ def scheduled(workbench: Workbench) -> dict[str, tuple[int, int]]:
     }
 
 
+@pytest.mark.long
 def test_scaling_and_schedules_are_added_changed_and_taken_away(workbench: Workbench, encoder: Artifact) -> None:
     def up(**changes: Any) -> str:
         workbench.declare(endpoints={"sentences": endpoint(encoder, **changes)})
@@ -100,6 +101,7 @@ def test_scaling_and_schedules_are_added_changed_and_taken_away(workbench: Workb
     workbench.done("down")
 
 
+@pytest.mark.long
 def test_an_artifact_that_does_not_start_leaves_the_old_one_serving_warm(
     workbench: Workbench, encoder: Artifact, other_encoder: Artifact, broken_encoder: Artifact
 ) -> None:
@@ -215,6 +217,7 @@ def test_the_simulation_agrees_with_the_sandbox_about_cold_starts(workbench: Wor
     assert found.cold_starts == pytest.approx(shown["cold_start_count"], rel=0.1)
 
 
+@pytest.mark.long
 def test_kept_warm_by_calls_and_watched(workbench: Workbench, encoder: Artifact) -> None:
     topic = "arn:aws:sns:us-east-1:123456789012:pager"
     workbench.declare(
