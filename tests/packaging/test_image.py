@@ -48,9 +48,9 @@ def test_its_libraries_are_small() -> None:
 
 def test_what_it_copies_is_enough_to_serve(unpacked: Path, packaged: Artifact, tmp_path: Path) -> None:
     dockerfile = (SERVING / "Dockerfile").read_text(encoding="utf-8")
-    for source, target in re.findall(r"^COPY (model_packaging/\S+) /opt/scaletozero/(\S+)$", dockerfile, re.MULTILINE):
+    for source, target in re.findall(r"^COPY (\S+) /opt/scaletozero/(\S+)$", dockerfile, re.MULTILINE):
         into = tmp_path / target
-        for path in ROOT.glob(source):
+        for path in SERVING.parent.glob(source):
             where = into / path.name if target.endswith("/") else into
             where.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, where)

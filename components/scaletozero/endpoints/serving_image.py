@@ -1,4 +1,4 @@
-"""The registry that an environment's serving images lie in."""
+"""The registry that an environment's serving images lie in, and the image of every CPU endpoint."""
 
 import json
 from typing import NotRequired, TypedDict
@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from model_packaging.findings import refuse
 from scaletozero.component import Component, validated
+from scaletozero.endpoints.image_build import built_image, need_docker
 from scaletozero.settings.serving_image import ServingImageSettings
 
 
@@ -16,6 +17,8 @@ class ServingImageArgs(TypedDict):
 
     region: str
     """The AWS region of the registry: that of the endpoints."""
+    build: NotRequired[bool]
+    """Whether the serving image of CPU endpoints is built and pushed; it needs a Docker engine. False unless given."""
     keep_untagged_days: NotRequired[int]
     """How long images that have no tag any more stay, in days; 30 unless given."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
@@ -28,11 +31,12 @@ class ServingImage(Component):
     """A private repository whose tags are never moved and whose images are scanned when they come.
 
     Tagged images are kept for ever: an endpoint at zero pulls its image when it wakes, and one that had been cleaned up
-    would never wake again. What a program cannot do without Docker is left to one that has it, your CI: build
-    `model_packaging/serving/Dockerfile`, push it here, and give the endpoint the address with the digest.
+    would never wake again. With `build`, the image that `model_packaging/serving/Dockerfile` describes is built and
+    pushed, anew when its files have changed. Whether it is built is said, not found out: a program that is run once
+    with Docker and once without would make the image and take it away again.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: when an argument breaks a rule, or there is nothing to build with, before anything is declared.
     """
 
     type_name = "scaletozero:index:ServingImage"
@@ -41,12 +45,16 @@ class ServingImage(Component):
     """What an image's address begins with; a tag or a digest follows."""
     arn: pulumi.Output[str]
     """The repository's ARN, for the policy of who pushes."""
+    image: pulumi.Output[str] | None
+    """The address of the image that was built, with its digest: what an endpoint's `image` takes."""
 
     def __init__(self, name: str, args: ServingImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, wired = validated(ServingImageSettings, args, name=name, wired=["kms_key_arn"])
         if name != name.lower():
             fix = f"write `{name.lower()}`"
             raise refuse("the component's name", "must have small letters only", name, "ECR would refuse it", fix)
+        if settings.build:
+            need_docker(f"{name}.build")
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
 
@@ -71,7 +79,11 @@ class ServingImage(Component):
 
         self.repository_url = repository.repository_url
         self.arn = repository.arn
-        self.register_outputs({"repository_url": self.repository_url, "arn": self.arn})
+        self.image = None
+        if settings.build:
+            built = built_image(self.child("image"), repository.repository_url, self.options())
+            self.image = pulumi.Output.format("{0}@{1}", repository.repository_url, built.digest)
+        self.register_outputs({"repository_url": self.repository_url, "arn": self.arn, "image": self.image})
 
 
 def untagged_policy(days: int) -> str:

@@ -16,6 +16,7 @@ class ServingImageSettings(Settings):
     """`ServingImageArgs`."""
 
     region: Region
+    build: bool = False
     keep_untagged_days: Days = 30
     kms_key_arn: KmsKeyArn | None = None
     tags: Tags = Field(default_factory=dict)

@@ -1,6 +1,8 @@
 """Where images come from: the registry of one's own, and AWS's framework images out of tables on disk."""
 
 import json
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,14 @@ import pytest
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
 from scaletozero import ServingImage
+from scaletozero.endpoints.image_build import COPIED, DOCKERFILE, content_tag, context_folder
 from scaletozero.endpoints.images import DISTRIBUTION, framework_image
 from scaletozero.endpoints.model import AWS_REGISTRIES
 from scaletozero.settings.serverless import ServerlessEndpointSettings
 
 REGION = "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:111122223333:key/abc"
+REGISTRY = f"111122223333.dkr.ecr.{REGION}.amazonaws.com"
 REGISTRIES = {REGION: "763104351884", "cn-north-1": "727897471807"}
 TABLES: dict[str, Any] = {
     "pytorch": {
@@ -144,6 +148,88 @@ def test_a_registry_is_closed_and_keeps_what_has_a_tag(run, key: str | None, enc
         "countUnit": "days",
         "countNumber": 7,
     }
+
+
+def docker_that(monkeypatch: pytest.MonkeyPatch, folder: Path, script: str) -> None:
+    """A `docker` on PATH that does what a script says."""
+    command = folder / "docker"
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_an_image_is_built_as_sagemaker_takes_it(run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    docker_that(monkeypatch, tmp_path, "echo 29.0.0")
+    made: list[ServingImage] = []
+    done = run(lambda: made.append(ServingImage("serving", {"region": REGION, "build": True})))
+    (image,) = (args for args in done.registered if args.typ == "docker-build:index:Image")
+    location = context_folder()
+    assert not Path(location).is_absolute()
+    assert image.name == "serving-image"
+    assert image.inputs == {
+        "context": {"location": location},
+        "dockerfile": {"location": f"{location}/serving/Dockerfile"},
+        "platforms": ["linux/amd64"],
+        "exports": [{"registry": {"ociMediaTypes": False}}],
+        "push": False,
+        "buildOnPreview": False,
+        "network": "default",
+        "tags": [f"{REGISTRY}/serving:{content_tag(location)}"],
+    }
+    assert done.calls == []
+    assert made[0].image is not None
+
+
+def test_nothing_is_built_unless_asked_for(run) -> None:
+    made: list[ServingImage] = []
+    run(lambda: made.append(ServingImage("serving", {"region": REGION})))
+    assert made[0].image is None
+
+
+@pytest.mark.parametrize("script", ["echo Cannot connect to the Docker daemon >&2; exit 1", None])
+def test_without_docker_nothing_is_declared(
+    run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str | None
+) -> None:
+    if script is None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+    else:
+        docker_that(monkeypatch, tmp_path, script)
+    declared: list[Any] = []
+    with pytest.raises(FindingsError, match=r"serving\.build: needs a Docker engine") as error:
+        declared += run(lambda: ServingImage("serving", {"region": REGION, "build": True})).registered
+    assert declared == []
+    assert "push from a machine that has it" in str(error.value)
+
+
+def test_without_the_provider_of_builds_it_is_told_how_to_get_it(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pulumi_docker_build", None)
+    with pytest.raises(FindingsError, match=r"scaletozero\[image\]"):
+        run(lambda: ServingImage("serving", {"region": REGION, "build": True}))
+
+
+def test_a_tag_follows_what_is_copied_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "model_packaging"
+    (folder / "serving").mkdir(parents=True)
+    for name in ("__init__.py", "serving/Dockerfile", "serving/server.py", "serving/requirements.txt", "other.py"):
+        (folder / name).write_text(name)
+    first = content_tag(str(folder))
+    assert re.fullmatch(r"sha-[0-9a-f]{24}", first)
+    (folder / "other.py").write_text("changed")
+    (folder / "serving" / "server.cpython-311.pyc").write_text("bytecode")
+    assert content_tag(str(folder)) == first
+    seen = {first}
+    for name in ("__init__.py", "serving/Dockerfile", "serving/server.py", "serving/requirements.txt"):
+        (folder / name).write_text("changed")
+        seen.add(content_tag(str(folder)))
+    assert len(seen) == 5
+
+
+def test_the_dockerfile_copies_what_its_context_lets_through() -> None:
+    folder = Path(context_folder())
+    copied = re.findall(r"^COPY (\S+)", (folder / DOCKERFILE).read_text(encoding="utf-8"), re.MULTILINE)
+    ignore = (folder / f"{DOCKERFILE}.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert sorted(copied) == sorted(COPIED) == sorted(line[1:] for line in ignore if line.startswith("!"))
+    assert "*" in ignore
 
 
 @pytest.mark.parametrize(
