@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import inspect
+import json
 import pkgutil
 from collections.abc import Callable
 from typing import Any, get_args
@@ -63,6 +64,7 @@ BUILD: dict[str, Build] = {
             "image": IMAGE,
             "region": REGION,
             "instance_type": "ml.g5.xlarge",
+            "vpc": {"subnet_ids": ["subnet-0123456789abcdef0"], "security_group_ids": ["sg-0123456789abcdef0"]},
             "alarms": {},
             "tags": TAGS,
         },
@@ -255,6 +257,26 @@ def test_a_caller_s_options_reach_the_component_and_not_its_children(name: str, 
 def test_no_input_of_a_component_is_stored(name: str, make_artifact, mocks) -> None:
     requests, _ = recorded(BUILD[name], make_artifact, None, mocks)
     assert dict(requests[0].object) == {}
+
+
+@every_component
+def test_no_policy_allows_more_than_it_names(name: str, make_artifact, mocks) -> None:
+    requests, _ = recorded(BUILD[name], make_artifact, None, mocks)
+    roles = [request for request in requests if request.type.startswith("aws:iam/")]
+    # A managed policy is attached to a role by one of these two.
+    assert not [request.type for request in roles if "PolicyAttachment" in request.type]
+    assert not [request.name for request in roles if "managedPolicyArns" in dict(request.object)]
+    policies = [json.loads(dict(request.object)["policy"]) for request in roles if "policy" in dict(request.object)]
+    assert bool(policies) == (name in {"AsyncEndpoint", "GpuEndpoint", "ServerlessEndpoint", "WarmCalls"})
+    for statement in (each for policy in policies for each in policy["Statement"]):
+        actions, resources = (many(statement[key]) for key in ("Action", "Resource"))
+        assert not [action for action in actions if "*" in action], statement
+        assert "*" not in resources or statement["Condition"], statement
+        assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}, statement
+
+
+def many(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 @every_component
