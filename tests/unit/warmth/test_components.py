@@ -1,40 +1,20 @@
-"""Exactly what warm pools, calls, alarms and the endpoints around them declare, as an update and as a preview."""
+"""Exactly what warm pools, calls and serverless endpoints around them declare, as an update and as a preview."""
 
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import pulumi
 import pulumi_aws as aws
 import pytest
+from endpoint_declarations import IMAGE, OFFICE, REGION, WEEKDAYS, args, kinds
 
 from model_packaging.archive import scan, write_archive
 from model_packaging.artifact import Artifact, open_artifact
 from model_packaging.findings import FindingsError
-from scaletozero import AsyncEndpoint, EndpointAlarms, ServerlessEndpoint, WarmCalls, WarmPool
+from scaletozero import ServerlessEndpoint, WarmCalls, WarmPool
 from scaletozero.endpoints.model import own_image
-from scaletozero.observability.plan import alarms_of
-from scaletozero.settings.alarms import Alarms, EndpointKind
 from scaletozero.settings.pools import WarmUnit
-
-REGION = "eu-central-1"
-IMAGE = f"111122223333.dkr.ecr.{REGION}.amazonaws.com/serving:1.2.3"
-KEY = f"arn:aws:kms:{REGION}:111122223333:key/abc"
-TOPIC = f"arn:aws:sns:{REGION}:111122223333:pager"
-OFFICE = {"days": ["mon-fri"], "start": "08:00", "end": "18:00", "timezone": "Europe/Berlin", "min": 4}
-POOL = (
-    "appautoscaling/target:Target",
-    "appautoscaling/policy:Policy",
-    "appautoscaling/scheduledAction:ScheduledAction",
-)
-WEEKDAYS = "MON,TUE,WED,THU,FRI"
-
-
-@pytest.fixture
-def packaged(make_artifact) -> Artifact:
-    return make_artifact(recommended_mb=2048)
 
 
 @pytest.fixture
@@ -56,14 +36,6 @@ def carded(packaged, tmp_path) -> Artifact:
     ]
     (folder / "manifest.json").write_text(json.dumps(manifest))
     return open_artifact(folder)
-
-
-def args(artifact: Artifact, /, **changes: Any) -> Any:
-    return {"artifact": str(artifact.path), "bucket": "models", "image": IMAGE, "region": REGION, **changes}
-
-
-def kinds(done: Any) -> list[str]:
-    return [name.removeprefix("aws:") for name in done.types()]
 
 
 def test_an_endpoint_without_a_floor_has_no_pool_and_no_alarms(run, packaged) -> None:
@@ -200,125 +172,6 @@ def test_pools_that_could_not_be_kept(run, change, path) -> None:
     assert path in [found.path for found in error.value.findings]
 
 
-def test_an_asynchronous_endpoint_has_all_four_pieces_of_scaling_to_zero(run, packaged) -> None:
-    given = args(packaged, instance_type="ml.g5.xlarge", concurrency=2, scaling={"max": 3, "idle_seconds": 900})
-    done = run(lambda: AsyncEndpoint("speech", given).endpoint_arn)
-    assert kinds(done) == [
-        "appautoscaling/policy:Policy",
-        "appautoscaling/policy:Policy",
-        "appautoscaling/target:Target",
-        "cloudwatch/logGroup:LogGroup",
-        "cloudwatch/metricAlarm:MetricAlarm",
-        "iam/role:Role",
-        "iam/rolePolicy:RolePolicy",
-        "s3/bucketObjectv2:BucketObjectv2",
-        "sagemaker/endpoint:Endpoint",
-        "sagemaker/endpointConfiguration:EndpointConfiguration",
-        "sagemaker/model:Model",
-        "sns/topic:Topic",
-        "sns/topic:Topic",
-    ]
-    target = done.one(":Target")
-    assert (target["minCapacity"], target["maxCapacity"]) == (0, 3)
-    assert target["scalableDimension"] == "sagemaker:variant:DesiredInstanceCount"
-    tracking, waking = (each.inputs for each in sorted(done.of(":Policy"), key=lambda each: each.name))
-    assert tracking["targetTrackingScalingPolicyConfiguration"] == {
-        "customizedMetricSpecification": {
-            "namespace": "AWS/SageMaker",
-            "metricName": "ApproximateBacklogSizePerInstance",
-            "dimensions": [{"name": "EndpointName", "value": "acme-dev-speech"}],
-            "statistic": "Average",
-        },
-        "targetValue": 10,
-        "scaleInCooldown": 900,
-        "scaleOutCooldown": 300,
-    }
-    assert waking["policyType"] == "StepScaling"
-    assert waking["stepScalingPolicyConfiguration"] == {
-        "adjustmentType": "ChangeInCapacity",
-        "metricAggregationType": "Average",
-        "cooldown": 300,
-        "stepAdjustments": [{"metricIntervalLowerBound": "0", "scalingAdjustment": 1}],
-    }
-    alarm = done.one(":MetricAlarm")
-    assert alarm["metricName"] == "HasBacklogWithoutCapacity"
-    assert (alarm["threshold"], alarm["comparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
-    assert alarm["dimensions"] == {"EndpointName": "acme-dev-speech"}
-    assert [arn.rsplit(":", 1)[-1] for arn in alarm["alarmActions"]] == ["speech-warm-wake-0123abc"]
-    configuration = done.one(":EndpointConfiguration")
-    assert configuration["productionVariants"] == [
-        {
-            "variantName": "AllTraffic",
-            "modelName": "speech-model-0123abc",
-            "instanceType": "ml.g5.xlarge",
-            "initialInstanceCount": 1,
-        }
-    ]
-    asynchronous = configuration["asyncInferenceConfig"]
-    assert asynchronous["clientConfig"] == {"maxConcurrentInvocationsPerInstance": 2}
-    output = asynchronous["outputConfig"]
-    assert output["s3OutputPath"] == "s3://models/async/speech/answers"
-    assert output["s3FailurePath"] == "s3://models/async/speech/failures"
-    assert "kmsKeyId" not in output
-    told = output["notificationConfig"]
-    assert told["successTopic"].endswith("speech-answered-0123abc")
-    assert told["errorTopic"].endswith("speech-failed-0123abc")
-
-
-@pytest.mark.parametrize("instance_type, disk", [("ml.g5.xlarge", None), ("ml.m5.large", KEY)])
-def test_an_asynchronous_endpoint_encrypts_with_the_key_what_can_be(run, packaged, instance_type, disk) -> None:
-    given = args(packaged, instance_type=instance_type, kms_key_arn=KEY)
-    done = run(lambda: AsyncEndpoint("speech", given).endpoint_arn)
-    configuration = done.one(":EndpointConfiguration")
-    assert configuration.get("kmsKeyArn") == disk
-    assert configuration["asyncInferenceConfig"]["outputConfig"]["kmsKeyId"] == KEY
-    assert {each.inputs["kmsMasterKeyId"] for each in done.of(":Topic")} == {KEY}
-    statements = {each["Sid"]: each for each in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
-    assert statements["EncryptAnswers"]["Resource"] == KEY
-
-
-def test_an_asynchronous_endpoint_in_a_network_may_attach_to_it_and_no_other(run, packaged) -> None:
-    vpc = {"subnet_ids": [pulumi.Output.from_input("subnet-01234567")], "security_group_ids": ["sg-01234567"]}
-    given = args(packaged, instance_type="ml.g5.xlarge", vpc=vpc)
-    done = run(lambda: AsyncEndpoint("speech", given).endpoint_arn)
-    assert done.one(":Model")["vpcConfig"] == {"subnets": ["subnet-01234567"], "securityGroupIds": ["sg-01234567"]}
-    statements = {each["Sid"]: each for each in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
-    attach = statements["Attach"]["Resource"]
-    assert attach == [
-        f"arn:aws:ec2:{REGION}:*:network-interface/*",
-        f"arn:aws:ec2:{REGION}:*:subnet/subnet-01234567",
-        f"arn:aws:ec2:{REGION}:*:security-group/sg-01234567",
-    ]
-    assert statements["TakeRequests"]["Resource"] == "arn:aws:s3:::models/async/speech/requests/*"
-    assert statements["FindRequests"]["Condition"] == {"StringLike": {"s3:prefix": "async/speech/*"}}
-    assert len(statements["Tell"]["Resource"]) == 2
-
-
-def test_a_network_that_comes_late_and_is_wrong_is_refused_too(run, packaged) -> None:
-    vpc = {"subnet_ids": [pulumi.Output.from_input("vpc-1")], "security_group_ids": ["sg-01234567"]}
-    with pytest.raises(Exception, match=r"speech.vpc.subnet_ids.0: must be an id such as"):
-        run(lambda: AsyncEndpoint("speech", args(packaged, instance_type="ml.g5.xlarge", vpc=vpc)).endpoint_arn)
-
-
-def test_an_asynchronous_endpoint_starts_with_its_floor_and_keeps_its_windows(run, packaged) -> None:
-    given = args(
-        packaged,
-        instance_type="ml.g5.xlarge",
-        scaling={"min": 2, "max": 6},
-        schedule=[OFFICE],
-        alarms={"notify": [TOPIC]},
-    )
-    done = run(lambda: AsyncEndpoint("speech", given).endpoint_arn)
-    assert done.one(":EndpointConfiguration")["productionVariants"][0]["initialInstanceCount"] == 2
-    # Ten minutes for an instance, two for the service.
-    assert sorted(each.inputs["schedule"] for each in done.of(":ScheduledAction")) == [
-        f"cron(0 18 ? * {WEEKDAYS} *)",
-        f"cron(48 7 ? * {WEEKDAYS} *)",
-    ]
-    names = {each.name for each in done.of(":MetricAlarm")}
-    assert names == {"speech-warm-backlog-without-capacity", "speech-alarms-errors", "speech-alarms-backlog-age"}
-
-
 def calls(**changes: Any) -> Any:
     return {
         "endpoint_name": "e",
@@ -408,103 +261,6 @@ def test_an_artifact_without_a_question_cannot_be_kept_warm_by_calls(run, packag
     given = args(packaged, scaling={"warm_by": "calls"}, schedule=[OFFICE])
     with pytest.raises(FindingsError, match="must hold a sample input"):
         run(lambda: ServerlessEndpoint("sentences", given))
-
-
-def test_the_alarms_of_a_serverless_endpoint(run, packaged) -> None:
-    given = args(packaged, scaling={"min": 2, "max": 20}, alarms={"p99_ms": 250, "notify": [TOPIC]})
-    done = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn)
-    found = {each.name.removeprefix("sentences-alarms-"): each.inputs for each in done.of(":MetricAlarm")}
-    assert set(found) == {"errors", "latency", "cold-starts", "concurrency", "spillover"}
-    both = {"EndpointName": "acme-dev-sentences", "VariantName": "AllTraffic"}
-    share, failed, all_ = found["errors"]["metricQueries"]
-    assert share == {"id": "result", "expression": "100 * part / whole", "label": "errors", "returnData": True}
-    assert failed["metric"] == {
-        "namespace": "AWS/SageMaker",
-        "metricName": "Invocation5XXErrors",
-        "dimensions": both,
-        "stat": "Sum",
-        "period": 300,
-    }
-    assert all_["metric"]["metricName"] == "Invocations"
-    latency = found["latency"]
-    assert (latency["metricName"], latency["extendedStatistic"], latency["threshold"]) == (
-        "ModelLatency",
-        "p99",
-        250_000,
-    )
-    assert (latency["evaluationPeriods"], latency["datapointsToAlarm"]) == (3, 2)
-    cold = found["cold-starts"]
-    assert (cold["metricName"], cold["statistic"], cold["period"]) == ("ModelSetupTime", "SampleCount", 3600)
-    spilled = found["spillover"]
-    assert (spilled["metricName"], spilled["threshold"]) == ("ServerlessProvisionedConcurrencySpilloverInvocations", 0)
-    for name, alarm in found.items():
-        assert alarm["treatMissingData"] == "notBreaching"
-        assert alarm["comparisonOperator"] == "GreaterThanThreshold"
-        assert alarm["alarmDescription"].endswith(f"Runbook: docs/runbooks/{name}.md")
-        assert "alarmActions" not in alarm
-    whole = done.one(":CompositeAlarm")
-    assert whole["alarmRule"].count("ALARM(") == 5
-    assert 'ALARM("sentences-alarms-errors-0123abc") OR ' in whole["alarmRule"]
-    assert whole["alarmActions"] == whole["okActions"] == [TOPIC]
-    assert whole["alarmName"] == "acme-dev-sentences-alarms"
-
-
-def told(topic: Any) -> Any:
-    kind = EndpointKind.SERVERLESS
-    return {"endpoint_name": "e", "region": REGION, "kind": kind, "alarms": {"notify": [topic]}}
-
-
-def test_who_is_told_can_come_from_another_resource(run) -> None:
-    def program() -> Any:
-        topic = pulumi.Output.from_input(TOPIC)
-        return EndpointAlarms("e", told(topic)).arn
-
-    assert run(program).one(":CompositeAlarm")["alarmActions"] == [TOPIC]
-
-
-def test_nobody_is_told_by_an_email_address(run) -> None:
-    topic = pulumi.Output.from_input("me@example.com")
-    with pytest.raises(Exception, match=r"e.alarms.notify.0: must be the ARN of an SNS topic"):
-        run(lambda: EndpointAlarms("e", told(topic)).arn)
-
-
-@pytest.mark.parametrize("kind", list(EndpointKind))
-@pytest.mark.parametrize("provisioned", [False, True])
-def test_every_alarm_has_a_metric_that_its_kind_publishes_and_a_runbook(kind, provisioned) -> None:
-    runbooks = Path(__file__).parents[3] / "docs" / "runbooks"
-    published = {
-        EndpointKind.SERVERLESS: {
-            "Invocations",
-            "Invocation4XXErrors",
-            "Invocation5XXErrors",
-            "ModelLatency",
-            "OverheadLatency",
-            "ModelSetupTime",
-            "ServerlessConcurrentExecutionsUtilization",
-            "ServerlessProvisionedConcurrencyExecutions",
-            "ServerlessProvisionedConcurrencyUtilization",
-            "ServerlessProvisionedConcurrencyInvocations",
-            "ServerlessProvisionedConcurrencySpilloverInvocations",
-        },
-        EndpointKind.ASYNCHRONOUS: {
-            "Invocation4XXErrors",
-            "Invocation5XXErrors",
-            "ModelLatency",
-            "InvocationsProcessed",
-            "InvocationFailures",
-            "ApproximateAgeOfOldestRequest",
-            "ApproximateBacklogSize",
-            "ExpiredRequests",
-            "TimeInBacklog",
-            "TotalProcessingTime",
-        },
-    }
-    for alarm in alarms_of(Alarms(p99_ms=100), kind=kind, provisioned=provisioned):
-        assert set(alarm.metrics.values()) <= published[kind]
-        assert (runbooks / f"{alarm.name}.md").is_file()
-        assert alarm.breaching <= alarm.periods
-        assert alarm.seconds * alarm.periods <= 86_400
-        assert len(alarm.description) <= 1024
 
 
 def test_an_image_of_another_account_is_refused_once_the_account_is_known() -> None:
