@@ -112,9 +112,11 @@ def _compile(go: str, module: GoModule, folder: Path, say: Say) -> None:
     flags = " ".join(["-s -w", *(f"-X {name}={value}" for name, value in module.variables.items())])
     binaries = folder / "bin"
     binaries.mkdir()
+    done = 0
     for program, package in zip(module.programs, packages, strict=True):
         command = [go, "build", "-v", "-ldflags", flags, "-o", str(binaries / program), package]
-        _follow(command, folder, module.name, total, say)
+        # What an earlier program has in common with this one is compiled already, and counted.
+        done = _follow(command, folder, module.name, done, total, say)
 
 
 def _replacements(described: dict, sibling_version: str) -> Iterator[tuple[str, str]]:
@@ -133,10 +135,11 @@ def _replacements(described: dict, sibling_version: str) -> Iterator[tuple[str, 
             yield source, f"{old['Path']}@{sibling_version}"
 
 
-def _follow(command: list[str], folder: Path, name: str, total: int, say: Say) -> None:
+def _follow(command: list[str], folder: Path, name: str, done: int, total: int, say: Say) -> int:
+    """Builds, and tells after every tenth of all packages; how many are done then."""
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as build:
         assert build.stderr
-        done, shown, last = 0, 0, ""
+        shown, last = done * 10 // total, ""
         for line in build.stderr:
             last, done = line.strip(), done + 1
             if done * 10 // total > shown:
@@ -144,6 +147,7 @@ def _follow(command: list[str], folder: Path, name: str, total: int, say: Say) -
                 say(f"{name}: compiled {done} of {total} packages")
     if build.returncode:
         raise RuntimeError(last or f"go build ended with {build.returncode}")
+    return done
 
 
 @contextlib.contextmanager

@@ -62,6 +62,30 @@ def test_a_build_that_fails_leaves_no_program(tmp_path, monkeypatch):
     assert not (tmp_path / "bin").exists()
 
 
+GO = """#!/bin/sh
+case "$1 $2" in
+    "mod download") echo '{"GoMod": "go.mod"}' ;;
+    "mod edit") echo '{}' ;;
+    "list -deps") for i in 1 2 3 4 5 6 7 8 9 10; do echo package; done ;;
+    "build -v")
+        for i in 1 2 3 4 5; do echo package >&2; done
+        while [ "$1" != -o ]; do shift; done
+        echo program > "$2" ;;
+esac
+"""
+
+
+def test_progress_goes_on_from_program_to_program(tmp_path, monkeypatch):
+    (tmp_path / "go").write_text(GO)
+    (tmp_path / "go").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    said: list[str] = []
+    build(GoModule("example.org/tools", "v1.2.3", {"a": "cmd/a", "b": "cmd/b"}), tmp_path / "bin", said.append)
+    told = [int(line.split("compiled ")[1].split()[0]) for line in said if "compiled" in line]
+    assert told == [*range(1, 11)]
+    assert sorted(path.name for path in (tmp_path / "bin").iterdir()) == ["a", "b"]
+
+
 def test_the_second_waits_for_the_first(tmp_path):
     said: list[str] = []
     order: list[str] = []
