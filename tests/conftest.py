@@ -50,7 +50,7 @@ class Recorded(Mocks):
         if args.typ == "aws:s3/bucket:Bucket":
             outputs["bucket"] = name
         if args.typ == "aws:ecr/repository:Repository":
-            outputs["repositoryUrl"] = f"111122223333.dkr.ecr.{args.inputs['region']}.amazonaws.com/{args.name}"
+            outputs["repositoryUrl"] = f"111122223333.dkr.ecr.{args.inputs.get('region')}.amazonaws.com/{args.name}"
         return name, {**outputs, **args.inputs}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:

@@ -1,8 +1,9 @@
 """The base of every component: its token, what its children inherit, their names, their tags."""
 
+import functools
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import pulumi
 
@@ -11,8 +12,27 @@ from model_packaging.validation import LATER, Settings, parse
 from scaletozero.settings.names import logical_name, safe_name
 
 T = TypeVar("T", bound=Settings)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])*")
+
+
+class DeclarationError(FindingsError, pulumi.RunError):
+    """Everything wrong with a declaration. The engine shows what it says, and no traceback through this package."""
+
+
+def shown_as_it_is(function: Callable[P, R]) -> Callable[P, R]:
+    """For what runs inside a Pulumi program: its findings reach the engine as `DeclarationError`."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except FindingsError as error:
+            raise DeclarationError(error.findings) from None
+
+    return wrapped
 
 
 class Component(pulumi.ComponentResource):
@@ -24,6 +44,10 @@ class Component(pulumi.ComponentResource):
 
     # Not annotated: the plugin takes every annotation of a component for an output.
     type_name = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__init__ = shown_as_it_is(cls.__init__)
 
     def __init__(
         self,
@@ -93,6 +117,7 @@ def validated(
         )
     settings = parse(model, {key: _plain(value) for key, value in given.items()}, name)
 
+    @shown_as_it_is
     def check(known: dict[str, Any]) -> dict[str, Any]:
         parse(model, {**given, **known}, name)
         return known

@@ -9,6 +9,7 @@ import pytest
 
 from model_packaging.findings import FindingsError
 from scaletozero import ArtifactStore, ServerlessEndpoint
+from scaletozero.endpoints.model import own_image
 
 IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving:1.2.3"
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/abc"
@@ -128,6 +129,15 @@ def test_another_model_is_another_object_and_the_same_model_the_same(run, make_a
         keys.append(done.one(":BucketObjectv2")["key"])
     assert keys[0] != keys[1]
     assert keys[0] == keys[2]
+
+
+def test_the_engine_gets_the_words_of_a_finding_and_no_traceback(run, make_artifact) -> None:
+    """The Python host and the Automation API print an error of this kind as it is."""
+    artifact = make_artifact()
+    with pytest.raises(pulumi.RunError, match=r"^sentences\.memory_mb: must be one of"):
+        run(lambda: ServerlessEndpoint("sentences", args(artifact, memory_mb=1500)))
+    with pytest.raises(pulumi.RunError, match=r"^it\.image: must be in the account"):
+        own_image("it.image", IMAGE, "arn:aws:iam::123456789012:role/serving")
 
 
 def test_what_comes_from_other_resources_is_checked_once_it_is_known(run, make_artifact) -> None:

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from model_packaging.artifact import Artifact
 from model_packaging.findings import refuse
 from scaletozero.artifact_store import MODELS
-from scaletozero.component import Component
+from scaletozero.component import Component, shown_as_it_is
 from scaletozero.settings.regions import partition_of
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
@@ -127,6 +127,7 @@ AWS_REGISTRIES = frozenset(
 """The accounts of AWS's own framework images (the tables of the `sagemaker-core` package)."""
 
 
+@shown_as_it_is
 def own_image(path: str, image: str, role_arn: str) -> str:
     """The image, if it lies in the account that it is deployed to, or is one of AWS's own.
 
