@@ -55,7 +55,7 @@ schema: $(READY) ## write the generated files anew: the plugin's schema, the man
 	$(BIN)/python -m scaletozero.plugin > components/schema.json
 
 lock: $(READY) ## resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml $(foreach extra,packaging sandbox image sign dev,--extra $(extra)) $(RESOLVE) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml $(foreach extra,packaging sandbox sign dev,--extra $(extra)) $(RESOLVE) -o requirements.lock
 	echo 'compressed-tensors>=0.18' | $(BIN)/uv pip compile pyproject.toml - --extra packaging --extra torch --extra dev $(RESOLVE) -o torch.lock
 
 RESOLVE := --universal --python-version 3.11 --generate-hashes \

@@ -6,15 +6,15 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
 import model_packaging
 from model_packaging.findings import refuse
 
-EXTRA = "image"
-"""The extra of the distribution that brings the provider which builds."""
+PROVIDER = "0.0.22"
+"""The version of the docker-build provider. Its Python package is not used: whoever has it installed makes the engine
+download the provider for every program, and most build nothing."""
 
 DOCKERFILE = "serving/Dockerfile"
 COPIED = ("__init__.py", "serving/*.py", "serving/requirements.txt")
@@ -54,14 +54,8 @@ def need_docker(path: str) -> None:
         path: of the setting that asks for it.
 
     Raises:
-        FindingsError: the provider is not installed, or no Docker engine answers.
+        FindingsError: no Docker engine answers.
     """
-    otherwise = "or leave `build` out, and push from a machine that has it"
-    try:
-        import pulumi_docker_build  # noqa: F401
-    except ImportError:
-        fix = f"pip install 'scaletozero[{EXTRA}]', {otherwise}"
-        raise refuse(path, "needs the provider of Docker builds", "none", "there would be no image", fix) from None
     try:
         asked = subprocess.run(
             ["docker", "version", "--format", "{{.Server.Version}}"], capture_output=True, text=True, timeout=30
@@ -70,33 +64,32 @@ def need_docker(path: str) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         said = str(error)
     if said:
-        raise refuse(path, "needs a Docker engine", said, "there would be no image", f"start Docker, {otherwise}")
+        fix = "start Docker, or leave `build` out, and push from a machine that has it"
+        raise refuse(path, "needs a Docker engine", said, "there would be no image", fix)
 
 
-def built_image(name: str, repository_url: pulumi.Output[str], opts: pulumi.ResourceOptions) -> Any:
-    """The serving image, built and pushed by the provider of Docker builds; its `digest` is what an endpoint needs.
+class BuiltImage(pulumi.CustomResource):
+    """The serving image, built and pushed by the docker-build provider.
 
     The registry's password is that of `docker login` or of a credential helper: given here, it would be in the state.
-
-    Args:
-        name: of the resource.
-        repository_url: where it is pushed.
-        opts: of the resource.
     """
-    # An extra: who pushes an image elsewhere does without.
-    import pulumi_docker_build as docker_build
 
-    location = context_folder()
-    return docker_build.Image(
-        name,
-        context={"location": location},
-        dockerfile={"location": f"{location}/{DOCKERFILE}"},
-        # Of SageMaker's containers; a machine with another processor would build for its own.
-        platforms=[docker_build.Platform.LINUX_AMD64],
-        tags=[repository_url.apply(lambda url: f"{url}:{content_tag(location)}")],
-        # SageMaker refuses OCI's media types ("Unsupported manifest media type").
-        exports=[{"registry": {"oci_media_types": False}}],
-        push=False,  # the export does
-        build_on_preview=False,
-        opts=opts,
-    )
+    digest: pulumi.Output[str]
+    """What the registry calls it: `sha256:` and 64 hex digits."""
+
+    def __init__(self, name: str, repository_url: pulumi.Output[str], opts: pulumi.ResourceOptions) -> None:
+        location = context_folder()
+        inputs = {
+            "context": {"location": location},
+            "dockerfile": {"location": f"{location}/{DOCKERFILE}"},
+            # Of SageMaker's containers; a machine with another processor would build for its own.
+            "platforms": ["linux/amd64"],
+            "tags": [repository_url.apply(lambda url: f"{url}:{content_tag(location)}")],
+            # SageMaker refuses OCI's media types ("Unsupported manifest media type").
+            "exports": [{"registry": {"ociMediaTypes": False}}],
+            "push": False,  # the export does
+            "buildOnPreview": False,
+            "digest": None,
+        }
+        own = pulumi.ResourceOptions(version=PROVIDER)
+        super().__init__("docker-build:index:Image", name, inputs, pulumi.ResourceOptions.merge(opts, own))

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 
 from model_packaging.findings import refuse
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.image_build import built_image, need_docker
+from scaletozero.endpoints.image_build import BuiltImage, need_docker
 from scaletozero.settings.serving_image import ServingImageSettings
 
 
@@ -81,7 +81,7 @@ class ServingImage(Component):
         self.arn = repository.arn
         self.image = None
         if settings.build:
-            built = built_image(self.child("image"), repository.repository_url, self.options())
+            built = BuiltImage(self.child("image"), repository.repository_url, self.options())
             self.image = pulumi.Output.format("{0}@{1}", repository.repository_url, built.digest)
         self.register_outputs({"repository_url": self.repository_url, "arn": self.arn, "image": self.image})
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +172,6 @@ def test_an_image_is_built_as_sagemaker_takes_it(run, monkeypatch: pytest.Monkey
         "exports": [{"registry": {"ociMediaTypes": False}}],
         "push": False,
         "buildOnPreview": False,
-        "network": "default",
         "tags": [f"{REGISTRY}/serving:{content_tag(location)}"],
     }
     assert done.calls == []
@@ -199,12 +197,6 @@ def test_without_docker_nothing_is_declared(
         declared += run(lambda: ServingImage("serving", {"region": REGION, "build": True})).registered
     assert declared == []
     assert "push from a machine that has it" in str(error.value)
-
-
-def test_without_the_provider_of_builds_it_is_told_how_to_get_it(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pulumi_docker_build", None)
-    with pytest.raises(FindingsError, match=r"scaletozero\[image\]"):
-        run(lambda: ServingImage("serving", {"region": REGION, "build": True}))
 
 
 def test_a_tag_follows_what_is_copied_and_nothing_else(tmp_path: Path) -> None:
