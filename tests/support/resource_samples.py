@@ -82,6 +82,22 @@ WATCHED = {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 3}
 
 SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "Bucket": [({"tags": {"a": "1", "b": "2"}}, {"tags": {"a": "3"}})],
+    "PodIdentityAssociation": [
+        (
+            {
+                "clusterName": "prod",
+                "namespace": "models",
+                "serviceAccount": "llm",
+                "roleArn": ROLE,
+                "tags": {"a": "1"},
+            },
+            {"roleArn": f"arn:aws:iam::{ACCOUNT}:role/other", "disableSessionTags": True, "tags": {"b": "2"}},
+        ),
+        (
+            {"clusterName": "prod", "namespace": "models", "serviceAccount": "llm", "roleArn": ROLE},
+            {"serviceAccount": "other"},
+        ),
+    ],
     "BucketVersioning": [
         (
             {"bucket": "there", "versioningConfiguration": {"status": "Enabled"}},

@@ -6,6 +6,7 @@ import zipfile
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from resource_samples import REGION, ROLE, SAMPLES, TARGET
 
 from scaletozero.sandbox.providers.apply import Applier, Incomplete
@@ -158,3 +159,20 @@ def test_an_interrupt_keeps_what_was_made_and_the_next_update_finishes_it(world:
     assert world.client("sagemaker").describe_endpoint(EndpointName="e")["EndpointStatus"] == "InService"
     assert changes(row, state, news, []) == []
     applier.delete(row, "e", state)
+
+
+def test_a_service_account_has_one_role(world: Any) -> None:
+    eks = world.client("eks")
+    given = {"clusterName": "prod", "namespace": "models", "serviceAccount": "llm", "roleArn": ROLE}
+    made = eks.create_pod_identity_association(**given)["association"]
+    with pytest.raises(ClientError, match="ResourceInUseException"):
+        eks.create_pod_identity_association(**given)
+    eks.create_pod_identity_association(**{**given, "clusterName": "other"})
+    eks.create_pod_identity_association(**{**given, "serviceAccount": "other"})
+    found = eks.list_pod_identity_associations(clusterName="prod", serviceAccount="llm")["associations"]
+    assert [each["associationId"] for each in found] == [made["associationId"]]
+    assert len(eks.list_pod_identity_associations(clusterName="prod")["associations"]) == 2
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        eks.describe_pod_identity_association(clusterName="other", associationId=made["associationId"])
+    # What the embedded AWS does not answer itself is moto's, as before.
+    assert eks.list_clusters()["clusters"] == []

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 
 ACCOUNT = "123456789012"
 """The account that moto answers for."""
@@ -34,11 +36,30 @@ Handler = Callable[[Call], dict[str, Any] | None]
 """Answers a call; None hands it on to moto."""
 
 
+@dataclass(frozen=True)
+class Route:
+    """Operations of a service that names them by method and path instead of a header.
+
+    Attributes:
+        service: as requests are signed for it.
+        path: of the whole path; its groups are parameters.
+        methods: HTTP method -> what answers.
+    """
+
+    service: str
+    path: re.Pattern[str]
+    methods: Mapping[str, Handler]
+
+
 def signed_region(environ: Mapping[str, Any]) -> str | None:
     """The region in the request's signature: `Credential=key/20300101/eu-central-1/sagemaker/aws4_request`."""
+    return _signed(environ)[0]
+
+
+def _signed(environ: Mapping[str, Any]) -> tuple[str | None, str | None]:
     _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
     parts = scope.split(",")[0].split("/")
-    return parts[2] if found and len(parts) == 5 else None
+    return (parts[2], parts[3]) if found and len(parts) == 5 else (None, None)
 
 
 class Layer:
@@ -48,6 +69,7 @@ class Layer:
         moto: moto's application.
         handlers: `X-Amz-Target` of an operation -> what answers it.
         pages: path -> what gives the JSON shown there.
+        routes: what answers operations that have no such header.
     """
 
     def __init__(
@@ -55,25 +77,41 @@ class Layer:
         moto: Callable[..., Iterable[bytes]],
         handlers: Mapping[str, Handler],
         pages: Mapping[str, Callable[[], Any]],
+        routes: Iterable[Route] = (),
     ) -> None:
-        self._moto, self._handlers, self._pages = moto, handlers, pages
+        self._moto, self._handlers, self._pages, self._routes = moto, handlers, pages, tuple(routes)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         page = self._pages.get(environ.get("PATH_INFO", ""))
         if page:
             return respond(start_response, 200, json.dumps(page()).encode(), {"Content-Type": "application/json"})
-        handler = self._handlers.get(environ.get("HTTP_X_AMZ_TARGET", ""))
+        handler, more = self._handlers.get(environ.get("HTTP_X_AMZ_TARGET", "")), {}
+        if handler is None:
+            handler, more = self._routed(environ)
         if handler is None:
             return self._moto(environ, start_response)
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         try:
-            answer = handler(Call(signed_region(environ) or "us-east-1", json.loads(body or b"{}")))
+            parameters = {**json.loads(body or b"{}"), **more}
+            answer = handler(Call(signed_region(environ) or "us-east-1", parameters))
         except AwsError as error:
             return respond_error(start_response, error)
         if answer is None:
             environ["wsgi.input"] = _Replay(body)
             return self._moto(environ, start_response)
         return respond(start_response, 200, json.dumps(answer).encode(), {"Content-Type": JSON})
+
+    def _routed(self, environ: Mapping[str, Any]) -> tuple[Handler | None, dict[str, Any]]:
+        """What answers by method and path, and the parameters that stand in the path and behind it."""
+        service, path = _signed(environ)[1], environ.get("PATH_INFO", "")
+        for route in self._routes:
+            match = route.path.fullmatch(path) if service == route.service else None
+            if match and (handler := route.methods.get(environ["REQUEST_METHOD"])):
+                query: dict[str, list[str]] = {}
+                for key, value in parse_qsl(environ.get("QUERY_STRING", "")):
+                    query.setdefault(key, []).append(value)
+                return handler, {**query, **{key: unquote(value) for key, value in match.groupdict().items()}}
+        return None, {}
 
 
 class _Replay:

@@ -19,5 +19,6 @@ PROVIDED: Final[dict[str, str]] = {
     "cloudwatch:PutCompositeAlarm": "moto has no operation that makes one; the rule's alarms must exist",
     "scheduler:DeleteScheduleGroup": "moto crashes on one that is not there (and no schedule fires)",
     "sagemaker:CreateEndpointConfig instance types": "moto's list is older than the service model",
+    "eks:CreatePodIdentityAssociation": "moto has no Pod Identity; a cluster that is named is taken to be there",
     "sagemaker-runtime:InvokeEndpoint": "moto answers with a canned body",
 }

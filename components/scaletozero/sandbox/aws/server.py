@@ -15,6 +15,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from scaletozero.sandbox.aws.corrections import correct_moto
 from scaletozero.sandbox.aws.endpoints import Endpoints
 from scaletozero.sandbox.aws.layer import Layer
+from scaletozero.sandbox.aws.pod_identity import PodIdentity
 from scaletozero.sandbox.aws.provided import PROVIDED
 from scaletozero.sandbox.aws.runtime import Runtime
 from scaletozero.sandbox.aws.runtime_instance import PROGRAM, Starter, StartFailedError
@@ -53,7 +54,8 @@ class Servers:
         self._endpoints = Endpoints(self._runtime)
         moto = DomainDispatcherApplication(create_backend_app)
         self._scaling = Scaling(self._endpoints)
-        layer = Layer(moto, self._endpoints.handlers | self._scaling.handlers, {"/_sandbox/status": self.status})
+        handlers = self._endpoints.handlers | self._scaling.handlers
+        layer = Layer(moto, handlers, {"/_sandbox/status": self.status}, PodIdentity().routes)
         self._runtime.status = self.status
         self._aws = _listen(aws_port, layer, MotoRequestHandler)
         try:

@@ -2,6 +2,7 @@
 
 from scaletozero.sandbox.providers.resources import (
     alarms,
+    eks,
     functions,
     iam,
     logs,
@@ -14,6 +15,6 @@ from scaletozero.sandbox.providers.resources import (
 )
 from scaletozero.sandbox.providers.table import ResourceType
 
-_MODULES = (s3, iam, sagemaker, logs, scaling, alarms, messaging, schedules, registry, functions)
+_MODULES = (s3, iam, sagemaker, logs, scaling, alarms, messaging, schedules, registry, functions, eks)
 
 TABLE: dict[str, ResourceType] = {row.kind: row for module in _MODULES for row in module.ROWS}
