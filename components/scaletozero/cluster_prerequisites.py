@@ -8,6 +8,7 @@ from model_packaging.findings import FindingsError
 from scaletozero.component import Component, validated
 from scaletozero.kubernetes.plan import below
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
+from scaletozero.kubernetes.scaling import entrance
 from scaletozero.kubernetes_objects import declare, kebab, need_cluster
 from scaletozero.settings.prerequisites import PrerequisitesSettings
 from scaletozero.warmth.gpu_args import ClusterArgs
@@ -104,6 +105,5 @@ class ClusterPrerequisites(Component):
             before.append(release)
 
         self.namespaces = pulumi.Output.from_input([each.name for each in settings.namespaces])
-        where = f"keda-add-ons-http-interceptor-proxy.{settings.cluster.keda_namespace}:8080"
-        self.interceptor = pulumi.Output.from_input(where)
+        self.interceptor = pulumi.Output.from_input(entrance(settings.cluster.keda_namespace))
         self.register_outputs({"namespaces": self.namespaces, "interceptor": self.interceptor})

@@ -10,10 +10,13 @@ import pulumi
 import pulumi_aws as aws
 
 from scaletozero.artifact_store import ArtifactStore
+from scaletozero.declared import gpu_args
 from scaletozero.endpoints.asynchronous import AsyncEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.settings.asynchronous import Asynchronous
 from scaletozero.settings.environment import Environment
+from scaletozero.settings.gpu import GpuServing
+from scaletozero.settings.serverless import Serverless
 
 ANSWERS_DAYS = 7
 """How long requests and answers stay in an environment with asynchronous endpoints, unless it says otherwise."""
@@ -26,8 +29,7 @@ def deploy(environment: Environment, root: Path) -> None:
         environment: a validated environment.
         root: the project's folder, which the artifacts' paths are relative to.
     """
-    provider = aws.Provider("aws", region=environment.region)
-    opts = pulumi.ResourceOptions(providers=[provider])
+    opts = pulumi.ResourceOptions(providers=_providers(environment))
     tags = dict(environment.tags)
     keep = {"keep_answers_days": ANSWERS_DAYS} if _any_asynchronous(environment) else {}
     store = ArtifactStore(
@@ -35,35 +37,95 @@ def deploy(environment: Environment, root: Path) -> None:
         {"region": environment.region, "tags": tags, **keep, **given(environment.artifacts.model_dump())},  # pyright: ignore[reportArgumentType]
         opts,
     )
-    endpoints: dict[str, Any] = {}
-    for name, settings in environment.endpoints.items():
-        args: Any = {
-            **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
-            "artifact": str(root / settings.artifact),
-            "bucket": store.bucket,
-            "region": environment.region,
-            "tags": {**tags, **settings.tags},
-            **given({"kms_key_arn": environment.artifacts.kms_key_arn}),
-        }
-        if isinstance(settings, Asynchronous):
-            endpoint = AsyncEndpoint(name, args, opts)
-            more = {"instance_type": settings.instance_type, "requests": endpoint.requests}
-        else:
-            endpoint = ServerlessEndpoint(name, args, opts)
-            more = {"memory_mb": endpoint.memory_mb}
-        endpoints[name] = {
-            "kind": settings.kind,
-            "name": endpoint.endpoint_name,
-            "arn": endpoint.endpoint_arn,
-            **more,
-            "max": settings.scaling.max,
-            "artifact": settings.artifact,
-            "digest": endpoint.artifact_digest,
-            "logs": endpoint.log_group,
-        }
     pulumi.export("region", environment.region)
     pulumi.export("bucket", store.bucket)
-    pulumi.export("endpoints", endpoints)
+    pulumi.export(
+        "endpoints",
+        {
+            name: _gpu(environment, name, settings, root, store, opts)
+            if isinstance(settings, GpuServing)
+            else _sagemaker(environment, name, settings, root, store, opts)
+            for name, settings in environment.endpoints.items()
+        },
+    )
+
+
+def _providers(environment: Environment) -> list[pulumi.ProviderResource]:
+    providers: list[pulumi.ProviderResource] = [aws.Provider("aws", region=environment.region)]
+    if block := environment.kubernetes:
+        import pulumi_kubernetes as kubernetes  # a tenth of a second, for those who have a cluster
+
+        providers.append(kubernetes.Provider("cluster", context=block.context))
+    return providers
+
+
+def _sagemaker(
+    environment: Environment,
+    name: str,
+    settings: Serverless | Asynchronous,
+    root: Path,
+    store: ArtifactStore,
+    opts: pulumi.ResourceOptions,
+) -> dict[str, Any]:
+    """Declares an endpoint of SageMaker; what is exported of it."""
+    args: Any = {
+        **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
+        "artifact": str(root / settings.artifact),
+        "bucket": store.bucket,
+        "region": environment.region,
+        "tags": {**environment.tags, **settings.tags},
+        **given({"kms_key_arn": environment.artifacts.kms_key_arn}),
+    }
+    if isinstance(settings, Asynchronous):
+        endpoint = AsyncEndpoint(name, args, opts)
+        more = {"instance_type": settings.instance_type, "requests": endpoint.requests}
+    else:
+        endpoint = ServerlessEndpoint(name, args, opts)
+        more = {"memory_mb": endpoint.memory_mb}
+    return {
+        "kind": settings.kind,
+        "name": endpoint.endpoint_name,
+        "arn": endpoint.endpoint_arn,
+        **more,
+        "max": settings.scaling.max,
+        "artifact": settings.artifact,
+        "digest": endpoint.artifact_digest,
+        "logs": endpoint.log_group,
+    }
+
+
+def _gpu(
+    environment: Environment,
+    name: str,
+    settings: GpuServing,
+    root: Path,
+    store: ArtifactStore,
+    opts: pulumi.ResourceOptions,
+) -> dict[str, Any]:
+    """Declares an endpoint on Kubernetes; what is exported of it."""
+    from scaletozero.endpoints.gpu import GpuEndpoint
+    from scaletozero.kubernetes.scaling import entrance
+
+    assert environment.kubernetes
+    args: Any = {
+        **gpu_args(environment, settings),
+        "artifact": str(root / settings.artifact),
+        "bucket": store.bucket,
+        **given({"kms_key_arn": environment.artifacts.kms_key_arn}),
+    }
+    endpoint = GpuEndpoint(name, args, opts)
+    return {
+        "kind": settings.kind,
+        "name": endpoint.endpoint_name,
+        "namespace": environment.kubernetes.namespace,
+        "host": endpoint.host,
+        "enter_at": entrance(environment.kubernetes.cluster.keda_namespace),
+        "max": settings.scaling.max,
+        "artifact": settings.artifact,
+        "digest": endpoint.artifact_digest,
+        "cold_start_seconds": endpoint.cold_start_seconds,
+        "usd_per_hour": endpoint.usd_per_hour,
+    }
 
 
 def _any_asynchronous(environment: Environment) -> bool:

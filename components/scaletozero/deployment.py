@@ -18,10 +18,12 @@ from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
 from model_packaging.findings import refuse
+from scaletozero.declared import KEY
 from scaletozero.project import Project
 from scaletozero.sandbox.command import EngineCommand
 from scaletozero.sandbox.daemon import Sandbox
 from scaletozero.sandbox.providers.install import install_plugins
+from scaletozero.sandbox.providers.kube import MANIFESTS
 
 Say = Callable[[str], object]
 
@@ -68,14 +70,25 @@ class Deployment:
             folder.mkdir(parents=True, exist_ok=True)
         settings = {"name": self.project.name, "runtime": "python"}
         (work / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
-        config = {"config": self.project.configuration(self.name)}
+        config = {"config": self._sandboxed_configuration()}
         (work / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump(config))
         install_plugins(home)
         return auto.LocalWorkspaceOptions(
             work_dir=str(work),
             pulumi_home=str(home),
-            env_vars=sandbox_environment(backend, self.sandbox),
+            env_vars=sandbox_environment(backend, self.sandbox, self.manifests),
         )
+
+    @property
+    def manifests(self) -> Path:
+        """Where an environment's Kubernetes objects are rendered to, where the sandbox is given no cluster."""
+        return self.project.local / "manifests" / self.name
+
+    def _sandboxed_configuration(self) -> dict[str, Any]:
+        """What the settings file says, and that it runs in the sandbox, which the program has to know."""
+        config, key = self.project.configuration(self.name), f"{self.project.name}:{KEY}"
+        written = config.get(key)
+        return {**config, key: {**written, "sandbox": written.get("sandbox") or {}}} if written else config
 
     def repair(self, stack: auto.Stack, say: Say) -> None:
         """Clears what a run that was killed left behind: its lock, and resources it may have been creating.
@@ -129,9 +142,16 @@ class Deployment:
         return json.loads(result.stdout or "{}")
 
 
-def sandbox_environment(backend: Path, sandbox: Sandbox) -> dict[str, str]:
-    """The environment in which the engine keeps its state in a folder and meets no cloud but the embedded one."""
+def sandbox_environment(backend: Path, sandbox: Sandbox, manifests: Path) -> dict[str, str]:
+    """The environment in which the engine keeps its state in a folder and meets no cloud but the embedded one.
+
+    Args:
+        backend: the folder of the state.
+        sandbox: the embedded cloud.
+        manifests: the folder that Kubernetes objects are rendered to, unless KUBECONFIG names a cluster.
+    """
     return {
+        MANIFESTS: str(manifests),
         "PULUMI_BACKEND_URL": backend.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": "",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

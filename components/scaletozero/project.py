@@ -71,12 +71,13 @@ class Project:
             raise refuse(f"{path.name}: config", "must be a mapping", config)
         return config
 
-    def environment(self, name: str, *, with_artifacts: bool = True) -> Environment:
+    def environment(self, name: str, *, with_artifacts: bool = True, on_sandbox: bool = False) -> Environment:
         """An environment, validated, its artifacts found and whole.
 
         Args:
             name: the environment.
-            with_artifacts: whether to look at the artifacts at all.
+            with_artifacts: whether to look at the artifacts, and at the cluster of endpoints on Kubernetes, at all.
+            on_sandbox: it is to run in the sandbox, whatever is written.
 
         Raises:
             FindingsError: with everything that is wrong.
@@ -87,7 +88,7 @@ class Project:
             guess = nearest(key, config)
             fix = f"write `{key}` instead of `{guess}`" if guess else f"add `{key}:`"
             raise refuse(f"{path.name}: config", f"needs `{key}`", "none", "there is nothing to deploy", fix)
-        return read_environment(config[key], self.root if with_artifacts else None)
+        return read_environment(config[key], self.root if with_artifacts else None, on_sandbox=on_sandbox)
 
 
 def find_project(start: Path | None = None) -> Project:

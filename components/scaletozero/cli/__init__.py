@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from scaletozero.cli import advising, benching, deploying, inspecting, packaging, publishing, querying
+from scaletozero.cli import advising, benching, clusters, deploying, inspecting, packaging, publishing, querying
 from scaletozero.cli.output import FAILED, err
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command()(deploying.status)
 app.command()(querying.invoke)
 app.command()(benching.bench)
 app.command()(advising.advise)
+app.command()(clusters.cluster)
 
 
 def main() -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 from pulumi.automation.errors import CommandError
 
+from scaletozero.cli.clusters import on_cluster
 from scaletozero.cli.output import done, engine_says, err, failed, findings_as_exit, print_json, say, table
 from scaletozero.deployment import Deployment, alone
 from scaletozero.project import Project, find_project
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.engine import find_engine
 from scaletozero.settings.environment import Environment, Sandbox
+from scaletozero.settings.gpu import GpuServing
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, a Pulumi.<name>.yaml.")]
 
@@ -32,7 +35,7 @@ def opened(
     """
     with findings_as_exit():
         project = find_project()
-        environment = project.environment(name, with_artifacts=with_artifacts)
+        environment = project.environment(name, with_artifacts=with_artifacts, on_sandbox=on_sandbox)
         with alone(project, name):
             engine = find_engine(say)
             anywhere = Sandbox(aws_port=0, runtime_port=0)
@@ -96,8 +99,17 @@ def up(environment: EnvironmentName = "local") -> None:
             done(f"{environment}: {what}, {kept} unchanged.")
         else:
             done(f"{environment}: nothing changes, {kept} resources are as declared.")
-        for name in settings.endpoints:
-            say(f"""next: scaletozero invoke {name} '{{"inputs": ["hello"]}}' -e {environment}""")
+        for name, endpoint in settings.endpoints.items():
+            if not isinstance(endpoint, GpuServing):
+                say(f"""next: scaletozero invoke {name} '{{"inputs": ["hello"]}}' -e {environment}""")
+        if any(isinstance(endpoint, GpuServing) for endpoint in settings.endpoints.values()):
+            say(_kubernetes_next(deployment))
+
+
+def _kubernetes_next(deployment: Deployment) -> str:
+    if deployment.sandbox and not os.environ.get("KUBECONFIG"):
+        return f"Kubernetes objects: rendered to {deployment.manifests}, because KUBECONFIG names no cluster"
+    return f"next: scaletozero status -e {deployment.name}"
 
 
 def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
@@ -166,6 +178,7 @@ def status(
             deployment = Deployment(project, environment, find_engine(say), running)
             with _engine_errors("status", environment):
                 report["endpoints"] = deployment.outputs().get("endpoints", {})
+            report["cluster"] = on_cluster(report["endpoints"], settings)
             if running:
                 report["sandbox"] = {"pid": running.pid, "aws": running.aws_url, "runtime": running.runtime_url}
                 report["live"] = daemon.status(running)
@@ -180,18 +193,19 @@ def _show_status(report: dict[str, Any]) -> None:
     if report.get("sandbox", ...) is None:
         done(f"{name}: the embedded AWS is not running. `scaletozero up -e {name}` starts it.")
         return
-    live = report.get("live", {}).get("endpoints", {})
+    live, cluster = report.get("live", {}).get("endpoints", {}), report.get("cluster", {})
     rows = []
     for endpoint, about in report["endpoints"].items():
-        now = live.get(about["name"], {})
+        now = cluster.get(endpoint) or live.get(about["name"], {})
+        size = about.get("instance_type") or ("GPU" if about["kind"] == "gpu" else f"{about['memory_mb']} MB")
         rows.append(
             (
                 endpoint,
                 about["name"],
                 now.get("status", "on AWS"),
-                about.get("instance_type") or f"{about['memory_mb']} MB",
+                size,
                 about["max"],
-                len(now.get("instances", ())) if now else "-",
+                now.get("ready", len(now["instances"]) if "instances" in now else "-"),
                 now.get("cold_start_count", "-"),
                 now.get("invocations", "-"),
                 about["digest"][:12],

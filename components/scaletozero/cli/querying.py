@@ -70,7 +70,16 @@ def find_target(endpoint: str, environment: str) -> Target:
     deployed = Deployment(project, environment, find_engine(say), sandbox).outputs().get("endpoints", {})
     if endpoint not in deployed:
         raise refuse("endpoint", "must be deployed", f"{endpoint}, which is declared only", "nothing was asked", fix)
-    return Target(deployed[endpoint]["name"], settings.region, sandbox)
+    about = deployed[endpoint]
+    if about["kind"] == "gpu":
+        raise refuse(
+            "endpoint",
+            "must be one that SageMaker answers for",
+            f"{endpoint}, which answers in the cluster",
+            "nothing was asked",
+            f"from inside the cluster: curl -H 'Host: {about['host']}' http://{about['enter_at']}/",
+        )
+    return Target(about["name"], settings.region, sandbox)
 
 
 def read_payload(text: str) -> bytes:

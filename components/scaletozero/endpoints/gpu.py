@@ -46,7 +46,7 @@ class GpuEndpoint(Component):
     """What it can cost at most, all replicas and the buffer on demand."""
 
     def __init__(self, name: str, args: GpuEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, wired = validated(GpuEndpointSettings, args, name=name, wired=["bucket"])
+        settings, wired = validated(GpuEndpointSettings, args, name=name, wired=["bucket", "kms_key_arn"])
         model, files = read_model(Path(settings.artifact))
         plan = plan_gpu_endpoint(name, settings, model)
         if plan.findings:
@@ -60,7 +60,8 @@ class GpuEndpoint(Component):
         filled = {}
         if settings.bucket is not None:
             filled[BUCKET] = wired["bucket"]
-            access = GpuModelAccess(f"{name}-model", plan, settings, model, files, wired["bucket"], opts=self.options())
+            key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
+            access = GpuModelAccess(f"{name}-model", plan, settings, model, files, wired["bucket"], key, self.options())
             needed.append(access)
         seconds = f"{plan.derived.deadlines.deploy}s"
         workload = declare(

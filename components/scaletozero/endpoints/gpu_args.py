@@ -194,6 +194,8 @@ class GpuEndpointArgs(TypedDict):
     """In it; `ClusterPrerequisites` makes it."""
     bucket: NotRequired[pulumi.Input[str]]
     """The bucket that the model is uploaded to; `ArtifactStore.bucket`."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key with which that bucket is encrypted, if it is not the service's own."""
     serving: NotRequired[GpuServingArgs]
     """What runs in the pods."""
     gpu: NotRequired[GpuArgs]

@@ -32,6 +32,7 @@ class GpuModelAccess(Component):
         model: Model,
         files: Mapping[str, Path],
         bucket: pulumi.Output[str],
+        key: pulumi.Output[str] | None,
         opts: pulumi.ResourceOptions,
     ) -> None:
         region = settings.cluster.region
@@ -42,6 +43,7 @@ class GpuModelAccess(Component):
                 region=region,
                 bucket=bucket,
                 key=f"{model.prefix}/{path}",
+                kms_key_id=key,
                 source=pulumi.FileAsset(str(file)),
                 checksum_algorithm="SHA256",
                 tags=self._own_tags,
@@ -59,7 +61,9 @@ class GpuModelAccess(Component):
         permissions = aws.iam.RolePolicy(
             self.child("permissions", limit=128),
             role=role.name,
-            policy=bucket.apply(lambda known: json.dumps(role_policy(known, model, region))),
+            policy=pulumi.Output.all(bucket, key).apply(
+                lambda known: json.dumps(role_policy(known[0], model, region, known[1]))
+            ),
             opts=self.options(),
         )
         aws.eks.PodIdentityAssociation(

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.backend import backend_findings
+from model_packaging.validation import nearest
+from scaletozero.kubernetes.backend import BUFFER_CRD, backend_findings
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.kubernetes.model import TARGET, Model
 from scaletozero.kubernetes.scaling import http_trigger, own_host
@@ -30,6 +31,7 @@ def cluster_findings(name: str, settings: GpuEndpointSettings, model: Model, der
     """Everything about the cluster, triggers, artifact and regions."""
     yield from version_findings(settings.cluster, http=http_trigger(settings) is not None)
     yield from _crds(settings)
+    yield from _namespace(settings)
     if settings.scaling.buffer:
         yield from backend_findings(
             settings.cluster,
@@ -71,16 +73,31 @@ def version_findings(cluster: Cluster, *, http: bool = True) -> Iterator[Finding
             )
 
 
-def _crds(settings: GpuEndpointSettings) -> Iterator[Finding]:
-    cluster = settings.cluster
+def crds_wanted(
+    *, http: bool = True, monitoring: bool = True, signed_metrics: bool = True, buffer: bool = True
+) -> dict[str, str]:
+    """Custom resources that objects of an endpoint are of -> what for."""
     wanted = {"scaledobjects.keda.sh": "scaling"}
-    if http_trigger(settings):
+    if http:
         wanted["interceptorroutes.http.keda.sh"] = "holding requests"
-    if settings.overrides.monitoring:
+    if monitoring:
         wanted["podmonitors.monitoring.coreos.com"] = "overrides.monitoring"
         wanted["prometheusrules.monitoring.coreos.com"] = "overrides.monitoring"
-    if cluster.prometheus and cluster.prometheus.amp_region:
+    if signed_metrics:
         wanted["triggerauthentications.keda.sh"] = "Amazon Managed Prometheus"
+    if buffer:
+        wanted[BUFFER_CRD] = "a buffer without pods"
+    return wanted
+
+
+def _crds(settings: GpuEndpointSettings) -> Iterator[Finding]:
+    cluster = settings.cluster
+    wanted = crds_wanted(
+        http=http_trigger(settings) is not None,
+        monitoring=settings.overrides.monitoring,
+        signed_metrics=bool(cluster.prometheus and cluster.prometheus.amp_region),
+        buffer=False,  # its own check says which other means there is
+    )
     for crd, feature in wanted.items():
         if crd not in cluster.crds:
             off = "write `overrides.monitoring: false`, or " if feature == "overrides.monitoring" else ""
@@ -91,6 +108,19 @@ def _crds(settings: GpuEndpointSettings) -> Iterator[Finding]:
                 "the API server would refuse the object",
                 f"{off}install what defines it",
             )
+
+
+def _namespace(settings: GpuEndpointSettings) -> Iterator[Finding]:
+    there = settings.cluster.namespaces
+    if there is not None and settings.namespace not in there:
+        guess = nearest(settings.namespace, there)
+        yield Finding(
+            "namespace",
+            f"must be one of the cluster {settings.cluster.name}",
+            settings.namespace,
+            "the API server would refuse every object",
+            f"write `{guess}`" if guess else "declare ClusterPrerequisites, or let the platform team make it",
+        )
 
 
 def _wakes(settings: GpuEndpointSettings) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from scaletozero.settings.gpu_types import TYPES
 
 _TAG = re.compile(r":v?(\d+\.\d+[\w.+-]*)(?:@|$)")
 _DURATION = re.compile(r"(\d+)([hms])")
+_EKS = re.compile(r"arn:aws[a-z-]*:eks:(?P<region>[a-z0-9-]+):\d{12}:cluster/(?P<name>[A-Za-z0-9_-]+)")
+_EKSCTL = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\.(?P<region>[a-z0-9-]+)\.eksctl\.io")
 _IMAGES = {"keda": "/keda:", "http_addon": "/http-add-on-interceptor:", "karpenter": "/controller:"}
 
 
@@ -29,7 +31,7 @@ class Api(Protocol):
         ...
 
 
-def read_cluster(api: Api, name: str, region: str) -> dict[str, Any]:
+def read_cluster(api: Api, name: str, region: str, namespaces: Iterable[str] = ()) -> dict[str, Any]:
     """Versions, custom resources, pools, quotas and services of a cluster.
 
     A pool without a limit of GPUs is left out: nothing would bound what an endpoint on it can cost. What lies before
@@ -39,6 +41,7 @@ def read_cluster(api: Api, name: str, region: str) -> dict[str, Any]:
         api: the cluster.
         name: of the EKS cluster.
         region: its region.
+        namespaces: whose services are wanted, besides those with a quota of GPUs.
     """
     major, minor = api.version()
     crds = sorted(each["metadata"]["name"] for each in api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"))
@@ -63,16 +66,36 @@ def read_cluster(api: Api, name: str, region: str) -> dict[str, Any]:
         **versions,
         "crds": crds,
         "pools": pools,
-        "services": _services(api.list("v1", "Service"), quota),
+        "namespaces": sorted(each["metadata"]["name"] for each in api.list("v1", "Namespace")),
+        "services": _services(api.list("v1", "Service"), {*quota, *namespaces}),
         "gpu_quota": quota,
     }
 
 
-def read_kubeconfig(kubeconfig: str | None, name: str, region: str) -> dict[str, Any]:
+def eks_name(cluster: str) -> tuple[str, str] | None:
+    """(name, region) of an EKS cluster as kubeconfigs call it: its ARN, or eksctl's name. None for any other."""
+    match = _EKS.fullmatch(cluster) or _EKSCTL.fullmatch(cluster)
+    return (match["name"], match["region"]) if match else None
+
+
+def read_kubeconfig(
+    kubeconfig: str | None,
+    name: str | None = None,
+    region: str | None = None,
+    *,
+    context: str | None = None,
+    namespaces: Iterable[str] = (),
+) -> dict[str, Any]:
     """The same, of the cluster that a kubeconfig names.
 
+    Args:
+        kubeconfig: its path.
+        name, region: of the EKS cluster that it must be; taken from the kubeconfig unless given.
+        context: of the kubeconfig; its current one unless given.
+        namespaces: whose services are wanted.
+
     Raises:
-        FindingsError: there is none, or it leads nowhere.
+        FindingsError: there is none, it leads nowhere, or to another cluster.
     """
     from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
 
@@ -80,11 +103,37 @@ def read_kubeconfig(kubeconfig: str | None, name: str, region: str) -> dict[str,
     if not kubeconfig or not Path(kubeconfig).expanduser().is_file():
         raise refuse("KUBECONFIG", "must name the file of a cluster", kubeconfig or "nothing", "nothing is known", fix)
     try:
-        return read_cluster(KubernetesApi(kubeconfig), name, region)
+        api = KubernetesApi(kubeconfig, context)
+        name, region = _same_cluster(api.cluster, name, region)
+        return read_cluster(api, name, region, namespaces)
     except ApiError as error:
         raise refuse(
             "KUBECONFIG", "must lead to a cluster that answers", str(error), "nothing is known", fix
         ) from error
+
+
+def _same_cluster(cluster: str, name: str | None, region: str | None) -> tuple[str, str]:
+    found = eks_name(cluster)
+    if found is None:
+        if name and region:
+            return name, region
+        raise refuse(
+            "KUBECONFIG",
+            "must call the cluster by its ARN, where name and region are not given",
+            cluster or "nothing",
+            "nothing in a cluster says what EKS calls it",
+            "give `--name` and `--region`",
+        )
+    if (name or found[0], region or found[1]) != found:
+        wanted = " in ".join(filter(None, (name, region)))
+        raise refuse(
+            "KUBECONFIG",
+            f"must lead to the cluster {wanted}",
+            cluster,
+            "everything would be checked against, and go to, another cluster",
+            "set KUBECONFIG to the right file, or `context` to the right one of its contexts",
+        )
+    return found
 
 
 def _images(deployment: Mapping[str, Any]) -> list[str]:
@@ -163,8 +212,8 @@ def _quota(quotas: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return found
 
 
-def _services(services: Iterable[Mapping[str, Any]], quota: Mapping[str, int]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {namespace: [] for namespace in quota}
+def _services(services: Iterable[Mapping[str, Any]], wanted: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {namespace: [] for namespace in sorted(wanted)}
     for each in services:
         if each["metadata"]["namespace"] in found:
             found[each["metadata"]["namespace"]].append(each["metadata"]["name"])

@@ -42,8 +42,9 @@ def trust_policy(name: str, settings: GpuEndpointSettings) -> dict[str, Any]:
     }
 
 
-def role_policy(bucket: str, model: Model, region: str) -> dict[str, Any]:
-    """Reads this artifact's objects, and lists them."""
+def role_policy(bucket: str, model: Model, region: str, kms_key_arn: str | None = None) -> dict[str, Any]:
+    """Reads this artifact's objects, lists them, and decrypts them where the bucket has a key of its own."""
+    decrypt = {"Sid": "Decrypt", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key_arn}
     arn = f"arn:{partition_of(region)}:s3:::{bucket}"
     return {
         "Version": "2012-10-17",
@@ -56,5 +57,6 @@ def role_policy(bucket: str, model: Model, region: str) -> dict[str, Any]:
                 "Resource": arn,
                 "Condition": {"StringLike": {"s3:prefix": [model.prefix, f"{model.prefix}/*"]}},
             },
+            *([decrypt] if kms_key_arn else []),
         ],
     }

@@ -77,6 +77,8 @@ def _afterwards(settings: PrerequisitesSettings) -> Cluster:
         brought["http_addon"] = settings.http_addon.version
         crds.add("interceptorroutes.http.keda.sh")
     quota = {**cluster.gpu_quota, **{each.name: each.gpu_quota for each in settings.namespaces}}
+    if cluster.namespaces is not None:
+        brought["namespaces"] = tuple(sorted({*cluster.namespaces, *(each.name for each in settings.namespaces)}))
     return cluster.model_copy(update={**brought, "crds": tuple(sorted(crds)), "gpu_quota": quota})
 
 

@@ -20,6 +20,11 @@ def http_trigger(settings: GpuEndpointSettings) -> HttpTrigger | None:
     return next((each for each in settings.scaling.triggers if isinstance(each, HttpTrigger)), None)
 
 
+def entrance(keda_namespace: str) -> str:
+    """Where requests enter: the interceptor's service, as `<service>.<namespace>:<port>`."""
+    return f"keda-add-ons-http-interceptor-proxy.{keda_namespace}:8080"
+
+
 def own_host(name: str, settings: GpuEndpointSettings) -> str:
     """The host name that every endpoint has."""
     return f"{name}.{settings.namespace}"

@@ -179,6 +179,7 @@ class Cluster(Settings):
         feature_gates: Karpenter's, those that are on.
         crds: names of the custom resources there are, such as `scaledobjects.keda.sh`.
         pools: its GPU node pools.
+        namespaces: those there are; None where that is not known.
         services: namespace -> the services in it.
         gpu_quota: namespace -> the `requests.nvidia.com/gpu` of its ResourceQuota.
         route: what lies between the client and the interceptor, from the outside in.
@@ -199,6 +200,7 @@ class Cluster(Settings):
     http_addon: Version | None = None
     crds: tuple[Text, ...] = ()
     pools: tuple[Pool, ...] = ()
+    namespaces: tuple[DnsLabel, ...] | None = None
     services: dict[DnsLabel, tuple[DnsLabel, ...]] = Field(default_factory=dict)
     gpu_quota: dict[DnsLabel, Count] = Field(default_factory=dict)
     route: tuple[Hop, ...] = ()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject, show
@@ -15,7 +15,9 @@ from scaletozero.settings.account import Quotas, ledger
 from scaletozero.settings.alarms import topic_conflicts
 from scaletozero.settings.asynchronous import Asynchronous
 from scaletozero.settings.common import ArtifactStoreOptions, Tags, key_conflicts
+from scaletozero.settings.gpu import GpuServing
 from scaletozero.settings.instances import instance_conflicts
+from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
 from scaletozero.settings.serverless import Serverless, image_conflicts
 
@@ -42,7 +44,10 @@ def _kind(value: object) -> object:
 
 
 Endpoint = Annotated[
-    Annotated[Serverless, Tag("serverless")] | Annotated[Asynchronous, Tag("asynchronous")], Discriminator(_kind)
+    Annotated[Serverless, Tag("serverless")]
+    | Annotated[Asynchronous, Tag("asynchronous")]
+    | Annotated[GpuServing, Tag("gpu")],
+    Discriminator(_kind),
 ]
 """One endpoint, of the kind that its `kind` says; serverless where it says nothing."""
 
@@ -83,6 +88,7 @@ class Environment(Settings):
         region: the AWS region of everything in it.
         endpoints: name -> endpoint.
         artifacts: the bucket that holds the packaged models.
+        kubernetes: the cluster of its endpoints of kind `gpu`.
         quotas: what the account has in the region, where that is not AWS's default.
         tags: tags on everything.
         sandbox: present where the environment runs on this machine instead of on AWS.
@@ -91,17 +97,54 @@ class Environment(Settings):
     region: Region
     endpoints: dict[EndpointName, Endpoint]
     artifacts: ArtifactStoreOptions = ArtifactStoreOptions()
+    kubernetes: Kubernetes | None = None
     quotas: Quotas = Quotas()
     tags: Tags = Field(default_factory=dict)
     sandbox: Sandbox | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _one_region(cls, data: Any) -> Any:
+        """The cluster's region is the environment's, unless somebody writes another one, which is then refused."""
+        block = data.get("kubernetes") if isinstance(data, Mapping) else None
+        cluster = block.get("cluster") if isinstance(block, Mapping) else None
+        if not isinstance(cluster, Mapping) or "region" in cluster or "region" not in data:
+            return data
+        return {**data, "kubernetes": {**block, "cluster": {**cluster, "region": data["region"]}}}  # pyright: ignore[reportGeneralTypeIssues]
+
     def conflicts(self) -> Iterable[Finding]:
+        yield from self._cluster_conflicts()
         for name, endpoint in self.endpoints.items():
             path = f"endpoints.{name}"
             yield from (replace(finding, path=f"{path}.{finding.path}") for finding in endpoint.conflicts())
+            if isinstance(endpoint, GpuServing):
+                continue
             yield from image_conflicts(endpoint.image, self.region, f"{path}.image")
             yield from topic_conflicts(endpoint.alarms, self.region, f"{path}.alarms")
             if isinstance(endpoint, Asynchronous):
                 yield from instance_conflicts(endpoint.instance_type, self.region, f"{path}.instance_type")
         yield from ledger(self.endpoints, self.region, self.quotas)
         yield from key_conflicts(self.artifacts.kms_key_arn, self.region, "artifacts.kms_key_arn")
+
+    def _cluster_conflicts(self) -> Iterable[Finding]:
+        wanting = [name for name, endpoint in self.endpoints.items() if isinstance(endpoint, GpuServing)]
+        if self.kubernetes is None:
+            if wanting:
+                yield Finding(
+                    "kubernetes",
+                    "is required by endpoints of kind `gpu`",
+                    f"nothing, with {', '.join(wanting)}",
+                    "there would be no cluster to run them on",
+                    "add `kubernetes: {cluster: {name: ...}, namespace: ...}`",
+                )
+            return
+        cluster = self.kubernetes.cluster
+        yield from (replace(found, path=f"kubernetes.cluster.{found.path}") for found in cluster.conflicts())
+        if cluster.region != self.region:
+            yield Finding(
+                "kubernetes.cluster.region",
+                f"must be the environment's, {self.region}",
+                cluster.region,
+                "the bucket with the models would be in another region than the pods that load them",
+                "remove it, or make an environment of its own for that region",
+            )

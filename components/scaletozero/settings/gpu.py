@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, may_be_later, reject
 from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Seconds, Taint, not_empty, unique
-from scaletozero.settings.common import Tags
+from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.regions import Region
 from scaletozero.settings.schedules import Window, window_findings
@@ -298,24 +298,8 @@ class GpuServing(Settings):
     hosts: Annotated[tuple[Host, ...], AfterValidator(unique)] = ()
     tags: Tags = Field(default_factory=dict)
 
-
-class GpuEndpointSettings(GpuServing):
-    """`GpuEndpointArgs`: an endpoint, and where it runs.
-
-    Attributes:
-        cluster: the cluster.
-        namespace: in it.
-        bucket: where the artifact was published.
-        residency: the regions that requests, models and logs may be in; the cluster's alone unless given.
-    """
-
-    cluster: Cluster
-    namespace: DnsLabel
-    bucket: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), may_be_later] | None = None
-    residency: tuple[Region, ...] = ()
-
     def conflicts(self) -> Iterable[Finding]:
-        for group in ("serving", "scaling", "on_cold", "cluster"):
+        for group in ("serving", "scaling", "on_cold"):
             for found in getattr(self, group).conflicts():
                 yield replace(found, path=f"{group}.{found.path}")
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="replicas")
@@ -328,3 +312,26 @@ class GpuEndpointSettings(GpuServing):
                     "KEDA's cron knows no year: the window would come again every year",
                     "write the day with `days`, and take the window away afterwards",
                 )
+
+
+class GpuEndpointSettings(GpuServing):
+    """`GpuEndpointArgs`: an endpoint, and where it runs.
+
+    Attributes:
+        cluster: the cluster.
+        namespace: in it.
+        bucket: where the artifact was published.
+        kms_key_arn: the key with which that bucket is encrypted, if it is not the service's own.
+        residency: the regions that requests, models and logs may be in; the cluster's alone unless given.
+    """
+
+    cluster: Cluster
+    namespace: DnsLabel
+    bucket: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), may_be_later] | None = None
+    kms_key_arn: KmsKeyArn | None = None
+    residency: tuple[Region, ...] = ()
+
+    def conflicts(self) -> Iterable[Finding]:
+        yield from super().conflicts()
+        yield from (replace(found, path=f"cluster.{found.path}") for found in self.cluster.conflicts())
+        yield from key_conflicts(self.kms_key_arn, self.cluster.region)

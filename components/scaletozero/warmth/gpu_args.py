@@ -120,6 +120,8 @@ class ClusterArgs(TypedDict):
     """Names of the custom resources there are."""
     pools: NotRequired[list[PoolArgs]]
     """Its pools of GPU nodes."""
+    namespaces: NotRequired[list[str]]
+    """Its namespaces; not checked unless given."""
     services: NotRequired[dict[str, list[str]]]
     """Namespace to the services in it."""
     gpu_quota: NotRequired[dict[str, int]]

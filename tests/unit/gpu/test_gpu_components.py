@@ -11,9 +11,9 @@ import pulumi_kubernetes as kubernetes
 import pytest
 from gpu_declarations import WINDOWS, cluster, endpoint, plan
 from schemas import problems
+from small_checkpoint import CONFIG, small_checkpoint
 
 from model_packaging.findings import FindingsError
-from model_packaging.folder_manifest import FolderManifest, digest_of, entries
 from scaletozero.cluster_prerequisites import ClusterPrerequisites
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.gpu_args import ColdAction, Engine, TriggerKind
@@ -22,50 +22,10 @@ from scaletozero.warmth.gpu_args import NodeProvider, TaintEffect, WarmBackend
 from scaletozero.warmth.gpu_node_pool import CapacityType, GpuNodeGroup, GpuNodePool, PoolProvider, WarmState
 from scaletozero.warmth.gpu_warm_pool import GpuWarmPool
 
-CONFIG = {
-    "num_hidden_layers": 28,
-    "num_attention_heads": 28,
-    "num_key_value_heads": 4,
-    "hidden_size": 3584,
-    "max_position_embeddings": 32768,
-}
-
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
-    """A checkpoint that is whole, with no model that could answer in it."""
-    folder = tmp_path / "artifact" / "model"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(CONFIG))
-    (folder / "model.safetensors").write_bytes(b"w" * 1000)
-    files = entries(folder)
-    zero = "0" * 64
-    manifest = {
-        "schema": "scaletozero.folder-manifest/1",
-        "name": "qwen",
-        "key": zero,
-        "target": "gpu-vllm",
-        "task": None,
-        "source": {"name": "qwen", "sha256": zero, "size": 1, "revision": None},
-        "licence": {"expression": "Apache-2.0", "file": "given"},
-        "parameters": 1000,
-        "sha256": digest_of({each.path: each.sha256 for each in files}),
-        "size": sum(each.size for each in files),
-        "files": [each.model_dump() for each in files],
-        "quantization": {
-            "scheme": "FP8_DYNAMIC",
-            "format_version": "0.11",
-            "layers": 1,
-            "ignored": [],
-            "size_ratio": 0.5,
-            "mean_error": 0.02,
-            "worst_error": 0.03,
-            "compute_capability": 8.9,
-        },
-        "versions": {},
-    }
-    (folder.parent / "manifest.json").write_text(FolderManifest.model_validate(manifest).to_json())
-    return folder.parent
+    return small_checkpoint(tmp_path / "artifact")
 
 
 def on_cluster() -> pulumi.ResourceOptions:

@@ -60,7 +60,7 @@ class Kind:
 
 
 class KubernetesApi:
-    """Talks to one cluster. Safe to use from several threads.
+    """Talks to one cluster. Safe to use from several threads. `cluster` is its name in the kubeconfig.
 
     Args:
         kubeconfig: a file, or the content of one.
@@ -86,6 +86,7 @@ class KubernetesApi:
         chosen = context or content.get("current-context")
         contexts = {entry["name"]: entry["context"] for entry in content.get("contexts") or ()}
         self.namespace: str = (contexts.get(chosen) or {}).get("namespace") or "default"
+        self.cluster: str = (contexts.get(chosen) or {}).get("cluster") or ""
         configuration.connection_pool_maxsize = _CONNECTIONS
         configuration.retries = 0  # type: ignore[assignment]
         self.url: str = configuration.host

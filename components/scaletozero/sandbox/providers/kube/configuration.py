@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scaletozero.sandbox.providers.kube import MANIFESTS
 from scaletozero.sandbox.providers.kube.live import Cluster
 from scaletozero.sandbox.providers.kube.rendered import Rendered
 from scaletozero.sandbox.providers.kube.target import Target
 from scaletozero.sandbox.providers.values import UNKNOWN
-
-MANIFESTS = "SCALETOZERO_MANIFESTS"
-"""The folder that manifests are rendered to where no cluster is named."""
 
 _APPLIED = frozenset(
     {"kubeconfig", "context", "namespace", "enablePatchForce", "upsertExistingObjects", "renderYamlToDirectory"}

@@ -1,0 +1,147 @@
+"""`cluster`: what a cluster has, as the checks of GPU endpoints see it. And what endpoints on one are doing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from model_packaging.findings import Finding
+from model_packaging.validation import parse
+from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.project import find_project
+from scaletozero.settings.environment import Environment
+
+if TYPE_CHECKING:
+    from scaletozero.settings.cluster import Cluster, Pool
+
+
+def cluster(
+    environment: Annotated[
+        str | None, typer.Option("--environment", "-e", help="Whose cluster it is: name, region, context, namespace.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the EKS cluster; the kubeconfig's, unless given.")] = None,
+    region: Annotated[str | None, typer.Option(help="Of it; the kubeconfig's, unless given.")] = None,
+    context: Annotated[str | None, typer.Option(help="Of the kubeconfig; its current one, unless given.")] = None,
+    namespace: Annotated[list[str] | None, typer.Option(help="Whose services are wanted, too.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs, and for `kubernetes.facts`.")] = False,
+) -> None:
+    """Reads what the cluster of KUBECONFIG has: versions, custom resources, GPU pools and quotas. Changes nothing.
+
+    Example: scaletozero cluster -e gpu-eu --json > stacks/environments/gpu-eu.facts.json
+    """
+    from scaletozero.kubernetes.discover import read_kubeconfig
+    from scaletozero.settings.cluster import Cluster
+
+    with findings_as_exit():
+        wanted = [*(namespace or ())]
+        if environment:
+            name, region, context, wanted = _of_environment(environment, name, region, context, wanted)
+        kubeconfig = os.environ.get("KUBECONFIG")
+        found = read_kubeconfig(kubeconfig, name, region, context=context, namespaces=wanted)
+        facts = parse(Cluster, found, "cluster")
+    if as_json:
+        print_json(found)
+        return
+    _show(facts)
+
+
+def _of_environment(
+    environment: str, name: str | None, region: str | None, context: str | None, namespaces: list[str]
+) -> tuple[str | None, str | None, str | None, list[str]]:
+    """What an environment says of its cluster, where the command line says nothing else."""
+    settings = find_project().environment(environment, with_artifacts=False)
+    if (block := settings.kubernetes) is None:
+        return name, region or settings.region, context, namespaces
+    return (
+        name or block.cluster.name,
+        region or block.cluster.region,
+        context or block.context,
+        [*namespaces, block.namespace],
+    )
+
+
+def _show(facts: Cluster) -> None:
+    from scaletozero.kubernetes.checks_cluster import HTTP_ADDON, KEDA, KUBERNETES, crds_wanted, version_findings
+
+    gates = ", ".join(facts.feature_gates)
+    table(
+        (f"{facts.name}, {facts.region}", "there is", "needed"),
+        [
+            ("Kubernetes", facts.version, f"{KUBERNETES} or later"),
+            ("nodes", facts.nodes, ""),
+            ("Karpenter", facts.karpenter or "-", f"its gates: {gates}" if gates else ""),
+            ("KEDA", facts.keda or "-", f"{KEDA} or later"),
+            ("HTTP add-on", facts.http_addon or "-", f"{HTTP_ADDON} or later"),
+        ],
+    )
+    table(
+        ("custom resource", "there", "for"),
+        [(crd, "yes" if crd in facts.crds else "-", feature) for crd, feature in crds_wanted().items()],
+    )
+    table(
+        ("GPU pool", "types", "GPUs at most", "nodes", "a buffer would be"),
+        [(each.name, ", ".join(each.types), each.max_gpus, _nodes(each), _warm(facts, each)) for each in facts.pools],
+    )
+    table(
+        ("namespace with a quota", "GPUs", "services"),
+        [(each, gpus, ", ".join(facts.services.get(each, ())) or "-") for each, gpus in facts.gpu_quota.items()],
+    )
+    lacking: list[Finding] = [*version_findings(facts)]
+    for found in lacking:
+        say(str(found))
+    if not facts.pools:
+        say("no pool of GPU nodes with a limit: declare a GpuNodePool")
+    if lacking:
+        done(f"{facts.name}: not yet ready for GPU endpoints.")
+    else:
+        done(f"{facts.name}: ready for GPU endpoints.")
+
+
+def _nodes(pool: Pool) -> str:
+    if pool.static is not None:
+        return f"always {pool.static}"
+    return f"go after {pool.idle_seconds} s"
+
+
+def _warm(facts: Cluster, pool: Pool) -> str:
+    from scaletozero.kubernetes.backend import choose_backend
+
+    backend = choose_backend(facts, pool)
+    return f"{backend.kind}: {backend.reason}"
+
+
+def on_cluster(endpoints: Mapping[str, Mapping[str, Any]], settings: Environment) -> dict[str, dict[str, Any]]:
+    """What the endpoints on Kubernetes are doing now, by their names in the environment.
+
+    Args:
+        endpoints: what was exported of the environment's endpoints.
+        settings: the environment.
+    """
+    asked = {name: about for name, about in endpoints.items() if about["kind"] == "gpu"}
+    kubeconfig = os.environ.get("KUBECONFIG")
+    if not asked or not kubeconfig:
+        said = "rendered" if settings.sandbox else "not asked: no KUBECONFIG"
+        return {name: {"status": said} for name in asked}
+    from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
+
+    try:
+        api = KubernetesApi(kubeconfig, settings.kubernetes.context if settings.kubernetes else None)
+        return {name: _state(api.get(_deployment(about))) for name, about in asked.items()}
+    except ApiError as error:
+        return {name: {"status": f"not asked: {error}"} for name in asked}
+
+
+def _deployment(about: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {"namespace": about["namespace"], "name": about["name"]}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+
+
+def _state(live: Mapping[str, Any] | None) -> dict[str, Any]:
+    if live is None:
+        return {"status": "gone"}
+    wanted, ready = live["spec"].get("replicas", 0), (live.get("status") or {}).get("readyReplicas", 0)
+    status = "asleep" if not wanted else "awake" if ready else "waking"
+    return {"status": status, "replicas": wanted, "ready": ready}
