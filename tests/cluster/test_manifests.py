@@ -1,4 +1,7 @@
-"""A real API server takes every object that a valid declaration gives, strictly, with the definitions' own rules."""
+"""A real API server takes every object that a valid declaration gives, strictly, with the definitions' own rules.
+
+So does kubernetes-validate, which is what checks them where there is no cluster.
+"""
 
 import copy
 from typing import Any
@@ -13,6 +16,7 @@ from scaletozero.kubernetes.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
 from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
+from scaletozero.sandbox.providers.kube.rendered import validate
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings
 from scaletozero.settings.prerequisites import PrerequisitesSettings
@@ -42,6 +46,8 @@ def test_every_valid_declaration(api: KubernetesApi, namespaces: None, declared:
     name, declaration, model = declared
     planned = plan_gpu_endpoint(name, parse(GpuEndpointSettings, declaration, name), model)
     assert planned.findings == ()
+    for each in objects_of(planned):
+        validate(each)
     accepted(api, objects_of(planned))
 
 

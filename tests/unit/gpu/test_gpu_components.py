@@ -9,12 +9,14 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
-from gpu_declarations import WINDOWS, cluster, endpoint, plan
+from gpu_declarations import MODEL, WINDOWS, cluster, endpoint, plan
+from gpu_faults import BAD_INPUT, THIRTEEN
 from schemas import problems
 from small_checkpoint import CONFIG, small_checkpoint
 
 from model_packaging.findings import FindingsError
 from scaletozero.cluster_prerequisites import ClusterPrerequisites
+from scaletozero.endpoints import gpu as endpoints_gpu
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.gpu_args import ColdAction, Engine, TriggerKind
 from scaletozero.kubernetes.model import Model, kv_bytes_per_token, read_model
@@ -118,6 +120,19 @@ def test_every_finding_stands_below_the_component_s_name(run, artifact: Path) ->
     with pytest.raises(FindingsError) as error:
         run(lambda: GpuEndpoint("llm", given, on_cluster()).host)
     assert [each.path for each in error.value.findings] == ["llm.cluster.keda", "llm.scaling.idle_seconds"]
+
+
+@pytest.mark.parametrize(
+    "changes, path", [each[1:3] for each in THIRTEEN + BAD_INPUT], ids=[each[0] for each in THIRTEEN + BAD_INPUT]
+)
+def test_each_seeded_fault_is_caught_before_anything_is_declared(
+    run, mocks, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], path: str
+) -> None:
+    monkeypatch.setattr(endpoints_gpu, "read_model", lambda _: (MODEL, {}))
+    with pytest.raises(FindingsError) as error:
+        run(lambda: GpuEndpoint("llm", endpoint(**changes), on_cluster()).host)  # pyright: ignore[reportArgumentType]
+    assert {each.path for each in error.value.findings} == {f"llm.{path}"}
+    assert {each.typ for each in mocks.registered} <= {"pulumi:pulumi:Stack", "pulumi:providers:kubernetes"}
 
 
 def test_a_component_without_a_cluster_is_refused(run, artifact: Path) -> None:
