@@ -129,6 +129,11 @@ def test_an_environments_whole_life_on_a_cluster(
     assert "nothing changes" in workbench.done("up")
     assert {kind: each["metadata"].get("generation") for kind, each in there(api, prepared).items()} == versions
 
+    # Nowhere else, while it is here: its objects would be left behind.
+    elsewhere = workbench.run("up", KUBECONFIG="")
+    assert elsewhere.returncode == 2
+    assert "KUBECONFIG: must lead to where local is, https://127.0.0.1" in elsewhere.stderr
+
     # Replicas are whoever scales them: the next run leaves them.
     deployment = objects["Deployment"]
     api.patch(deployment, {"spec": {"replicas": 2}}, subresource="scale")

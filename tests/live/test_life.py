@@ -66,10 +66,8 @@ def test_it_can_be_woken_by_hand(live: Live, place: str) -> None:
 
 def test_a_window_opens_before_it_begins(live: Live, place: str) -> None:
     """Its replicas run ten minutes before the window, because the cold start was declared to take longer than that."""
-    # Where it is between 3 and 20 o'clock now, so that neither the lead nor the window meets midnight.
-    zones = ("UTC", "Asia/Tokyo", "America/Los_Angeles")
-    zone = next(each for each in zones if 3 <= datetime.now(ZoneInfo(each)).hour < 20)
-    begins = datetime.now(ZoneInfo(zone)) + timedelta(minutes=10)
+    zone, now = daytime()
+    begins = now + timedelta(minutes=10)
     window = {
         "days": ["mon-sun"],
         "start": f"{begins:%H:%M}",
@@ -149,8 +147,52 @@ def test_a_placeholder_makes_way_and_waits_on_the_next_node(live: Live, place: s
     (next_one,) = live.running(place, 1, planned.warm.name)
     assert next_one["metadata"]["name"] != placeholder["metadata"]["name"]
     assert next_one["spec"]["nodeName"] != pod["spec"]["nodeName"]
-    priority = live.manifest("scheduling.k8s.io/v1", "PriorityClass", None, planned.warm.objects[0]["metadata"]["name"])
-    live.api.delete(priority)
+
+
+def test_a_static_pools_nodes_are_there_before_and_after(live: Live, place: str) -> None:
+    live.space(place)
+    live.pool(place, static=2, max_gpus=2)
+    of = {"name": place, "types": list(TYPES), "max_gpus": 2, "static": 2, "termination_grace_seconds": 1800}
+    planned = live.declare(place, pool=place, cluster__pools=[of], scaling__buffer=1)
+    assert planned.warm
+    assert (planned.warm.backend.kind, planned.warm.objects) == ("static", ())
+    asleep(live, place)
+    nodes = eventually(lambda: found if len(found := live.nodes(place)) == 2 else [])
+    names = {node["metadata"]["name"] for node in nodes}
+    eventually(lambda: all(node["status"]["allocatable"].get(GPU) == "1" for node in live.nodes(place)))
+
+    live.demand.request(place, "llm")
+    (pod,) = live.running(place, 1)
+    assert pod["spec"]["nodeName"] in names
+    live.demand.answer(place, "llm")
+    eventually(lambda: not live.pods(place, phase=None))
+    assert {node["metadata"]["name"] for node in live.nodes(place)} == names
+
+
+def test_placeholders_come_and_go_by_the_clock(live: Live, place: str) -> None:
+    """A window that is open now has its node, while the endpoint sleeps; once it is closed the node goes."""
+    live.space(place)
+    live.pool(place)
+    live.declare(place, pool=place)
+    zone, now = daytime()
+    window = {"start": f"{now - timedelta(hours=1):%H:%M}", "end": f"{now + timedelta(hours=1):%H:%M}"}
+    planned = live.warm_pool(place, "spare", place, schedule=[window | {"timezone": zone, "min": 1}])
+    assert planned.backend.kind == "placeholder"
+    (placeholder,) = live.running(place, 1, "spare")
+    (node,) = live.nodes(place)
+    assert placeholder["spec"]["nodeName"] == node["metadata"]["name"]
+    assert live.replicas(place) == 0
+
+    before = {"start": f"{now - timedelta(hours=2):%H:%M}", "end": f"{now - timedelta(hours=1):%H:%M}"}
+    live.warm_pool(place, "spare", place, schedule=[before | {"timezone": zone, "min": 1}])
+    live.gone(place, place, "spare")
+
+
+def daytime() -> tuple[str, datetime]:
+    """A time zone in which it is between 3 and 20 o'clock now, so that nothing near it meets midnight; and the time."""
+    zones = ("UTC", "Asia/Tokyo", "America/Los_Angeles")
+    zone = next(each for each in zones if 3 <= datetime.now(ZoneInfo(each)).hour < 20)
+    return zone, datetime.now(ZoneInfo(zone))
 
 
 def joined(node: dict[str, Any]) -> bool:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+ARN = "arn:aws:eks:eu-central-1:111122223333:cluster/prod"
+"""What a kubeconfig of EKS calls it."""
+
 
 def deployment(name: str, image: str, **env: str) -> dict[str, Any]:
     container = {"name": "c", "image": image, "env": [{"name": key, "value": value} for key, value in env.items()]}

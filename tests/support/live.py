@@ -7,12 +7,13 @@ from typing import Any
 
 from clusters import custom_resources, eventually, own_cluster, say
 from demand import Demand
-from gpu_declarations import MODEL, endpoint
+from gpu_declarations import IMAGE, MODEL, endpoint
 
 from model_packaging.validation import parse
 from scaletozero.kubernetes.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
+from scaletozero.kubernetes.warm import WarmPlan, plan_warm_pool
 from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
 from scaletozero.sandbox.cluster.control_plane import Cluster
 from scaletozero.sandbox.cluster.controllers import (
@@ -28,6 +29,7 @@ from scaletozero.sandbox.cluster.definitions import install_definitions
 from scaletozero.sandbox.cluster.programs import EVERYTHING, find_programs
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings
+from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 from scaletozero.settings.prerequisites import PrerequisitesSettings
 
 REGION = "eu-central-1"
@@ -99,6 +101,27 @@ class Live:
         }
         return plan_gpu_endpoint(name, parse(GpuEndpointSettings, endpoint(**settings), name), MODEL)
 
+    def warm_pool(self, namespace: str, name: str, pool: str, **changes: Any) -> WarmPlan:
+        """Nodes kept warm for the endpoint `llm`, as `GpuWarmPool` declares it."""
+        of = {"name": pool, "types": list(TYPES), "max_gpus": 8, "termination_grace_seconds": 1800}
+        declared = {
+            "cluster": endpoint(cluster__pools=[of])["cluster"],
+            "namespace": namespace,
+            "endpoint": "llm",
+            "image": IMAGE,
+            "pool": pool,
+            "types": list(TYPES),
+            "gpus": 1,
+            "cpu_millis": 3000,
+            "memory_mib": 12288,
+            **changes,
+        }
+        planned = plan_warm_pool(name, parse(GpuWarmPoolSettings, declared, name))
+        assert planned.findings == ()
+        for each in planned.objects:
+            self.api.apply(each, force=True)
+        return planned
+
     def manifest(self, api_version: str, kind: str, namespace: str | None, name: str) -> dict[str, Any]:
         metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
         return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
@@ -141,6 +164,9 @@ class Live:
 
     def clear(self, namespace: str, *pools: str) -> None:
         """Takes it all away again."""
+        for each in self.api.list("scheduling.k8s.io/v1", "PriorityClass"):
+            if each["metadata"]["name"].startswith(f"{namespace}."):
+                self.api.delete(self.manifest("scheduling.k8s.io/v1", "PriorityClass", None, each["metadata"]["name"]))
         self.api.delete(self.manifest("v1", "Namespace", None, namespace))
         eventually(lambda: not self.api.get(self.manifest("v1", "Namespace", None, namespace)), patience=240)
         # Only now: a node that is bought for what is still asked for, while its pool goes, belongs to nobody.

@@ -12,6 +12,7 @@ from pulumi.automation.errors import CommandError
 
 from scaletozero.cli.clusters import on_cluster
 from scaletozero.cli.output import done, engine_says, err, failed, findings_as_exit, print_json, say, table
+from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.deployment import Deployment, alone
 from scaletozero.project import Project, find_project
 from scaletozero.sandbox import daemon
@@ -37,6 +38,7 @@ def opened(
         project = find_project()
         environment = project.environment(name, with_artifacts=with_artifacts, on_sandbox=on_sandbox)
         with alone(project, name):
+            hold_to_cluster(project, environment, name, sandboxed=on_sandbox or environment.sandbox is not None)
             engine = find_engine(say)
             anywhere = Sandbox(aws_port=0, runtime_port=0)
             # To take an environment away, its sandbox is used as it runs, whatever the settings say by now.
@@ -90,8 +92,13 @@ def up(environment: EnvironmentName = "local") -> None:
         with _engine_errors("up", environment), deployment.engine.interruptible(say):
             stack = deployment.stack()
             deployment.repair(stack, say)
+            if deployment.sandbox and settings.kubernetes:
+                where = hold_to_cluster(deployment.project, settings, environment, sandboxed=True)
+                remember(deployment.project, environment, where)
             # What the sandbox holds goes when it is stopped; the state is told first.
             result = stack.up(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
+            if not settings.kubernetes:
+                remember(deployment.project, environment, None)
         changes = _counts(result.summary.resource_changes)
         kept = changes.pop("same", 0)
         if changes:
@@ -154,6 +161,7 @@ def down(environment: EnvironmentName = "local") -> None:
             stack.destroy(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
             if deployment.sandbox:
                 stack.workspace.remove_stack(environment)
+                remember(deployment.project, environment, None)
         if deployment.sandbox:
             daemon.stop(deployment.project.local)
         done(f"{environment}: everything is gone.")

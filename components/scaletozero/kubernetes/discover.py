@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from model_packaging.findings import refuse
 from scaletozero.kubernetes.pods import TYPE_LABEL
 from scaletozero.settings.cluster import GPU
 from scaletozero.settings.gpu_types import TYPES
+
+if TYPE_CHECKING:
+    from scaletozero.sandbox.cluster.api import KubernetesApi
 
 _TAG = re.compile(r":v?(\d+\.\d+[\w.+-]*)(?:@|$)")
 _DURATION = re.compile(r"(\d+)([hms])")
@@ -97,19 +100,38 @@ def read_kubeconfig(
     Raises:
         FindingsError: there is none, it leads nowhere, or to another cluster.
     """
-    from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
+    from scaletozero.sandbox.cluster.api import ApiError
 
-    fix = "write what the cluster has under `cluster`, or set KUBECONFIG to the file of one that runs"
-    if not kubeconfig or not Path(kubeconfig).expanduser().is_file():
-        raise refuse("KUBECONFIG", "must name the file of a cluster", kubeconfig or "nothing", "nothing is known", fix)
+    api, name, region = open_cluster(kubeconfig, name, region, context=context)
     try:
-        api = KubernetesApi(kubeconfig, context)
-        name, region = _same_cluster(api.cluster, name, region)
         return read_cluster(api, name, region, namespaces)
     except ApiError as error:
         raise refuse(
-            "KUBECONFIG", "must lead to a cluster that answers", str(error), "nothing is known", fix
+            "KUBECONFIG", "must lead to a cluster that answers", str(error), "nothing is known", _NAME_ONE
         ) from error
+
+
+_NAME_ONE = "write what the cluster has under `cluster`, or set KUBECONFIG to the file of one that runs"
+
+
+def open_cluster(
+    kubeconfig: str | None, name: str | None = None, region: str | None = None, *, context: str | None = None
+) -> tuple[KubernetesApi, str, str]:
+    """The cluster that a kubeconfig names, with its name and region. It is not asked anything yet.
+
+    Raises:
+        FindingsError: there is none, it can't be read, or it is of another cluster.
+    """
+    from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
+
+    named = "must name the file of a cluster"
+    if not kubeconfig or not Path(kubeconfig).expanduser().is_file():
+        raise refuse("KUBECONFIG", named, kubeconfig or "nothing", "nothing is known", _NAME_ONE)
+    try:
+        api = KubernetesApi(kubeconfig, context)
+    except ApiError as error:
+        raise refuse("KUBECONFIG", named, str(error), "nothing is known", _NAME_ONE) from error
+    return api, *_same_cluster(api.cluster, name, region)
 
 
 def _same_cluster(cluster: str, name: str | None, region: str | None) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from gpu_declarations import CRDS
 from gpu_environment import environment, kubernetes
-from held_cluster import ADDON, KARPENTER, KEDA, QUOTA, Held, crd, service
+from held_cluster import ADDON, ARN, KARPENTER, KEDA, QUOTA, Held, crd, service
 from small_checkpoint import small_checkpoint
 from typer.testing import CliRunner
 
@@ -36,7 +36,6 @@ EVERYTHING = (
     *(KEDA, ADDON, KARPENTER, QUOTA, SPACE, service("models", "gateway"), *POOLS),
     *(crd(name) for name in (*CRDS, "nodepools.karpenter.sh", "ec2nodeclasses.karpenter.k8s.aws")),
 )
-ARN = "arn:aws:eks:eu-central-1:111122223333:cluster/prod"
 
 
 def live(*objects: dict[str, Any]) -> dict[str, Any]:
