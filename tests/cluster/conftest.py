@@ -27,3 +27,8 @@ def controlled(place: Place) -> Place:
     if place.own:
         start_controller_manager(place.own, find_programs(CONTROL_PLANE))
     return place
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Controllers start last: nothing acts meanwhile on the objects of those who ask the API server alone."""
+    items.sort(key=lambda item: "controlled" in getattr(item, "fixturenames", ()))

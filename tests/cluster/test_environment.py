@@ -130,7 +130,7 @@ def test_an_environments_whole_life_on_a_cluster(
     assert {kind: each["metadata"].get("generation") for kind, each in there(api, prepared).items()} == versions
 
     # Nowhere else, while it is here: its objects would be left behind.
-    elsewhere = workbench.run("up", KUBECONFIG="")
+    elsewhere = workbench.run("down", KUBECONFIG="")
     assert elsewhere.returncode == 2
     assert "KUBECONFIG: must lead to where local is, https://127.0.0.1" in elsewhere.stderr
 

@@ -103,8 +103,13 @@ def eventually(look: Callable[[], T], *, patience: float = 120, every: float = 0
 
 
 def unversioned(live: dict[str, Any]) -> dict[str, Any]:
-    """Claims get a new version from a write that changes nothing."""
-    return {**live, "metadata": {key: value for key, value in live["metadata"].items() if key != "resourceVersion"}}
+    """What somebody applied: without the version, which claims get anew from a write that changes nothing, and without
+    what controllers add meanwhile."""
+    metadata = {key: value for key, value in live["metadata"].items() if key not in ("resourceVersion", "finalizers")}
+    metadata["managedFields"] = [each for each in metadata["managedFields"] if each["manager"] == "scaletozero"]
+    annotations = metadata.get("annotations", {})
+    metadata["annotations"] = {key: value for key, value in annotations.items() if "deployment.kubernetes" not in key}
+    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}
 
 
 def accepted(api: KubernetesApi, objects: list[dict[str, Any]]) -> None:
