@@ -70,8 +70,8 @@ def scaled_object(name: str, settings: GpuEndpointSettings, derived: Derived) ->
             **({"minReplicaCount": scaling.min} if scaling.min else sleeps),
             "maxReplicaCount": scaling.max,
             "fallback": {"failureThreshold": 3, "replicas": replicas, "behavior": "currentReplicasIfHigher"},
+            # Nothing that is false: KEDA writes the object back without it, and each `up` would put it there again.
             "advanced": {
-                "restoreToOriginalReplicaCount": False,
                 "horizontalPodAutoscalerConfig": {
                     "behavior": {
                         "scaleUp": {"stabilizationWindowSeconds": 0},

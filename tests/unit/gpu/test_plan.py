@@ -91,6 +91,17 @@ def test_asleep_it_wakes_to_one_or_to_as_many_as_were_written() -> None:
     ]
 
 
+def test_nothing_that_keda_would_write_back_otherwise() -> None:
+    """It leaves out what is false when it writes the object, and the next run would change it again."""
+
+    def leaves(value: Any) -> list[Any]:
+        children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        return [value, *(each for child in children for each in leaves(child))]
+
+    spec = scaling(scaling__max=2, schedule=WINDOWS[:1], cluster__prometheus=AMP)
+    assert not [each for each in leaves(spec) if each is False or each in ("", [], {})]
+
+
 def test_warm_it_never_sleeps() -> None:
     spec = scaling(scaling__min=2, scaling__max=4)
     assert "idleReplicaCount" not in spec
