@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from model_packaging.archive import safe_extract
     from model_packaging.artifact import Artifact, open_artifact
     from model_packaging.findings import Finding, FindingsError
+    from model_packaging.floors import ClassFloor, QualityFloor, TensorFloor
     from model_packaging.manifest import Manifest
     from model_packaging.pipeline import package
     from model_packaging.progress import Progress
-    from model_packaging.spec import PackageSpec, QualityFloor
+    from model_packaging.spec import PackageSpec
 
 _HOME = {
     "Artifact": "artifact",
+    "ClassFloor": "floors",
     "Finding": "findings",
     "FindingsError": "findings",
     "Manifest": "manifest",
     "PackageSpec": "spec",
     "Progress": "progress",
-    "QualityFloor": "spec",
+    "QualityFloor": "floors",
+    "TensorFloor": "floors",
     "open_artifact": "artifact",
     "package": "pipeline",
     "safe_extract": "archive",
@@ -34,12 +37,14 @@ _HOME = {
 
 __all__ = [
     "Artifact",
+    "ClassFloor",
     "Finding",
     "FindingsError",
     "Manifest",
     "PackageSpec",
     "Progress",
     "QualityFloor",
+    "TensorFloor",
     "open_artifact",
     "package",
     "safe_extract",

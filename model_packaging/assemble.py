@@ -11,18 +11,13 @@ from onnx import ModelProto
 from model_packaging.artifact import sha256_of
 from model_packaging.manifest import FileEntry
 from model_packaging.optimise import GRAPH, WEIGHTS, write
+from model_packaging.serving import npy
 from model_packaging.serving.start import CARD, CARD_SCHEMA
-from model_packaging.source import Source
+from model_packaging.source import TOKENIZER, Source
 
-TOKENIZER = "tokenizer.json"
-ROLES: dict[str, Literal["card", "graph", "weights", "tokenizer"]] = {
-    CARD: "card",
-    GRAPH: "graph",
-    WEIGHTS: "weights",
-    TOKENIZER: "tokenizer",
-}
+Role = Literal["card", "graph", "weights", "tokenizer", "canary"]
+ROLES: dict[str, Role] = {CARD: "card", GRAPH: "graph", WEIGHTS: "weights", TOKENIZER: "tokenizer"}
 CANARY_TEXT = "The ferry to the island leaves at seven in the morning."
-CANARY_NUMBERS = 32
 
 
 def assemble(
@@ -31,19 +26,26 @@ def assemble(
     source: Source,
     name: str,
     task: str,
-    canary: list[float],
+    canary: dict[str, Any],
     *,
     optimise: bool = False,
 ) -> None:
     """Writes a servable model into the empty `folder`.
 
     Args:
-        canary: the first numbers of the unquantized model's answer to the canary text; empty while that is not known.
+        canary: what the card records of the unquantized model's answer to the canary; empty while that is not known.
         optimise: whether the runtime has to optimise the graph when it loads it (the unpackaged source does).
     """
     write(model, folder)
-    settings = {**source.tokenizer, "padding": None, "truncation": None}
-    _write_json(folder / TOKENIZER, settings, sort=False)
+    asked: dict[str, Any] = {"text": CANARY_TEXT}
+    if source.tokenizer is not None:
+        settings = {**source.tokenizer, "padding": None, "truncation": None}
+        _write_json(folder / TOKENIZER, settings, sort=False)
+    else:
+        asked = {"files": {}}
+        for index, (input_name, array) in enumerate(source.sample.items()):
+            asked["files"][input_name] = f"canary-{index}.npy"
+            (folder / f"canary-{index}.npy").write_bytes(npy.write(array))
     files = {
         path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)}
         for path in sorted(folder.iterdir())
@@ -55,24 +57,17 @@ def assemble(
         "task": task,
         "graph": GRAPH,
         "optimise": optimise,
-        "output": source.output,
-        "dimension": source.dimension,
-        "tokenizer": {"file": TOKENIZER, "max_length": source.max_length, "pad_id": source.pad_id},
-        "canary": {"text": CANARY_TEXT, "expected": canary},
+        "canary": {"expected": [], **asked, **canary},
         "files": files,
+        **source.card,
     }
     _write_json(folder / CARD, card, sort=True)
-
-
-def canary_numbers(vector: Any) -> list[float]:
-    """What the card records of the canary's answer: few numbers, two significant digits, the same on every machine."""
-    return [float(f"{value:.2g}") for value in vector[:CANARY_NUMBERS]]
 
 
 def entries(folder: Path) -> tuple[FileEntry, ...]:
     """What the manifest says of each file in `folder`."""
     return tuple(
-        FileEntry(path=path.name, size=path.stat().st_size, sha256=sha256_of(path), role=ROLES[path.name])
+        FileEntry(path=path.name, size=path.stat().st_size, sha256=sha256_of(path), role=ROLES.get(path.name, "canary"))
         for path in sorted(folder.iterdir())
     )
 

@@ -22,13 +22,13 @@ from pathlib import Path
 import onnx
 
 from model_packaging.archive import safe_extract
-from model_packaging.assemble import TOKENIZER
 from model_packaging.measure import TIMEOUT_SECONDS, Start, StartFailedError
 from model_packaging.optimise import GRAPH
 from model_packaging.progress import Progress, Report, quiet
 from model_packaging.serving.start import CARD, CARD_SCHEMA
-from model_packaging.source import inspect_source
+from model_packaging.source import TOKENIZER
 from model_packaging.spec import PackageSpec
+from model_packaging.tasks import inspect
 
 PHASES = ("unpack", "python", "imports", "verify", "tokenizer", "session", "canary", "answer")
 
@@ -117,22 +117,16 @@ def usual_archive(spec: PackageSpec, folder: Path) -> Path:
         folder: for the archive and its files; must exist.
 
     Raises:
-        FindingsError: as `inspect_source`.
+        FindingsError: as `tasks.inspect`.
     """
-    source = inspect_source(spec)
+    source = inspect(spec)
     files = folder / "files"
     files.mkdir()
     onnx.save_model(source.model, str(files / GRAPH))
-    settings = {**source.tokenizer, "padding": None, "truncation": None}
-    (files / TOKENIZER).write_text(json.dumps(settings), encoding="utf-8")
-    card = {
-        "schema": CARD_SCHEMA,
-        "graph": GRAPH,
-        "optimise": True,
-        "output": source.output,
-        "dimension": source.dimension,
-        "tokenizer": {"file": TOKENIZER, "max_length": source.max_length, "pad_id": source.pad_id},
-    }
+    if source.tokenizer is not None:
+        settings = {**source.tokenizer, "padding": None, "truncation": None}
+        (files / TOKENIZER).write_text(json.dumps(settings), encoding="utf-8")
+    card = {"schema": CARD_SCHEMA, "graph": GRAPH, "optimise": True, "task": spec.task, **source.card}
     (files / CARD).write_text(json.dumps(card), encoding="utf-8")
     archive = folder / "model.tar.gz"
     with (

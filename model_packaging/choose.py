@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from model_packaging.findings import FindingsError, refuse
+from model_packaging.floors import Floor
 from model_packaging.manifest import Candidate
-from model_packaging.spec import QualityFloor
 
 CHOSEN = "chosen"
 
 
-def choose(candidates: Sequence[Candidate], floor: QualityFloor) -> tuple[Candidate, ...]:
+def choose(candidates: Sequence[Candidate], floor: Floor) -> tuple[Candidate, ...]:
     """The candidates with their outcomes: the first that meets the floor and is not slower than the source is `chosen`.
 
     They come in the order of their expected cold start, smallest and fastest first, so the first is the best; latency
@@ -33,13 +33,11 @@ def choose(candidates: Sequence[Candidate], floor: QualityFloor) -> tuple[Candid
     return tuple(judged)
 
 
-def _against(each: Candidate, floor: QualityFloor) -> str:
-    if each.quality is None or each.speed is None:
+def _against(each: Candidate, floor: Floor) -> str:
+    if not each.figures or each.speed is None:
         return each.outcome
-    if each.quality.cosine_mean < floor.mean:
-        return f"mean cosine {each.quality.cosine_mean} is below the floor {floor.mean}"
-    if each.quality.cosine_min < floor.minimum:
-        return f"minimum cosine {each.quality.cosine_min} is below the floor {floor.minimum}"
+    if against := floor.against(each.figures):
+        return against
     if each.recipe != "fp32":
         slower = max(each.speed.short_ratio, each.speed.long_ratio)
         if slower > 1:
@@ -47,10 +45,10 @@ def _against(each: Candidate, floor: QualityFloor) -> str:
     return ""
 
 
-def _none(judged: list[Candidate], floor: QualityFloor) -> FindingsError:
+def _none(judged: list[Candidate], floor: Floor) -> FindingsError:
     return refuse(
         "floor",
-        f"some candidate must reach mean cosine {floor.mean} and minimum {floor.minimum}",
+        f"some candidate must reach {', '.join(f'{each.words} {each.limit}' for each in floor.bounds())}",
         "; ".join(f"{each.recipe}: {each.outcome}" for each in judged),
         "nothing can be shipped",
         "lower the floor, or look at why even the unquantized graph differs",

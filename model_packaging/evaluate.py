@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,83 @@ def quality(reference: Vectors, candidate: Vectors) -> Quality:
 def distance(reference: Vectors, candidate: Vectors) -> float:
     """Mean of 1 - cosine, 0 for the same answers."""
     return float(1 - (_unit(reference) * _unit(candidate)).sum(axis=1).mean())
+
+
+def class_figures(
+    reference: Sequence[NDArray[Any]], candidate: Sequence[NDArray[Any]], labels: Sequence[int] | None = None
+) -> dict[str, float]:
+    """Closeness of a classifier's probabilities to the reference's, one array of (classes,) for each input, or of
+    (tokens, classes), whose tokens are then the inputs.
+
+    Args:
+        labels: the right class of each input, where known.
+
+    Returns:
+        `n`, `agreement` (share with the same likeliest class), `distance_mean` and `distance_max` (of each input the
+        probability that differs most), and with labels `accuracy` and `source_accuracy`.
+
+    Raises:
+        ValueError: the candidate's answers are not finite.
+    """
+    first, second = _rows(reference), _rows(candidate)
+    if not np.isfinite(second).all():
+        raise ValueError("its answers are not finite")
+    theirs, ours = first.argmax(axis=1), second.argmax(axis=1)
+    distances = np.abs(first - second).max(axis=1)
+    figures = {
+        "n": float(len(first)),
+        "agreement": _round((theirs == ours).mean()),
+        "distance_mean": _round(distances.mean()),
+        "distance_max": _round(distances.max()),
+    }
+    if labels is not None:
+        right = np.asarray(labels)
+        figures |= {"accuracy": _round((ours == right).mean()), "source_accuracy": _round((theirs == right).mean())}
+    return figures
+
+
+def tensor_figures(
+    reference: Mapping[str, Sequence[NDArray[Any]]], candidate: Mapping[str, Sequence[NDArray[Any]]]
+) -> dict[str, float]:
+    """Closeness of each example's outputs, by name, to the reference's; the worst output of an example counts.
+
+    Returns:
+        `n`, `cosine_mean`, `cosine_min`, `error_mean` and `error_max` (|ours - theirs| / |theirs|), `agreement` (share
+        of places with the same largest number along the last axis).
+
+    Raises:
+        ValueError: the candidate's answers are not finite, or have other shapes.
+    """
+    cosines, errors, agreements = [], [], []
+    for name, values in reference.items():
+        for theirs, ours in zip(values, candidate[name], strict=True):
+            if theirs.shape != ours.shape:
+                raise ValueError(f"its {name} has shape {list(ours.shape)}, the source's {list(theirs.shape)}")
+            first, second = theirs.astype(np.float64), ours.astype(np.float64)
+            if not np.isfinite(second).all():
+                raise ValueError("its answers are not finite")
+            # Against a reference of nothing but zeros a small number is a small error, not an infinite one.
+            least = 1e-6 * np.sqrt(first.size)
+            size, other = np.linalg.norm(first), np.linalg.norm(second)
+            small = size < least and other < least
+            cosines.append(1.0 if small else float((first * second).sum() / max(1e-300, size * other)))
+            errors.append(float(np.linalg.norm(first - second) / max(least, size)))
+            agreements.append(float((first.argmax(axis=-1) == second.argmax(axis=-1)).mean()) if first.ndim else 1.0)
+    outputs = len(reference)
+    cosine = np.array(cosines).reshape(outputs, -1).min(axis=0)
+    error = np.array(errors).reshape(outputs, -1).max(axis=0)
+    return {
+        "n": float(len(cosine)),
+        "cosine_mean": _round(cosine.mean()),
+        "cosine_min": _round(cosine.min()),
+        "error_mean": _round(error.mean()),
+        "error_max": _round(error.max()),
+        "agreement": _round(np.array(agreements).reshape(outputs, -1).min(axis=0).mean()),
+    }
+
+
+def _rows(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    return np.concatenate([np.atleast_2d(each) for each in values]).astype(np.float64)
 
 
 def interleaved(runs: Sequence[Callable[[], object]], rounds: int, burst: int = 5) -> list[list[float]]:

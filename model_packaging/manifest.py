@@ -24,7 +24,7 @@ class Source(_Frozen):
         file: name of the model file.
         sha256, size: over the file and its external data, hex and bytes.
         revision: a commit or version, where the user named one.
-        tokenizer_sha256: of tokenizer.json, hex.
+        tokenizer_sha256: of tokenizer.json, hex, of a task on texts.
         licence: SPDX expression; `licence_from`: the file that says so, or `given`.
     """
 
@@ -32,7 +32,7 @@ class Source(_Frozen):
     sha256: str = Field(pattern=_SHA256)
     size: int = Field(ge=1)
     revision: str | None
-    tokenizer_sha256: str = Field(pattern=_SHA256)
+    tokenizer_sha256: str | None = Field(default=None, pattern=_SHA256)
     licence: str
     licence_from: str = "given"
 
@@ -43,7 +43,7 @@ class FileEntry(_Frozen):
     path: str
     size: int = Field(ge=0)
     sha256: str = Field(pattern=_SHA256)
-    role: Literal["card", "graph", "weights", "tokenizer"]
+    role: Literal["card", "graph", "weights", "tokenizer", "canary"]
 
 
 class ArchiveEntry(_Frozen):
@@ -66,14 +66,38 @@ class ArchiveEntry(_Frozen):
     break_even_mb_per_s: float
 
 
+class Tensor(_Frozen):
+    """One input or output: its name, its type as numpy calls it, and its axes, null where any size goes."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
 class InputOutput(_Frozen):
-    """What the served model takes and gives: media types, bytes, tokens, numbers per answer."""
+    """What the served model takes and gives.
+
+    Attributes:
+        content_types: media types of a request; `answer_types`: of an answer.
+        max_payload_bytes: of a request and of an answer; `max_inputs`: texts or examples in one request.
+        max_length: tokens of a text that are read, of a task on texts.
+        dimension: numbers per answer, where that is one number: an embedding's, a classifier's classes.
+        inputs, outputs: of a task on tensors; the outputs where the task does not decide them.
+        labels: names of the classes, where known.
+        sample: the JSON of a request that it answers; empty where that would be long, then the archive's files with the
+            role `canary` hold it.
+    """
 
     content_types: tuple[str, ...]
+    answer_types: tuple[str, ...] = ()
     max_payload_bytes: int
     max_inputs: int
-    max_length: int
-    dimension: int
+    max_length: int | None = None
+    dimension: int | None = None
+    inputs: tuple[Tensor, ...] = ()
+    outputs: tuple[Tensor, ...] = ()
+    labels: tuple[str, ...] = ()
+    sample: str = ""
 
 
 class Quality(_Frozen):
@@ -95,15 +119,19 @@ class Quality(_Frozen):
 
 
 class Speed(_Frozen):
-    """One text on one thread, short and of `long_tokens` tokens: median milliseconds, and the ratio of the fastest
-    runs to the source's.
+    """A short and a long request on one thread: median milliseconds, and the ratio of the fastest runs to the source's.
+
+    Attributes:
+        long_tokens: of the long request, which is one text; the short one is a sentence.
+        long_examples: of the long request, of a task on tensors; the short one is one example.
     """
 
     short_ms: float
     long_ms: float
     source_short_ms: float
     source_long_ms: float
-    long_tokens: int
+    long_tokens: int | None = None
+    long_examples: int | None = None
     short_ratio: float
     long_ratio: float
 
@@ -115,6 +143,7 @@ class Candidate(_Frozen):
         recipe: its name.
         size: bytes of graph and weights, and `size_ratio` over the source's.
         kept: weights that it keeps at higher precision.
+        quality: of embeddings; `scores`: of every other task, by name (see `evaluate`).
         load_ms, peak_rss_mb: of a fresh process that loads it and answers once.
         outcome: `chosen`, or the reason against it.
     """
@@ -124,10 +153,16 @@ class Candidate(_Frozen):
     size: int | None = None
     size_ratio: float | None = None
     quality: Quality | None = None
+    scores: dict[str, float] | None = None
     speed: Speed | None = None
     load_ms: float | None = None
     peak_rss_mb: float | None = None
     outcome: str
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Its quality by name, whatever the task; empty where it was not measured."""
+        return self.quality.model_dump() if self.quality else self.scores or {}
 
 
 class Quantization(_Frozen):
@@ -192,7 +227,7 @@ class Manifest(_Frozen):
         quantization: of the recipe, none for fp32.
         export: how the graph was made of a source that was none.
         floor: the quality that was asked for.
-        probe_sha256: of the texts it was measured on.
+        probe_sha256: of the inputs it was measured on.
     """
 
     schema_: Literal["scaletozero.manifest/1"] = Field(default=SCHEMA, alias="schema")

@@ -5,42 +5,47 @@ end.
 from __future__ import annotations
 
 import errno
+import functools
+import json
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from onnx import ModelProto
 
-from model_packaging import hf_source, licence, oci, quantize, sbom
+from model_packaging import graph, hf_source, licence, oci, quantize, sbom, static_qdq
 from model_packaging.archive import write_archive
 from model_packaging.artifact import ARCHIVE, MANIFEST, Artifact, open_artifact, sha256_of
-from model_packaging.assemble import CANARY_TEXT, assemble, canary_numbers, entries, model_bytes
+from model_packaging.assemble import assemble, entries, model_bytes
 from model_packaging.choose import CHOSEN, choose
 from model_packaging.compress import decide
-from model_packaging.evaluate import Vectors, distance, interleaved, quality
+from model_packaging.evaluate import interleaved
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.folder_manifest import BILL, OCI, FolderArtifact
 from model_packaging.folder_pipeline import package_folder
-from model_packaging.manifest import ArchiveEntry, Candidate, ColdStart, InputOutput, Manifest, Memory, Speed
+from model_packaging.manifest import ArchiveEntry, Candidate, ColdStart, InputOutput, Manifest, Memory, Quality, Speed
 from model_packaging.manifest import Source as SourceEntry
-from model_packaging.measure import StartFailedError, environment, median_start, recommended_mb, start_once
+from model_packaging.measure import environment, median_start, recommended_mb, start_once
 from model_packaging.optimise import folded, fused
 from model_packaging.probes import Probe, load_probe
 from model_packaging.progress import Progress, Report, quiet
-from model_packaging.serving.request import JSON, MAX_INPUTS, MAX_PAYLOAD, NPY
+from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.start import NotServableError, verify
-from model_packaging.source import Source, inspect_source
-from model_packaging.spec import FolderSpec, PackageSpec
+from model_packaging.serving.start import CARD, verify
+from model_packaging.serving.task import load_task
+from model_packaging.source import Source, tokenizer_of
+from model_packaging.spec import CLASS_TASKS, FolderSpec, PackageSpec
+from model_packaging.tasks import Packaging, classes, packaging_of
 from model_packaging.work import Work, key_of
 
 STARTS = 5  # fresh processes for the manifest's cold start; `scaletozero bench` takes more
 SHORT_ROUNDS, LONG_ROUNDS = 15, 4  # of the interleaved latency measurement, five runs each
 MOST_KEPT = 8  # weights treated more gently; beyond that a block-wise model is smaller and better
-_NOT_DECISIVE = {"out", "work", "source", "tokenizer", "probe", "licence", "denied", "oci"}
+_NOT_DECISIVE = {"out", "work", "source", "tokenizer", "probe", "calibration", "licence", "denied", "oci"}
+LONGEST_SAMPLE = 2048  # bytes; a Lambda function that keeps an endpoint warm has room for 4 KB of variables
 MARGIN = 0.8  # of the floor's error, on the selecting texts: what chose the weights flatters them
 
 
@@ -75,12 +80,13 @@ def package(spec: PackageSpec | FolderSpec, progress: Report = quiet) -> Artifac
 
 def _package(spec: PackageSpec, report: Report) -> Artifact:
     report(Progress("inspect", 0, 1, spec.source.name))
-    source, digest, note = _inspected(spec)
+    kind = packaging_of(spec.task)
+    source, digest, note = _inspected(spec, kind)
     decided = licence.decide(licence.find(spec.source), spec.licence, spec.denied)
-    probe = load_probe(spec.probe)
     machine = environment()
     wanted = spec.model_dump(mode="json", exclude=_NOT_DECISIVE)
-    key = key_of(wanted, decided.expression, digest, sha256_of(spec.tokenizer), probe.sha256, machine.model_dump())
+    given = [sha256_of(each) for each in (spec.tokenizer, *_described_by(spec)) if each]
+    key = key_of(wanted, decided.expression, digest, given, _probed(spec), machine.model_dump())
     report(Progress("inspect", 1, 1, note))
     whole = not spec.oci or (spec.out / OCI).exists()
     if whole and (spec.out / MANIFEST).exists() and (spec.out / ARCHIVE).exists():
@@ -95,11 +101,13 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
         exported = None
         if source is None:
             report(Progress("export", 0, 1, "to one graph, compared with torch"))
-            graph, exported = hf_source.exported_once(spec.source, spec.task, work)
-            length = spec.max_length or exported.max_length
-            source = inspect_source(spec.model_copy(update={"source": graph, "max_length": length}))
+            exported_to, exported = hf_source.exported_once(spec.source, spec.task, work)
+            length = spec.max_length or exported.max_length if spec.tokenizer else None
+            described = classes.described(spec, spec.source) if spec.task in CLASS_TASKS else spec
+            source = kind.inspect(described.model_copy(update={"source": exported_to, "max_length": length}))
             report(Progress("export", 1, 1, f"within {exported.parity:.1e} of torch"))
-        run = _Run(spec, source, probe, work, report)
+        probe = kind.probe(spec, source)
+        run = _Run(spec, kind, source, probe, work, report)
         run.optimise()
         candidates = choose(run.candidates(), spec.floor)
         chosen = next(each for each in candidates if each.outcome == CHOSEN)
@@ -125,16 +133,10 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
             ),
             archive=archive,
             files=entries(folder),
-            io=InputOutput(
-                content_types=("application/json",),
-                max_payload_bytes=MAX_PAYLOAD,
-                max_inputs=MAX_INPUTS,
-                max_length=source.max_length,
-                dimension=source.dimension,
-            ),
+            io=_io(source, folder),
             floor=spec.floor.model_dump(),
             probe_sha256=probe.sha256,
-            quantization=quantize.RECIPES.get(chosen.recipe),
+            quantization={**quantize.RECIPES, **static_qdq.RECIPES}.get(chosen.recipe),
             candidates=candidates,
             memory=memory,
             cold_start=cold,
@@ -143,7 +145,7 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
         )
         if spec.oci:
             shutil.rmtree(spec.out / OCI, ignore_errors=True)
-            oci.write({path.name: path for path in folder.iterdir()}, _described(manifest), spec.out / OCI)
+            oci.write({path.name: path for path in folder.iterdir()}, _described(manifest, kind), spec.out / OCI)
         _write(spec.out / BILL, sbom.bill(bill_of(manifest), version("scaletozero")))
         _write(spec.out / MANIFEST, manifest.to_json())
     artifact = open_artifact(spec.out)
@@ -151,12 +153,21 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
     return artifact
 
 
-def _inspected(spec: PackageSpec) -> tuple[Source | None, str, str]:
+def _inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, str]:
     """The source if it is a graph, its sha256, and a few words on it. A folder is exported later, if at all."""
     if not spec.source.is_dir():
-        source = inspect_source(spec)
-        return source, source.sha256, f"{source.size / 1e6:.1f} MB, {source.dimension} numbers an answer"
-    if not spec.tokenizer.is_file():
+        source = kind.inspect(spec)
+        numbers = f", {source.dimension} numbers an answer" if source.dimension else ""
+        return source, source.sha256, f"{source.size / 1e6:.1f} MB{numbers}"
+    if spec.task == "generic":
+        raise refuse(
+            str(spec.source),
+            "a model for generic must be an .onnx file",
+            "a folder",
+            "nobody could tell what to export of it",
+            "export it, or name the task that it is for",
+        )
+    if spec.tokenizer and not tokenizer_of(spec).is_file():
         raise refuse(
             str(spec.tokenizer), "the tokenizer must be a tokenizer.json", "no such file", "", "name the model's own"
         )
@@ -164,7 +175,42 @@ def _inspected(spec: PackageSpec) -> tuple[Source | None, str, str]:
     return None, folder.sha256, f"{folder.size / 1e6:.1f} MB, {parameters / 1e6:.1f} million parameters"
 
 
-def _described(manifest: Manifest) -> oci.Description:
+def _described_by(spec: PackageSpec) -> list[Path]:
+    """The config that names the classes, where there is one."""
+    config = (spec.source if spec.source.is_dir() else spec.source.parent) / classes.CONFIG
+    return [config] if spec.task in CLASS_TASKS and config.is_file() else []
+
+
+def _probed(spec: PackageSpec) -> list[str]:
+    """Digests of the user's own inputs, this package's where there are none."""
+    if spec.probe is None:
+        return [load_probe(None).sha256]
+    found = []
+    for path in (spec.probe, spec.calibration):
+        if path is not None:
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+            found += [f"{each.name} {sha256_of(each)}" for each in files if each.is_file()]
+    return found
+
+
+def _io(source: Source, folder: Path) -> InputOutput:
+    task = load_task(json.loads((folder / CARD).read_text(encoding="utf-8")), folder)
+    sample = json.dumps(task.request(task.sample()))
+    return InputOutput(
+        content_types=task.takes,
+        answer_types=task.gives,
+        max_payload_bytes=MAX_PAYLOAD,
+        max_inputs=MAX_INPUTS,
+        max_length=source.max_length,
+        dimension=source.dimension,
+        inputs=source.card.get("inputs", ()),
+        outputs=source.card.get("outputs", ()),
+        labels=source.card.get("labels", ()),
+        sample=sample if len(sample) <= LONGEST_SAMPLE else "",
+    )
+
+
+def _described(manifest: Manifest, kind: Packaging) -> oci.Description:
     return oci.Description(
         name=manifest.name,
         version=manifest.archive.sha256[:12],
@@ -172,15 +218,15 @@ def _described(manifest: Manifest) -> oci.Description:
         licences=(manifest.source.licence,),
         model_format="onnx",
         quantization=manifest.recipe,
-        inputs=("text",),
-        outputs=("embedding",),
+        inputs=(kind.inputs,),
+        outputs=(kind.outputs,),
     )
 
 
 def bill_of(manifest: Manifest) -> sbom.Model:
     """What the bill of materials says of an artifact; nothing in it that is not in the manifest."""
-    quality, machine = manifest.chosen.quality, manifest.environment
-    metrics = quality.model_dump(exclude={"n"}) if quality else {}
+    machine = manifest.environment
+    metrics = {name: value for name, value in manifest.chosen.figures.items() if name != "n"}
     source = manifest.source
     return sbom.Model(
         name=manifest.name,
@@ -188,7 +234,7 @@ def bill_of(manifest: Manifest) -> sbom.Model:
         licence=source.licence,
         task=manifest.task,
         inputs=manifest.io.content_types,
-        outputs=(JSON, NPY),
+        outputs=manifest.io.answer_types,
         files=[sbom.Material(each.path, each.sha256) for each in manifest.files],
         ancestors=[sbom.Ancestor(source.file, source.revision or "", source.sha256)],
         metrics=[sbom.Metric(name, value, f"{manifest.probe_sha256[:12]}") for name, value in metrics.items()],
@@ -206,29 +252,58 @@ def _write(path: Path, text: str) -> None:
 class _Run:
     """One run of the stages between inspection and the manifest."""
 
-    def __init__(self, spec: PackageSpec, source: Source, probe: Probe, work: Work, report: Report) -> None:
-        self._spec, self._source, self._probe, self._work, self._report = spec, source, probe, work, report
+    def __init__(
+        self, spec: PackageSpec, kind: Packaging, source: Source, probe: Probe, work: Work, report: Report
+    ) -> None:
+        self._spec, self._kind, self._source, self._probe = spec, kind, source, probe
+        self._work, self._report = work, report
 
     def optimise(self) -> None:
         """The source as it would be served unpackaged, its answers, and the graph that the recipes start from."""
         self._report(Progress("optimise", 0, 2, "the source's own answers"))
-        asked = self._work.folder("asked", self._assembler(self._source.model, [], optimise=True))
+        asked = self._work.folder("asked", self._assembler(self._source.model, {}, optimise=True))
         self._reference = _load(asked)
-        self._canary = canary_numbers(self._reference.embed([CANARY_TEXT])[0])
+        task = self._reference.task
+        self._canary = self._kind.canary(task.numbers(self._reference.compute(task.sample())))
         build = self._assembler(self._source.model, self._canary, optimise=True)
         self._source_folder = self._work.folder("source", build)
-        self._selecting = self._reference.embed(list(self._probe.selecting))
-        self._scoring = self._reference.embed(list(self._probe.scoring))
+        self._selecting = self._kind.answers(self._reference, self._probe.selecting)
+        self._scoring = self._kind.answers(self._reference, self._probe.scoring)
+        self._kind.tell_apart(self._spec, self._selecting, self._scoring)
         self._report(Progress("optimise", 1, 2, "folding constants"))
         self._folded = self._work.model("folded", lambda: folded(self._source.model))
+        # The layout of convolutions is this machine's own and so cannot be shipped: found when the model is loaded, it
+        # costs a start some milliseconds and saves every answer a fifth to a third.
+        self._at_load = static_qdq.convolutional(self._folded)
         self._report(Progress("optimise", 2, 2))
 
     def candidates(self) -> list[Candidate]:
         """Every recipe built and measured, in the order of preference; one that fails is recorded with its reason."""
+        found = self._static() if self._at_load else []
+        if not (graph.weight_matmuls(self._folded) or graph.embedding_tables(self._folded)):
+            return [*found, self._measured("fp32", lambda: self._folded)]
+        return [*found, *self._dynamic(), self._measured("fp32", lambda: self._folded)]
+
+    def _static(self) -> list[Candidate]:
+        """Convolutions in int8, their activations' ranges from the calibrating inputs."""
+        self._report(Progress("quantize", 0, 1, f"ranges over {len(self._probe.calibrating)} inputs"))
+        calibrated = functools.cache(lambda: static_qdq.calibrate(self._folded, self._probe.calibrating))
+
+        def best(recipe: str) -> ModelProto:
+            built = [static_qdq.static(each, static_qdq.OPERATORS[recipe]) for each in calibrated()]
+            return min(built, key=lambda model: self._kind.error(self._selected(model)))
+
+        recipes = static_qdq.recipes(self._folded) if self._probe.calibrating else ()
+        found = [self._measured(recipe, functools.partial(best, recipe)) for recipe in recipes]
+        self._report(Progress("quantize", 1, 1, f"{len(found)} static"))
+        return found
+
+    def _dynamic(self) -> list[Candidate]:
+        """Matrix products and embeddings in int8, activations as they come."""
         self._report(Progress("quantize", 0, 1, "int8"))
         found = [self._measured("int8", self._int8)]
         kept: list[str] = []
-        if found[0].quality and not self._good_enough(self._int8()):
+        if found[0].figures and not self._good_enough(self._int8()):
             kept = self._kept()
             self._report(Progress("quantize", 1, 1, f"{len(kept)} kept more precise"))
             found.append(
@@ -237,9 +312,8 @@ class _Run:
                 )
             )
         else:
-            self._report(Progress("quantize", 1, 1, "int8 is near enough" if found[0].quality else found[0].outcome))
+            self._report(Progress("quantize", 1, 1, "int8 is near enough" if found[0].figures else found[0].outcome))
         found.append(self._measured("int8-blockwise", lambda: quantize.int8_blockwise(self._folded)))
-        found.append(self._measured("fp32", lambda: self._folded))
         return found
 
     def folder_of(self, recipe: str) -> Path:
@@ -259,7 +333,7 @@ class _Run:
         order = self._work.value(
             "sensitivity",
             lambda: quantize.sensitivity(
-                quantized, self._folded, lambda model: distance(self._selecting, self._answers(model)), step
+                quantized, self._folded, lambda model: self._kind.error(self._selected(model)), step
             ),
         )
         count = 1
@@ -270,23 +344,29 @@ class _Run:
         return order[:count]
 
     def _good_enough(self, model: ModelProto) -> bool:
-        floor = self._spec.floor
-        seen = quality(self._selecting, self._answers(model))
-        return 1 - seen.cosine_mean <= MARGIN * (1 - floor.mean) and 1 - seen.cosine_min <= MARGIN * (1 - floor.minimum)
+        return not self._spec.floor.against(self._selected(model), MARGIN)
 
-    def _answers(self, model: ModelProto) -> Vectors:
-        return self._reference.with_graph(model.SerializeToString()).embed(list(self._probe.selecting))
+    def _selected(self, model: ModelProto) -> dict[str, float]:
+        """The figures of `model` over the selecting inputs."""
+        runtime = self._reference.with_graph(model.SerializeToString())
+        return self._kind.figures(self._selecting, self._kind.answers(runtime, self._probe.selecting))
 
     def _measured(self, recipe: str, build: Callable[[], ModelProto], kept: tuple[str, ...] = ()) -> Candidate:
         def measure() -> dict[str, object]:
             self._report(Progress("evaluate", 0, 1, recipe))
             try:
-                folder = self._work.folder(recipe, lambda empty: self._assembler(fused(build()), self._canary)(empty))
+                folder = self._work.folder(
+                    recipe,
+                    lambda empty: self._assembler(fused(build()), self._canary, optimise=self._at_load)(empty),
+                )
                 runtime = _load(folder)
-                seen = quality(self._scoring, runtime.embed(list(self._probe.scoring)))
+                answers = self._kind.answers(runtime, self._probe.scoring)
+                seen = self._kind.figures(self._scoring, answers, self._probe.labels)
                 start = start_once(folder)
-            except (NotServableError, StartFailedError, ValueError, RuntimeError) as error:
-                outcome = f"failed: {str(error).splitlines()[0][:300]}"
+            except (MemoryError, OSError, FindingsError):
+                raise
+            except Exception as error:  # noqa: BLE001 - quantizers and the runtime raise all kinds on a graph they don't take
+                outcome = f"failed: {(str(error).splitlines() or [type(error).__name__])[0][:300]}"
                 return Candidate(recipe=recipe, kept=kept, outcome=outcome).model_dump(mode="json")
             size = model_bytes(folder)
             candidate = Candidate(
@@ -294,7 +374,8 @@ class _Run:
                 kept=kept,
                 size=size,
                 size_ratio=round(size / self._source.size, 4),
-                quality=seen,
+                quality=Quality.model_validate(seen) if self._spec.task == "sentence-embedding" else None,
+                scores=None if self._spec.task == "sentence-embedding" else seen,
                 speed=self._speed(runtime),
                 load_ms=start.phases["load"],
                 peak_rss_mb=start.peak_rss_mb,
@@ -303,19 +384,17 @@ class _Run:
             return candidate.model_dump(mode="json")
 
         candidate = Candidate.model_validate(self._work.value(f"candidate-{recipe}", measure))
-        note = (
-            candidate.outcome if candidate.quality is None else f"{recipe}: mean cosine {candidate.quality.cosine_mean}"
-        )
+        first = next(((name, value) for name, value in candidate.figures.items() if name != "n"), None)
+        note = f"{recipe}: {first[0].replace('_', ' ')} {first[1]}" if first else candidate.outcome
         self._report(Progress("evaluate", 1, 1, note))
         return candidate
 
     def _speed(self, runtime: Runtime) -> Speed:
-        short = [CANARY_TEXT]
-        long = [" ".join(self._probe.scoring * 8)]
+        short, long = self._kind.requests(self._probe)
         both = (self._reference, runtime)
         times = [
-            *interleaved([lambda each=each: each.embed(short) for each in both], SHORT_ROUNDS),
-            *interleaved([lambda each=each: each.embed(long) for each in both], LONG_ROUNDS),
+            *interleaved([lambda each=each: each.compute(short) for each in both], SHORT_ROUNDS),
+            *interleaved([lambda each=each: each.compute(long) for each in both], LONG_ROUNDS),
         ]
         was_short, is_short, was_long, is_long = (float(np.median(each)) for each in times)
         best = [min(each) for each in times]
@@ -325,6 +404,7 @@ class _Run:
             source_short_ms=round(was_short, 2),
             source_long_ms=round(was_long, 2),
             long_tokens=self._source.max_length,
+            long_examples=None if self._source.tokenizer else len(next(iter(long.values()))),
             short_ratio=round(best[1] / best[0], 3),
             long_ratio=round(best[3] / best[2], 3),
         )
@@ -367,7 +447,9 @@ class _Run:
         self._report(Progress("archive", 2, 2, f"{entry.size / 1e6:.1f} MB"))
         return entry
 
-    def _assembler(self, model: ModelProto, canary: list[float], *, optimise: bool = False) -> Callable[[Path], None]:
+    def _assembler(
+        self, model: ModelProto, canary: dict[str, Any], *, optimise: bool = False
+    ) -> Callable[[Path], None]:
         return lambda folder: assemble(
             folder, model, self._source, self._spec.name, self._spec.task, canary, optimise=optimise
         )

@@ -5,11 +5,10 @@ path in it.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,13 @@ import onnxruntime as ort
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, numpy_helper
 
-from model_packaging import graph
+from model_packaging import graph, tokenizer_file
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.magic import RUNS_CODE, sniff_file
 from model_packaging.spec import PackageSpec
 
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"}
+TOKENIZER = "tokenizer.json"
 TEXT_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 DEFAULT_LENGTH = 512
 PROTOBUF_LIMIT = 2**31 - 2**20  # a serialised message may have 2 GiB
@@ -35,47 +35,69 @@ class Source:
     """A model that passed inspection.
 
     Attributes:
-        model: its graph with every weight in memory, only the output `output` left.
-        output: the name of that output, float32 of shape (batch, dimension).
-        dimension: numbers in one embedding.
-        tokenizer: tokenizer.json, decoded.
-        pad_id: the token id that fills a batch.
-        max_length: tokens of a text that are read.
+        model: its graph with every weight in memory, only the outputs that the task reads left.
+        card: what the serving card says of the task: outputs, inputs, labels and the like.
         sha256: over the model file and its external data, hex; `size`: their bytes.
+        dimension: numbers in one answer, where that is one number for all: an embedding's, a classifier's classes.
+        tokenizer: tokenizer.json, decoded, of a task on texts.
+        max_length: tokens of a text that are read.
         tokenizer_sha256: of tokenizer.json, hex.
+        sample: of a task on tensors, the arrays of one of its inputs: the canary's.
     """
 
     model: ModelProto
-    output: str
-    dimension: int
-    tokenizer: dict[str, Any]
-    pad_id: int
-    max_length: int
+    card: dict[str, Any]
     sha256: str
     size: int
-    tokenizer_sha256: str
+    dimension: int | None = None
+    tokenizer: dict[str, Any] | None = None
+    max_length: int | None = None
+    tokenizer_sha256: str | None = None
+    sample: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def output(self) -> str:
+        """The name of the only output, of a task that has one."""
+        return self.card["output"]
 
 
-def inspect_source(spec: PackageSpec) -> Source:
-    """Reads and checks the model and the tokenizer of `spec`.
+Head = Callable[[PackageSpec, ModelProto, int], tuple[dict[str, Any], int]]
+"""Leaves the output that a task on texts reads: what its card says, and the numbers in one answer. Takes the spec, the
+model, which it changes, and the longest text in tokens."""
+
+
+def inspect_source(spec: PackageSpec, head: Head | None = None) -> Source:
+    """Reads and checks the model and the tokenizer of `spec`, whose task is one on texts.
+
+    Args:
+        head: finds the output; by default that of a sentence encoder.
 
     Raises:
         FindingsError: everything that stands against packaging them, as far as each can be told.
     """
     model, digest, size = read_model(spec.source)
-    tokenizer = _read_tokenizer(spec.tokenizer)
-    findings = [*_inputs(spec, model), *_weights(spec, model)]
+    path = tokenizer_of(spec)
+    tokenizer = tokenizer_file.read(path)
+    findings = [*_inputs(spec, model), *weights(spec, model)]
     if findings:
         raise FindingsError(findings)
-    vocabulary = tokenizer_size(tokenizer)
+    vocabulary = tokenizer_file.size(tokenizer)
     max_length = spec.max_length or (tokenizer.get("truncation") or {}).get("max_length") or DEFAULT_LENGTH
-    findings = _vocabulary(spec, model, vocabulary)
+    findings = _vocabulary(path, model, vocabulary)
     if findings:
         raise FindingsError(findings)
-    output, dimension = _one_output(spec, model, max_length)
-    pad_id = (tokenizer.get("padding") or {}).get("pad_id") or _pad_of(tokenizer)
-    sha = hashlib.sha256(spec.tokenizer.read_bytes()).hexdigest()
-    return Source(model, output, dimension, tokenizer, pad_id, max_length, digest, size, sha)
+    card, dimension = (head or _embedding)(spec, model, max_length)
+    pad_id = (tokenizer.get("padding") or {}).get("pad_id") or tokenizer_file.pad_of(tokenizer)
+    sha = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = {**card, "tokenizer": {"file": TOKENIZER, "max_length": max_length, "pad_id": pad_id}}
+    return Source(model, card, digest, size, dimension, tokenizer, max_length, sha)
+
+
+def tokenizer_of(spec: PackageSpec) -> Path:
+    """The tokenizer.json of a task on texts."""
+    if spec.tokenizer is None:
+        raise refuse("tokenizer", f"must be given for {spec.task}", "none")
+    return spec.tokenizer
 
 
 def read_model(path: Path) -> tuple[ModelProto, str, int]:
@@ -298,7 +320,8 @@ def _type_of(kind: int, shape: Iterable[Any]) -> str:
     return f"{TensorProto.DataType.Name(kind)}[{', '.join(each.dim_param or str(each.dim_value) for each in shape)}]"
 
 
-def _weights(spec: PackageSpec, model: ModelProto) -> list[Finding]:
+def weights(spec: PackageSpec, model: ModelProto) -> list[Finding]:
+    """A finding where a weight is NaN or infinite."""
     floats = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
     bad = []
     for tensor in graph.tensors(model.graph):
@@ -320,48 +343,7 @@ def _weights(spec: PackageSpec, model: ModelProto) -> list[Finding]:
     ]
 
 
-def _read_tokenizer(path: Path) -> dict[str, Any]:
-    from tokenizers import Tokenizer
-
-    if not path.is_file():
-        raise refuse(
-            str(path), "the tokenizer must be a tokenizer.json", "no such file", "", "name the model's tokenizer.json"
-        )
-    kind = sniff_file(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8")) if kind == "json" else None
-        if content is not None:
-            Tokenizer.from_file(str(path))
-    except Exception as error:
-        raise refuse(
-            str(path), "the tokenizer must be a tokenizer.json", str(error)[:200], "", "name the model's tokenizer.json"
-        ) from error
-    if not isinstance(content, dict):
-        raise refuse(
-            str(path),
-            "the tokenizer must be a tokenizer.json",
-            f"a {kind} file",
-            RUNS_CODE.get(kind, ""),
-            "save the fast tokenizer of the model (`tokenizer.json`)",
-        )
-    return content
-
-
-def tokenizer_size(tokenizer: dict[str, Any]) -> int:
-    """The number of ids a tokenizer.json can give: its largest id plus one."""
-    vocabulary = (tokenizer.get("model") or {}).get("vocab") or {}
-    ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else list(range(len(vocabulary)))
-    ids += [each["id"] for each in tokenizer.get("added_tokens") or []]
-    return max(ids, default=-1) + 1
-
-
-def _pad_of(tokenizer: dict[str, Any]) -> int:
-    return next(
-        (each["id"] for each in tokenizer.get("added_tokens") or [] if each["content"] in ("[PAD]", "<pad>")), 0
-    )
-
-
-def _vocabulary(spec: PackageSpec, model: ModelProto, size: int) -> list[Finding]:
+def _vocabulary(path: Path, model: ModelProto, size: int) -> list[Finding]:
     rows = [
         graph.initializers(model)[name].dims[0]
         for name, readers in graph.embedding_tables(model, least_bytes=0).items()
@@ -374,7 +356,7 @@ def _vocabulary(spec: PackageSpec, model: ModelProto, size: int) -> list[Finding
     )
     return [
         Finding(
-            str(spec.tokenizer),
+            str(path),
             f"the tokenizer must match the model, whose vocabulary has {rows[0]} entries",
             f"a tokenizer with {size}",
             consequence,
@@ -383,8 +365,28 @@ def _vocabulary(spec: PackageSpec, model: ModelProto, size: int) -> list[Finding
     ]
 
 
-def _one_output(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[str, int]:
-    """Leaves one float output (batch, dimension): the model's own, else the mean of its token embeddings."""
+@dataclass(frozen=True)
+class TextOutputs:
+    """What a graph of texts gives of two texts of `max_length` tokens, by name.
+
+    Attributes:
+        floats: the float32 outputs.
+        pooled: names of those of shape (batch, numbers); `tokens`: of shape (batch, sequence, numbers).
+        said: all outputs, in words.
+    """
+
+    floats: dict[str, np.ndarray]
+    pooled: list[str]
+    tokens: list[str]
+    said: str
+
+
+def text_outputs(spec: PackageSpec, model: ModelProto, max_length: int) -> TextOutputs:
+    """Runs the model on two texts to see what it gives.
+
+    Raises:
+        FindingsError: it cannot answer texts of `max_length` tokens.
+    """
     options = ort.SessionOptions()
     options.log_severity_level = 4
     session = ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
@@ -407,6 +409,14 @@ def _one_output(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[
     floats = {name: value for name, value in found.items() if value.dtype == np.float32 and value.shape[:1] == (2,)}
     pooled = [name for name, value in floats.items() if value.ndim == 2 and value.shape == shorter[name].shape]
     tokens = [name for name, value in floats.items() if value.ndim == 3 and value.shape[1] == max_length]
+    said = ", ".join(f"{each} {found[each].dtype}{list(found[each].shape)}" for each in names)
+    return TextOutputs(floats, pooled, tokens, said)
+
+
+def _embedding(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[dict[str, Any], int]:
+    """Leaves one float output (batch, dimension): the model's own, else the mean of its token embeddings."""
+    seen = text_outputs(spec, model, max_length)
+    floats, pooled, tokens = seen.floats, seen.pooled, seen.tokens
     if pooled:
         name = "sentence_embedding" if "sentence_embedding" in pooled else pooled[0]
         if name != graph.SENTENCE:
@@ -418,9 +428,10 @@ def _one_output(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[
         raise refuse(
             str(spec.source),
             f"a model for {spec.task} gives float32 of (batch, sequence, dimension) or (batch, dimension)",
-            ", ".join(f"{each} {found[each].dtype}{list(found[each].shape)}" for each in names),
+            seen.said,
             "there is nothing to return",
             "export the encoder, not only a head on top of it",
         )
     graph.keep_outputs(model, [graph.SENTENCE])
-    return graph.SENTENCE, int(floats[name].shape[-1])
+    dimension = int(floats[name].shape[-1])
+    return {"output": graph.SENTENCE, "dimension": dimension}, dimension

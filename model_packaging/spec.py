@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
 from model_packaging.findings import Finding, FindingsError
+from model_packaging.floors import ClassFloor, Floor, QualityFloor, TensorFloor
 
-Task = Literal["sentence-embedding"]
+Task = Literal["sentence-embedding", "text-classification", "token-classification", "image-classification", "generic"]
+Activation = Literal["softmax", "sigmoid", "none"]
 Target = Literal["cpu-serverless"]
 FolderTask = Literal["sentence-embedding", "text-classification", "token-classification", "image-classification"]
 Compression = Literal["auto", "stored", "gzip"]
@@ -52,11 +55,16 @@ class _Asked(_Frozen):
             raise FindingsError(findings_of(error)) from error
 
 
-class QualityFloor(_Frozen):
-    """What a candidate must reach on the scoring texts, as cosines to the unquantized model's answers."""
-
-    mean: float = Field(default=0.998, ge=0, le=1)
-    minimum: float = Field(default=0.996, ge=0, le=1)
+TEXT_TASKS = ("sentence-embedding", "text-classification", "token-classification")
+CLASS_TASKS = ("text-classification", "token-classification", "image-classification")
+FLOORS: Mapping[str, type[Floor]] = {
+    "sentence-embedding": QualityFloor,
+    "text-classification": ClassFloor,
+    "token-classification": ClassFloor,
+    "image-classification": ClassFloor,
+    "generic": TensorFloor,
+}
+"""What each task's quality is held against."""
 
 
 class PackageSpec(_Asked):
@@ -66,16 +74,24 @@ class PackageSpec(_Asked):
         name: of the artifact; lower-case letters, digits and single hyphens.
         source: the model, an .onnx file (with its external data beside it, if it has any), or a Hugging Face folder
             with safetensors, which is exported first.
-        tokenizer: its tokenizer.json, by default the one in the folder or beside the file.
+        tokenizer: its tokenizer.json, by default the one in the folder or beside the file; of tasks on texts only.
         licence: SPDX expression, where the model's own files say none or disagree.
         denied: patterns of licences to refuse.
         out: the folder for the artifact: model.tar.gz and manifest.json.
         task: what it answers.
         target: where it runs.
-        floor: the quality below which a candidate is refused.
+        floor: the quality below which a candidate is refused, of the kind of the task (`floors`).
         compression: of the archive; `auto` stores when the target downloads faster than it inflates.
         max_length: tokens of a text that are read, by default the tokenizer's own truncation, else 512.
-        probe: texts to measure with, one a line, at least 40; by default the sentences of this package.
+        probe: your own inputs to measure with: every second one to choose with, the others, apart from them, to score
+            with. Tasks on texts: one text a line, or .jsonl of {"text": ..., "label": ...}, at least 40; by default
+            the sentences of this package. Tasks on tensors need one: .npy or .npz of examples along the first axis,
+            .jsonl of {"inputs": ..., "label": ...}, or a folder of .npy with one example each, at least 20.
+        calibration: further inputs of the same form, for the ranges of static quantization; by default the probe's
+            half to choose with.
+        labels: the names of the classes, in their order; by default those of a config.json beside the model.
+        activation: how a classifier's outputs become probabilities; by default none where they are already, else as
+            config.json says, else softmax.
         revision: of the source, where it has one (a commit, a version).
         oci: whether to write the files as an OCI layout too, out/oci.
         work: folder for the stages' results, so that a killed run goes on where it was; by default `.work` in `out`.
@@ -83,16 +99,19 @@ class PackageSpec(_Asked):
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)
     source: Path
-    tokenizer: Path
+    tokenizer: Path | None = None
     out: Path
     licence: str | None = Field(default=None, min_length=1, max_length=200)
     denied: tuple[str, ...] = DENIED
     task: Task = "sentence-embedding"
     target: Target = "cpu-serverless"
-    floor: QualityFloor = QualityFloor()
+    floor: SerializeAsAny[Floor] = Field(default_factory=QualityFloor)
     compression: Compression = "auto"
     max_length: int | None = Field(default=None, ge=8, le=8192)
     probe: Path | None = None
+    calibration: Path | None = None
+    labels: tuple[str, ...] | None = Field(default=None, min_length=2)
+    activation: Activation | None = None
     revision: str | None = None
     oci: bool = False
     work: Path | None = None
@@ -102,6 +121,7 @@ class PackageSpec(_Asked):
     def _its_own_tokenizer(cls, values: Any) -> Any:
         if (
             isinstance(values, dict)
+            and values.get("task", "sentence-embedding") in TEXT_TASKS
             and values.get("tokenizer") is None
             and isinstance(values.get("source"), str | Path)
         ):
@@ -109,6 +129,52 @@ class PackageSpec(_Asked):
             folder = source.parent if source.suffix == ".onnx" else source
             return {**values, "tokenizer": folder / "tokenizer.json"}
         return values
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        findings: list[Finding] = []
+        if isinstance(given := values.get("floor"), Mapping):
+            try:
+                values["floor"] = _kind_of_floor(values)(**given)
+            except ValidationError as error:
+                findings = [replace(each, path=f"floor.{each.path}") for each in findings_of(error)]
+                del values["floor"]
+        try:
+            spec = cls(**values)
+        except ValidationError as error:
+            raise FindingsError([*findings_of(error), *findings]) from error
+        if findings:
+            raise FindingsError(findings)
+        return spec
+
+    @model_validator(mode="before")
+    @classmethod
+    def _its_own_floor(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or isinstance(values.get("floor"), Floor):
+            return values
+        kind, given = _kind_of_floor(values), values.get("floor", {})
+        return {**values, "floor": kind(**given)} if isinstance(given, Mapping) else values
+
+    @model_validator(mode="after")
+    def _of_the_task(self) -> Self:
+        texts, classes = self.task in TEXT_TASKS, self.task in CLASS_TASKS
+        wrong = {
+            "tokenizer and max_length are of tasks on texts": not texts and (self.tokenizer or self.max_length),
+            "labels and activation are of tasks that give classes": not classes and (self.labels or self.activation),
+            f"floor must be a {FLOORS[self.task].__name__} for {self.task}": not isinstance(
+                self.floor, FLOORS[self.task]
+            ),
+            "probe must be given: nobody else knows what this model's tensors look like": not texts and not self.probe,
+            "calibration is of tasks on tensors, whose activations are quantized by it": texts and self.calibration,
+            "labels must differ from each other": self.labels and len(set(self.labels)) < len(self.labels),
+        }
+        if said := [rule for rule, broken in wrong.items() if broken]:
+            raise ValueError("; ".join(said))
+        return self
+
+
+def _kind_of_floor(values: Mapping[str, Any]) -> type[Floor]:
+    return FLOORS.get(str(values.get("task", "sentence-embedding")), QualityFloor)
 
 
 class ModuleSource(_Frozen):

@@ -1,11 +1,13 @@
-"""Texts to measure an encoder with, split so that what chose a recipe never scores it."""
+"""Inputs to measure a model with, split so that what chose a recipe never scores it."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from model_packaging.findings import refuse
 
@@ -14,13 +16,20 @@ LEAST_TEXTS = 40
 
 @dataclass(frozen=True)
 class Probe:
-    """`selecting` picks the recipe's details, `scoring` decides whether it is good enough; `sha256` is over both,
-    hex.
+    """Inputs of a model: texts, or of a task on tensors arrays by input name, whose first axis is 1.
+
+    Attributes:
+        selecting: picks the recipe's details; `scoring`: decides whether it is good enough.
+        sha256: over all of them, hex.
+        labels: the right class of each of `scoring`, by name or number, where the inputs came with it.
+        calibrating: gives the ranges of activations for static quantization; none of `scoring` is among them.
     """
 
-    selecting: tuple[str, ...]
-    scoring: tuple[str, ...]
+    selecting: tuple[Any, ...]
+    scoring: tuple[Any, ...]
     sha256: str
+    labels: tuple[Any, ...] | None = None
+    calibrating: tuple[Any, ...] = ()
 
 
 def builtin_pairs() -> tuple[tuple[str, str], ...]:
@@ -31,11 +40,16 @@ def builtin_pairs() -> tuple[tuple[str, str], ...]:
 
 
 def load_probe(path: Path | None) -> Probe:
-    """The texts in `path`, one a line, or this package's own; alternating between the two sets, pairs kept together.
+    """The texts in `path`, or this package's own; alternating between the two sets, pairs kept together.
+
+    Args:
+        path: UTF-8, one text a line; or .jsonl, one object a line with `text` and, in every line or none, `label`.
 
     Raises:
-        FindingsError: the file is missing, not UTF-8, or has fewer than 40 different texts.
+        FindingsError: the file is missing, not UTF-8, not of its form, has fewer than 40 different texts, or labels
+            of one class only.
     """
+    labels: dict[str, str] = {}
     if path is None:
         groups = builtin_pairs()
     else:
@@ -43,6 +57,9 @@ def load_probe(path: Path | None) -> Probe:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise refuse(str(path), "the probe must be a UTF-8 text file", str(error), "", "one text a line") from error
+        if path.suffix == ".jsonl":
+            labels = _labelled(path, lines)
+            lines = list(labels)
         groups = tuple((line,) for line in dict.fromkeys(each.strip() for each in lines) if line)
         if len(groups) < LEAST_TEXTS:
             raise refuse(
@@ -55,4 +72,47 @@ def load_probe(path: Path | None) -> Probe:
     digest = hashlib.sha256("\n".join(text for group in groups for text in group).encode())
     selecting = tuple(text for group in groups[0::2] for text in group)
     scoring = tuple(text for group in groups[1::2] for text in group)
-    return Probe(selecting, scoring, digest.hexdigest())
+    if not any(labels.values()):
+        return Probe(selecting, scoring, digest.hexdigest())
+    digest.update(json.dumps(list(labels.values())).encode())
+    return Probe(selecting, scoring, digest.hexdigest(), several(path, tuple(labels[text] for text in scoring)))
+
+
+def _labelled(path: Path, lines: list[str]) -> dict[str, str]:
+    """Text -> label, empty where the file has none."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise refuse(f"{path}:{number}", "must be JSON", str(error), "", "one object a line") from error
+        if not (
+            isinstance(entry, dict)
+            and isinstance(entry.get("text"), str)
+            and set(entry) <= {"text", "label"}
+            and isinstance(entry.get("label", ""), str)
+        ):
+            raise refuse(f"{path}:{number}", 'must be {"text": "...", "label": "..."}, or without `label`', line[:80])
+        found[entry["text"].strip()] = entry.get("label", "")
+    if any(found.values()) and not all(found.values()):
+        raise refuse(str(path), "must have a label in every line or in none", "some without", "", "label them all")
+    return found
+
+
+def several(path: object, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """`labels`, which are of two classes at least.
+
+    Raises:
+        FindingsError: they are not.
+    """
+    if len(set(labels)) < 2:
+        raise refuse(
+            str(path),
+            "must have inputs of two classes at least",
+            f"{len(labels)} of class {labels[0]!r}" if labels else "no inputs",
+            "a model that always answers that class would look perfect",
+            "add inputs of the other classes",
+        )
+    return labels

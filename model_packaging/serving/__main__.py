@@ -1,6 +1,6 @@
 """`python -m model_packaging.serving serve`: what the container runs. `check` answers one canary and goes.
 
-`check --largest` also answers the largest request there can be, so that the peak it prints is the memory a container
+`check --largest` also answers the largest requests there can be, so that the peak it prints is the memory a container
 needs.
 """
 
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     try:
         runtime, phases = start(model_dir(), threads())
         if "--largest" in arguments:
-            runtime.answer(runtime.largest_request())
+            runtime.answer_largest()
     except NotServableError as error:
         print(f"model_packaging.serving: {error}", file=sys.stderr)
         return 1

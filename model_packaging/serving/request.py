@@ -13,14 +13,14 @@ class BadRequestError(ValueError):
     """The request is not what the model takes, with the reason."""
 
 
-def media_of(accept: str) -> str | None:
-    """The first media type of an Accept header that can be given, JSON where anything is wanted, None for none."""
+def media_of(accept: str, gives: tuple[str, ...] = (JSON, NPY)) -> str | None:
+    """The first media type of an Accept header that is in `gives`, JSON where anything is wanted, None for none."""
     for part in accept.split(","):
         media = part.partition(";")[0].strip().lower()
         if media in ("", "*/*", "application/*", JSON):
             return JSON
-        if media == NPY:
-            return NPY
+        if media in gives:
+            return media
     return None
 
 
@@ -38,14 +38,14 @@ def texts_of(request: Any) -> list[str]:
         request = request["inputs"]
     texts = [request] if isinstance(request, str) else request
     if not isinstance(texts, list):
-        raise BadRequestError(f"inputs: expected a text or a list of texts, got {_json_type(texts)}")
+        raise BadRequestError(f"inputs: expected a text or a list of texts, got {json_type(texts)}")
     if not texts:
         raise BadRequestError("inputs: expected at least one text, got an empty list")
     if len(texts) > MAX_INPUTS:
         raise BadRequestError(f"inputs: expected at most {MAX_INPUTS} texts, got {len(texts)}")
     for index, text in enumerate(texts):
         if not isinstance(text, str):
-            raise BadRequestError(f"inputs[{index}]: expected a text, got {_json_type(text)}")
+            raise BadRequestError(f"inputs[{index}]: expected a text, got {json_type(text)}")
         try:
             text.encode()
         except UnicodeEncodeError as error:
@@ -53,6 +53,7 @@ def texts_of(request: Any) -> list[str]:
     return texts
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """What a decoded JSON value is, in a reader's words."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,23 +10,21 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
-from tokenizers import Tokenizer
 
-from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, texts_of
+from model_packaging.serving import npy
+from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, BadRequestError
 from model_packaging.serving.start import NotServableError
+from model_packaging.serving.task import Answers, Task, load_task
 
-TOKENS_PER_RUN = 2048  # padded tokens in one run of the session: bounds the memory of attention
 CANARY_COSINE = 0.9  # far below any quality floor: it tells a broken runtime or CPU, not a worse model
-
-FIELDS = {"input_ids": ("ids", "pad_id"), "attention_mask": ("attention_mask", ""), "token_type_ids": ("type_ids", "")}
 
 
 class Runtime:
-    """A sentence encoder in memory: a session, its tokenizer, and the card that says how they belong together."""
+    """A model in memory: a session, its task, and the card that says how they belong together."""
 
-    def __init__(self, card: dict[str, Any], session: ort.InferenceSession, tokenizer: Tokenizer) -> None:
-        self.card = card
-        self._session, self._tokenizer = session, tokenizer
+    def __init__(self, card: dict[str, Any], session: ort.InferenceSession, task: Task) -> None:
+        self.card, self.task = card, task
+        self._session = session
         self._inputs = [each.name for each in session.get_inputs()]
         self._one_at_a_time = threading.Lock()
 
@@ -39,79 +35,82 @@ class Runtime:
         """The model in `folder`, described by its verified `card`, with `threads` threads for one inference.
 
         Args:
-            done: told when `tokenizer` and `session` are there.
+            done: told when `tokenizer` (of a task on texts) and `session` are there.
 
         Raises:
             NotServableError: the session or the tokenizer cannot be loaded.
         """
-        # Its thread pool costs a start more than it saves on the few texts of one request.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         try:
-            tokenizer = Tokenizer.from_file(str(folder / card["tokenizer"]["file"]))
-            tokenizer.enable_truncation(card["tokenizer"]["max_length"])
-            done("tokenizer")
+            task = load_task(card, folder)
+            if "tokenizer" in card:
+                done("tokenizer")
             options = session_options(threads, optimise=card["optimise"])
             session = ort.InferenceSession(str(folder / card["graph"]), options, ["CPUExecutionProvider"])
             done("session")
         except Exception as error:
             raise NotServableError(f"the model in {folder} cannot be loaded: {error}") from error
-        return cls(card, session, tokenizer)
+        return cls(card, session, task)
 
     def with_graph(self, graph: bytes) -> Runtime:
-        """The same encoder on another graph, serialised, optimised here and run by one thread."""
+        """The same task on another graph, serialised, optimised here and run by one thread."""
         session = ort.InferenceSession(graph, session_options(1, optimise=True), ["CPUExecutionProvider"])
-        return Runtime(self.card, session, self._tokenizer)
+        return Runtime(self.card, session, self.task)
+
+    def compute(self, items: Any) -> Answers:
+        """The answers to `items`, which are what the task makes of a request, in their order."""
+        return self.task.compute(self._run, items)
 
     def embed(self, texts: list[str]) -> np.ndarray:
-        """Embeddings of `texts`, float32 of shape (texts, dimension), in their order."""
-        encodings = self._tokenizer.encode_batch_fast(texts)
-        lengths = np.array([len(encoding.ids) for encoding in encodings])
-        order = np.argsort(-lengths, kind="stable")
-        rows = np.empty((len(texts), self.card["dimension"]), np.float32)
-        position = 0
-        while position < len(order):
-            longest = max(1, int(lengths[order[position]]))
-            chosen = order[position : position + max(1, TOKENS_PER_RUN // longest)]
-            rows[chosen] = self._run([encodings[index] for index in chosen], longest)
-            position += len(chosen)
-        return rows
+        """Embeddings of `texts`, float32 of shape (texts, dimension), in their order; of a sentence encoder."""
+        return self.task.array(self.compute(texts))
 
-    def _run(self, encodings: list[Any], longest: int) -> np.ndarray:
-        feeds = {}
-        for name in self._inputs:
-            field, padding = FIELDS[name]
-            feeds[name] = np.full(
-                (len(encodings), longest), self.card["tokenizer"][padding] if padding else 0, np.int64
-            )
-            for row, encoding in zip(feeds[name], encodings, strict=True):
-                values = getattr(encoding, field)
-                row[: len(values)] = values
-        return np.asarray(self._session.run([self.card["output"]], feeds)[0])
+    def _run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        values = self._session.run(self.task.outputs, {name: feeds[name] for name in self._inputs})
+        return [np.asarray(value) for value in values]
 
     def answer(self, request: Any, media: str = JSON) -> bytes:
-        """The answer to one decoded JSON request: `{"inputs": "text" | ["text", ...]}` or the text or list itself.
-
-        Args:
-            media: `application/json` for `{"embeddings": [[...], ...]}`, `application/x-npy` for float32 of shape
-                (texts, dimension).
+        """The answer to one decoded JSON request, in one of the media types that the task gives.
 
         Raises:
-            BadRequestError: the request is something else.
+            BadRequestError: the request is not what the model takes, or its answer would be too long.
         """
-        texts = texts_of(request)
-        with self._one_at_a_time:
-            vectors = self.embed(texts)
-        if media == NPY:
-            buffer = io.BytesIO()
-            np.save(buffer, vectors, allow_pickle=False)
-            return buffer.getvalue()
-        return json.dumps({"embeddings": np.round(vectors.astype(np.float64), 6).tolist()}).encode()
+        return self._answer(self.task.items(request), media)
 
-    def largest_request(self) -> dict[str, list[str]]:
-        """A request of the most bytes that a container gets, in texts that are all longer than the model reads."""
-        count = 64
-        text = "what a container needs is what its largest request needs " * (MAX_PAYLOAD // 57 // count)
-        return {"inputs": [text] * count}
+    def respond(self, body: bytes, media: str, wanted: str) -> bytes:
+        """The answer, of media type `wanted`, to a body of type `media`; one that the task takes and gives.
+
+        Raises:
+            BadRequestError: as `answer`; the body is not of its type.
+        """
+        if media == NPY:
+            return self._answer(self.task.items_of_array(npy.read(body)), wanted)
+        try:
+            request = json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise BadRequestError(f"the body is not JSON: {error}") from error
+        return self.answer(request, wanted)
+
+    def _answer(self, items: Any, media: str) -> bytes:
+        with self._one_at_a_time:
+            answers = self.compute(items)
+        if media == NPY:
+            body = npy.write(self.task.array(answers))
+        else:
+            body = json.dumps(self.task.content(items, answers), ensure_ascii=False, allow_nan=False).encode()
+        if len(body) > MAX_PAYLOAD:
+            raise BadRequestError(
+                f"the answer has {len(body)} bytes and may have {MAX_PAYLOAD}: ask about fewer or smaller inputs"
+            )
+        return body
+
+    def answer_largest(self) -> None:
+        """Answers the requests that need the most memory; an answer that would be too long has needed it too."""
+        for body, media in self.task.largest():
+            try:
+                self.respond(body, media, JSON)
+            except BadRequestError as error:
+                if "the answer has" not in str(error):
+                    raise
 
     def canary(self) -> None:
         """One inference whose answer is known.
@@ -120,15 +119,17 @@ class Runtime:
             NotServableError: it fails, is not finite, or is not near the answer that the unquantized model gave
                 when packaged.
         """
-        canary = self.card["canary"]
         try:
-            vector = self.embed([canary["text"]])[0].astype(np.float64)
+            numbers = self.task.numbers(self.compute(self.task.sample()))
         except Exception as error:
             raise NotServableError(f"the canary inference failed: {error}") from error
-        expected = np.array(canary["expected"])
-        seen = vector[: len(expected)]
-        cosine = float(seen @ expected / max(1e-12, float(np.linalg.norm(seen) * np.linalg.norm(expected))))
-        if not np.isfinite(vector).all() or len(vector) != self.card["dimension"] or not cosine >= CANARY_COSINE:
+        expected = np.array(self.card["canary"]["expected"])
+        seen = numbers[: len(expected)]
+        lengths = float(np.linalg.norm(seen) * np.linalg.norm(expected))
+        # What an answer of nothing but zeros is near to is zeros.
+        cosine = float(seen @ expected / lengths) if lengths else float(np.array_equal(seen, expected))
+        dimension = self.card.get("dimension", len(numbers))
+        if not np.isfinite(numbers).all() or len(numbers) != dimension or not cosine >= CANARY_COSINE:
             raise NotServableError(
                 f"the canary's answer is off: cosine {cosine:.3f} to the packaged one, needed {CANARY_COSINE}"
             )

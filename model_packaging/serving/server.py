@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.serving import environment
-from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, BadRequestError, media_of
+from model_packaging.serving.request import JSON, MAX_PAYLOAD, BadRequestError, media_of
 from model_packaging.serving.start import NotServableError, start
 
 if TYPE_CHECKING:
@@ -84,25 +84,21 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/invocations":
             self._refuse(404, f"no such path: {self.path}; there are GET /ping and POST /invocations")
             return
-        media = self.headers.get_content_type() if "Content-Type" in self.headers else JSON
-        if media != JSON:
-            self._refuse(415, f"Content-Type must be {JSON}, got {media}")
-            return
-        wanted = media_of(self.headers.get("Accept", ""))
-        if wanted is None:
-            self._refuse(406, f"Accept must allow {JSON} or {NPY}, got {self.headers['Accept']}")
-            return
         runtime = self.state.runtime
         if runtime is None:
             self._refuse(503, "the model is loading")
             return
-        try:
-            request = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            self._refuse(400, f"the body is not JSON: {error}")
+        takes, gives = runtime.task.takes, runtime.task.gives
+        media = self.headers.get_content_type() if "Content-Type" in self.headers else JSON
+        if media not in takes:
+            self._refuse(415, f"Content-Type must be {' or '.join(takes)}, got {media}")
+            return
+        wanted = media_of(self.headers.get("Accept", ""), gives)
+        if wanted is None:
+            self._refuse(406, f"Accept must allow {' or '.join(gives)}, got {self.headers['Accept']}")
             return
         try:
-            answer = runtime.answer(request, wanted)
+            answer = runtime.respond(body, media, wanted)
         except BadRequestError as error:
             self._refuse(400, str(error))
         except Exception as error:  # noqa: BLE001 - whatever the model raises, the process stays up and says so

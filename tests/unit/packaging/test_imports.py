@@ -30,6 +30,7 @@ def test_the_server_imports_onnxruntime_numpy_tokenizers_and_the_standard_librar
     bare = modules_after("import http.server, json, hashlib, threading, signal, resource, socketserver")
     served = modules_after(
         "import model_packaging.serving.server, model_packaging.serving.runtime, model_packaging.serving.__main__"
+        ", model_packaging.serving.texts, model_packaging.serving.tensors"
     )
     extra = {name for name in served - bare if name not in sys.stdlib_module_names}
     assert {"model_packaging", "onnxruntime", "numpy", "tokenizers"} <= extra
