@@ -37,15 +37,7 @@ def assemble(
         optimise: whether the runtime has to optimise the graph when it loads it (the unpackaged source does).
     """
     write(model, folder)
-    asked: dict[str, Any] = {"text": CANARY_TEXT}
-    if source.tokenizer is not None:
-        settings = {**source.tokenizer, "padding": None, "truncation": None}
-        _write_json(folder / TOKENIZER, settings, sort=False)
-    else:
-        asked = {"files": {}}
-        for index, (input_name, array) in enumerate(source.sample.items()):
-            asked["files"][input_name] = f"canary-{index}.npy"
-            (folder / f"canary-{index}.npy").write_bytes(npy.write(array))
+    asked = write_inputs(folder, source)
     files = {
         path.name: {"size": path.stat().st_size, "sha256": sha256_of(path)}
         for path in sorted(folder.iterdir())
@@ -62,6 +54,20 @@ def assemble(
         **source.card,
     }
     _write_json(folder / CARD, card, sort=True)
+
+
+def write_inputs(folder: Path, source: Source) -> dict[str, Any]:
+    """Writes what a task's inputs need beside the graph: the tokenizer, or the canary's arrays. Returns what the card
+    says of the canary's input.
+    """
+    if source.tokenizer is not None:
+        settings = {**source.tokenizer, "padding": None, "truncation": None}
+        _write_json(folder / TOKENIZER, settings, sort=False)
+        return {"text": CANARY_TEXT}
+    names = {name: f"canary-{index}.npy" for index, name in enumerate(source.sample)}
+    for name, file in names.items():
+        (folder / file).write_bytes(npy.write(source.sample[name]))
+    return {"files": names}
 
 
 def entries(folder: Path) -> tuple[FileEntry, ...]:

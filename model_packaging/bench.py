@@ -22,11 +22,11 @@ from pathlib import Path
 import onnx
 
 from model_packaging.archive import safe_extract
+from model_packaging.assemble import write_inputs
 from model_packaging.measure import TIMEOUT_SECONDS, Start, StartFailedError
 from model_packaging.optimise import GRAPH
 from model_packaging.progress import Progress, Report, quiet
 from model_packaging.serving.start import CARD, CARD_SCHEMA
-from model_packaging.source import TOKENIZER
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import inspect
 
@@ -123,10 +123,8 @@ def usual_archive(spec: PackageSpec, folder: Path) -> Path:
     files = folder / "files"
     files.mkdir()
     onnx.save_model(source.model, str(files / GRAPH))
-    if source.tokenizer is not None:
-        settings = {**source.tokenizer, "padding": None, "truncation": None}
-        (files / TOKENIZER).write_text(json.dumps(settings), encoding="utf-8")
-    card = {"schema": CARD_SCHEMA, "graph": GRAPH, "optimise": True, "task": spec.task, **source.card}
+    about = {"task": spec.task, "canary": write_inputs(files, source), **source.card}
+    card = {"schema": CARD_SCHEMA, "graph": GRAPH, "optimise": True, **about}
     (files / CARD).write_text(json.dumps(card), encoding="utf-8")
     archive = folder / "model.tar.gz"
     with (

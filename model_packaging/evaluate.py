@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from model_packaging.manifest import Quality
 
 Vectors = NDArray[np.float32]
+Rows = Sequence[NDArray[Any]] | NDArray[Any]
+"""An array for each input: one whose first axis is the inputs, or a sequence where they differ in shape."""
 
 
 def quality(reference: Vectors, candidate: Vectors) -> Quality:
@@ -45,9 +47,7 @@ def distance(reference: Vectors, candidate: Vectors) -> float:
     return float(1 - (_unit(reference) * _unit(candidate)).sum(axis=1).mean())
 
 
-def class_figures(
-    reference: Sequence[NDArray[Any]], candidate: Sequence[NDArray[Any]], labels: Sequence[int] | None = None
-) -> dict[str, float]:
+def class_figures(reference: Rows, candidate: Rows, labels: Sequence[int] | None = None) -> dict[str, float]:
     """Closeness of a classifier's probabilities to the reference's, one array of (classes,) for each input, or of
     (tokens, classes), whose tokens are then the inputs.
 
@@ -78,9 +78,7 @@ def class_figures(
     return figures
 
 
-def tensor_figures(
-    reference: Mapping[str, Sequence[NDArray[Any]]], candidate: Mapping[str, Sequence[NDArray[Any]]]
-) -> dict[str, float]:
+def tensor_figures(reference: Mapping[str, Rows], candidate: Mapping[str, Rows]) -> dict[str, float]:
     """Closeness of each example's outputs, by name, to the reference's; the worst output of an example counts.
 
     Returns:
@@ -118,7 +116,7 @@ def tensor_figures(
     }
 
 
-def _rows(values: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+def _rows(values: Rows) -> NDArray[np.float64]:
     return np.concatenate([np.atleast_2d(each) for each in values]).astype(np.float64)
 
 

@@ -30,7 +30,8 @@ def main(folder: Path, checked: bool) -> None:
     if checked:
         state.runtime.canary()
         phases.end("canary")
-    state.runtime.answer({"inputs": "How do I get to the station from here?"})
+    task = state.runtime.task
+    state.runtime.answer(task.request(task.sample()))
     phases.end("answer")
     measured = {"python": round(python, 1), **phases.ms}
     print(json.dumps({"phases": measured, "peak_rss_mb": clock.peak_rss_mb()}))

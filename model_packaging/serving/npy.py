@@ -56,4 +56,4 @@ def read(content: bytes) -> np.ndarray:
         raise BadRequestError(f"the body is {how}: {dtype} of shape {list(shape)} has {expected} bytes, got {got}")
     flat = np.frombuffer(content, dtype, offset=file.tell())
     array = flat.reshape(shape[::-1]).transpose() if fortran else flat.reshape(shape)
-    return np.ascontiguousarray(array, dtype.newbyteorder("="))
+    return array.astype(dtype.newbyteorder("="), order="C", copy=False)

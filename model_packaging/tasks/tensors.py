@@ -24,7 +24,7 @@ from model_packaging.source import Source, read_model, weights
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import Packaging, classes, folder_of
 
-LONG = 8  # examples of the long request whose time is taken
+LONG = 4  # examples of the long request whose time is taken
 NUMBERS = "fiub"  # numpy's kinds of what npy and JSON can carry
 
 
