@@ -30,8 +30,8 @@ test: $(READY) ## the default tests: unit, contracts, packaging, engine
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
 	$(BIN)/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging tests/engine
 
-test-long: $(READY) ## opt in: scaling and schedules on the engine, load, simulation, faults at further moments
-	$(BIN)/pytest -n 2 -m long tests/engine
+test-long: $(READY) ## opt in: scaling and schedules on the engine, load, simulation, faults at further moments, further models
+	$(BIN)/pytest -n 2 -m long tests/engine tests/packaging
 
 test-torch: $(TORCH) ## opt in: export real models through torch (several GB are installed)
 	$(TORCH_VENV)/bin/pytest tests/torch

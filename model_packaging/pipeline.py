@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import json
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from typing import Any, overload
 import numpy as np
 from onnx import ModelProto
 
-from model_packaging import graph, hf_source, licence, oci, quantize, sbom, static_qdq
+from model_packaging import describe, graph, hf_source, licence, oci, quantize, sbom, static_qdq
 from model_packaging.archive import write_archive
 from model_packaging.artifact import ARCHIVE, MANIFEST, Artifact, open_artifact, sha256_of
 from model_packaging.assemble import assemble, entries, model_bytes
@@ -26,16 +25,14 @@ from model_packaging.evaluate import interleaved
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.folder_manifest import BILL, OCI, FolderArtifact
 from model_packaging.folder_pipeline import package_folder
-from model_packaging.manifest import ArchiveEntry, Candidate, ColdStart, InputOutput, Manifest, Memory, Quality, Speed
+from model_packaging.manifest import ArchiveEntry, Candidate, ColdStart, Manifest, Memory, Quality, Speed
 from model_packaging.manifest import Source as SourceEntry
 from model_packaging.measure import environment, median_start, recommended_mb, start_once
 from model_packaging.optimise import folded, fused
 from model_packaging.probes import Probe, load_probe
 from model_packaging.progress import Progress, Report, quiet
-from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.start import CARD, verify
-from model_packaging.serving.task import load_task
+from model_packaging.serving.start import verify
 from model_packaging.source import Source, tokenizer_of
 from model_packaging.spec import CLASS_TASKS, FolderSpec, PackageSpec
 from model_packaging.tasks import Packaging, classes, packaging_of
@@ -43,9 +40,9 @@ from model_packaging.work import Work, key_of
 
 STARTS = 5  # fresh processes for the manifest's cold start; `scaletozero bench` takes more
 SHORT_ROUNDS, LONG_ROUNDS = 15, 4  # of the interleaved latency measurement, five runs each
+RECIPES = {**quantize.RECIPES, **static_qdq.RECIPES}
 MOST_KEPT = 8  # weights treated more gently; beyond that a block-wise model is smaller and better
 _NOT_DECISIVE = {"out", "work", "source", "tokenizer", "probe", "calibration", "licence", "denied", "oci"}
-LONGEST_SAMPLE = 2048  # bytes; a Lambda function that keeps an endpoint warm has room for 4 KB of variables
 MARGIN = 0.8  # of the floor's error, on the selecting texts: what chose the weights flatters them
 
 
@@ -86,7 +83,8 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
     machine = environment()
     wanted = spec.model_dump(mode="json", exclude=_NOT_DECISIVE)
     given = [sha256_of(each) for each in (spec.tokenizer, *_described_by(spec)) if each]
-    key = key_of(wanted, decided.expression, digest, given, _probed(spec), machine.model_dump())
+    ladder = {name: each.model_dump() for name, each in RECIPES.items()}
+    key = key_of(wanted, decided.expression, digest, given, _probed(spec), ladder, machine.model_dump())
     report(Progress("inspect", 1, 1, note))
     whole = not spec.oci or (spec.out / OCI).exists()
     if whole and (spec.out / MANIFEST).exists() and (spec.out / ARCHIVE).exists():
@@ -133,10 +131,10 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
             ),
             archive=archive,
             files=entries(folder),
-            io=_io(source, folder),
+            io=describe.input_output(source, folder),
             floor=spec.floor.model_dump(),
             probe_sha256=probe.sha256,
-            quantization={**quantize.RECIPES, **static_qdq.RECIPES}.get(chosen.recipe),
+            quantization=RECIPES.get(chosen.recipe),
             candidates=candidates,
             memory=memory,
             cold_start=cold,
@@ -145,8 +143,8 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
         )
         if spec.oci:
             shutil.rmtree(spec.out / OCI, ignore_errors=True)
-            oci.write({path.name: path for path in folder.iterdir()}, _described(manifest, kind), spec.out / OCI)
-        _write(spec.out / BILL, sbom.bill(bill_of(manifest), version("scaletozero")))
+            oci.write({path.name: path for path in folder.iterdir()}, describe.for_oci(manifest, kind), spec.out / OCI)
+        _write(spec.out / BILL, sbom.bill(describe.bill_of(manifest), version("scaletozero")))
         _write(spec.out / MANIFEST, manifest.to_json())
     artifact = open_artifact(spec.out)
     report(Progress("manifest", 1, 1, artifact.digest[:12]))
@@ -191,56 +189,6 @@ def _probed(spec: PackageSpec) -> list[str]:
             files = sorted(path.iterdir()) if path.is_dir() else [path]
             found += [f"{each.name} {sha256_of(each)}" for each in files if each.is_file()]
     return found
-
-
-def _io(source: Source, folder: Path) -> InputOutput:
-    task = load_task(json.loads((folder / CARD).read_text(encoding="utf-8")), folder)
-    sample = json.dumps(task.request(task.sample()))
-    return InputOutput(
-        content_types=task.takes,
-        answer_types=task.gives,
-        max_payload_bytes=MAX_PAYLOAD,
-        max_inputs=MAX_INPUTS,
-        max_length=source.max_length,
-        dimension=source.dimension,
-        inputs=source.card.get("inputs", ()),
-        outputs=source.card.get("outputs", ()),
-        labels=source.card.get("labels", ()),
-        sample=sample if len(sample) <= LONGEST_SAMPLE else "",
-    )
-
-
-def _described(manifest: Manifest, kind: Packaging) -> oci.Description:
-    return oci.Description(
-        name=manifest.name,
-        version=manifest.archive.sha256[:12],
-        revision=manifest.source.revision or "",
-        licences=(manifest.source.licence,),
-        model_format="onnx",
-        quantization=manifest.recipe,
-        inputs=(kind.inputs,),
-        outputs=(kind.outputs,),
-    )
-
-
-def bill_of(manifest: Manifest) -> sbom.Model:
-    """What the bill of materials says of an artifact; nothing in it that is not in the manifest."""
-    machine = manifest.environment
-    metrics = {name: value for name, value in manifest.chosen.figures.items() if name != "n"}
-    source = manifest.source
-    return sbom.Model(
-        name=manifest.name,
-        version=manifest.archive.sha256[:12],
-        licence=source.licence,
-        task=manifest.task,
-        inputs=manifest.io.content_types,
-        outputs=manifest.io.answer_types,
-        files=[sbom.Material(each.path, each.sha256) for each in manifest.files],
-        ancestors=[sbom.Ancestor(source.file, source.revision or "", source.sha256)],
-        metrics=[sbom.Metric(name, value, f"{manifest.probe_sha256[:12]}") for name, value in metrics.items()],
-        properties={"recipe": manifest.recipe, "archive_sha256": manifest.archive.sha256},
-        libraries={"onnxruntime": machine.onnxruntime, "tokenizers": machine.tokenizers},
-    )
 
 
 def _write(path: Path, text: str) -> None:

@@ -153,7 +153,7 @@ class _Examples(CalibrationDataReader):
 
 def _range(value: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
     """Rounded to three digits: sums differ in the last ones between CPUs, and the artifact must not."""
-    low, high = (float(f"{float(each):.3g}") for each in value)
+    low, high = (float(f"{np.ravel(each)[0]:.3g}") for each in value)
     return low, high
 
 

@@ -103,13 +103,6 @@ def lines(count: int, height: int, width: int, seed: int) -> Iterator[tuple[str,
             count -= 1
 
 
-def pages(count: int, height: int, width: int, seed: int) -> Iterator[NDArray[np.uint8]]:
-    """Pictures with a few lines of text in each."""
-    every = lines(count * 4, height // 4, width, seed)
-    for _ in range(count):
-        yield np.concatenate([next(every)[1] for _ in range(4)])
-
-
 def magika(files: int = FILES) -> NDArray[np.int32]:
     """Different files as magika reads them, int32 of shape (files, 2048)."""
     rows: dict[str, NDArray[np.int32]] = {}
@@ -139,7 +132,6 @@ def write(folder: Path = FOLDER) -> None:
     pictures, labels = orientation()
     np.savez(folder / "orientation.npz", x=pictures, labels=labels)
     np.save(folder / "lines.npy", np.stack([normalised(each) for _, each in lines(64, 48, 320, seed=5)]))
-    np.save(folder / "pages.npy", np.stack([normalised(each) for each in pages(24, 192, 320, seed=7)]))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from scaletozero.project import read_yaml
 if TYPE_CHECKING:
     from model_packaging.folder_manifest import FolderArtifact
 
-PATHS = ("source", "tokenizer", "out", "probe", "work")
+PATHS = ("source", "tokenizer", "out", "probe", "calibration", "work")
 
 
 def package(
