@@ -22,7 +22,7 @@ from onnx import ModelProto, helper, numpy_helper
 from model_packaging import Artifact, FindingsError, PackageSpec, package, safe_extract
 from model_packaging.bench import usual_archive
 from model_packaging.serving import npy
-from model_packaging.serving.request import JSON, NPY
+from model_packaging.serving.request import JSON, NPY, BadRequestError
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.start import verify
 from model_packaging.tasks import inspect
@@ -212,6 +212,22 @@ def test_what_the_quantizer_does_not_take_is_a_recorded_failure(
     artifact = package(small_models.spec(tmp_path, "image-classification", small_models.image_classifier()))
     assert outcomes(artifact)["int8-static"] == "failed: no such kernel"
     assert artifact.manifest.chosen.scores
+
+
+def test_an_answer_over_the_limit_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    made = small_models.counter()
+    made.graph.initializer.append(numpy_helper.from_array(np.array([1, 1000]), "times"))
+    made.graph.node[0].output[0] = "before"
+    made.graph.node.append(helper.make_node("Tile", ["before", "times"], ["more"], "tile"))
+    del made.graph.output[:]
+    made.graph.output.append(small_models.tensor("more", onnx.TensorProto.INT32, ["n", 8000]))
+    folder = small_models.servable(tmp_path, small_models.spec(tmp_path, "generic", made))
+    runtime = Runtime.load(folder, verify(folder), 1)
+    rows = npy.write(np.zeros((200, 8), np.int32))
+    for wanted in (JSON, NPY):
+        with pytest.raises(BadRequestError, match="the answer has 1600000 numbers"):
+            runtime.respond(rows, NPY, wanted)
+    assert npy.read(runtime.respond(npy.write(np.zeros((9, 8), np.int32)), NPY, NPY)).shape == (9, 8000)
 
 
 def test_the_usual_archive_of_tensors_answers(tmp_path: Path) -> None:
