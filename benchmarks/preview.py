@@ -196,7 +196,7 @@ def _table(folder: Path, artifacts: list[Artifact], sandbox: daemon.Sandbox, siz
             work_dir=temporary_project(folder),
             pulumi_home=str(folder / "home"),
             pulumi_command=find_engine(lambda line: print(line, file=sys.stderr)),
-            env_vars=sandbox_environment(folder / "backend", sandbox),
+            env_vars=sandbox_environment(folder / "backend", sandbox, folder / "manifests"),
         ),
     )
     print("| endpoints | resources | with components | by hand | ratio | ms an endpoint |")
