@@ -221,7 +221,7 @@ class _Run:
         self._report(Progress("optimise", 1, 2, "folding constants"))
         self._folded = self._work.model("folded", lambda: folded(self._source.model))
         # The layout of convolutions is this machine's own and so cannot be shipped: found when the model is loaded, it
-        # costs a start some milliseconds and saves every answer a fifth to a third.
+        # costs a start some milliseconds and saves every answer 12 to 43 % on the four models that were measured.
         self._at_load = static_qdq.convolutional(self._folded)
         self._report(Progress("optimise", 2, 2))
 
