@@ -6,7 +6,7 @@ import tarfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from scaletozero import Submitted, result, submit
 from scaletozero.sandbox.aws.server import Servers
 
 REGION = "eu-central-1"
@@ -49,8 +50,15 @@ class World:
 
     servers: Servers
     state: Path
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, **config: Any) -> Any:
+        key = service, repr(config)
+        if key not in self.clients:
+            self.clients[key] = self._client(service, **config)
+        return self.clients[key]
+
+    def _client(self, service: str, **config: Any) -> Any:
         url = self.servers.runtime_url if service == "sagemaker-runtime" else self.servers.aws_url
         return boto3.client(
             service,
@@ -92,6 +100,48 @@ class World:
         self.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=name)
         self.settled(name)
 
+    def asynchronous(self, name: str, *, instances: int = 1, concurrency: int = 1, **behaviour: Any) -> None:
+        """An asynchronous endpoint with its model, configuration and topics; requests and answers are in `calls`."""
+        self.model(name, **behaviour)
+        topics = {
+            what: self.client("sns").create_topic(Name=f"{name}-{what}")["TopicArn"] for what in ("answered", "failed")
+        }
+        self.client("sagemaker").create_endpoint_config(
+            EndpointConfigName=name,
+            ProductionVariants=[
+                {
+                    "VariantName": "main",
+                    "ModelName": name,
+                    "InstanceType": "ml.g5.xlarge",
+                    "InitialInstanceCount": instances,
+                }
+            ],
+            AsyncInferenceConfig={
+                "ClientConfig": {"MaxConcurrentInvocationsPerInstance": concurrency},
+                "OutputConfig": {
+                    "S3OutputPath": "s3://calls/answers",
+                    "S3FailurePath": "s3://calls/failures",
+                    "NotificationConfig": {"SuccessTopic": topics["answered"], "ErrorTopic": topics["failed"]},
+                },
+            },
+        )
+        self.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=name)
+        self.settled(name)
+
+    def submit(self, name: str, **request: Any) -> Submitted:
+        """A request for an asynchronous endpoint, by the caller's own helper."""
+        return submit(
+            name,
+            json.dumps(request).encode(),
+            requests="s3://calls/requests",
+            s3=self.client("s3"),
+            runtime=self.client("sagemaker-runtime"),
+        )
+
+    def result(self, submitted: Submitted, timeout: float = 20) -> dict[str, Any]:
+        """Its answer."""
+        return json.loads(result(submitted, timeout=timeout, s3=self.client("s3"), sleep=lambda _: time.sleep(0.02)))
+
     def settled(self, name: str) -> dict[str, Any]:
         client = self.client("sagemaker")
 
@@ -131,7 +181,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
     urllib.request.urlopen(urllib.request.Request(f"{servers.aws_url}/moto-api/reset", method="POST"))
     world.client("iam").create_role(RoleName="serve", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
-    world.client("s3").create_bucket(Bucket="models", CreateBucketConfiguration={"LocationConstraint": REGION})
+    for bucket in ("models", "calls"):
+        world.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     yield world
     servers.stop()
     assert world.folders() == []

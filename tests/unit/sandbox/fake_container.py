@@ -8,6 +8,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+LOCK = threading.Lock()
+AT_A_TIME = {"now": 0, "most": 0}
 BEHAVIOUR = json.loads((Path(os.environ["SM_MODEL_DIR"]) / "behaviour.json").read_text())
 
 
@@ -24,11 +26,20 @@ class Handler(BaseHTTPRequestHandler):
         if request.get("status"):
             self._send(request["status"], {"error": "as asked"})
             return
+        with LOCK:
+            AT_A_TIME["now"] += 1
+            AT_A_TIME["most"] = max(AT_A_TIME.values())
         time.sleep(request.get("sleep", 0))
+        with LOCK:
+            AT_A_TIME["now"] -= 1
+        if request.get("headers"):
+            self._send(200, dict(self.headers))
+            return
         if request.get("environment"):
             self._send(200, dict(os.environ))
             return
         answer = {"version": BEHAVIOUR["version"], "pid": os.getpid(), "echo": request.get("echo")}
+        answer["most"] = AT_A_TIME["most"]
         self._send(200, answer | {"padding": "x" * request.get("padding", 0)})
 
     def _send(self, status: int, content: dict[str, object]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import botocore.session
 from moto.applicationautoscaling import models as scaling_models
 from moto.applicationautoscaling import responses as scaling_responses
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 from moto.iam.access_control import PermissionResult
@@ -25,6 +26,7 @@ def correct_moto() -> None:
     FakeBucket.get_permission = _permit  # type: ignore[method-assign]
     FakeEndpointConfig.validate_instance_type = _known_instance_type  # type: ignore[method-assign]
     CloudWatchResponse.put_composite_alarm = _put_composite_alarm  # type: ignore[attr-defined]
+    ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy  # type: ignore[method-assign]
     EventBridgeSchedulerBackend.delete_schedule_group = _delete_schedule_group  # type: ignore[method-assign]
     dimensions = {member.name: member.value for member in scaling_models.ScalableDimensionValueSet}
     dimensions["SAGEMAKER_PROVISIONED_CONCURRENCY"] = "sagemaker:variant:DesiredProvisionedConcurrency"
@@ -62,6 +64,19 @@ def _put_composite_alarm(self: CloudWatchResponse) -> ActionResult:
         arns = ", ".join(f"arn:aws:cloudwatch:{self.region}:{ACCOUNT}:alarm:{name}" for name in missing)
         raise ValidationError(f"Could not save the composite alarm as alarms [{arns}] in the alarm rule do not exist")
     return self.put_metric_alarm()
+
+
+_moto_put_scaling_policy = ApplicationAutoscalingBackend.put_scaling_policy
+
+
+def _put_scaling_policy(self: ApplicationAutoscalingBackend, *args: Any, **kwargs: Any) -> Any:
+    """Scaling policies: one that is changed keeps its ARN, by which alarms call it."""
+    before = {key: policy.policy_arn for key, policy in self.policies.items()}
+    policy = _moto_put_scaling_policy(self, *args, **kwargs)
+    for key, kept in self.policies.items():
+        if kept is policy and key in before:
+            policy.policy_arn = before[key]
+    return policy
 
 
 def _delete_schedule_group(self: EventBridgeSchedulerBackend, name: str | None) -> None:

@@ -8,6 +8,23 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class AsyncOutput:
+    """Where an asynchronous endpoint's answers go, and whom it tells (`AsyncInferenceConfig`).
+
+    Attributes:
+        answers, failures: s3:// addresses below which they are written; failures may have none.
+        success_topic, error_topic: the ARNs of SNS topics, where given.
+        kms_key: the key that answers are encrypted with, where given.
+    """
+
+    answers: str
+    failures: str | None = None
+    success_topic: str | None = None
+    error_topic: str | None = None
+    kms_key: str | None = None
+
+
+@dataclass(frozen=True)
 class Deployment:
     """One variant of one endpoint configuration.
 
@@ -20,6 +37,8 @@ class Deployment:
         provisioned: instances that stay warm.
         serverless: whether it scales by itself between the two.
         scalable: whether its configuration has a capacity that can be scaled: provisioned concurrency, or instances.
+        concurrency: requests at a time for each instance.
+        asynchronous: where answers go; None where callers wait for them.
     """
 
     region: str
@@ -34,6 +53,8 @@ class Deployment:
     provisioned: int = 0
     serverless: bool = True
     scalable: bool = False
+    concurrency: int = 1
+    asynchronous: AsyncOutput | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -50,6 +71,7 @@ def deployment(region: str, endpoint: str, config: Any, models: Mapping[str, Any
     model = models[variant["ModelName"]]
     container = model.primary_container or model.containers[0]
     serverless = variant.get("ServerlessConfig")
+    asynchronous = config.async_inference_config or {}
     instances = int(variant.get("InitialInstanceCount") or 1)
     return Deployment(
         region=region,
@@ -64,4 +86,25 @@ def deployment(region: str, endpoint: str, config: Any, models: Mapping[str, Any
         provisioned=int(serverless.get("ProvisionedConcurrency") or 0) if serverless else instances,
         serverless=bool(serverless),
         scalable=not serverless or bool(serverless.get("ProvisionedConcurrency")),
+        concurrency=_concurrency(asynchronous),
+        asynchronous=_output(asynchronous),
+    )
+
+
+def _concurrency(config: Mapping[str, Any]) -> int:
+    """Left out, SageMaker chooses what it finds best, and says nowhere how; here that is one."""
+    return int((config.get("ClientConfig") or {}).get("MaxConcurrentInvocationsPerInstance") or 1)
+
+
+def _output(config: Mapping[str, Any]) -> AsyncOutput | None:
+    if not config:
+        return None
+    output = config["OutputConfig"]
+    topics = output.get("NotificationConfig") or {}
+    return AsyncOutput(
+        answers=output["S3OutputPath"],
+        failures=output.get("S3FailurePath"),
+        success_topic=topics.get("SuccessTopic"),
+        error_topic=topics.get("ErrorTopic"),
+        kms_key=output.get("KmsKeyId"),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import FakeEndpoint, sagemaker_backends
 
+from scaletozero.sandbox.aws.async_service import snapshot
+from scaletozero.sandbox.aws.backlog import Backlog
 from scaletozero.sandbox.aws.deployment import Deployment, deployment
 from scaletozero.sandbox.aws.layer import ACCOUNT, AwsError, Call, Handler
 from scaletozero.sandbox.aws.runtime import Runtime
@@ -98,6 +101,16 @@ class Endpoints:
         for variant in call.parameters.get("ProductionVariants") or []:
             if variant.get("ModelName") and variant["ModelName"] not in store._models:
                 raise _invalid(f'Could not find model "{_arn(call, "model", variant["ModelName"])}".')
+            if "ServerlessConfig" not in variant and int(variant.get("InitialInstanceCount") or 0) < 1:
+                raise _invalid(
+                    "1 validation error detected: Value at 'productionVariants.1.member.initialInstanceCount' failed "
+                    "to satisfy constraint: Member must have value greater than or equal to 1"
+                )
+            if "ServerlessConfig" in variant and call.parameters.get("AsyncInferenceConfig"):
+                raise _invalid("AsyncInferenceConfig is not supported for a serverless variant.")
+        output = (call.parameters.get("AsyncInferenceConfig") or {}).get("OutputConfig") or {}
+        if (output.get("NotificationConfig") or {}).get("IncludeInferenceResponseIn"):
+            raise _invalid("IncludeInferenceResponseIn: the sandbox's notifications do not include responses.")
 
     def create(self, call: Call) -> dict[str, Any]:
         name, store = call.parameters["EndpointName"], _store(call)
@@ -167,17 +180,27 @@ class Endpoints:
             for name, endpoint in list(store.endpoints.items()):
                 fleet = self._runtime.fleet(region, name)
                 about = {"status": endpoint.endpoint_status, "region": region, "failure": endpoint.failure_reason}
+                if backlog := self._runtime.backlog(region, name):
+                    about["backlog"] = snapshot(backlog, time.time())
                 found[f"{name} ({region})" if name in found else name] = about | (fleet.snapshot() if fleet else {})
         return found
 
+    def backlog(self, region: str, name: str) -> Backlog | None:
+        return self._runtime.backlog(region, name)
+
     def fleet(self, region: str, name: str) -> Fleet | None:
         return self._runtime.fleet(region, name)
+
+    def scales(self, region: str, name: str) -> bool:
+        """Whether an endpoint's capacity can be changed now: it is there, and nothing else is about to change it."""
+        endpoint = sagemaker_backends[ACCOUNT][region].endpoints.get(name)
+        return isinstance(endpoint, Endpoint) and endpoint.endpoint_status not in BUSY
 
     def set_capacity(self, region: str, name: str, warm: int) -> None:
         """Scale an endpoint's provisioned concurrency, or its instances, as Application Auto Scaling does."""
         fleet = self._runtime.fleet(region, name)
         endpoint = sagemaker_backends[ACCOUNT][region].endpoints.get(name)
-        if fleet is None or not isinstance(endpoint, Endpoint) or endpoint.endpoint_status in BUSY:
+        if fleet is None or not isinstance(endpoint, Endpoint) or not self.scales(region, name):
             return
         most = fleet.deployment.maximum if fleet.deployment.serverless else warm
         endpoint.status("Updating")

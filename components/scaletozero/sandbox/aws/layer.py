@@ -139,8 +139,8 @@ def respond(
 
 
 _REASONS = {
-    200: "OK", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large", 424: "Failed Dependency",
-    429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+    200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large",
+    424: "Failed Dependency", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The SageMaker Runtime API over real processes: `POST /endpoints/{name}/invocations`."""
+"""The SageMaker Runtime API over real processes: `POST /endpoints/{name}/invocations` and `.../async-invocations`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from scaletozero.sandbox.aws.async_calls import MAX_INLINE_BYTES, accept, parameters
+from scaletozero.sandbox.aws.async_service import SETTLE_SECONDS, AsyncService
+from scaletozero.sandbox.aws.async_store import Store
+from scaletozero.sandbox.aws.backlog import Backlog
 from scaletozero.sandbox.aws.deployment import Deployment
 from scaletozero.sandbox.aws.layer import ACCOUNT, AwsError, respond, respond_error, signed_region
 from scaletozero.sandbox.aws.runtime_fleet import ClosedError, Fleet, ThrottledError
@@ -25,7 +29,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_BYTES_INSTANCE = 25_000_000
 """Request of an endpoint on instances (same guide, real-time inference)."""
 
-_PATH = re.compile(r"/endpoints/([^/]+)/invocations")
+_PATH = re.compile(r"/endpoints/([^/]+)/(async-)?invocations")
 
 
 class Runtime:
@@ -35,13 +39,19 @@ class Runtime:
         start: makes an instance of a deployment.
         idle_seconds: how long an instance stays without requests.
         metrics: where the figures go.
+        store: where asynchronous endpoints find requests and leave answers.
         status: gives what `/_sandbox/status` shows.
     """
 
     def __init__(
-        self, start: Callable[[Deployment, threading.Event], Instance], idle_seconds: float, metrics: Metrics
+        self,
+        start: Callable[[Deployment, threading.Event], Instance],
+        idle_seconds: float,
+        metrics: Metrics,
+        store: Store,
     ) -> None:
         self._start, self._idle_seconds, self._metrics = start, idle_seconds, metrics
+        self._async = AsyncService(self.fleet, store, metrics)
         self._lock = threading.Lock()
         self._fleets: dict[tuple[str, str], Fleet] = {}
         self._stopped = threading.Event()
@@ -61,11 +71,16 @@ class Runtime:
                 fleet.invocations += old.invocations
                 fleet.cold_start_count += old.cold_start_count
                 fleet.cold_starts.extend(old.cold_starts)
+        if fleet.deployment.asynchronous:
+            self._async.open(fleet.deployment.key)
+        else:
+            self._async.close(fleet.deployment.key)
         if old:
             threading.Thread(target=old.stop, daemon=True, name="drain").start()
 
     def remove(self, region: str, endpoint: str) -> None:
         """No more requests; returns when its processes are gone."""
+        self._async.close((region, endpoint))
         with self._lock:
             fleet = self._fleets.pop((region, endpoint), None)
         if fleet:
@@ -79,13 +94,21 @@ class Runtime:
         with self._lock:
             return list(self._fleets.values())
 
+    def backlog(self, region: str, endpoint: str) -> Backlog | None:
+        """What waits for an asynchronous endpoint; None for any other."""
+        return self._async.backlog((region, endpoint))
+
     def stop(self) -> None:
-        """Everything ends at once."""
+        """Everything ends at once; what was asked asynchronously and interrupted has failed when this returns."""
         self._stopped.set()
+        backlogs = self._async.stop()
         with self._lock:
             fleets, self._fleets = list(self._fleets.values()), {}
         for fleet in fleets:
             fleet.kill()
+        for backlog in backlogs:
+            if not backlog.settle(SETTLE_SECONDS):
+                log.warning("%d interrupted requests have no failure written", backlog.size)
 
     def _reap(self) -> None:
         while not self._stopped.wait(max(0.05, min(1.0, self._idle_seconds / 4))):
@@ -107,6 +130,8 @@ class Runtime:
             )
         name = urllib.parse.unquote(match[1])
         try:
+            if match[2]:
+                return self._submit(name, environ, start_response)
             answer, variant = self._invoke(name, environ)
         except AwsError as error:
             return respond_error(start_response, error)
@@ -118,6 +143,32 @@ class Runtime:
         if custom:
             headers["X-Amzn-SageMaker-Custom-Attributes"] = custom
         return respond(start_response, 200, answer.body, headers)
+
+    def _submit(self, name: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """InvokeEndpointAsync: the request waits; the answer says where its own answer will be."""
+        # One byte more than is allowed, so that what is too long is seen to be; the rest is read and thrown away.
+        body, size = read_body(environ, MAX_INLINE_BYTES + 1)
+        deployment = self._find(name, environ).deployment
+        if deployment.asynchronous is None:
+            raise AwsError(
+                "ValidationError",
+                f"Endpoint {name} of account {ACCOUNT} has no AsyncInferenceConfig: invoke it with InvokeEndpoint.",
+            )
+        if size > MAX_INLINE_BYTES:
+            body = b" " * (MAX_INLINE_BYTES + 1)
+        call = accept(
+            parameters(environ),
+            body,
+            endpoint=name,
+            region=deployment.region,
+            output=deployment.asynchronous,
+            now=time.time(),
+        )
+        self._async.submit(call)
+        headers = {"Content-Type": "application/json", "X-Amzn-SageMaker-OutputLocation": call.output}
+        if call.failure:
+            headers["X-Amzn-SageMaker-FailureLocation"] = call.failure
+        return respond(start_response, 202, json.dumps({"InferenceId": call.inference_id}).encode(), headers)
 
     def _find(self, name: str, environ: Mapping[str, Any]) -> Fleet:
         region = signed_region(environ)
@@ -132,6 +183,12 @@ class Runtime:
     def _invoke(self, name: str, environ: Mapping[str, Any]) -> tuple[Answer, str]:
         began = time.perf_counter()
         fleet = self._find(name, environ)
+        if fleet.deployment.asynchronous:
+            read_body(environ, 0)
+            raise AwsError(
+                "ValidationError",
+                f"Endpoint {name} of account {ACCOUNT} is asynchronous: invoke it with InvokeEndpointAsync.",
+            )
         limit = MAX_BYTES if fleet.deployment.serverless else MAX_BYTES_INSTANCE
         body, size = read_body(environ, limit)
         if size > limit:
@@ -174,7 +231,7 @@ class Runtime:
             values["Invocation4XXErrors"] = float(400 <= answer.status < 500)
             values["Invocation5XXErrors"] = float(answer.status >= 500)
         except TimeoutError as error:
-            instance.process.kill()  # it is still at it, and nobody waits for the answer
+            instance.kill()  # it is still at it, and nobody waits for the answer
             values["Invocation5XXErrors"] = 1
             raise _model_error(
                 deployment,
@@ -183,7 +240,7 @@ class Runtime:
                 "metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
             ) from error
         except CrashedError as error:
-            instance.process.kill()
+            instance.kill()
             values["Invocation5XXErrors"] = 1
             raise _model_error(
                 deployment, 500, f"The container ended: {error}. {instance.last_words()}".strip()

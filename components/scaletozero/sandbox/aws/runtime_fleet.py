@@ -46,7 +46,7 @@ class Fleet:
         self._start, self._idle_seconds = start, idle_seconds
         self._lock = threading.Condition()
         self._free: list[Instance] = []
-        self._busy: set[Instance] = set()
+        self._busy: dict[Instance, int] = {}  # how many requests each is working on
         self._starting = 0
         self._closed = False
         self._cancelled = threading.Event()
@@ -68,22 +68,93 @@ class Fleet:
             self._free.append(first)
         self.top_up(self.deployment.provisioned)
 
-    def top_up(self, floor: int) -> None:
-        """Have at least `floor` instances. Raises StartFailedError when one doesn't come up."""
+    def top_up(self, floor: int) -> list[Instance]:
+        """Have at least `floor` instances; gives those that were started. Raises StartFailedError when one fails."""
         with self._lock:
             missing = floor - len(self._free) - len(self._busy) - self._starting
             if missing <= 0 or self._closed:
-                return
+                return []
             self._starting += missing
         with ThreadPoolExecutor(min(missing, 4)) as pool:
             results = [pool.submit(self._start_counted) for _ in range(missing)]
+        made = [result.result() for result in results if not result.exception()]
+        for instance in made:
+            self._give_back(instance)
         for result in results:
-            self._give_back(result.result())
+            result.result()
+        return made
 
     def resize(self, maximum: int, provisioned: int) -> None:
-        """Other bounds, from now on. Raises StartFailedError when the floor can't be reached."""
-        self.top_up(provisioned)
-        self.deployment = dataclasses.replace(self.deployment, maximum=maximum, provisioned=provisioned)
+        """Other bounds, from now on. Raises StartFailedError when the floor can't be reached: they stay as they were.
+
+        Instances of an endpoint that isn't serverless go at once where there are to be fewer, those that work on
+        something when they are done.
+        """
+        before, began = self.deployment, time.perf_counter()
+        self.deployment = dataclasses.replace(before, maximum=maximum, provisioned=provisioned)
+        try:
+            made = self.top_up(provisioned)
+        except StartFailedError:
+            self.deployment = before
+            self._trim()
+            raise
+        if made and not before.maximum:  # whatever waits has waited for this start
+            with self._lock:
+                self._record_start(made[0], began)
+        self._trim()
+
+    def _trim(self) -> None:
+        if self.deployment.serverless:
+            return
+        with self._lock:
+            surplus = max(0, len(self._free) + len(self._busy) - self.deployment.maximum)
+            gone, self._free = self._free[:surplus], self._free[surplus:]
+        for instance in gone:
+            instance.stop()
+
+    def acquire(self, seconds: float) -> Instance | None:
+        """A place for one request on an instance that is there, until `release()`; None where none is free in time.
+
+        It starts nothing: that is for scaling. Raises ClosedError.
+        """
+        with self._lock:
+            self._lock.wait_for(lambda: self._closed or self._place(), seconds)
+            if self._closed:
+                raise ClosedError
+            found = self._place()
+            if found is None:
+                return None
+            if found in self._free:
+                self._free.remove(found)
+            self._busy[found] = self._busy.get(found, 0) + 1
+            self.invocations += 1
+            return found
+
+    def _place(self) -> Instance | None:
+        """An instance with room: a free one, else the least busy of those that stay."""
+        for instance in reversed(self._free):
+            if instance.alive:
+                return instance
+        # Where some have to go, the busiest stay, so that the others come to an end.
+        stay = sorted(self._busy, key=self._busy.__getitem__, reverse=True)[: self.deployment.maximum]
+        room = [each for each in stay if self._busy[each] < self.deployment.concurrency and each.alive]
+        return min(room, key=self._busy.__getitem__, default=None)
+
+    def release(self, instance: Instance) -> None:
+        """The request that a place was acquired for is over."""
+        self._give_back(instance)
+
+    def abandon(self, instance: Instance) -> None:
+        """Nobody waits any more for what an instance is at: it ends, unless others are waiting for it, too."""
+        with self._lock:
+            alone = self._busy.get(instance) == 1
+        if alone:
+            instance.kill()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was replaced or removed."""
+        return self._closed
 
     @contextmanager
     def instance(self) -> Iterator[tuple[Instance, float | None]]:
@@ -103,26 +174,31 @@ class Fleet:
             if self._closed:
                 raise ClosedError
             self.invocations += 1
-            if len(self._busy) + self._starting >= self.deployment.maximum:
+            if self.busy >= self.deployment.maximum:
                 raise ThrottledError
             while self._free:
                 candidate = self._free.pop()
                 if candidate.alive:
-                    self._busy.add(candidate)
+                    self._busy[candidate] = 1
                     return candidate, None
                 self._discard(candidate)
             self._starting += 1
         began = time.perf_counter()
-        made = self._start_counted(busy=True)
-        setup = time.perf_counter() - began
+        made = self._start_counted()
         with self._lock:
-            self.cold_start_count += 1
-            self.cold_starts.append(
-                {"at": time.time(), "pid": made.process.pid, "total_ms": round(setup * 1000, 1), "phases": made.phases}
-            )
+            setup = self._record_start(made, began)
         return made, setup
 
-    def _start_counted(self, busy: bool = False) -> Instance:
+    def _record_start(self, made: Instance, began: float) -> float:
+        """A start that somebody waited for; the seconds it took."""
+        setup = time.perf_counter() - began
+        self.cold_start_count += 1
+        self.cold_starts.append(
+            {"at": time.time(), "pid": made.process.pid, "total_ms": round(setup * 1000, 1), "phases": made.phases}
+        )
+        return setup
+
+    def _start_counted(self) -> Instance:
         try:
             made = self._start(self.deployment, self._cancelled)
         except BaseException:
@@ -132,14 +208,20 @@ class Fleet:
             raise
         with self._lock:
             self._starting -= 1
-            self._busy.add(made)
+            self._busy[made] = 1
             self._lock.notify_all()
         return made
 
     def _give_back(self, instance: Instance) -> None:
         with self._lock:
-            self._busy.discard(instance)
-            keep = instance.alive and not self._closed
+            self._busy[instance] -= 1
+            if self._busy[instance]:
+                self._lock.notify_all()
+                return
+            del self._busy[instance]
+            here = len(self._free) + len(self._busy)
+            surplus = not self.deployment.serverless and here >= self.deployment.maximum
+            keep = instance.alive and not self._closed and not surplus
             if keep:
                 self._free.append(instance)
             self._lock.notify_all()
@@ -195,12 +277,12 @@ class Fleet:
     @property
     def busy(self) -> int:
         """Requests under way."""
-        return len(self._busy) + self._starting
+        return sum(self._busy.values()) + self._starting
 
     @property
     def utilisation(self) -> float:
         """Share of the allowed instances that are working, 0 to 1."""
-        return len(self._busy) / self.deployment.maximum
+        return len(self._busy) / max(1, self.deployment.maximum)
 
     def snapshot(self) -> dict[str, Any]:
         """What `status` shows."""

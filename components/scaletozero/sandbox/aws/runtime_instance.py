@@ -99,6 +99,12 @@ class Instance:
             self.idle_since = time.monotonic()
             self.requests += 1
 
+    def kill(self) -> None:
+        """End the process at once; it is gone when this returns, so that no other request gets it."""
+        self.process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_SECONDS)
+
     def stop(self) -> None:
         """End the process (SIGTERM, then SIGKILL) and take its folder away."""
         with contextlib.suppress(OSError):

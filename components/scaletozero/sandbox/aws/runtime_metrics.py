@@ -1,6 +1,6 @@
-"""The metrics that AWS emits for a serverless endpoint, put into the embedded CloudWatch.
+"""The metrics that AWS emits for an endpoint, put into the embedded CloudWatch.
 
-Names, units and dimensions: SageMaker developer guide, monitoring of serverless endpoints.
+Names, units and dimensions: SageMaker developer guide, monitoring of serverless and of asynchronous endpoints.
 """
 
 from __future__ import annotations
@@ -20,11 +20,26 @@ from scaletozero.sandbox.aws.layer import ACCOUNT
 NAMESPACE = "AWS/SageMaker"
 FLUSH_SECONDS = 1.0
 
-_MICROSECONDS = ("ModelLatency", "OverheadLatency", "ModelSetupTime")
-_COUNTS = ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors")
+_UNITS = {
+    "ServerlessConcurrentExecutionsUtilization": "Percent",
+    "ApproximateAgeOfOldestRequest": "Seconds",
+    "TotalProcessingTime": "Milliseconds",
+    **dict.fromkeys(
+        (
+            "ModelLatency",
+            "OverheadLatency",
+            "ModelSetupTime",
+            "RequestDownloadLatency",
+            "ResponseUploadLatency",
+            "TimeInBacklog",
+        ),
+        "Microseconds",
+    ),
+}
+"""Everything else is a count."""
 
-Key = tuple[str, str, str, str]
-"""Region, endpoint, variant, metric."""
+Key = tuple[str, str, str | None, str]
+"""Region, endpoint, variant (None for a metric of the endpoint as a whole), metric."""
 
 
 class Metrics:
@@ -38,10 +53,17 @@ class Metrics:
         self._thread.start()
 
     def record(self, deployment: Deployment, values: Mapping[str, float]) -> None:
-        """One request's values: counts, microseconds, percent."""
+        """One request's values, in the metrics' units."""
+        self._add(deployment, deployment.variant, values)
+
+    def record_endpoint(self, deployment: Deployment, values: Mapping[str, float]) -> None:
+        """Values of the endpoint as a whole: they have no variant among their dimensions."""
+        self._add(deployment, None, values)
+
+    def _add(self, deployment: Deployment, variant: str | None, values: Mapping[str, float]) -> None:
         with self._lock:
             for name, value in values.items():
-                self._values[deployment.region, deployment.endpoint, deployment.variant, name].append(value)
+                self._values[deployment.region, deployment.endpoint, variant, name].append(value)
 
     def flush(self) -> None:
         with self._lock:
@@ -62,7 +84,13 @@ class Metrics:
         self.flush()
 
 
-def _datum(name: str, value: float, endpoint: str, variant: str, now: datetime) -> dict[str, Any]:
-    unit = "Microseconds" if name in _MICROSECONDS else "Count" if name in _COUNTS else "Percent"
-    dimensions = [{"Name": "EndpointName", "Value": endpoint}, {"Name": "VariantName", "Value": variant}]
-    return {"MetricName": name, "Value": value, "Unit": unit, "Timestamp": now, "Dimensions": dimensions}
+def _datum(name: str, value: float, endpoint: str, variant: str | None, now: datetime) -> dict[str, Any]:
+    named = {"EndpointName": endpoint} | ({"VariantName": variant} if variant else {})
+    dimensions = [{"Name": key, "Value": value} for key, value in named.items()]
+    return {
+        "MetricName": name,
+        "Value": value,
+        "Unit": _UNITS.get(name, "Count"),
+        "Timestamp": now,
+        "Dimensions": dimensions,
+    }

@@ -1,4 +1,7 @@
-"""Application Auto Scaling of SageMaker variants: the dimension that moto lacks, tags, and the scaling itself."""
+"""Application Auto Scaling of SageMaker variants: the dimension that moto lacks, tags, and the scaling itself.
+
+Provisioned concurrency follows how much of it is in use; instances of an asynchronous endpoint follow its backlog.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,13 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.sagemaker.models import sagemaker_backends
 
+from scaletozero.sandbox.aws.backlog_scaling import BacklogScaling, pause
 from scaletozero.sandbox.aws.cron import fires
 from scaletozero.sandbox.aws.endpoints import Endpoints
 from scaletozero.sandbox.aws.layer import ACCOUNT, AwsError, Call, Handler
@@ -24,9 +28,6 @@ PROVISIONED = "sagemaker:variant:DesiredProvisionedConcurrency"
 INSTANCES = "sagemaker:variant:DesiredInstanceCount"
 EVERY_SECONDS = 1.0
 WINDOW_SECONDS = 60
-COOLDOWN_SECONDS = 300
-"""Default of both cooldowns (SageMaker developer guide, autoscaling of provisioned concurrency)."""
-
 _PREFIX = "AnyScaleFrontendService."
 
 Key = tuple[str, str, str]
@@ -46,6 +47,7 @@ class Scaling:
         self._endpoints = endpoints
         self._tags: dict[str, dict[str, str]] = {}
         self._seen: dict[Key, _Seen] = defaultdict(_Seen)
+        self._backlogs: dict[Key, BacklogScaling] = defaultdict(BacklogScaling)
         self._began: dict[tuple[str, str, str, str], datetime] = {}
         self._last = datetime.now(UTC)
         self._stopped = threading.Event()
@@ -166,9 +168,18 @@ class Scaling:
         # A target can outlive what it scales: a configuration without provisioned concurrency stays without.
         if fleet is None or not fleet.deployment.scalable:
             return
-        seen, current = self._seen[region, target.resource_id, dimension], fleet.deployment.provisioned
-        seen.busy.append(fleet.busy)
-        asked = max(self._tracked(backend, target, seen, current, now), default=current)
+        key, current = (region, target.resource_id, dimension), fleet.deployment.provisioned
+        if backlog := self._endpoints.backlog(region, endpoint):
+            seen = self._backlogs[key]
+            seen.see(fleet, backlog, now)
+            if not self._endpoints.scales(region, endpoint):  # a step that could not be taken would wait its cooldown
+                return
+            asked = seen.asked(region, endpoint, _policies(backend, target), now)
+            asked = current if asked is None else asked
+        else:
+            seen = self._seen[key]
+            seen.busy.append(fleet.busy)
+            asked = max(self._tracked(backend, target, seen, current, now), default=current)
         wanted = min(max(asked, target.min_capacity), target.max_capacity)
         if wanted != current:
             self._endpoints.set_capacity(region, endpoint, wanted)
@@ -176,12 +187,9 @@ class Scaling:
 
     def _tracked(self, backend: Any, target: Any, seen: _Seen, current: int, now: datetime) -> Iterator[int]:
         """What each target-tracking policy asks for, while its cooldown allows it."""
-        for policy in backend.policies.values():
+        for policy in _policies(backend, target):
             tracking = policy.target_tracking_scaling_policy_configuration
-            if not tracking or (policy.resource_id, policy.scalable_dimension) != (
-                target.resource_id,
-                target.scalable_dimension,
-            ):
+            if not tracking:
                 continue
             if not seen.busy.maxlen or len(seen.busy) < seen.busy.maxlen:
                 continue
@@ -189,8 +197,16 @@ class Scaling:
             if asked < current and tracking.get("DisableScaleIn"):
                 continue
             which = "ScaleInCooldown" if asked < current else "ScaleOutCooldown"
-            pause = timedelta(seconds=int(tracking.get(which) or COOLDOWN_SECONDS))
-            yield current if seen.moved and now - seen.moved < pause else asked
+            yield current if seen.moved and now - seen.moved < pause(tracking, which) else asked
+
+
+def _policies(backend: Any, target: Any) -> list[Any]:
+    """A target's policies."""
+    return [
+        policy
+        for policy in list(backend.policies.values())
+        if (policy.resource_id, policy.scalable_dimension) == (target.resource_id, target.scalable_dimension)
+    ]
 
 
 def _within(action: Any, now: datetime) -> bool:

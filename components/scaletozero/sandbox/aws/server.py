@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from scaletozero.sandbox.aws.async_store import Store
 from scaletozero.sandbox.aws.corrections import correct_moto
 from scaletozero.sandbox.aws.endpoints import Endpoints
 from scaletozero.sandbox.aws.layer import Layer
@@ -50,7 +51,8 @@ class Servers:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         correct_moto()
         self._metrics = Metrics()
-        self._runtime = Runtime(Starter(state, self._fetch, program).start, idle_seconds, self._metrics)
+        start, store = Starter(state, self._fetch, program).start, Store(lambda *what: self._clients(*what))
+        self._runtime = Runtime(start, idle_seconds, self._metrics, store)
         self._endpoints = Endpoints(self._runtime)
         moto = DomainDispatcherApplication(create_backend_app)
         self._scaling = Scaling(self._endpoints)
