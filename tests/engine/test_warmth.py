@@ -1,4 +1,4 @@
-"""Endpoints that are kept warm, on the real engine: scaled, scheduled, changed, failed, loaded, and asynchronous."""
+"""Endpoints that are kept warm, on the real engine: scaled, scheduled, changed, failed and loaded."""
 
 import json
 import statistics
@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from workbench import IMAGE, Workbench, endpoint
+from workbench import Workbench, endpoint
 
 from model_packaging import Artifact
 from scaletozero.sandbox import daemon
@@ -245,35 +245,5 @@ def test_kept_warm_by_calls_and_watched(workbench: Workbench, encoder: Artifact)
     assert len(alarms["MetricAlarms"]) == 4
     (whole,) = alarms["CompositeAlarms"]
     assert whole["AlarmActions"] == [topic]
-    assert "nothing changes" in workbench.done("up")
-    assert "everything is gone" in workbench.done("down")
-
-
-def test_an_asynchronous_endpoint_from_nothing_to_nothing(workbench: Workbench, encoder: Artifact) -> None:
-    asynchronous = {
-        "kind": "asynchronous",
-        "artifact": str(encoder.path),
-        "image": IMAGE,
-        "instance_type": "ml.g5.xlarge",
-        "scaling": {"max": 2, "idle_seconds": 900},
-        "alarms": {},
-    }
-    workbench.declare(endpoints={"sentences": asynchronous})
-    workbench.done("up")
-    (target,) = scalable(workbench)
-    assert (target["MinCapacity"], target["MaxCapacity"]) == (0, 2)
-    assert target["ScalableDimension"] == "sagemaker:variant:DesiredInstanceCount"
-    policies = workbench.aws("application-autoscaling").describe_scaling_policies(ServiceNamespace="sagemaker")
-    kinds = {each["PolicyType"]: each for each in policies["ScalingPolicies"]}
-    assert set(kinds) == {"TargetTrackingScaling", "StepScaling"}
-    alarms = workbench.aws("cloudwatch").describe_alarms(AlarmTypes=["MetricAlarm"])["MetricAlarms"]
-    (wake,) = [each for each in alarms if each.get("MetricName") == "HasBacklogWithoutCapacity"]
-    assert wake["AlarmActions"] == [kinds["StepScaling"]["PolicyARN"]]
-    rules = workbench.aws("s3").get_bucket_lifecycle_configuration(
-        Bucket=workbench.aws("s3").list_buckets()["Buckets"][0]["Name"]
-    )["Rules"]
-    assert {rule["ID"] for rule in rules} == {"old-versions", "answers"}
-    table = workbench.run("status").stdout
-    assert "ml.g5.xlarge" in table
     assert "nothing changes" in workbench.done("up")
     assert "everything is gone" in workbench.done("down")

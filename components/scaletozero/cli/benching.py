@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from model_packaging.findings import refuse
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
-from scaletozero.cli.querying import Target, ask, find_target, read_payload
+from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
 from scaletozero.sandbox import daemon
 
 SAMPLE = '{"inputs": ["A cold start is a number, not a hope."]}'
@@ -37,6 +38,10 @@ def bench(
     with findings_as_exit():
         body = read_payload(payload)
         target = find_target(endpoint, environment)
+        if target.requests:
+            why = "its answers come from a queue: their time says nothing of a call's"
+            raise refuse("endpoint", "must answer its calls itself", endpoint, why, "name one that does")
+        require_fitting(body)
     client = target.client()
     colds = [_cold_start(client, target, body) for _ in range(cold)] if target.sandbox else []
     if not target.sandbox and cold:

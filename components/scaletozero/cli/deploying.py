@@ -158,6 +158,7 @@ def down(environment: EnvironmentName = "local") -> None:
         with _engine_errors("down", environment), deployment.engine.interruptible(say):
             stack = deployment.stack()
             deployment.repair(stack, say)
+            _forget_answers(deployment)
             stack.destroy(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
             if deployment.sandbox:
                 stack.workspace.remove_stack(environment)
@@ -165,6 +166,17 @@ def down(environment: EnvironmentName = "local") -> None:
         if deployment.sandbox:
             daemon.stop(deployment.project.local)
         done(f"{environment}: everything is gone.")
+
+
+def _forget_answers(deployment: Deployment) -> None:
+    """In the sandbox a bucket with answers in it must not keep an environment from going."""
+    sandbox = deployment.sandbox
+    if sandbox is None or not any("backlog" in about for about in daemon.status(sandbox)["endpoints"].values()):
+        return
+    from scaletozero.sandbox.answers import forget_answers  # rarely needed
+
+    outputs = deployment.outputs()
+    forget_answers(sandbox.aws_url, outputs.get("region", ""), outputs.get("endpoints", {}))
 
 
 def status(
@@ -214,12 +226,13 @@ def _show_status(report: dict[str, Any]) -> None:
                 size,
                 about["max"],
                 now.get("ready", len(now["instances"]) if "instances" in now else "-"),
+                now.get("backlog", {}).get("size", "-"),
                 now.get("cold_start_count", "-"),
                 now.get("invocations", "-"),
                 about["digest"][:12],
             )
         )
-    table(("endpoint", "name", "status", "size", "max", "warm", "cold starts", "calls", "artifact"), rows)
+    table(("endpoint", "name", "status", "size", "max", "warm", "backlog", "cold starts", "calls", "artifact"), rows)
     for what, why in report.get("live", {}).get("provided_here", {}).items():
         say(f"provided by the sandbox itself: {what} ({why})")
     if not rows:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -13,8 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import WRONG_USE, failed, findings_as_exit, say
+from scaletozero.cli.output import WRONG_USE, err, failed, findings_as_exit, say
 from scaletozero.deployment import Deployment
+from scaletozero.endpoints.calls import MAX_SECONDS, ModelError, result, submit
 from scaletozero.project import find_project
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.engine import find_engine
@@ -25,25 +29,31 @@ MAX_PAYLOAD = 4 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Target:
-    """A deployed endpoint: its name at the service, where it runs, and the sandbox it runs on, if any."""
+    """A deployed endpoint: its name at the service, where it runs, and the sandbox it runs on, if any.
+
+    Attributes:
+        requests: the s3:// address below which an asynchronous endpoint's requests are put; None for any other.
+    """
 
     name: str
     region: str
     sandbox: daemon.Sandbox | None
+    requests: str | None = None
 
-    def client(self) -> Any:
-        """An ordinary boto3 client of the SageMaker Runtime."""
+    def client(self, service: str = "sagemaker-runtime") -> Any:
+        """An ordinary boto3 client, of the SageMaker Runtime unless said otherwise."""
         import boto3
         from botocore.config import Config
 
         # A cold start may take minutes, and a retry would be another, billed query.
         config = Config(read_timeout=300, retries={"total_max_attempts": 1})
         if self.sandbox is None:
-            return boto3.client("sagemaker-runtime", region_name=self.region, config=config)
+            return boto3.client(service, region_name=self.region, config=config)
+        urls = {"sagemaker-runtime": self.sandbox.runtime_url}
         return boto3.client(
-            "sagemaker-runtime",
+            service,
             region_name=self.region,
-            endpoint_url=self.sandbox.runtime_url,
+            endpoint_url=urls.get(service, self.sandbox.aws_url),
             aws_access_key_id="sandbox",
             aws_secret_access_key="sandbox",  # noqa: S106
             config=config,
@@ -79,22 +89,22 @@ def find_target(endpoint: str, environment: str) -> Target:
             "nothing was asked",
             f"from inside the cluster: curl -H 'Host: {about['host']}' http://{about['enter_at']}/",
         )
-    return Target(about["name"], settings.region, sandbox)
+    return Target(about["name"], settings.region, sandbox, about.get("requests"))
 
 
 def read_payload(text: str) -> bytes:
-    """The JSON to send, from the argument, or from stdin for `-`.
-
-    Raises:
-        FindingsError: when it is no JSON, or larger than the service takes.
-    """
+    """The JSON to send, from the argument, or from stdin for `-`. Raises FindingsError when it is none."""
     body = sys.stdin.read() if text == "-" else text
     try:
         json.loads(body)
     except ValueError as error:
         fix = """quote it for the shell: '{"inputs": ["hello"]}'"""
         raise refuse("JSON", "must be JSON", str(error), "the model would have refused it", fix) from None
-    payload = body.encode()
+    return body.encode()
+
+
+def require_fitting(payload: bytes) -> None:
+    """Raises FindingsError for a payload that SageMaker Serverless would not take."""
     if len(payload) > MAX_PAYLOAD:
         raise refuse(
             "JSON",
@@ -103,14 +113,20 @@ def read_payload(text: str) -> bytes:
             "SageMaker Serverless would have refused it",
             "send fewer inputs at a time",
         )
-    return payload
 
 
 def ask(client: Any, target: Target, payload: bytes) -> bytes:
     """One query. An answer of the service that is an error becomes an exit, with the model's own reason."""
-    try:
+    with _service_errors():
         answer = client.invoke_endpoint(EndpointName=target.name, ContentType="application/json", Body=payload)
         return answer["Body"].read()
+
+
+@contextlib.contextmanager
+def _service_errors() -> Iterator[None]:
+    """Turns an error of the service, or of the way to it, into an exit with the model's own reason."""
+    try:
+        yield
     except ClientError as error:
         reason = error.response.get("OriginalMessage") or error.response["Error"].get("Message", str(error))
         status = int(error.response.get("OriginalStatusCode") or 0)
@@ -121,10 +137,66 @@ def ask(client: Any, target: Target, payload: bytes) -> bytes:
         raise failed(f"no answer: {error}") from None
 
 
+def ask_asynchronously(target: Target, requests: str, payload: bytes, timeout: float) -> bytes:
+    """One query of an asynchronous endpoint, from upload to answer.
+
+    Every failure becomes an exit. A model's error does not tell whether the query was wrong or the model: it is 1.
+
+    Args:
+        requests: the s3:// address below which requests are put.
+        timeout: seconds to wait for the answer.
+
+    Raises:
+        FindingsError: when the payload is larger than the service takes.
+    """
+    s3, runtime = target.client("s3"), target.client()
+    with _service_errors():
+        submitted = submit(target.name, payload, requests=requests, s3=s3, runtime=runtime)
+        say(f"submitted as {submitted.inference_id}; its answer comes to {submitted.answer}")
+        try:
+            with _shown(target) as pause:
+                return result(submitted, timeout=timeout, s3=s3, sleep=pause)
+        except ModelError as error:
+            raise failed(f"ModelError: {error}") from None
+        except TimeoutError:
+            raise failed(f"no answer after {timeout:g} s. It goes on waiting, and may still get one.") from None
+
+
+@contextlib.contextmanager
+def _shown(target: Target) -> Iterator[Callable[[float], None]]:
+    """A pause that shows on a terminal how long it has been waited, and in the sandbox for what."""
+    if not err.is_terminal:
+        yield time.sleep
+        return
+    began = time.monotonic()
+    with err.status("waiting") as status:
+
+        def pause(seconds: float) -> None:
+            until = time.monotonic() + seconds
+            while (left := until - time.monotonic()) > 0:
+                status.update(f"waiting, {time.monotonic() - began:.0f} s{_state(target)}")
+                time.sleep(min(left, 1.0))
+
+        yield pause
+
+
+def _state(target: Target) -> str:
+    if target.sandbox is None:
+        return ""
+    with contextlib.suppress(OSError, KeyError, ValueError):  # the answer itself will tell what is the matter
+        about = daemon.status(target.sandbox)["endpoints"][target.name]
+        return f": {about['backlog']['size']} in the backlog, {len(about['instances'])} instances"
+    return ""
+
+
 def invoke(
     endpoint: Annotated[str, typer.Argument(help="The endpoint's name in the environment.")],
     payload: Annotated[str, typer.Argument(metavar="JSON", help="What to ask; `-` reads it from stdin.")],
     environment: EnvironmentName = "local",
+    timeout: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Seconds to wait for an asynchronous endpoint's answer; {MAX_SECONDS} unless given."),
+    ] = None,
 ) -> None:
     """Asks an endpoint and prints its answer.
 
@@ -133,5 +205,11 @@ def invoke(
     with findings_as_exit():
         body = read_payload(payload)
         target = find_target(endpoint, environment)
-    answer = ask(target.client(), target, body)
-    print(answer.decode())
+        if target.requests:
+            print(ask_asynchronously(target, target.requests, body, timeout or MAX_SECONDS).decode())
+            return
+        require_fitting(body)
+        if timeout is not None:
+            why = "SageMaker Serverless answers within its own limit, or not at all"
+            raise refuse("--timeout", "is for asynchronous endpoints", timeout, why, "leave it out")
+    print(ask(target.client(), target, body).decode())

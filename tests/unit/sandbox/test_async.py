@@ -322,12 +322,13 @@ def test_one_that_waits_too_long_fails_without_an_instance(world: Any, monkeypat
 
 def test_an_endpoint_that_is_deleted_takes_its_queue_with_it(world: Any) -> None:
     world.asynchronous("a")
-    follow_backlog(world)
-    assert Clock(world).pass_(302) == 0
-    world.submit("a")
+    asked = [world.submit("a", sleep=60), world.submit("a")]
+    world.wait_for(lambda: world.about("a")["backlog"] | {"oldest_s": 0} == {"size": 2, "waiting": 1, "oldest_s": 0})
     world.client("sagemaker").delete_endpoint(EndpointName="a")
     world.wait_for(lambda: not world.client("sagemaker").list_endpoints()["Endpoints"])
     assert "not found" in refused(world, EndpointName="a", InputLocation="s3://calls/x")
+    with pytest.raises(TimeoutError):
+        world.result(asked[0], timeout=0.1)
     world.wait_for(lambda: not [each for each in threading.enumerate() if each.name == "backlog of a"])
 
 

@@ -79,11 +79,13 @@ class Runtime:
             threading.Thread(target=old.stop, daemon=True, name="drain").start()
 
     def remove(self, region: str, endpoint: str) -> None:
-        """No more requests; returns when its processes are gone."""
+        """No more requests; returns when its processes are gone: at once where no caller is connected to one."""
         self._async.close((region, endpoint))
         with self._lock:
             fleet = self._fleets.pop((region, endpoint), None)
-        if fleet:
+        if fleet and fleet.deployment.asynchronous:
+            fleet.kill()
+        elif fleet:
             fleet.stop(cancel=True)
 
     def fleet(self, region: str, endpoint: str) -> Fleet | None:
