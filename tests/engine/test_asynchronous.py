@@ -101,7 +101,6 @@ def test_from_nothing_to_an_answer_to_nothing(workbench: Workbench, encoder: Art
     table = workbench.run("status").stdout
     assert "ml.g5.xlarge" in table
     assert "backlog" in table
-    assert "nothing changes" in workbench.done("up")
     assert "everything is gone" in workbench.done("down")
 
 
@@ -110,10 +109,9 @@ def test_asleep_woken_and_asleep_again_as_long_as_all_pieces_are_there(workbench
     declare(workbench, encoder, scaling={"max": 2, "idle_seconds": 60}, concurrency=2)
     first = json.loads(result(ask(workbench), s3=workbench.aws("s3"), timeout=60))
     assert live(workbench)["cold_start_count"] == 0
-    measured = workbench.run("bench", "sentences")
-    assert measured.returncode == 2
-    assert "must answer its calls itself" in measured.stderr
     wait_for(lambda: live(workbench)["instances"] == [], 180)
+    assert "nothing changes" in workbench.done("up")  # how many there are is not the declaration's
+    assert live(workbench)["instances"] == []
 
     # Through the command, from nothing: it waits for the alarm, the instance and the answer.
     woken = workbench.run("invoke", "sentences", json.dumps(QUESTION))
