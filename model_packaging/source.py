@@ -409,11 +409,10 @@ def _one_output(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[
     tokens = [name for name, value in floats.items() if value.ndim == 3 and value.shape[1] == max_length]
     if pooled:
         name = "sentence_embedding" if "sentence_embedding" in pooled else pooled[0]
-        if name != graph.SENTENCE:
-            graph.rename_output(model, name, graph.SENTENCE)
+        output = name if name == graph.SENTENCE else graph.rename_output(model, name, graph.SENTENCE)
     elif tokens:
         name = "last_hidden_state" if "last_hidden_state" in tokens else tokens[0]
-        graph.pool_mean(model, name)
+        output = graph.pool_mean(model, name)
     else:
         raise refuse(
             str(spec.source),
@@ -422,5 +421,5 @@ def _one_output(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[
             "there is nothing to return",
             "export the encoder, not only a head on top of it",
         )
-    graph.keep_outputs(model, [graph.SENTENCE])
-    return graph.SENTENCE, int(floats[name].shape[-1])
+    graph.keep_outputs(model, [output])
+    return output, int(floats[name].shape[-1])
