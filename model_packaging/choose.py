@@ -33,13 +33,22 @@ def choose(candidates: Sequence[Candidate], floor: QualityFloor) -> tuple[Candid
     return tuple(judged)
 
 
-def _against(each: Candidate, floor: QualityFloor) -> str:
-    if each.quality is None or each.speed is None:
-        return each.outcome
+def below(each: Candidate, floor: QualityFloor) -> str:
+    """How a candidate's quality misses the floor; nothing where it meets it, or was not measured."""
+    if each.quality is None:
+        return ""
     if each.quality.cosine_mean < floor.mean:
         return f"mean cosine {each.quality.cosine_mean} is below the floor {floor.mean}"
     if each.quality.cosine_min < floor.minimum:
         return f"minimum cosine {each.quality.cosine_min} is below the floor {floor.minimum}"
+    return ""
+
+
+def _against(each: Candidate, floor: QualityFloor) -> str:
+    if each.quality is None or each.speed is None:
+        return each.outcome
+    if said := below(each, floor):
+        return said
     if each.recipe != "fp32":
         slower = max(each.speed.short_ratio, each.speed.long_ratio)
         if slower > 1:

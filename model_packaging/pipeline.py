@@ -5,6 +5,7 @@ end.
 from __future__ import annotations
 
 import errno
+import math
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
@@ -18,7 +19,7 @@ from model_packaging import hf_source, licence, oci, quantize, sbom
 from model_packaging.archive import write_archive
 from model_packaging.artifact import ARCHIVE, MANIFEST, Artifact, open_artifact, sha256_of
 from model_packaging.assemble import CANARY_TEXT, assemble, canary_numbers, entries, model_bytes
-from model_packaging.choose import CHOSEN, choose
+from model_packaging.choose import CHOSEN, below, choose
 from model_packaging.compress import decide
 from model_packaging.evaluate import Vectors, distance, interleaved, quality
 from model_packaging.findings import FindingsError, refuse
@@ -80,7 +81,9 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
     probe = load_probe(spec.probe)
     machine = environment()
     wanted = spec.model_dump(mode="json", exclude=_NOT_DECISIVE)
-    key = key_of(wanted, decided.expression, digest, sha256_of(spec.tokenizer), probe.sha256, machine.model_dump())
+    ladder = {name: each.model_dump() for name, each in quantize.RECIPES.items()}
+    files = digest, sha256_of(spec.tokenizer), probe.sha256
+    key = key_of(wanted, decided.expression, files, ladder, machine.model_dump())
     report(Progress("inspect", 1, 1, note))
     whole = not spec.oci or (spec.out / OCI).exists()
     if whole and (spec.out / MANIFEST).exists() and (spec.out / ARCHIVE).exists():
@@ -239,6 +242,8 @@ class _Run:
         else:
             self._report(Progress("quantize", 1, 1, "int8 is near enough" if found[0].quality else found[0].outcome))
         found.append(self._measured("int8-blockwise", lambda: quantize.int8_blockwise(self._folded)))
+        if below(found[-1], self._spec.floor) and (most := self._most_sensitive_blockwise()):
+            found.append(self._measured("int8-blockwise-kept", lambda: self._blockwise_keeping(most), tuple(most)))
         found.append(self._measured("fp32", lambda: self._folded))
         return found
 
@@ -249,19 +254,35 @@ class _Run:
     def _int8(self) -> ModelProto:
         return self._work.model("int8", lambda: quantize.int8(self._folded))
 
-    def _kept(self) -> list[str]:
-        """The fewest of the most sensitive weights that, kept block-wise, meet the floor with a margin."""
+    def _rest(self) -> ModelProto:
+        return self._work.model(
+            "blockwise-rest", lambda: quantize.int8_blockwise(self._folded, quantize.REST_BLOCK_SIZE)
+        )
+
+    def _blockwise_keeping(self, names: list[str]) -> ModelProto:
+        return quantize.blockwise_keeping(self._rest(), self._folded, names)
+
+    def _most_sensitive_blockwise(self) -> list[str]:
+        order = self._order("sensitivity-blockwise", self._rest())
+        most = order[: math.ceil(len(order) * quantize.KEPT_SHARE)]
+        self._report(Progress("quantize", 1, 1, f"{len(most)} in smaller blocks"))
+        return most
+
+    def _order(self, name: str, quantized: ModelProto) -> list[str]:
+        """The weights of a quantized model, the most sensitive first."""
 
         def step(done: int, total: int, name: str) -> None:
             self._report(Progress("quantize", done, total, f"without {name.rpartition('/')[0] or name}"))
 
+        def error(model: ModelProto) -> float:
+            return distance(self._selecting, self._answers(model))
+
+        return self._work.value(name, lambda: quantize.sensitivity(quantized, self._folded, error, step))
+
+    def _kept(self) -> list[str]:
+        """The fewest of the most sensitive weights that, kept block-wise, meet the floor with a margin."""
         quantized = self._int8()
-        order = self._work.value(
-            "sensitivity",
-            lambda: quantize.sensitivity(
-                quantized, self._folded, lambda model: distance(self._selecting, self._answers(model)), step
-            ),
-        )
+        order = self._order("sensitivity", quantized)
         count = 1
         while count < MOST_KEPT and not self._good_enough(
             quantize.int8_keeping(quantized, self._folded, order[:count])

@@ -109,6 +109,41 @@ def test_restored_matmuls_answer_like_the_original() -> None:
     assert error(both) < error(one) < error(quantized)
 
 
+def test_the_sensitive_matmul_in_smaller_blocks_is_nearer_to_the_original() -> None:
+    from model_packaging.quantize import blockwise_keeping, int8_blockwise, sensitivity
+
+    plain = graph.keep_outputs(wide_encoder(), ["out"])
+    rest = int8_blockwise(plain, 64)
+    exact = run(plain, IDS)["out"]
+
+    def error(model: ModelProto) -> float:
+        return float(np.abs(run(model, IDS)["out"] - exact).mean())
+
+    order = sensitivity(rest, plain, error, lambda *_: None)
+    assert order[0] == "two_matmul"  # the one whose activations have an outlier
+    kept = blockwise_keeping(rest, plain, order[:1])
+    sizes = {
+        node.name.removesuffix("_Q8"): next(each.i for each in node.attribute if each.name == "block_size")
+        for node in kept.graph.node
+        if node.op_type == "MatMulNBits"
+    }
+    assert sizes == {"one_matmul": 64, "two_matmul": 16}
+    assert error(kept) < error(rest)
+    assert error(blockwise_keeping(rest, plain, [])) == error(rest)
+
+
+def wide_encoder() -> ModelProto:
+    """The encoder with one activation of every row far out before the second MatMul."""
+    model = encoder()
+    scale = np.ones(64, np.float32)
+    scale[5] = 60
+    model.graph.initializer.append(numpy_helper.from_array(scale, "scale"))
+    at = next(index for index, node in enumerate(model.graph.node) if node.name == "two_matmul")
+    model.graph.node[at].input[0] = "scaled"
+    model.graph.node.insert(at, helper.make_node("Mul", ["positive", "scale"], ["scaled"], "far_out"))
+    return model
+
+
 def test_pooling_is_the_mean_over_the_mask() -> None:
     model = graph.keep_outputs(encoder(), ["out"])
     model.graph.input.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "sequence"]))
