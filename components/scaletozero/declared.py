@@ -9,7 +9,9 @@ from model_packaging.artifact import Artifact, open_artifact
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
 from scaletozero.settings.environment import Environment
+from scaletozero.settings.fit import misfits
 from scaletozero.settings.schedules import over
+from scaletozero.settings.serverless import Serverless
 
 KEY = "environment"
 """The key of a stack's configuration, in the project's namespace, that holds the environment."""
@@ -51,19 +53,22 @@ def artifacts(environment: Environment, root: Path) -> dict[str, Artifact]:
     """The artifact of each endpoint.
 
     Raises:
-        FindingsError: for every endpoint whose artifact is missing or not whole.
+        FindingsError: for every endpoint whose artifact is missing, not whole, or does not fit the endpoint.
     """
     opened: dict[str, Artifact] = {}
     findings: list[Finding] = []
     for name, endpoint in environment.endpoints.items():
+        path = f"{KEY}.endpoints.{name}"
         try:
             opened[name] = open_artifact(root / endpoint.artifact)
         except FindingsError as error:
-            at = f"{KEY}.endpoints.{name}.artifact"
             findings += [
-                Finding(at, f"{found.path} {found.rule}", found.got, found.consequence, found.fix)
+                Finding(f"{path}.artifact", f"{found.path} {found.rule}", found.got, found.consequence, found.fix)
                 for found in error.findings
             ]
+            continue
+        if isinstance(endpoint, Serverless):
+            findings += misfits(opened[name].manifest, endpoint.memory_mb, path)
     if findings:
         raise FindingsError(findings)
     return opened
