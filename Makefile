@@ -51,8 +51,10 @@ bench: $(READY) ## the figures of the README, measured here
 	$(BIN)/python benchmarks/packaging.py
 	$(BIN)/python benchmarks/preview.py
 
-schema: $(READY) ## write the generated files anew: the plugin's schema, the manifest's
+schema: $(READY) ## write the generated files anew: the plugin's schema, the manifests'
 	$(BIN)/python -m scaletozero.plugin > components/schema.json
+	$(BIN)/python -m model_packaging.manifest > model_packaging/manifest.schema.json
+	$(BIN)/python -m model_packaging.folder_manifest > model_packaging/folder_manifest.schema.json
 
 lock: $(READY) ## resolve the dependencies anew
 	$(BIN)/uv pip compile pyproject.toml $(foreach extra,packaging sandbox sign dev,--extra $(extra)) $(RESOLVE) -o requirements.lock

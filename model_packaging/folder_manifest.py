@@ -115,6 +115,11 @@ class FolderManifest(_Frozen):
         return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True) + "\n"
 
 
+def schema_text() -> str:
+    """The JSON schema of a folder manifest, as it is committed in folder_manifest.schema.json."""
+    return json.dumps(FolderManifest.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
+
+
 @dataclass(frozen=True)
 class FolderArtifact:
     """A packaged folder that was found to be the one its manifest describes.
@@ -206,3 +211,7 @@ def _difference(entry: FileEntry | None, file: Path | None) -> str:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, count
 
 import numpy as np
 import onnx
@@ -77,41 +78,56 @@ def _keep(field: object, items: list) -> None:  # type: ignore[type-arg]
     field.extend(copies)  # type: ignore[attr-defined]
 
 
-def rename_output(model: ModelProto, old: str, new: str) -> ModelProto:
-    """Adds `new` as the only output, equal to `old`."""
+def unused(model: ModelProto, name: str) -> str:
+    """`name`, or the first of name_1, name_2 and so on that nothing in `model` is called yet."""
+    taken = {each.name for each in (*model.graph.input, *model.graph.output, *model.graph.initializer)}
+    taken |= {each for node in nodes(model.graph) for each in (node.name, *node.input, *node.output)}
+    return next(each for each in chain([name], (f"{name}_{index}" for index in count(1))) if each not in taken)
+
+
+def rename_output(model: ModelProto, old: str, new: str) -> str:
+    """Adds `new`, or a name like it that is free, as the only output, equal to `old`; the name it has now."""
+    new = unused(model, new)
     info = next(each for each in model.graph.output if each.name == old)
-    model.graph.node.append(helper.make_node("Identity", [old], [new], name=f"as_{new}"))
+    model.graph.node.append(helper.make_node("Identity", [old], [new], name=unused(model, f"as_{new}")))
     kind = info.type.tensor_type.elem_type
     del model.graph.output[:]
     model.graph.output.append(helper.make_tensor_value_info(new, kind, ["batch", "dimension"]))
-    return model
+    return new
 
 
-def pool_mean(model: ModelProto, tokens: str) -> ModelProto:
-    """Makes the mean of `tokens` (batch, sequence, dimension) over the attention mask the only output,
-    `sentence_embedding`.
+def pool_mean(model: ModelProto, tokens: str) -> str:
+    """Makes the mean of `tokens` (batch, sequence, dimension) over the attention mask the only output.
+
+    Returns:
+        the output's name: `sentence_embedding`, or a name like it where the model itself calls something so.
     """
     graph = model.graph
+    own = {
+        each: unused(model, f"pool_{each}")
+        for each in ("sequence_axis", "last_axis", "least", "mask", "mask_3d", "masked", "sum", "count", "count_safe")
+    }
+    pooled = unused(model, SENTENCE)
     graph.initializer.extend(
         [
-            numpy_helper.from_array(np.array([1], np.int64), "pool_sequence_axis"),
-            numpy_helper.from_array(np.array([2], np.int64), "pool_last_axis"),
-            numpy_helper.from_array(np.array(1e-9, np.float32), "pool_least"),
+            numpy_helper.from_array(np.array([1], np.int64), own["sequence_axis"]),
+            numpy_helper.from_array(np.array([2], np.int64), own["last_axis"]),
+            numpy_helper.from_array(np.array(1e-9, np.float32), own["least"]),
         ]
     )
     steps = [
-        ("Cast", ["attention_mask"], "pool_mask", {"to": TensorProto.FLOAT}),
-        ("Unsqueeze", ["pool_mask", "pool_last_axis"], "pool_mask_3d", {}),
-        ("Mul", [tokens, "pool_mask_3d"], "pool_masked", {}),
-        ("ReduceSum", ["pool_masked", "pool_sequence_axis"], "pool_sum", {"keepdims": 0}),
-        ("ReduceSum", ["pool_mask_3d", "pool_sequence_axis"], "pool_count", {"keepdims": 0}),
-        ("Max", ["pool_count", "pool_least"], "pool_count_safe", {}),
-        ("Div", ["pool_sum", "pool_count_safe"], SENTENCE, {}),
+        ("Cast", ["attention_mask"], own["mask"], {"to": TensorProto.FLOAT}),
+        ("Unsqueeze", [own["mask"], own["last_axis"]], own["mask_3d"], {}),
+        ("Mul", [tokens, own["mask_3d"]], own["masked"], {}),
+        ("ReduceSum", [own["masked"], own["sequence_axis"]], own["sum"], {"keepdims": 0}),
+        ("ReduceSum", [own["mask_3d"], own["sequence_axis"]], own["count"], {"keepdims": 0}),
+        ("Max", [own["count"], own["least"]], own["count_safe"], {}),
+        ("Div", [own["sum"], own["count_safe"]], pooled, {}),
     ]
     graph.node.extend(helper.make_node(op, inputs, [out], name=out, **extra) for op, inputs, out, extra in steps)
     del graph.output[:]
-    graph.output.append(helper.make_tensor_value_info(SENTENCE, TensorProto.FLOAT, ["batch", "dimension"]))
-    return model
+    graph.output.append(helper.make_tensor_value_info(pooled, TensorProto.FLOAT, ["batch", "dimension"]))
+    return pooled
 
 
 def weight_matmuls(model: ModelProto) -> dict[str, NodeProto]:

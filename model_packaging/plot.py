@@ -18,7 +18,8 @@ def phases_svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
     longest = max((sum(phases.values()) for phases in rows.values()), default=0)
     if longest <= 0:
         raise ValueError("there is nothing to draw")
-    names = list(dict.fromkeys(name for phases in rows.values() for name in phases))
+    fullest_first = sorted(rows.values(), key=len, reverse=True)  # whose order has a place for every phase
+    names = list(dict.fromkeys(name for phases in fullest_first for name in phases))
     colour = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
     height = 70 + ROW * len(rows) + 30
     total_width = LEFT + WIDTH + 90

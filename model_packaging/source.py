@@ -419,11 +419,10 @@ def _embedding(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[d
     floats, pooled, tokens = seen.floats, seen.pooled, seen.tokens
     if pooled:
         name = "sentence_embedding" if "sentence_embedding" in pooled else pooled[0]
-        if name != graph.SENTENCE:
-            graph.rename_output(model, name, graph.SENTENCE)
+        output = name if name == graph.SENTENCE else graph.rename_output(model, name, graph.SENTENCE)
     elif tokens:
         name = "last_hidden_state" if "last_hidden_state" in tokens else tokens[0]
-        graph.pool_mean(model, name)
+        output = graph.pool_mean(model, name)
     else:
         raise refuse(
             str(spec.source),
@@ -432,6 +431,6 @@ def _embedding(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[d
             "there is nothing to return",
             "export the encoder, not only a head on top of it",
         )
-    graph.keep_outputs(model, [graph.SENTENCE])
+    graph.keep_outputs(model, [output])
     dimension = int(floats[name].shape[-1])
-    return {"output": graph.SENTENCE, "dimension": dimension}, dimension
+    return {"output": output, "dimension": dimension}, dimension

@@ -12,8 +12,10 @@ from model_packaging.artifact import open_artifact
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import LATER, parse
 from scaletozero.settings.environment import Endpoint, Environment, Sandbox
+from scaletozero.settings.fit import misfits
 from scaletozero.settings.gpu import GpuEndpointSettings, GpuServing
 from scaletozero.settings.schedules import over
+from scaletozero.settings.serverless import Serverless
 
 if TYPE_CHECKING:
     from scaletozero.kubernetes.model import Model
@@ -64,15 +66,17 @@ def artifact_findings(environment: Environment, root: Path) -> list[Finding]:
     """What is wrong with the endpoints' artifacts, and with those endpoints that need theirs to be judged at all."""
     findings: list[Finding] = []
     for name, endpoint in environment.endpoints.items():
+        path = f"{KEY}.endpoints.{name}"
         try:
             model = _opened(endpoint, root)
         except FindingsError as error:
-            at = f"{KEY}.endpoints.{name}.artifact"
             findings += [
-                Finding(at, f"{found.path} {found.rule}", found.got, found.consequence, found.fix)
+                Finding(f"{path}.artifact", f"{found.path} {found.rule}", found.got, found.consequence, found.fix)
                 for found in error.findings
             ]
             continue
+        if isinstance(endpoint, Serverless):
+            findings += misfits(open_artifact(root / endpoint.artifact).manifest, endpoint.memory_mb, path)
         if isinstance(endpoint, GpuServing) and model:
             findings += gpu_findings(environment, name, endpoint, model)
     # What is wrong with the cluster is wrong for each of its endpoints.

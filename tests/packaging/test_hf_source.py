@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from model_packaging import export, oci, package, pipeline
+from model_packaging.baseline import baseline
+from model_packaging.bench import Contender, whole_starts
 from model_packaging.findings import FindingsError
 from model_packaging.progress import Progress, quiet
 from model_packaging.safetensors_file import write
@@ -121,3 +123,14 @@ def test_a_folder_that_is_refused_is_not_exported(folder: Path, harm: Callable[[
     with pytest.raises(FindingsError, match=rule):
         package(spec(folder), quiet)
     assert exports(folder) == 0
+
+
+def test_it_is_compared_with_the_graph_that_it_exports_to(folder: Path, tmp_path: Path) -> None:
+    asked = spec(folder)
+    artifact = package(asked, quiet)
+    (tmp_path / "base").mkdir()
+    contender = baseline(asked, artifact, tmp_path / "base")
+    assert exports(folder) == 2
+    theirs, ours = whole_starts([contender, Contender("ours", artifact.archive)], 1)
+    assert list(theirs.phases) == ["unpack", "python", "imports", "tokenizer", "session", "answer"]
+    assert theirs.archive_bytes > ours.archive_bytes

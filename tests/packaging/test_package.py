@@ -99,8 +99,15 @@ def test_two_processes_write_the_same_bytes(tiny: Any) -> None:
 def test_a_model_that_quantization_ruins_ships_as_fp32_with_the_reason(tiny: Any) -> None:
     artifact = package(tiny.spec(floor=QualityFloor(mean=0.999999, minimum=0.999999)))
     assert artifact.manifest.recipe == "fp32"
+    recipes = [each.recipe for each in artifact.manifest.candidates]
+    assert recipes == ["int8", "int8-kept", "int8-blockwise", "int8-blockwise-kept", "fp32"]
     for each in artifact.manifest.candidates[:-1]:
         assert "below the floor" in each.outcome
+    blocks, smaller = artifact.manifest.candidates[2:4]
+    assert blocks.quality is not None
+    assert smaller.quality is not None
+    assert smaller.quality.cosine_mean > blocks.quality.cosine_mean
+    assert len(smaller.kept) == 1  # a sixth of six weights
 
 
 def test_a_model_with_no_weights_to_quantize_still_ships(tiny: Any) -> None:

@@ -169,6 +169,30 @@ def test_a_model_without_embeddings(tiny: Any) -> None:
     assert "there is nothing to return" in refused(tiny.spec())
 
 
+def test_token_embeddings_that_are_called_like_our_output(tiny: Any) -> None:
+    def edit(model: ModelProto) -> None:
+        model.graph.node[-1].output[0] = model.graph.output[0].name = "sentence_embedding"
+
+    usual = package(tiny.spec())
+    tiny.change(edit)
+    named = package(tiny.spec(out=tiny.folder / "named"))
+    assert inspect_source(tiny.spec()).output == "sentence_embedding_1"
+    assert named.manifest.chosen.quality == usual.manifest.chosen.quality
+    assert named.manifest.recipe == usual.manifest.recipe
+
+
+def test_an_answer_beside_token_embeddings_that_are_called_like_it(tiny: Any) -> None:
+    def edit(model: ModelProto) -> None:
+        model.graph.node[-1].output[0] = model.graph.output[0].name = "sentence_embedding"
+        model.graph.node.append(helper.make_node("ReduceMax", ["sentence_embedding"], ["peak"], axes=[1], keepdims=0))
+        model.graph.output.append(helper.make_tensor_value_info("peak", TensorProto.FLOAT, ["batch", 256]))
+
+    tiny.change(edit)
+    source = inspect_source(tiny.spec())
+    assert (source.output, source.dimension) == ("sentence_embedding_1", 256)
+    assert [each.name for each in source.model.graph.output] == ["sentence_embedding_1"]
+
+
 def test_more_tokens_than_the_model_takes(minilm: dict[str, Any], tmp_path: Path) -> None:
     says = refused(PackageSpec.of(**{**minilm, "max_length": 513}, out=tmp_path / "out"))
     assert "must answer texts of 513 tokens" in says

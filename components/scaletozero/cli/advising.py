@@ -14,6 +14,7 @@ from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.project import find_project
+from scaletozero.settings.fit import memory_of
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.schedules import TimeZone
 from scaletozero.settings.serverless import Serverless
@@ -59,7 +60,7 @@ def advise(
             raise refuse("endpoint", f"must be a serverless endpoint of {environment}", endpoint, "", fix)
         manifest = open_artifact(project.root / declared.artifact).manifest
         priced = region or settings.region
-        memory = declared.memory_mb or manifest.memory.recommended_mb
+        memory = memory_of(manifest, declared.memory_mb)
         each = rates(priced, memory)
         _known_zone(timezone)
         work = work_seconds(manifest)

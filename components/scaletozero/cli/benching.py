@@ -1,15 +1,17 @@
-"""`bench`: what a deployed endpoint's cold start and its answers take, measured from the caller's side."""
+"""`bench`: what the cold start and the answers of a deployed endpoint take, or the cold start of an artifact."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from model_packaging.findings import refuse
-from scaletozero.cli.deploying import EnvironmentName
+from model_packaging.findings import Finding, FindingsError, refuse
+from scaletozero.cli.measuring import STARTS, bench_artifact, is_artifact
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
 from scaletozero.sandbox import daemon
@@ -24,17 +26,62 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def bench(
-    endpoint: Annotated[str, typer.Argument(help="The endpoint's name in the environment.")],
-    environment: EnvironmentName = "local",
-    payload: Annotated[str, typer.Option(help="The JSON to ask.")] = SAMPLE,
-    requests: Annotated[int, typer.Option(min=1, max=10_000, help="How many warm queries, one after another.")] = 50,
-    cold: Annotated[int, typer.Option(min=0, max=50, help="How many cold starts, in the sandbox.")] = 3,
+    endpoint: Annotated[str, typer.Argument(metavar="WHAT", help="An endpoint's name, or an artifact's folder.")],
+    environment: Annotated[
+        str | None, typer.Option("--environment", "-e", help="Of an endpoint: its environment; local unless given.")
+    ] = None,
+    payload: Annotated[str | None, typer.Option(help="Of an endpoint: the JSON to ask, instead of a sentence.")] = None,
+    requests: Annotated[
+        int | None, typer.Option(min=1, max=10_000, help="Of an endpoint: warm queries, one after another; 50.")
+    ] = None,
+    cold: Annotated[
+        int | None, typer.Option(min=0, max=50, help="Of an endpoint in the sandbox: cold starts; 3.")
+    ] = None,
+    starts: Annotated[
+        int | None, typer.Option(min=1, max=1000, help=f"Of an artifact: starts of each contender; {STARTS}.")
+    ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="Of an artifact: the spec of the source to compare with, instead of models/<name>.yaml."),
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(help="Of an artifact: a picture of the phases.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Measures an endpoint: cold starts by phase, then warm queries. On an account the queries are billed.
+    """Measures cold starts by phase: of a deployed endpoint with its warm queries, or of an artifact on this machine.
 
-    Example: scaletozero bench sentences --cold 5 --requests 200
+    An artifact is anything with a slash, an archive, or a folder with a manifest. It is unpacked and started in fresh
+    processes, in turn with the fp32 model it was packaged from, in the gzip -9 archive that is usually shipped. A
+    source that is a Hugging Face folder is exported through torch first.
+
+    Queries to an endpoint on an account are billed.
+
+    Examples: scaletozero bench sentences --cold 5 --requests 200
+
+    scaletozero bench artifacts/paraphrase-minilm --starts 20 --svg starts.svg
+
+    scaletozero bench artifacts/mine --against specs/mine.yaml --json
     """
+    of_endpoint = {"--environment": environment, "--payload": payload, "--requests": requests, "--cold": cold}
+    of_artifact = {"--starts": starts, "--against": against, "--svg": svg}
+    with findings_as_exit():
+        artifact = is_artifact(endpoint)
+        _only(of_endpoint if artifact else of_artifact, "an artifact" if artifact else "an endpoint", endpoint)
+    if artifact:
+        bench_artifact(Path(endpoint), starts or STARTS, against, svg, as_json=as_json)
+        return
+    cold, requests = 3 if cold is None else cold, requests or 50
+    _bench_endpoint(endpoint, environment or "local", payload or SAMPLE, requests, cold, as_json=as_json)
+
+
+def _only(others: Mapping[str, object], kind: str, what: str) -> None:
+    """Refuses options that would do nothing for what is measured."""
+    if given := [name for name, value in others.items() if value is not None]:
+        rule = f"must not be given for {kind}, which {what} is"
+        fix = "leave it out; an artifact is named by a path with a slash, an endpoint by its name"
+        raise FindingsError(Finding(name, rule, consequence="it would do nothing", fix=fix) for name in given)
+
+
+def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int, cold: int, *, as_json: bool) -> None:
     with findings_as_exit():
         body = read_payload(payload)
         target = find_target(endpoint, environment)

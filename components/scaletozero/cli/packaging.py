@@ -42,7 +42,7 @@ def package(
         values = read_spec(spec)
         if out is not None:
             values["out"] = out
-        with _watching() as report:
+        with watching() as report:
             artifact = run(spec_of(values), report)
     if isinstance(artifact, FolderArtifact):
         _show_folder(artifact)
@@ -113,7 +113,7 @@ def _installed(where: str, distribution: str, file: str) -> Path:
 
 
 @contextlib.contextmanager
-def _watching() -> Iterator[Report]:
+def watching() -> Iterator[Report]:
     """Progress as a bar a stage on a terminal, and as plain lines elsewhere."""
     if not err.is_terminal:
         yield lambda step: say(f"{step.stage} {step.done}/{step.total} {step.note}".rstrip())

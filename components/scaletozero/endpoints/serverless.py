@@ -12,6 +12,7 @@ from scaletozero.component import Component, validated
 from scaletozero.endpoints.model import VARIANT, serve
 from scaletozero.observability.alarms import EndpointAlarms
 from scaletozero.settings.alarms import EndpointKind
+from scaletozero.settings.fit import memory_of, misfits
 from scaletozero.settings.pools import WarmUnit
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.serverless import ServerlessEndpointSettings
@@ -55,7 +56,8 @@ class ServerlessEndpoint(Component):
     which the endpoint moves before the old ones go; an unchanged one changes nothing.
 
     Raises:
-        FindingsError: when an argument breaks a rule or the artifact is not whole, before anything is declared.
+        FindingsError: when an argument breaks a rule, the artifact is not whole, or it does not fit the service by what
+            its manifest measured (memory, disk, time to start, size of a request); before anything is declared.
     """
 
     type_name = "scaletozero:index:ServerlessEndpoint"
@@ -77,9 +79,11 @@ class ServerlessEndpoint(Component):
         )
         artifact = open_artifact(settings.artifact)
         scaling, manifest = settings.scaling, artifact.manifest
+        if findings := misfits(manifest, settings.memory_mb, name):
+            raise FindingsError(findings)
         by_calls = scaling.warm_by is WarmBy.CALLS
         sample = sample_input(artifact) if by_calls else ""
-        memory_mb = settings.memory_mb or manifest.memory.recommended_mb
+        memory_mb = memory_of(manifest, settings.memory_mb)
         tags = {"endpoint": name, **settings.tags}
         super().__init__(name, opts, region=settings.region, tags=tags)
         region = settings.region

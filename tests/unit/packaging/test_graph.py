@@ -109,17 +109,75 @@ def test_restored_matmuls_answer_like_the_original() -> None:
     assert error(both) < error(one) < error(quantized)
 
 
+def test_the_sensitive_matmul_in_smaller_blocks_is_nearer_to_the_original() -> None:
+    from model_packaging.quantize import blockwise_keeping, int8_blockwise, sensitivity
+
+    plain = graph.keep_outputs(wide_encoder(), ["out"])
+    rest = int8_blockwise(plain, 64)
+    exact = run(plain, IDS)["out"]
+
+    def error(model: ModelProto) -> float:
+        return float(np.abs(run(model, IDS)["out"] - exact).mean())
+
+    order = sensitivity(rest, plain, error, lambda *_: None)
+    assert order[0] == "two_matmul"  # the one whose activations have an outlier
+    kept = blockwise_keeping(rest, plain, order[:1])
+    sizes = {
+        node.name.removesuffix("_Q8"): next(each.i for each in node.attribute if each.name == "block_size")
+        for node in kept.graph.node
+        if node.op_type == "MatMulNBits"
+    }
+    assert sizes == {"one_matmul": 64, "two_matmul": 16}
+    assert error(kept) < error(rest)
+    assert error(blockwise_keeping(rest, plain, [])) == error(rest)
+
+
+def wide_encoder() -> ModelProto:
+    """The encoder with one activation of every row far out before the second MatMul."""
+    model = encoder()
+    scale = np.ones(64, np.float32)
+    scale[5] = 60
+    model.graph.initializer.append(numpy_helper.from_array(scale, "scale"))
+    at = next(index for index, node in enumerate(model.graph.node) if node.name == "two_matmul")
+    model.graph.node[at].input[0] = "scaled"
+    model.graph.node.insert(at, helper.make_node("Mul", ["positive", "scale"], ["scaled"], "far_out"))
+    return model
+
+
 def test_pooling_is_the_mean_over_the_mask() -> None:
     model = graph.keep_outputs(encoder(), ["out"])
     model.graph.input.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "sequence"]))
-    pooled = graph.pool_mean(model, "out")
-    onnx.checker.check_model(pooled)
-    session = ort.InferenceSession(pooled.SerializeToString(), providers=["CPUExecutionProvider"])
+    assert graph.pool_mean(model, "out") == "sentence_embedding"
+    onnx.checker.check_model(model)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     mask = np.array([[1, 1, 0], [1, 1, 1]], np.int64)
     tokens = run(graph.keep_outputs(encoder(), ["out"]), IDS)["out"]
     expected = np.stack([tokens[0, :2].mean(axis=0), tokens[1].mean(axis=0)])
     seen = np.asarray(session.run(None, {"ids": IDS, "attention_mask": mask})[0])
     np.testing.assert_allclose(seen, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sentence_embedding", "pool_mask", "pool_least", "pool_sum"])
+def test_pooling_takes_no_name_that_the_model_has(name: str) -> None:
+    plain, named = (graph.keep_outputs(encoder(), ["out"]) for _ in range(2))
+    named.graph.node[-1].output[0] = named.graph.output[0].name = name
+    answers = []
+    for model, tokens in ((plain, "out"), (named, name)):
+        mask = helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "sequence"])
+        model.graph.input.append(mask)
+        output = graph.pool_mean(model, tokens)
+        onnx.checker.check_model(model)
+        session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        answers.append(session.run([output], {"ids": IDS, "attention_mask": np.ones_like(IDS)})[0])
+    np.testing.assert_array_equal(*answers)
+
+
+def test_a_name_that_is_taken_gets_a_number_also_when_a_subgraph_has_it() -> None:
+    model = encoder()
+    inner = helper.make_graph([helper.make_node("Neg", ["rows"], ["inner_1"], "inner")], "g", [], [])
+    model.graph.node.append(helper.make_node("If", ["c"], ["chosen"], "if", then_branch=inner, else_branch=inner))
+    names = [graph.unused(model, each) for each in ("free", "table", "one_matmul", "inner", "ids", "c")]
+    assert names == ["free", "table_1", "one_matmul_1", "inner_2", "ids_1", "c_1"]
 
 
 def test_tensors_in_attributes_and_subgraphs_are_seen() -> None:

@@ -1,0 +1,108 @@
+"""Whether a packaged model fits an endpoint on SageMaker Serverless Inference, by what its manifest measured. Pure.
+
+The limits are those of the developer guide's pages on serverless endpoints: 5 GB of disk at every memory size, three
+minutes from the download to the first healthy /ping, 4 MB a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model_packaging.findings import Finding
+from model_packaging.manifest import ArchiveEntry, Manifest
+from scaletozero.settings.serverless import MEMORY_MB
+
+DISK_BYTES = 5 * 10**9
+START_SECONDS = 180
+REQUEST_BYTES = 4 * 1024 * 1024
+
+DOWNLOAD_MB_PER_S = 90.0
+"""What AWS plans with for one request to S3 from the same region (S3 performance guidelines); SageMaker says nothing
+of its own rate."""
+
+UNPACK_MB_PER_S = {"stored": 320.0, "gzip": 110.0}
+"""Of unpacked bytes, on one core: the slowest that was measured. How SageMaker unpacks is not known."""
+
+_INSTANCES = "use an endpoint on instances (`kind: asynchronous`)"
+
+
+def memory_of(manifest: Manifest, given: int | None) -> int:
+    """The memory of an endpoint in MB: what is given, else the smallest size sold that holds what is recommended."""
+    if given is not None:
+        return given
+    return next((size for size in MEMORY_MB if size >= manifest.memory.recommended_mb), MEMORY_MB[-1])
+
+
+def start_seconds(manifest: Manifest) -> dict[str, float]:
+    """Estimated seconds of each part of a cold start there, from the archive's size and what packaging measured."""
+    archive = manifest.archive
+    return {
+        "download": archive.size / 1e6 / DOWNLOAD_MB_PER_S,
+        "unpack": archive.unpacked_size / 1e6 / UNPACK_MB_PER_S[archive.compression],
+        "start": manifest.cold_start.total_ms / 1000,
+    }
+
+
+def misfits(manifest: Manifest, memory_mb: int | None, path: str) -> list[Finding]:
+    """Everything that keeps a model from an endpoint with `memory_mb` (or, for None, the memory of its manifest).
+
+    Args:
+        path: of the endpoint, as the user wrote it; findings stand at its `memory_mb` and its `artifact`.
+    """
+    return [
+        *_memory(manifest, memory_mb, path),
+        *_disk(manifest.archive, f"{path}.artifact"),
+        *_start(manifest, f"{path}.artifact"),
+        *_request(manifest, f"{path}.artifact"),
+    ]
+
+
+def _memory(manifest: Manifest, given: int | None, path: str) -> Iterator[Finding]:
+    needed, peak = manifest.memory.recommended_mb, manifest.memory.peak_rss_mb
+    then = "containers would be killed under the largest requests, or never come up"
+    held = f"{peak:.0f} MB under its largest request and a reserve for the allocator"
+    if needed > MEMORY_MB[-1]:
+        rule = f"must fit into {MEMORY_MB[-1]} MB, the most that SageMaker Serverless has"
+        yield Finding(f"{path}.artifact", rule, f"{needed} MB ({held})", then, f"package it smaller, or {_INSTANCES}")
+    elif given is not None and given < needed:
+        rule = f"must be {memory_of(manifest, None)} or more, for {held}"
+        fix = f"write {memory_of(manifest, None)}, or leave it out: the manifest recommends it"
+        yield Finding(f"{path}.memory_mb", rule, str(given), then, fix)
+
+
+def _disk(archive: ArchiveEntry, path: str) -> Iterator[Finding]:
+    both = archive.size + archive.unpacked_size
+    if both > DISK_BYTES:
+        yield Finding(
+            path,
+            f"must fit into {DISK_BYTES / 1e9:.0f} GB of disk, the archive and what is in it",
+            f"{both / 1e9:.2f} GB ({archive.size / 1e9:.2f} and {archive.unpacked_size / 1e9:.2f})",
+            "the endpoint would never become healthy",
+            f"package it smaller, or {_INSTANCES}",
+        )
+
+
+def _start(manifest: Manifest, path: str) -> Iterator[Finding]:
+    parts = start_seconds(manifest)
+    total = sum(parts.values())
+    if total > START_SECONDS:
+        said = ", ".join(f"{name} {seconds:.0f}" for name, seconds in parts.items())
+        yield Finding(
+            path,
+            f"must be ready within {START_SECONDS} s of a cold start",
+            f"about {total:.0f} s ({said})",
+            "SageMaker would give every container up before it answers",
+            f"package it smaller, or {_INSTANCES}",
+        )
+
+
+def _request(manifest: Manifest, path: str) -> Iterator[Finding]:
+    most = manifest.io.max_payload_bytes
+    if most > REQUEST_BYTES:
+        yield Finding(
+            path,
+            f"must be packaged for requests of {REQUEST_BYTES} bytes at most",
+            f"a server that takes {most}",
+            "SageMaker Serverless would refuse the larger ones, which its callers may send",
+            f"package it for `cpu-serverless`, or {_INSTANCES}",
+        )
