@@ -191,7 +191,6 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
                         "s3OutputPath": "s3://there/out",
                         "notificationConfig": {
                             "successTopic": TOPIC,
-                            "includeInferenceResponseIns": ["SUCCESS_NOTIFICATION_TOPIC"],
                         },
                     },
                     "clientConfig": {"maxConcurrentInvocationsPerInstance": 4},
