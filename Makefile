@@ -47,8 +47,9 @@ lint: $(READY) ## ruff and pyright
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: $(READY) ## the figures of the README, measured here
-	$(BIN)/python benchmarks/packaging.py
+bench: $(READY) $(TORCH) ## the figures of the README, measured here (installs torch, to compare with it)
+	$(BIN)/python models/inputs.py
+	$(BIN)/python benchmarks/artifacts.py
 	$(BIN)/python benchmarks/preview.py
 
 schema: $(READY) ## write the generated files anew: the plugin's schema, the manifests'

@@ -35,11 +35,18 @@ PHASES = ("unpack", "python", "imports", "verify", "tokenizer", "session", "cana
 
 @dataclass(frozen=True)
 class Contender:
-    """One archive to start from; `checked` verifies digests and runs the canary, as our server does."""
+    """One archive to start from.
+
+    Attributes:
+        checked: whether it verifies digests and runs the canary, as our server does.
+        command: starts it in another way than our server: the unpacked folder is appended, and it prints what
+            `model_packaging.whole_start` does.
+    """
 
     label: str
     archive: Path
     checked: bool = True
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,11 @@ def usual_archive(spec: PackageSpec, folder: Path) -> Path:
     about = {"task": spec.task, "canary": write_inputs(files, source), **source.card}
     card = {"schema": CARD_SCHEMA, "graph": GRAPH, "optimise": True, **about}
     (files / CARD).write_text(json.dumps(card), encoding="utf-8")
-    archive = folder / "model.tar.gz"
+    return gzipped(files, folder / "model.tar.gz")
+
+
+def gzipped(files: Path, archive: Path) -> Path:
+    """Writes the files of a folder to a gzip -9 tar, as the SageMaker SDK does."""
     with (
         gzip.open(archive, "wb", compresslevel=9) as out,
         tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar,
@@ -138,11 +149,12 @@ def usual_archive(spec: PackageSpec, folder: Path) -> Path:
 
 def _start(contender: Contender, into: Path) -> Start:
     how = "checked" if contender.checked else "unchecked"
+    ours = sys.executable, "-m", "model_packaging.whole_start", str(into), how
+    command = (*contender.command, str(into)) if contender.command else ours
     _evict(contender.archive)
     began = time.perf_counter()
     safe_extract(contender.archive, into)
     unpack = round((time.perf_counter() - began) * 1000, 1)
-    command = [sys.executable, "-m", "model_packaging.whole_start", str(into), how]
     environment = {**os.environ, "SCALETOZERO_THREADS": "1"}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
@@ -150,7 +162,7 @@ def _start(contender: Contender, into: Path) -> Start:
     if done.returncode:
         raise StartFailedError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
     shutil.rmtree(into)
-    said = json.loads(done.stdout)
+    said = json.loads(done.stdout.splitlines()[-1])
     phases = {"unpack": unpack, **said["phases"]}
     return Start(phases, round(sum(phases.values()), 1), said["peak_rss_mb"])
 

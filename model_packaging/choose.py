@@ -33,16 +33,11 @@ def choose(candidates: Sequence[Candidate], floor: Floor) -> tuple[Candidate, ..
     return tuple(judged)
 
 
-def below(each: Candidate, floor: Floor) -> str:
-    """How a candidate's quality misses the floor; nothing where it meets it, or was not measured."""
-    return floor.against(each.figures) if each.figures else ""
-
-
 def _against(each: Candidate, floor: Floor) -> str:
     if not each.figures or each.speed is None:
         return each.outcome
-    if said := below(each, floor):
-        return said
+    if against := floor.against(each.figures):
+        return against
     if each.recipe != "fp32":
         slower = max(each.speed.short_ratio, each.speed.long_ratio)
         if slower > 1:

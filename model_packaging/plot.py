@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#eeca3b", "#9d755d", "#bab0ac")
-LEFT, WIDTH, ROW, BAR = 260, 640, 44, 26  # pixels
+LEAST_LEFT, WIDTH, ROW, BAR = 260, 640, 44, 26  # pixels
+LETTER = 8  # pixels, of a wide letter at the size of a label
 
 
 def phases_svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
@@ -22,7 +23,8 @@ def phases_svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
     names = list(dict.fromkeys(name for phases in fullest_first for name in phases))
     colour = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
     height = 70 + ROW * len(rows) + 30
-    total_width = LEFT + WIDTH + 90
+    left_edge = max(LEAST_LEFT, LETTER * max(map(len, rows)) + 20)
+    total_width = left_edge + WIDTH + 90
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total_width} {height}" font-family="sans-serif">',
         f'<title>{escape(title)}</title><g font-size="13">',
@@ -30,8 +32,8 @@ def phases_svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
         f'<text x="10" y="24" font-size="16">{escape(title)}</text>',
     ]
     for index, (label, phases) in enumerate(rows.items()):
-        top, left = 44 + ROW * index, float(LEFT)
-        parts.append(f'<text x="{LEFT - 10}" y="{top + 18}" text-anchor="end">{escape(label)}</text>')
+        top, left = 44 + ROW * index, float(left_edge)
+        parts.append(f'<text x="{left_edge - 10}" y="{top + 18}" text-anchor="end">{escape(label)}</text>')
         for name, spent in phases.items():
             width = WIDTH * spent / longest
             parts.append(
@@ -41,7 +43,7 @@ def phases_svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
             left += width
         parts.append(f'<text x="{left + 8:.1f}" y="{top + 18}">{sum(phases.values()):.0f} ms</text>')
     for index, name in enumerate(names):
-        left = LEFT + 90 * index
+        left = left_edge + 90 * index
         parts.append(f'<rect x="{left}" y="{height - 34}" width="12" height="12" fill="{colour[name]}"/>')
         parts.append(f'<text x="{left + 17}" y="{height - 24}">{escape(name)}</text>')
     return "\n".join([*parts, "</g></svg>", ""])

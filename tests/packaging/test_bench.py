@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from model_packaging import Artifact, FindingsError, PackageSpec, safe_extract
 from model_packaging.archive import write_archive
 from model_packaging.artifact import sha256_of
-from model_packaging.bench import PHASES, Contender, usual_archive, whole_starts
+from model_packaging.bench import PHASES, Contender, gzipped, usual_archive, whole_starts
 from model_packaging.measure import StartFailedError
 from model_packaging.verification import verify_artifact
 
@@ -27,6 +28,20 @@ def test_the_packaged_model_starts_faster_and_smaller_than_the_usual_archive(
     assert ours.ratio_to(theirs) < 0.7
     assert ours.peak_rss_mb < 0.6 * theirs.peak_rss_mb
     assert ours.archive_bytes < 0.32 * theirs.archive_bytes
+
+
+def test_a_contender_with_a_start_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "model").write_text("weights")
+    archive = gzipped(tmp_path / "in", tmp_path / "a.tar.gz")
+    code = (
+        "import json, pathlib, sys; print('a warning'); name, = pathlib.Path(sys.argv[1]).iterdir()\n"
+        "print(json.dumps({'phases': {'session': len(name.read_text())}, 'peak_rss_mb': 5}))"
+    )
+    (seen,) = whole_starts([Contender("theirs", archive, command=(sys.executable, "-c", code))], n=2)
+    assert (seen.archive_bytes, seen.peak_rss_mb, len(seen.starts)) == (archive.stat().st_size, 5, 2)
+    assert (list(seen.phases), seen.phases["session"]) == (["unpack", "session"], len("weights"))
+    assert seen.starts[0].total_ms == round(sum(seen.starts[0].phases.values()), 1)
 
 
 def test_a_contender_that_does_not_start_is_an_error(tmp_path: Path) -> None:

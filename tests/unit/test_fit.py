@@ -48,6 +48,11 @@ REQUEST = (
     "Serverless would refuse the larger ones, which its callers may send. Fix: package it for `cpu-serverless`, or use "
     "an endpoint on instances (`kind: asynchronous`)"
 )
+EXAMPLE = (
+    "x.artifact: must take an example in 4194304 bytes, the most that a request may have, got 4194306 for the one that "
+    "it was packaged with; SageMaker Serverless would refuse every request. Fix: let the model take smaller inputs, or "
+    "use an endpoint on instances (`kind: asynchronous`)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +95,13 @@ CASES: list[tuple[Changes, int | None, list[str]]] = [
 @pytest.mark.parametrize(("changes", "memory_mb", "findings"), CASES)
 def test_each_limit(fine: Manifest, changes: Changes, memory_mb: int | None, findings: list[str]) -> None:
     assert said(changed(fine, changes), memory_mb) == findings
+
+
+@pytest.mark.parametrize(("size", "fits"), [(2_097_152, True), (2_097_153, False)])
+def test_an_example_that_is_larger_than_a_request(fine: Manifest, size: int, fits: bool) -> None:
+    files = [each.model_copy(update={"role": "canary", "size": size}) for each in (*fine.files, *fine.files)]
+    found = [str(each) for each in misfits(fine.model_copy(update={"files": tuple(files)}), None, "x")]
+    assert found == ([] if fits else [EXAMPLE])
 
 
 def test_a_compressed_archive_takes_longer_to_unpack(fine: Manifest) -> None:

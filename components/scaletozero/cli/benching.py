@@ -70,7 +70,9 @@ def bench(
         bench_artifact(Path(endpoint), starts or STARTS, against, svg, as_json=as_json)
         return
     cold, requests = 3 if cold is None else cold, requests or 50
-    _bench_endpoint(endpoint, environment or "local", payload or SAMPLE, requests, cold, as_json=as_json)
+    _bench_endpoint(
+        endpoint, environment or "local", SAMPLE if payload is None else payload, requests, cold, as_json=as_json
+    )
 
 
 def _only(others: Mapping[str, object], kind: str, what: str) -> None:

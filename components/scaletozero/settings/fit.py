@@ -106,3 +106,13 @@ def _request(manifest: Manifest, path: str) -> Iterator[Finding]:
             "SageMaker Serverless would refuse the larger ones, which its callers may send",
             f"package it for `cpu-serverless`, or {_INSTANCES}",
         )
+    # Text is short; a model of arrays brings one example of them, as .npy, which is the shortest way to send it.
+    example = sum(entry.size for entry in manifest.files if entry.role == "canary")
+    if example > REQUEST_BYTES:
+        yield Finding(
+            path,
+            f"must take an example in {REQUEST_BYTES} bytes, the most that a request may have",
+            f"{example} for the one that it was packaged with",
+            "SageMaker Serverless would refuse every request",
+            f"let the model take smaller inputs, or {_INSTANCES}",
+        )

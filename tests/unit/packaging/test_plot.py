@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from model_packaging.bench import Figures
 from model_packaging.measure import Start
-from model_packaging.plot import WIDTH, phases_svg
+from model_packaging.plot import LETTER, WIDTH, phases_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)
@@ -28,6 +28,12 @@ def test_bars_are_to_one_scale(rows: dict[str, dict[str, float]], title: str) ->
     assert len(bars) == len(spent)
     for bar, value in zip(bars, spent, strict=True):
         assert float(bar.attrib["width"]) == pytest.approx(WIDTH * value / longest, abs=0.06)
+
+
+def test_a_long_label_has_room() -> None:
+    root = ElementTree.fromstring(phases_svg({"l" * 60: {"load": 1.0}}, "title"))
+    label = next(each for each in root.iter(f"{SVG}text") if each.text == "l" * 60)
+    assert float(label.attrib["x"]) >= 60 * LETTER
 
 
 @pytest.mark.parametrize("rows", [{}, {"a": {}}, {"a": {"load": 0.0}}])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_packaging.choose import CHOSEN, below, choose
+from model_packaging.choose import CHOSEN, choose
 from model_packaging.compress import DOWNLOAD_MB_PER_S, from_figures
 from model_packaging.evaluate import distance, interleaved, quality
 from model_packaging.findings import FindingsError
@@ -88,19 +88,6 @@ class TestChoose:
 
     def test_the_worst_text_counts_too(self) -> None:
         assert "minimum cosine 0.9 is below" in self.outcomes(candidate("int8", least=0.9), candidate("fp32"))["int8"]
-
-    @pytest.mark.parametrize(
-        ("measured", "said"),
-        [
-            (candidate("int8", mean=0.998, least=0.996), ""),
-            (candidate("int8", mean=0.998, least=0.996, slower=2), ""),
-            (candidate("int8", mean=0.9979), "mean cosine 0.9979 is below the floor 0.998"),
-            (candidate("int8", least=0.9959), "minimum cosine 0.9959 is below the floor 0.996"),
-            (Candidate(recipe="int8", outcome="failed: it does not load"), ""),
-        ],
-    )
-    def test_only_a_quality_below_the_floor_asks_for_a_nearer_recipe(self, measured: Candidate, said: str) -> None:
-        assert below(measured, QualityFloor()) == said
 
     def test_a_slower_one_is_not_shipped(self) -> None:
         found = self.outcomes(candidate("int8", slower=1.01), candidate("fp32"))
