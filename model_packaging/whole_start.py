@@ -30,8 +30,7 @@ def main(folder: Path, checked: bool) -> None:
     if checked:
         state.runtime.canary()
         phases.end("canary")
-    task = state.runtime.task
-    state.runtime.answer(task.request(task.sample()))
+    state.runtime.answer_sample()
     phases.end("answer")
     measured = {"python": round(python, 1), **phases.ms}
     print(json.dumps({"phases": measured, "peak_rss_mb": clock.peak_rss_mb()}))

@@ -13,6 +13,10 @@ class BadRequestError(ValueError):
     """The request is not what the model takes, with the reason."""
 
 
+class AnswerTooLongError(BadRequestError):
+    """The answer would be longer than the service sends."""
+
+
 def media_of(accept: str, gives: tuple[str, ...] = (JSON, NPY)) -> str | None:
     """The first media type of an Accept header that is in `gives`, JSON where anything is wanted, None for none."""
     for part in accept.split(","):

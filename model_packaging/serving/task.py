@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, BadRequestError
+from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, AnswerTooLongError, BadRequestError
 
 Answers = dict[str, Any]
 """For each output its value for each input, in their order: one array whose first axis is the inputs, or a list of
@@ -125,9 +125,9 @@ def fits(numbers: int) -> None:
     """Refuses an answer before it is written that could not be sent: a number has at least four bytes in either form.
 
     Raises:
-        BadRequestError: the answer would be over the limit of a serverless answer.
+        AnswerTooLongError: the answer would be over the limit of a serverless answer.
     """
     if 4 * numbers > MAX_PAYLOAD:
-        raise BadRequestError(
+        raise AnswerTooLongError(
             f"the answer has {numbers} numbers and may have {MAX_PAYLOAD} bytes: ask about fewer or smaller inputs"
         )

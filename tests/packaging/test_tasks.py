@@ -19,7 +19,7 @@ import pytest
 import small_models
 from onnx import ModelProto, helper, numpy_helper
 
-from model_packaging import Artifact, FindingsError, PackageSpec, package, safe_extract
+from model_packaging import Artifact, FindingsError, PackageSpec, package, safe_extract, whole_start
 from model_packaging.bench import usual_archive
 from model_packaging.serving import npy
 from model_packaging.serving.request import JSON, NPY, BadRequestError
@@ -214,13 +214,27 @@ def test_what_the_quantizer_does_not_take_is_a_recorded_failure(
     assert artifact.manifest.chosen.scores
 
 
-def test_an_answer_over_the_limit_is_refused_before_it_is_written(tmp_path: Path) -> None:
+def repeating(times: int) -> ModelProto:
+    """A model that answers with each row `times` times in a row."""
     made = small_models.counter()
-    made.graph.initializer.append(numpy_helper.from_array(np.array([1, 1000]), "times"))
+    made.graph.initializer.append(numpy_helper.from_array(np.array([1, times]), "times"))
     made.graph.node[0].output[0] = "before"
     made.graph.node.append(helper.make_node("Tile", ["before", "times"], ["more"], "tile"))
     del made.graph.output[:]
-    made.graph.output.append(small_models.tensor("more", onnx.TensorProto.INT32, ["n", 8000]))
+    made.graph.output.append(small_models.tensor("more", onnx.TensorProto.INT32, ["n", 8 * times]))
+    return made
+
+
+def test_a_model_whose_own_sample_has_too_long_an_answer_can_still_be_timed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = small_models.servable(tmp_path, small_models.spec(tmp_path, "generic", repeating(200_000)))
+    whole_start.main(folder, checked=False)
+    assert json.loads(capsys.readouterr().out)["phases"]["answer"] > 0
+
+
+def test_an_answer_over_the_limit_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    made = repeating(1000)
     folder = small_models.servable(tmp_path, small_models.spec(tmp_path, "generic", made))
     runtime = Runtime.load(folder, verify(folder), 1)
     rows = npy.write(np.zeros((200, 8), np.int32))
