@@ -37,8 +37,10 @@ def inspect(
         ("memory", f"{manifest.memory.recommended_mb} MB recommended, {manifest.memory.peak_rss_mb:.0f} MB at most"),
         ("cold start", f"{cold.total_ms:.0f} ms, the source's {cold.source_total_ms:.0f} ms"),
     ]
-    if chosen.quality:
-        rows.append(("cosine", f"{chosen.quality.cosine_mean:.4f} mean, {chosen.quality.cosine_min:.4f} least"))
+    rows += [
+        (name.replace("_", " "), f"{value:.4f}" if name != "n" else f"{value:.0f}")
+        for name, value in chosen.figures.items()
+    ]
     table(("", ""), rows)
     table(("candidate", "outcome"), [(each.recipe, each.outcome) for each in manifest.candidates])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,15 +52,22 @@ def package(
         (
             candidate.recipe,
             f"{candidate.size / 1e6:.1f} MB" if candidate.size else "-",
-            f"{candidate.quality.cosine_mean:.4f}" if candidate.quality else "-",
+            likeness(candidate.figures),
             f"{candidate.speed.short_ratio:.2f}" if candidate.speed else "-",
             candidate.outcome,
         )
         for candidate in manifest.candidates
     ]
-    table(("candidate", "size", "cosine to the original", "latency ratio", "outcome"), rows)
+    table(("candidate", "size", "like the original", "latency ratio", "outcome"), rows)
     size = f"{manifest.archive.size / 1e6:.1f} MB, sha256 {artifact.digest[:12]}"
     done(f"{artifact.archive}: {size}. Name its folder in an environment's `artifact`.")
+
+
+def likeness(figures: Mapping[str, float]) -> str:
+    """How near a candidate's answers are: by the mean cosine, or by the share of answers with the same class."""
+    if "cosine_mean" in figures:
+        return f"cosine {figures['cosine_mean']:.4f}"
+    return f"agreement {figures['agreement']:.4f}" if "agreement" in figures else "-"
 
 
 def _show_folder(artifact: FolderArtifact) -> None:

