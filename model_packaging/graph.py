@@ -202,6 +202,19 @@ def row_codes(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.
     return np.rint(table / scales).astype(np.int8), scales.astype(np.float32)
 
 
+def flatten_biases(model: ModelProto) -> ModelProto:
+    """Makes each Gemm's bias of shape (1, n) a vector of n, which adds the same: the quantizer reads no other."""
+    held = initializers(model)
+    for node in model.graph.node:
+        bias = held.get(node.input[2]) if node.op_type == "Gemm" and len(node.input) == 3 else None
+        if bias is None or list(bias.dims[:-1]) != [1]:
+            continue
+        name = unused(model, f"{bias.name}_flat")
+        model.graph.initializer.append(numpy_helper.from_array(numpy_helper.to_array(bias)[0], name))
+        node.input[2] = name
+    return keep_outputs(model, [each.name for each in model.graph.output])
+
+
 def restore(quantized: ModelProto, original: ModelProto, names: Iterable[str]) -> ModelProto:
     """A copy of `quantized` in which the MatMul nodes `names` of `original` compute in float32 again."""
     model = ModelProto()

@@ -335,7 +335,7 @@ class _Run:
                 answers = self._kind.answers(runtime, self._probe.scoring)
                 seen = self._kind.figures(self._scoring, answers, self._probe.labels)
                 start = start_once(folder)
-            except (MemoryError, OSError, FindingsError):
+            except (MemoryError, OSError, ImportError, FindingsError):
                 raise
             except Exception as error:  # noqa: BLE001 - quantizers and the runtime raise all kinds on a graph they don't take
                 outcome = f"failed: {(str(error).splitlines() or [type(error).__name__])[0][:300]}"

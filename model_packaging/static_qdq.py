@@ -97,6 +97,9 @@ def calibrate(model: ModelProto, examples: Sequence[Arrays]) -> list[Calibrated]
         except Exception as error:
             said = (str(error).splitlines() or [type(error).__name__])[0][:200]
             raise RuntimeError(f"cannot be converted from opset {opset} to {CONVERTED_OPSET}: {said}") from error
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    model = graph.flatten_biases(copy)
     found = []
     for held, (method, options) in RANGES.items():
         with tempfile.TemporaryDirectory() as folder, _quiet():

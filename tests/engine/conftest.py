@@ -13,6 +13,13 @@ from model_packaging import Artifact, PackageSpec, open_artifact, package, safe_
 from model_packaging.archive import scan, write_archive
 from scaletozero.cli.packaging import read_spec
 from scaletozero.sandbox import daemon
+from scaletozero.sandbox.engine import find_engine
+
+
+@pytest.fixture(scope="session", autouse=True)
+def engine() -> None:
+    """The engine is there before a test looks at its watch: on a new machine it is built first, for minutes."""
+    find_engine()
 
 
 @pytest.fixture(scope="session")

@@ -214,6 +214,30 @@ def test_what_the_quantizer_does_not_take_is_a_recorded_failure(
     assert artifact.manifest.chosen.scores
 
 
+def test_a_library_that_is_missing_is_no_word_on_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> ModelProto:
+        raise ModuleNotFoundError("No module named 'onnx_ir'")
+
+    wanted = small_models.spec(tmp_path, "image-classification", small_models.image_classifier())
+    with monkeypatch.context() as patched:
+        patched.setattr("model_packaging.static_qdq.static", fails)
+        with pytest.raises(ModuleNotFoundError):
+            package(wanted)
+    assert "failed" not in "".join(outcomes(package(wanted)).values())
+
+
+def test_a_bias_of_two_axes_is_quantized_too(tmp_path: Path) -> None:
+    made = small_models.image_classifier()
+    made.graph.initializer.append(numpy_helper.from_array(np.full((1, 3), 0.5, np.float32), "bias"))
+    made.graph.node.pop()
+    made.graph.node.append(helper.make_node("Gemm", ["flat", "head", "bias"], ["logits"], "head"))
+    artifact = package(small_models.spec(tmp_path, "image-classification", made))
+    static = artifact.manifest.candidates[0]
+    assert static.recipe == "int8-static"
+    assert static.scores is not None, static.outcome
+    assert static.scores["agreement"] == 1
+
+
 def repeating(times: int) -> ModelProto:
     """A model that answers with each row `times` times in a row."""
     made = small_models.counter()
@@ -318,8 +342,13 @@ class TestMagika:
         assert chosen.scores["agreement"] >= 0.95
         assert chosen.recipe == "fp32" or max(chosen.speed.short_ratio, chosen.speed.long_ratio) <= 1
 
-    def test_what_cannot_be_built_is_a_recorded_failure(self, magika: Artifact) -> None:
-        assert outcomes(magika)["int8-static"].startswith("failed: ")
+    def test_int8_with_ranges_from_examples_is_small_and_fast(self, magika: Artifact) -> None:
+        static = magika.manifest.candidates[0]
+        assert static.recipe == "int8-static"
+        assert static.speed is not None, static.outcome
+        assert static.size_ratio is not None
+        assert static.size_ratio < 0.3
+        assert max(static.speed.short_ratio, static.speed.long_ratio) < 0.8
 
     def test_its_licence_is_read_from_the_package(self, magika: Artifact) -> None:
         assert magika.manifest.source.licence == "Apache-2.0"

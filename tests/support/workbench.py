@@ -50,8 +50,12 @@ class Workbench:
 
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Runs `scaletozero` in the project to its end."""
-        process = self.start(*arguments, **environ)
-        out, err = process.communicate(timeout=240)
+        with self.start(*arguments, **environ) as process:
+            try:
+                out, err = process.communicate(timeout=240)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def done(self, *arguments: str) -> str:
