@@ -8,9 +8,7 @@ import pulumi_aws as aws
 
 from scaletozero.component import Component, validated
 from scaletozero.settings.common import ArtifactStoreSettings
-
-MODELS = "models"
-"""The prefix in the bucket below which every packaged model lives."""
+from scaletozero.settings.names import MODELS
 
 ANSWERS = "async"
 """The prefix below which requests and answers of asynchronous endpoints lie: `async/<name>/requests`, `answers`,
@@ -25,7 +23,8 @@ class ArtifactStoreArgs(TypedDict):
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """The ARN of the KMS key for everything in the bucket; S3's own encryption (AES-256) unless given."""
     keep_old_versions_days: NotRequired[int]
-    """How long an overwritten or deleted version stays recoverable, in days; 30 unless given."""
+    """How long what others overwrite or delete stays recoverable, in days; 30 unless given. What a stack itself takes
+    away is gone at once."""
     keep_answers_days: NotRequired[int]
     """How long requests and answers of asynchronous endpoints stay, in days; for ever unless given."""
     tags: NotRequired[dict[str, str]]
@@ -127,7 +126,8 @@ class ArtifactStore(Component):
             opts=self.options(depends_on=[private]),
         )
 
-        self.bucket = bucket.bucket
+        # Whoever puts something into the bucket waits for the versions: without one, deleting it would leave a marker.
+        self.bucket = versioning.bucket
         self.arn = bucket.arn
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 

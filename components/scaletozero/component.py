@@ -15,6 +15,9 @@ T = TypeVar("T", bound=Settings)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+LONGEST_NAME = 100
+"""Characters of a component's name: children's names are made from it, some of which services take 255 of."""
+
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])*")
 
 
@@ -68,9 +71,9 @@ class Component(pulumi.ComponentResource):
         """The logical name of a child; see `scaletozero.settings.names.logical_name`."""
         return logical_name(self._component_name, suffix, limit=limit)
 
-    def physical_name(self, *, limit: int) -> str:
+    def physical_name(self, *more: str, limit: int) -> str:
         """A physical name for the one service object that callers address by name; unique over stacks."""
-        return safe_name(pulumi.get_project(), pulumi.get_stack(), self._component_name, limit=limit)
+        return safe_name(pulumi.get_project(), pulumi.get_stack(), self._component_name, *more, limit=limit)
 
     def options(self, *, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
         """The options of a child."""
@@ -94,10 +97,10 @@ def validated(
     Raises:
         FindingsError: with everything that is wrong.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         raise refuse(
             "the component's name",
-            "must begin with a letter and have letters, digits and single hyphens",
+            f"must begin with a letter and have letters, digits and single hyphens, at most {LONGEST_NAME}",
             name,
             "the services' own names are made from it, and they would refuse it",
             "write a name such as `sentences`",

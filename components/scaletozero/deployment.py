@@ -56,7 +56,9 @@ class Deployment:
         )
 
     def _program(self) -> None:
-        runpy.run_path(str(self.project.program), run_name="__main__")
+        # Where the language host of `pulumi up` runs it, so that paths it makes are the same.
+        with contextlib.chdir(self.project.program):
+            runpy.run_path(str(self.project.program), run_name="__main__")
 
     def _options(self) -> auto.LocalWorkspaceOptions:
         return self._sandboxed() if self.sandbox else auto.LocalWorkspaceOptions(work_dir=str(self.project.root))

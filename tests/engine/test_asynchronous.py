@@ -14,7 +14,7 @@ from model_packaging import Artifact
 from scaletozero import ModelError, Submitted, result, submit
 from scaletozero.sandbox import daemon
 
-NAME = "scaletozero-local-sentences"
+NAME = "scaletozero-local-sentences-async"
 QUESTION = {"inputs": ["A cold start is a number, not a hope."]}
 
 
@@ -102,6 +102,21 @@ def test_from_nothing_to_an_answer_to_nothing(workbench: Workbench, encoder: Art
     assert "ml.g5.xlarge" in table
     assert "backlog" in table
     assert "everything is gone" in workbench.done("down")
+
+
+@pytest.mark.long
+def test_an_endpoint_becomes_one_of_another_kind_under_its_name(workbench: Workbench, encoder: Artifact) -> None:
+    serverless = {"artifact": str(encoder.path), "image": IMAGE}
+    workbench.declare(endpoints={"sentences": serverless})
+    workbench.done("up")
+    first = json.loads(workbench.run("invoke", "sentences", json.dumps(QUESTION)).stdout)
+    declare(workbench, encoder)
+    assert json.loads(workbench.run("invoke", "sentences", json.dumps(QUESTION)).stdout) == first
+    assert workbench.left()["endpoints"] == workbench.left()["models"] == 1
+    workbench.declare(endpoints={"sentences": serverless})
+    workbench.done("up")
+    assert json.loads(workbench.run("invoke", "sentences", json.dumps(QUESTION)).stdout) == first
+    assert workbench.left()["endpoints"] == workbench.left()["models"] == 1
 
 
 @pytest.mark.long

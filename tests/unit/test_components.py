@@ -78,12 +78,12 @@ def test_an_endpoint_is_seven_resources(run, make_artifact) -> None:
         "aws:sagemaker/model:Model",
     ]
     archive = done.one(":BucketObjectv2")
-    assert archive["key"] == f"models/sentences/{artifact.digest}/model.tar.gz"
+    assert archive["key"] == f"models/acme-dev-sentences/{artifact.digest}/model.tar.gz"
     assert archive["checksumAlgorithm"] == "SHA256"
     assert archive["tags"] == OWN
     assert done.one(":LogGroup")["name"] == "/aws/sagemaker/Endpoints/acme-dev-sentences"
     model = done.one(":Model")
-    url = f"s3://models/models/sentences/{artifact.digest}/model.tar.gz"
+    url = f"s3://models/models/acme-dev-sentences/{artifact.digest}/model.tar.gz"
     assert model["primaryContainer"] == {"image": IMAGE, "modelDataUrl": url}
     (variant,) = done.one(":EndpointConfiguration")["productionVariants"]
     assert variant["serverlessConfig"] == {"memorySizeInMb": 2048, "maxConcurrency": 10}
@@ -107,7 +107,7 @@ def test_an_endpoint_s_role_may_do_what_it_needs_and_nothing_else(run, make_arti
         lambda: ServerlessEndpoint("sentences", args(artifact, **({"kms_key_arn": key} if key else {}))).endpoint_arn
     )
     statements = {s["Sid"]: s for s in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
-    archive = f"arn:aws:s3:::models/models/sentences/{artifact.digest}/model.tar.gz"
+    archive = f"arn:aws:s3:::models/models/acme-dev-sentences/{artifact.digest}{'-kms' if key else ''}/model.tar.gz"
     assert statements["ReadArtifact"]["Resource"] == archive
     assert statements["PullImage"]["Resource"] == "arn:aws:ecr:eu-central-1:111122223333:repository/serving"
     everything = [s for s in statements.values() if s["Resource"] == "*"]
@@ -119,6 +119,21 @@ def test_an_endpoint_s_role_may_do_what_it_needs_and_nothing_else(run, make_arti
     ]
     trust = json.loads(done.one(":Role")["assumeRolePolicy"])
     assert trust["Statement"][0]["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+
+
+def test_an_endpoint_that_went_back_fails_the_program_before_anything_is_taken_away(
+    run, mocks, make_artifact, monkeypatch
+) -> None:
+    answer = type(mocks).new_resource
+
+    def goes_back(self: Any, given: Any) -> Any:
+        id_, outputs = answer(self, given)
+        return id_, {**outputs, "endpointConfigName": "the-old-one"} if given.typ.endswith(":Endpoint") else outputs
+
+    monkeypatch.setattr(type(mocks), "new_resource", goes_back)
+    artifact = make_artifact()
+    with pytest.raises(Exception, match="SageMaker went back to the-old-one"):
+        run(lambda: ServerlessEndpoint("sentences", args(artifact)).endpoint_arn)
 
 
 def test_another_model_is_another_object_and_the_same_model_the_same(run, make_artifact) -> None:

@@ -172,6 +172,13 @@ def test_tags_that_aws_refuses(tags: dict[str, str]) -> None:
     assert refused(ArtifactStoreSettings, {"region": "eu-central-1", "tags": tags})
 
 
+@pytest.mark.parametrize("tags", [{"Stack": "1"}, {"team": "a", "Team": "b"}, {"ENDPOINT": "1"}])
+def test_tags_that_differ_by_capitals_only(tags: dict[str, str]) -> None:
+    found = only(ArtifactStoreSettings, {"region": "eu-central-1", "tags": tags})
+    assert "by more than capitals" in found.rule
+    assert "IAM" in found.consequence
+
+
 def test_more_tags_than_a_resource_takes() -> None:
     tags = {f"k{i}": "v" for i in range(41)}
     assert "40" in only(ArtifactStoreSettings, {"region": "eu-central-1", "tags": tags}).rule

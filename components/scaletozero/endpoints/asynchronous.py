@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from model_packaging.artifact import open_artifact
 from scaletozero.artifact_store import ANSWERS
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.model import VARIANT, Statement, serve
+from scaletozero.endpoints.model import VARIANT, Statement, check_moved, serve
 from scaletozero.observability.alarms import EndpointAlarms
 from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
@@ -97,13 +97,14 @@ class AsyncEndpoint(Component):
         tags = {"endpoint": name, **settings.tags}
         super().__init__(name, opts, region=settings.region, tags=tags)
         region, scaling = settings.region, settings.scaling
-        endpoint_name = self.physical_name(limit=63)
+        # Not what a serverless endpoint would be called here: the engine makes the one before it takes the other away.
+        endpoint_name = self.physical_name("async", limit=63)
         key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
         vpc = wired["vpc"]
 
         topics = {
             what: aws.sns.Topic(
-                self.child(what, limit=256),
+                self.child(what, limit=80),
                 region=region,
                 kms_master_key_id=key,
                 tags=self._tags,
@@ -165,6 +166,7 @@ class AsyncEndpoint(Component):
             # Logs written before the group exists would make one that is kept forever.
             opts=self.options(depends_on=[served.logs]),
         )
+        check_moved(self, endpoint, configuration)
         WarmPool(
             self.child("warm"),
             {

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 
 from scaletozero.component import Component
 from scaletozero.kubernetes.identity import role_policy
-from scaletozero.kubernetes.model import Model
+from scaletozero.kubernetes.model import Model, place
 from scaletozero.kubernetes.objects import Manifest
 from scaletozero.kubernetes.plan import GpuPlan
 from scaletozero.kubernetes_objects import declare
@@ -37,17 +37,19 @@ class GpuModelAccess(Component):
     ) -> None:
         region = settings.cluster.region
         super().__init__(name, opts, region=region, tags={"endpoint": plan.name, **settings.tags})
+        at = place(plan.name, settings, model)
         for path, file in files.items():
             aws.s3.BucketObjectv2(
                 self.child(path),
                 region=region,
                 bucket=bucket,
-                key=f"{model.prefix}/{path}",
+                key=f"{at}/{path}",
                 kms_key_id=key,
                 source=pulumi.FileAsset(str(file)),
                 checksum_algorithm="SHA256",
                 tags=self._own_tags,
-                # An object takes ten tags; a provider's default ones could be more than are left.
+                # An object takes ten tags; a provider's default ones could be more than are left. (On an update they
+                # come back: hashicorp/terraform-provider-aws#45381.)
                 override_provider={"default_tags": {"tags": {}}},
                 opts=self.options(),
             )
@@ -62,7 +64,7 @@ class GpuModelAccess(Component):
             self.child("permissions", limit=128),
             role=role.name,
             policy=pulumi.Output.all(bucket, key).apply(
-                lambda known: json.dumps(role_policy(known[0], model, region, known[1]))
+                lambda known: json.dumps(role_policy(known[0], at, region, known[1]))
             ),
             opts=self.options(),
         )

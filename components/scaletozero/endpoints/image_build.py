@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import subprocess
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def context_folder() -> str:
 
 
 def content_tag(location: str) -> str:
-    """The tag of the image of a context: other content has another one, and so has the same content elsewhere.
+    """The tag of the image of a context: others for other content or modes, and for the same content elsewhere.
 
     A registry whose tags never move refuses a second image under a tag, and the provider builds anew where only the
     context's place differs; an image that is built twice has not the same digest twice.
@@ -42,7 +43,9 @@ def content_tag(location: str) -> str:
     digest = hashlib.sha256(location.encode())
     folder = Path(location)
     for path in sorted({folder / DOCKERFILE, *(each for pattern in COPIED for each in folder.glob(pattern))}):
-        digest.update(f"\0{path.relative_to(folder).as_posix()}\0".encode())
+        # The provider's own digest of the context has the modes in it.
+        mode = stat.filemode(path.stat().st_mode)
+        digest.update(f"\0{path.relative_to(folder).as_posix()}\0{mode}\0".encode())
         digest.update(path.read_bytes())
     return f"sha-{digest.hexdigest()[:24]}"
 

@@ -11,8 +11,8 @@ import pulumi_aws as aws
 
 from model_packaging.artifact import Artifact
 from model_packaging.findings import refuse
-from scaletozero.artifact_store import MODELS
 from scaletozero.component import Component, shown_as_it_is
+from scaletozero.settings.names import model_prefix
 from scaletozero.settings.regions import partition_of
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
@@ -61,13 +61,14 @@ def serve(
         owner.child("artifact"),
         region=region,
         bucket=bucket,
-        key=f"{MODELS}/{name}/{artifact.digest}/model.tar.gz",
+        key=f"{model_prefix(endpoint_name, artifact.digest, own_key=key is not None)}/model.tar.gz",
         source=pulumi.FileAsset(str(artifact.archive)),
         checksum_algorithm="SHA256",
         content_type="application/gzip",
         kms_key_id=key,
         tags=owner._own_tags,
-        # An object takes ten tags; a provider's default ones could be more than are left.
+        # An object takes ten tags; a provider's default ones could be more than are left. (On an update they come back:
+        # hashicorp/terraform-provider-aws#45381.)
         override_provider={"default_tags": {"tags": {}}},
         opts=owner.options(),
     )
@@ -109,6 +110,31 @@ def serve(
         opts=owner.options(depends_on=[permissions]),
     )
     return ServedModel(archive, logs, role, model)
+
+
+def check_moved(
+    owner: Component, endpoint: aws.sagemaker.Endpoint, configuration: aws.sagemaker.EndpointConfiguration
+) -> None:
+    """Fails the program when the endpoint went back to its old configuration, before the old one is taken away.
+
+    SageMaker does that when the new containers don't come up, and the provider takes the endpoint's being in service
+    for success (hashicorp/terraform-provider-aws#48997).
+    """
+    name = owner._component_name
+
+    @shown_as_it_is
+    def check(known: Sequence[str]) -> None:
+        served, wanted = known
+        if served != wanted:
+            raise refuse(
+                name,
+                f"must serve its new configuration, {wanted}",
+                f"SageMaker went back to {served}",
+                "the old model is still served, and nothing of it was taken away",
+                "read the endpoint's logs and its FailureReason (`aws sagemaker describe-endpoint`)",
+            )
+
+    pulumi.Output.all(endpoint.endpoint_config_name, configuration.name).apply(check)
 
 
 _TRUST = {

@@ -9,7 +9,7 @@ from model_packaging.artifact import open_artifact
 from model_packaging.findings import FindingsError
 from model_packaging.manifest import Manifest
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.model import VARIANT, serve
+from scaletozero.endpoints.model import VARIANT, check_moved, serve
 from scaletozero.observability.alarms import EndpointAlarms
 from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.fit import memory_of, misfits
@@ -124,6 +124,7 @@ class ServerlessEndpoint(Component):
             # Logs written before the group exists would make one that is kept forever.
             opts=self.options(depends_on=[served.logs]),
         )
+        check_moved(self, endpoint, configuration)
         cold_seconds, schedule = manifest.cold_start.total_ms / 1000, args.get("schedule") or []
         if by_calls:
             WarmCalls(

@@ -59,7 +59,7 @@ class ServingImage(Component):
         key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
 
         repository = aws.ecr.Repository(
-            self.child(limit=256),
+            self.child(limit=255),
             region=settings.region,
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from scaletozero.kubernetes.model import Model
 from scaletozero.kubernetes.objects import Manifest, manifest, selector
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.regions import partition_of
@@ -42,20 +41,20 @@ def trust_policy(name: str, settings: GpuEndpointSettings) -> dict[str, Any]:
     }
 
 
-def role_policy(bucket: str, model: Model, region: str, kms_key_arn: str | None = None) -> dict[str, Any]:
-    """Reads this artifact's objects, lists them, and decrypts them where the bucket has a key of its own."""
+def role_policy(bucket: str, at: str, region: str, kms_key_arn: str | None = None) -> dict[str, Any]:
+    """Reads the objects below the prefix `at`, lists them, and decrypts them where the bucket has a key of its own."""
     decrypt = {"Sid": "Decrypt", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key_arn}
     arn = f"arn:{partition_of(region)}:s3:::{bucket}"
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{arn}/{model.prefix}/*"},
+            {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{arn}/{at}/*"},
             {
                 "Sid": "List",
                 "Effect": "Allow",
                 "Action": "s3:ListBucket",
                 "Resource": arn,
-                "Condition": {"StringLike": {"s3:prefix": [model.prefix, f"{model.prefix}/*"]}},
+                "Condition": {"StringLike": {"s3:prefix": [at, f"{at}/*"]}},
             },
             *([decrypt] if kms_key_arn else []),
         ],

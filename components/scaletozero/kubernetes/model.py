@@ -12,7 +12,8 @@ from model_packaging.artifact import open_artifact
 from model_packaging.findings import refuse
 from model_packaging.folder_manifest import MANIFEST, FolderArtifact, open_folder
 from model_packaging.manifest import SCHEMA as ARCHIVE_SCHEMA
-from model_packaging.publish import prefix
+from scaletozero.settings.gpu import GpuEndpointSettings
+from scaletozero.settings.names import model_prefix
 
 TARGET = "gpu-vllm"
 """The packaging target whose artifacts vLLM serves."""
@@ -23,7 +24,7 @@ class Model:
     """A packaged model.
 
     Attributes:
-        name: of the artifact; with `digest` (sha256, hex) it gives the place in the bucket.
+        name, digest: of the artifact; the digest is a sha256, in hex.
         target: what it was packaged for.
         weights_bytes: all its weights.
         capability: the least CUDA compute capability that runs it, times ten (89 is 8.9).
@@ -39,11 +40,6 @@ class Model:
     max_length: int | None = None
     kv_bytes_per_token: int | None = None
 
-    @property
-    def prefix(self) -> str:
-        """The prefix in the bucket below which its files lie."""
-        return prefix(self.name, self.digest)
-
     def gpu_memory_mib(self, max_length: int | None = None) -> int:
         """GPU memory that it needs, in MiB: the weights, the cache of one request, and a tenth for activations.
 
@@ -52,6 +48,12 @@ class Model:
         length = max_length or self.max_length
         cache = self.kv_bytes_per_token * length if self.kv_bytes_per_token and length else self.weights_bytes // 5
         return -(-(self.weights_bytes + cache) * 11 // 10 // 2**20)
+
+
+def place(name: str, settings: GpuEndpointSettings, model: Model) -> str:
+    """The prefix in the bucket below which the files of the endpoint `name` lie."""
+    owner = f"{settings.cluster.name}/{settings.namespace}/{name}"
+    return model_prefix(owner, model.digest, own_key=settings.kms_key_arn is not None)
 
 
 def read_model(path: Path) -> tuple[Model, dict[str, Path]]:

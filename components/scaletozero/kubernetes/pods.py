@@ -8,7 +8,7 @@ from typing import Any
 
 from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
 from scaletozero.kubernetes.derive import Derived
-from scaletozero.kubernetes.model import Model
+from scaletozero.kubernetes.model import Model, place
 from scaletozero.kubernetes.objects import BUCKET, Manifest, manifest, selector
 from scaletozero.settings.cluster import GPU, Cluster, Pool, Taint
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -142,7 +142,7 @@ def _container(name: str, settings: GpuEndpointSettings, model: Model, derived: 
         "image": settings.image,
         **({"command": ["vllm", "serve"]} if vllm else {}),
         "args": [*(_vllm_arguments(name, settings, model, derived) if vllm else []), *serving.arguments],
-        "env": [{"name": key, "value": value} for key, value in sorted(_environment(settings, model).items())],
+        "env": [{"name": key, "value": value} for key, value in sorted(_environment(name, settings, model).items())],
         "ports": [{"name": PORT, "containerPort": serving.port, "protocol": "TCP"}],
         "resources": gpu_resources(derived.gpus, derived.cpu_millis, derived.memory_mib),
         "securityContext": container_security(writable_root=settings.overrides.writable_root or settings.cluster.cdi),
@@ -170,7 +170,7 @@ def _vllm_arguments(name: str, settings: GpuEndpointSettings, model: Model, deri
     if derived.gpus > 1:
         loader["distributed"] = True
     return [
-        uri(settings, model),
+        uri(name, settings, model),
         "--load-format=runai_streamer",
         f"--model-loader-extra-config={json.dumps(loader, separators=(',', ':'))}",
         f"--served-model-name={name}",
@@ -180,13 +180,13 @@ def _vllm_arguments(name: str, settings: GpuEndpointSettings, model: Model, deri
     ]
 
 
-def uri(settings: GpuEndpointSettings, model: Model) -> str:
+def uri(name: str, settings: GpuEndpointSettings, model: Model) -> str:
     """Where the artifact lies."""
     bucket = settings.bucket if isinstance(settings.bucket, str) else BUCKET
-    return f"s3://{bucket}/{model.prefix}"
+    return f"s3://{bucket}/{place(name, settings, model)}"
 
 
-def _environment(settings: GpuEndpointSettings, model: Model) -> dict[str, str]:
+def _environment(name: str, settings: GpuEndpointSettings, model: Model) -> dict[str, str]:
     found = {"HOME": CACHE, "USER": "model", "XDG_CACHE_HOME": CACHE, "AWS_REGION": settings.cluster.region}
     if settings.serving.engine == "vllm":
         # What an engine compiles fits one image and one model only.
@@ -202,7 +202,7 @@ def _environment(settings: GpuEndpointSettings, model: Model) -> dict[str, str]:
             "NUMBA_CACHE_DIR": f"{CACHE}/numba",
         }
     elif settings.bucket is not None:
-        found["MODEL_URI"] = uri(settings, model)
+        found["MODEL_URI"] = uri(name, settings, model)
     return found | settings.serving.environment
 
 

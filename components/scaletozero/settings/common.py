@@ -12,6 +12,9 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
 from scaletozero.settings.regions import Region
 
+OWN_TAGS = ("managed-by", "stack", "endpoint")
+"""The keys of the tags that components set themselves."""
+
 _TAG = re.compile(r"[\w .:/=+\-@]*")
 _KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]{1,64}")
 
@@ -24,6 +27,11 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
         if len(value) > 256 or not _TAG.fullmatch(value):
             rule = "must have at most 256 letters, digits, spaces or any of `_.:/=+-@`"
             reject(f"the value of a tag {rule}", "AWS would refuse the resource", at=key)
+    own = {each.lower(): each for each in OWN_TAGS}
+    for key in tags:
+        if own.setdefault(key.lower(), key) != key:
+            rule = f"must differ from `{own[key.lower()]}` by more than capitals"
+            reject(f"the key of a tag {rule}", "IAM would refuse the role, half way through", at=key)
     if len(tags) > 40:
         reject("may be at most 40", "AWS takes 50 tags a resource, some of which are the components' own")
     return tags
@@ -62,7 +70,8 @@ class ArtifactStoreOptions(Settings):
 
     Attributes:
         kms_key_arn: the KMS key for everything in it; S3's own encryption (AES-256) unless given.
-        keep_old_versions_days: how long an overwritten or deleted version stays recoverable.
+        keep_old_versions_days: how long what others overwrite or delete stays recoverable; what a stack itself takes
+            away is gone at once.
         keep_answers_days: how long requests and answers of asynchronous endpoints stay; for ever unless given, a week
             in an environment that has such endpoints.
     """

@@ -15,6 +15,9 @@ from scaletozero.settings.gpu_types import TYPES, GpuInstanceType, hourly
 from scaletozero.settings.regions import Region
 from scaletozero.settings.schedules import DAY, Clock
 
+LONGEST_TAINT, MOST_TAINTS = 63, 50
+"""Of a managed node group (the API's `Taint`, and the provider's schema of it)."""
+
 ClusterName = Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 
 
@@ -180,6 +183,14 @@ class GpuNodeGroupSettings(Settings):
 
     def conflicts(self) -> Iterable[Finding]:
         yield from _type_findings(self.types, self.region, self.max_gpus)
+        for index, taint in enumerate(self.taints):
+            for field, given in (("key", taint.key), ("value", taint.value)):
+                if len(given) > LONGEST_TAINT:
+                    rule = f"must have at most {LONGEST_TAINT} characters in a managed node group"
+                    yield Finding(f"taints.{index}.{field}", rule, given, "EKS would refuse the group", "shorten it")
+        if len(self.taints) > MOST_TAINTS:
+            rule = f"must be at most {MOST_TAINTS} in a managed node group"
+            yield Finding("taints", rule, str(len(self.taints)), "EKS would refuse the group", "leave some out")
         if len({TYPES[name].gpus for name in self.types}) > 1:
             got = ", ".join(f"{name}: {TYPES[name].gpus}" for name in self.types)
             yield Finding("types", "must all have as many GPUs", got, "a group counts nodes: no limit would hold")

@@ -54,8 +54,18 @@ def family(name: str) -> str:
 
 
 def instance_conflicts(name: str, region: str, path: str = "instance_type") -> list[Finding]:
-    """An instance type that is not offered in the endpoint's region."""
+    """An instance type that does not scale, or that is not offered in the endpoint's region."""
     kind = family(name)
+    if kind[0] == "t" and kind[1:2].isdigit():
+        return [
+            Finding(
+                path,
+                "must not be burstable",
+                name,
+                "SageMaker does not scale such instances: the endpoint would never go to zero",
+                f"write `{min(each for each in instance_types() if family(each) == 'm5')}`",
+            )
+        ]
     if kind not in NOT_OFFERED.get(region, ()):
         return []
     same_size = name.replace(kind, INSTEAD[kind], 1)
@@ -76,8 +86,8 @@ def instance_conflicts(name: str, region: str, path: str = "instance_type") -> l
 
 
 def has_local_storage(name: str) -> bool:
-    """Whether an instance type has disks of its own, which its hardware encrypts: SageMaker refuses a KMS key for them
-    (API reference, CreateEndpointConfig, KmsKeyId)."""
+    """Whether an instance type has disks of its own, which its hardware encrypts: SageMaker refused a KMS key for them,
+    and ignores it by now (API reference, CreateEndpointConfig, KmsKeyId)."""
     kind = family(name)
     return kind in _LOCAL_STORAGE or ("d" in kind.lstrip("abcdefghijklmnopqrstuvwxyz") and kind[0] in "cmr")
 

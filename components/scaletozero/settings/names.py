@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 
+MODELS = "models"
+"""The prefix in a bucket below which every packaged model lies."""
+
 _HASH = 8
 _AUTONAME = 8
 """What the engine's providers add to a logical name when they make a physical one: `-` and seven hex digits."""
@@ -50,3 +53,17 @@ def logical_name(name: str, suffix: str = "", *, limit: int | None = None) -> st
         return whole
     room = limit - _AUTONAME - _HASH - 1
     return f"{whole[:room].rstrip('-')}-{digest(name, suffix)}"
+
+
+def model_prefix(owner: str, digest: str, *, own_key: bool) -> str:
+    """The prefix below which an endpoint's model lies.
+
+    It is that endpoint's alone, since its objects go with it, all their versions at once. And it is another one where
+    the bucket has a key of its own: an object whose key is merely left out stays as it was encrypted.
+
+    Args:
+        owner: what no two endpoints share.
+        digest: the artifact's sha256, in hex.
+        own_key: whether the objects are encrypted with a KMS key of the user's.
+    """
+    return f"{MODELS}/{owner}/{digest}{'-kms' if own_key else ''}"

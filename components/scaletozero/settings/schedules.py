@@ -47,7 +47,7 @@ Clock = Annotated[int, BeforeValidator(_clock)]
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    return frozenset(zoneinfo.available_timezones()) - {"Factory", "localtime"}  # of this machine, of no place
 
 
 def _zone(name: str) -> str:

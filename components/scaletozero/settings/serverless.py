@@ -46,6 +46,8 @@ def _image(value: str) -> str:
             "SageMaker Serverless pulls from no other registry",
             "write `<account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<digest>`",
         )
+    if len(value) > 255:
+        reject("must have at most 255 characters", "SageMaker would refuse the model", "write a shorter tag")
     if not (match["tag"] or match["digest"]) or (match["tag"] == "latest" and not match["digest"]):
         reject(
             "must be pinned by a digest or an exact tag",

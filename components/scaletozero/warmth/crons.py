@@ -66,5 +66,5 @@ def _schedule(
     else:
         names = ",".join(DAYS[day].upper() for day in weekdays)
         which, label = f"? * {names or '*'} *", "-".join(DAYS[day] for day in weekdays)
-    where = timezone.replace("/", "-").lower()
+    where = timezone.replace("/", "-").replace("+", "-plus-").lower()  # `Etc/GMT+5` is not `Etc/GMT-5`
     return Calls(f"{label}-{hours[0]:02}{minutes[0]:02}-{floor}-{where}", f"cron({when} {at} {which})", timezone, floor)

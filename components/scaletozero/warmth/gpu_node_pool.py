@@ -6,6 +6,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
+from model_packaging.findings import refuse
 from scaletozero.component import Component, validated
 from scaletozero.kubernetes.nodes import ROLE, plan_gpu_node_pool
 from scaletozero.kubernetes_objects import declare, need_cluster
@@ -166,8 +167,15 @@ class GpuNodeGroupArgs(TypedDict):
     """Further tags."""
 
 
+LONGEST_GROUP = 63
+"""Characters of a managed node group's name."""
+
+
 class GpuNodeGroup(Component):
     """A managed group of GPU nodes from none up, for clusters with Cluster Autoscaler, with a warm pool if asked for.
+
+    Change `max_gpus` with `pulumi up --refresh`: EKS is told the number of nodes with it, and without a refresh that is
+    the one that the state remembers.
 
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
@@ -180,6 +188,9 @@ class GpuNodeGroup(Component):
 
     def __init__(self, name: str, args: GpuNodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, wired = validated(GpuNodeGroupSettings, args, name=name, wired=["role_arn"])
+        if len(name) > LONGEST_GROUP:
+            rule = f"must have at most {LONGEST_GROUP} characters, as the group is named so"
+            raise refuse("the component's name", rule, name, "EKS would refuse the group", "shorten it")
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         warm = settings.warm
         effects = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}

@@ -95,12 +95,14 @@ class WarmPool(Component):
             "scalable_dimension": target.scalable_dimension,
             "resource_id": target.resource_id,
         }
+        # One after the other: the service refuses a change of a target while another one is pending.
+        before: list[pulumi.Resource] = []
         if isinstance(settings, InstancePoolSettings):
-            self._follow_backlog(settings, wired["endpoint_name"], of_target)
+            before = [self._follow_backlog(settings, wired["endpoint_name"], of_target)]
         elif settings.scaling.target is not None:
-            self._follow_use(settings.scaling.target, of_target)
+            before = [self._follow_use(settings.scaling.target, of_target)]
         for action in actions(settings.schedule, base=scaling.min, lead=lead, now=now):
-            aws.appautoscaling.ScheduledAction(
+            scheduled = aws.appautoscaling.ScheduledAction(
                 self.child(action.label),
                 **of_target,
                 name=action.label,
@@ -110,14 +112,15 @@ class WarmPool(Component):
                     "min_capacity": action.floor,
                     "max_capacity": action.floor if fixed else scaling.max,
                 },
-                opts=self.options(),
+                opts=self.options(depends_on=before),
             )
+            before = [scheduled]
 
         self.resource_id = target.resource_id
         self.register_outputs({"resource_id": self.resource_id})
 
-    def _follow_use(self, share: float, of_target: Mapping[str, Any]) -> None:
-        aws.appautoscaling.Policy(
+    def _follow_use(self, share: float, of_target: Mapping[str, Any]) -> aws.appautoscaling.Policy:
+        return aws.appautoscaling.Policy(
             self.child("follow-use"),
             **of_target,
             policy_type="TargetTrackingScaling",
@@ -134,8 +137,8 @@ class WarmPool(Component):
 
     def _follow_backlog(
         self, settings: InstancePoolSettings, endpoint: pulumi.Output[str], of_target: Mapping[str, Any]
-    ) -> None:
-        aws.appautoscaling.Policy(
+    ) -> aws.appautoscaling.Policy:
+        follow = aws.appautoscaling.Policy(
             self.child("follow-backlog"),
             **of_target,
             policy_type="TargetTrackingScaling",
@@ -163,7 +166,7 @@ class WarmPool(Component):
                 "cooldown": WAKE_SECONDS,
                 "step_adjustments": [{"metric_interval_lower_bound": "0", "scaling_adjustment": 1}],
             },
-            opts=self.options(),
+            opts=self.options(depends_on=[follow]),
         )
         aws.cloudwatch.MetricAlarm(
             self.child("backlog-without-capacity", limit=255),
@@ -182,3 +185,4 @@ class WarmPool(Component):
             tags=self._tags,
             opts=self.options(),
         )
+        return wake

@@ -68,11 +68,11 @@ def test_an_endpoint_is_these_resources_and_no_other(run, artifact: Path) -> Non
     )
     digest = read_model(artifact)[0].digest
     assert {each.inputs["key"] for each in done.of(":BucketObjectv2")} == {
-        f"models/qwen/{digest}/{name}" for name in ("config.json", "model.safetensors")
+        f"models/prod/models/llm/{digest}/{name}" for name in ("config.json", "model.safetensors")
     }
     assert all(each.inputs["region"] == "eu-central-1" for each in done.registered if each.typ.startswith("aws:s3"))
     read, _ = json.loads(done.one(":RolePolicy")["policy"])["Statement"]
-    assert read["Resource"] == f"arn:aws:s3:::acme-models/models/qwen/{digest}/*"
+    assert read["Resource"] == f"arn:aws:s3:::acme-models/models/prod/models/llm/{digest}/*"
 
 
 def test_objects_are_declared_as_they_were_planned(run, artifact: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_bucket_of_another_resource_reaches_the_pods(run, artifact: Path) -> N
 
     done = run(program)
     container = done.one(":Deployment")["spec"]["template"]["spec"]["containers"][0]
-    assert container["args"][0].startswith("s3://made-later/models/qwen/")
+    assert container["args"][0].startswith("s3://made-later/models/prod/models/llm/")
 
 
 def test_enums_are_taken_as_the_words_they_stand_for(run, artifact: Path) -> None:
@@ -282,12 +282,20 @@ def test_a_node_group_comes_from_none_and_keeps_stopped_nodes_ready(run) -> None
         ({"types": ["g6.xlarge", "g6e.12xlarge"]}, "gpu.types"),
         ({"types": ["p5.48xlarge"], "max_gpus": 8}, "gpu.types.0"),
         ({"subnets": []}, "gpu.subnets"),
+        ({"taints": [{"key": "k" * 64}]}, "gpu.taints.0.key"),
+        ({"taints": [{"key": "k", "value": "v" * 64}]}, "gpu.taints.0.value"),
+        ({"taints": [{"key": f"k{index}"} for index in range(51)]}, "gpu.taints"),
     ],
 )
 def test_node_groups_that_are_wrong(run, changes: dict[str, Any], path: str) -> None:
     with pytest.raises(FindingsError) as error:
         run(lambda: GpuNodeGroup("gpu", group(**changes)).pool_name)
     assert [each.path for each in error.value.findings] == [path]
+
+
+def test_a_node_group_whose_name_is_too_long(run) -> None:
+    with pytest.raises(FindingsError, match="at most 63 characters"):
+        run(lambda: GpuNodeGroup("g" * 64, group()).pool_name)
 
 
 def warm(**changes: Any) -> Any:

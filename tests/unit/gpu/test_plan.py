@@ -16,6 +16,7 @@ from model_packaging.validation import LATER, parse
 from scaletozero.kubernetes.backend import choose_backend
 from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
 from scaletozero.kubernetes.identity import role_policy, trust_policy
+from scaletozero.kubernetes.model import place
 from scaletozero.kubernetes.plan import plan_gpu_endpoint
 from scaletozero.kubernetes.pods import drain_program
 from scaletozero.kubernetes.table import rows, text
@@ -160,7 +161,7 @@ def test_vllm_streams_the_artifact_from_its_prefix() -> None:
     found = container(serving__max_length=4096)
     assert found["command"] == ["vllm", "serve"]
     assert found["args"] == [
-        f"s3://acme-models/models/qwen/{'a' * 64}",
+        f"s3://acme-models/models/prod/models/llm/{'a' * 64}",
         "--load-format=runai_streamer",
         '--model-loader-extra-config={"concurrency":32,"memory_limit":2147483648}',
         "--served-model-name=llm",
@@ -185,7 +186,7 @@ def test_a_bucket_that_is_not_known_yet_leaves_its_place() -> None:
     settings = parse(GpuEndpointSettings, endpoint(bucket=LATER), "llm")
     planned = plan_gpu_endpoint("llm", settings, MODEL)
     spec = planned.object("Deployment")["spec"]["template"]["spec"]
-    assert spec["containers"][0]["args"][0] == f"s3://${{bucket}}/models/qwen/{'a' * 64}"
+    assert spec["containers"][0]["args"][0] == f"s3://${{bucket}}/models/prod/models/llm/{'a' * 64}"
     assert planned.findings == ()
 
 
@@ -216,7 +217,7 @@ def test_a_container_serves_by_itself() -> None:
     assert "command" not in found
     assert found["args"] == ["--fast"]
     assert found["lifecycle"]["preStop"] == {"sleep": {"seconds": 315}}
-    assert {"name": "MODEL_URI", "value": f"s3://acme-models/models/qwen/{'a' * 64}"} in found["env"]
+    assert {"name": "MODEL_URI", "value": f"s3://acme-models/models/prod/models/llm/{'a' * 64}"} in found["env"]
 
 
 def test_types_are_the_cheapest_of_the_pool_that_fit_unless_they_are_written() -> None:
@@ -294,8 +295,8 @@ def test_a_role_is_for_one_account_of_one_cluster_and_reads_one_prefix() -> None
         "aws:RequestTag/kubernetes-namespace": "models",
         "aws:RequestTag/kubernetes-service-account": "llm",
     }
-    read, listing = role_policy("acme-models", MODEL, "eu-central-1")["Statement"]
-    assert read["Resource"] == f"arn:aws:s3:::acme-models/models/qwen/{'a' * 64}/*"
+    read, listing = role_policy("acme-models", place("llm", settings, MODEL), "eu-central-1")["Statement"]
+    assert read["Resource"] == f"arn:aws:s3:::acme-models/models/prod/models/llm/{'a' * 64}/*"
     assert (read["Action"], listing["Action"]) == ("s3:GetObject", "s3:ListBucket")
     assert "*" not in {read["Resource"], listing["Resource"]}
 

@@ -186,6 +186,25 @@ class Clock:
         return len(self.world.about("a")["instances"])
 
 
+def test_an_endpoint_that_scales_keeps_its_instances(world: Any) -> None:
+    world.asynchronous("a")
+    sagemaker = world.client("sagemaker")
+    was = sagemaker.describe_endpoint_config(EndpointConfigName="a")
+    (variant,) = was["ProductionVariants"]
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="b",
+        ProductionVariants=[{**variant, "InstanceType": "ml.g5.2xlarge"}],
+        AsyncInferenceConfig=was["AsyncInferenceConfig"],
+    )
+    client = world.client("application-autoscaling")
+    client.register_scalable_target(**TARGET, MinCapacity=0, MaxCapacity=2)
+    said = world.refused("sagemaker", "update_endpoint", EndpointName="a", EndpointConfigName="b")
+    assert "from ml.g5.xlarge to ml.g5.2xlarge while it is registered as a scalable target" in said
+    client.deregister_scalable_target(**TARGET)
+    sagemaker.update_endpoint(EndpointName="a", EndpointConfigName="b")
+    assert world.settled("a")["EndpointConfigName"] == "b"
+
+
 def follow_backlog(world: Any, most: int = 3) -> None:
     client = world.client("application-autoscaling")
     client.register_scalable_target(**TARGET, MinCapacity=0, MaxCapacity=most)

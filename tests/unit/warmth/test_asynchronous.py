@@ -35,7 +35,7 @@ def test_an_asynchronous_endpoint_has_all_four_pieces_of_scaling_to_zero(run, pa
         "customizedMetricSpecification": {
             "namespace": "AWS/SageMaker",
             "metricName": "ApproximateBacklogSizePerInstance",
-            "dimensions": [{"name": "EndpointName", "value": "acme-dev-speech"}],
+            "dimensions": [{"name": "EndpointName", "value": "acme-dev-speech-async"}],
             "statistic": "Average",
         },
         "targetValue": 10,
@@ -52,7 +52,7 @@ def test_an_asynchronous_endpoint_has_all_four_pieces_of_scaling_to_zero(run, pa
     alarm = done.one(":MetricAlarm")
     assert alarm["metricName"] == "HasBacklogWithoutCapacity"
     assert (alarm["threshold"], alarm["comparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
-    assert alarm["dimensions"] == {"EndpointName": "acme-dev-speech"}
+    assert alarm["dimensions"] == {"EndpointName": "acme-dev-speech-async"}
     assert [arn.rsplit(":", 1)[-1] for arn in alarm["alarmActions"]] == ["speech-warm-wake-0123abc"]
     configuration = done.one(":EndpointConfiguration")
     assert configuration["productionVariants"] == [

@@ -150,6 +150,18 @@ def test_the_same_is_told_inside_an_environment() -> None:
     assert "SageMaker Serverless" in found.rule
 
 
+@pytest.mark.parametrize("name", ["ml.t2.medium", "ml.t2.2xlarge"])
+def test_instances_that_do_not_scale(name: str) -> None:
+    (found,) = refused(AsyncEndpointSettings, asynchronous(instance_type=name))
+    assert (found.path, found.rule) == ("x.instance_type", "must not be burstable")
+    assert "ml.m5." in found.fix
+
+
+@pytest.mark.parametrize("name", ["ml.trn1.2xlarge", "ml.m5.large"])
+def test_instances_that_scale(name: str) -> None:
+    assert parse(AsyncEndpointSettings, asynchronous(instance_type=name), "x").instance_type == name
+
+
 def test_what_asynchronous_endpoints_cannot_do() -> None:
     (found,) = refused(AsyncEndpointSettings, asynchronous(memory_mb=2048))
     assert "instance_type" in found.fix

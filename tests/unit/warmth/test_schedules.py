@@ -1,5 +1,7 @@
 """Windows: what is one, what two may not do to each other, and when a service has to act so that they are kept."""
 
+import re
+import zoneinfo
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -81,7 +83,15 @@ def test_times_that_are_none(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value, near", [("Europe/Berln", "Europe/Berlin"), ("Mars/Olympus", ""), ("", ""), ("berlin", "")]
+    "value, near",
+    [
+        ("Europe/Berln", "Europe/Berlin"),
+        ("Mars/Olympus", ""),
+        ("", ""),
+        ("berlin", ""),
+        ("localtime", ""),
+        ("Factory", ""),
+    ],
 )
 def test_a_time_zone_that_does_not_exist(value: str, near: str) -> None:
     (found,) = refused(timezone=value)
@@ -349,3 +359,10 @@ def test_a_single_date_is_called_on_that_date_only() -> None:
         ("cron(55 6 27 11 ? 2026)", "UTC"),
         ("cron(0/5 7 27 11 ? 2026)", "UTC"),
     }
+
+
+def test_every_time_zone_gives_a_schedule_a_name_of_its_own_that_the_service_takes() -> None:
+    zones = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
+    labels = {calls([window(timezone=zone)], lead=3)[0].label for zone in zones}
+    assert len(labels) == len(zones)
+    assert all(re.fullmatch(r"[0-9a-zA-Z_.-]+", label) for label in labels)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.utils import utcnow
 from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
@@ -131,6 +132,7 @@ class Endpoints:
             self._config(
                 call, endpoint.endpoint_config_name
             )  # the service needs the old one, too, to move away from it
+            _refuse_other_instances(call, endpoint, config)
             endpoint.status("Updating")
             endpoint.last_deployment = call.parameters.get("DeploymentConfig") or endpoint.last_deployment
         self._move(call, endpoint, config)
@@ -268,6 +270,22 @@ class Endpoints:
         if config is None:
             raise _invalid(f'Could not find endpoint configuration "{_arn(call, "endpoint-config", name)}".')
         return config
+
+
+def _refuse_other_instances(call: Call, endpoint: Endpoint, config: Any) -> None:
+    """An endpoint that scales cannot be given other instances (developer guide, endpoint-scaling-update)."""
+    old = _store(call).endpoint_configs[endpoint.endpoint_config_name].production_variants
+    types = {each["VariantName"]: each.get("InstanceType") for each in old}
+    for variant in config.production_variants:
+        name, after = variant["VariantName"], variant.get("InstanceType")
+        before = types.get(name, after)
+        at = f"endpoint/{endpoint.endpoint_name}/variant/{name}"
+        scaled = any(at in each for each in applicationautoscaling_backends[ACCOUNT][call.region].targets.values())
+        if scaled and after != before:
+            raise _invalid(
+                f"Cannot update the instance type of variant {name} from {before} to {after} "
+                f"while it is registered as a scalable target. Deregister {at} with Application Auto Scaling first."
+            )
 
 
 def _store(call: Call) -> Any:

@@ -71,12 +71,12 @@ class Applier:
                         state["@id"] = at(answer, row.id_path)
             if row.tagging and not row.tagging.at_create and state.get("tagsAll"):
                 self._tag(row, client, state | self._known(row, client, state), {}, state["tagsAll"])
-            self._wait(row, client, state)
+            decided = self._wait(row, client, state)
         except Exception as error:
             if not made:
                 raise
             raise Incomplete(_words(error), state["@id"], self._outputs(row, inputs, state)) from error
-        return state["@id"], self._outputs(row, inputs, state | self._known(row, client, state))
+        return state["@id"], self._outputs(row, inputs, state | self._known(row, client, state)) | decided
 
     def read(
         self, row: ResourceType, id_: str, olds: Mapping[str, Any], inputs: Mapping[str, Any]
@@ -129,8 +129,8 @@ class Applier:
         if row.tagging and "tagsAll" in changed:
             live = state | self._known(row, client, state)
             self._tag(row, client, live, plain(olds).get("tagsAll") or {}, state.get("tagsAll") or {})
-        self._wait(row, client, state)
-        return self._outputs(row, news, state | self._known(row, client, state))
+        decided = self._wait(row, client, state)
+        return self._outputs(row, news, state | self._known(row, client, state)) | decided
 
     def delete(self, row: ResourceType, id_: str, olds: Mapping[str, Any]) -> None:
         """The resource is gone afterwards; one that is gone already is no error."""
@@ -286,15 +286,17 @@ class Applier:
     def _derived(self, row: ResourceType, state: State) -> dict[str, Any]:
         return {prop: form.format_map(_Lenient(state)) for prop, form in row.outputs.items()}
 
-    def _wait(self, row: ResourceType, client: Any, state: State) -> None:
+    def _wait(self, row: ResourceType, client: Any, state: State) -> dict[str, Any]:
+        """What the service decided otherwise than it was told, once it is done."""
         wait = row.wait
         if not wait:
-            return
+            return {}
         status, answer = self._settled(row, client, state)
-        if status not in wait.ready or not wait.agrees(answer, state):
+        if status not in wait.ready:
             raise RuntimeError(
                 f"{row.kind.split(':')[-1]} {state['@id']} is {status}: {at(answer, wait.reason) or 'no reason given'}"
             )
+        return {prop: at(answer, path) for prop, path in wait.decides.items()}
 
     def _settled(self, row: ResourceType, client: Any, state: State) -> tuple[Any, Any]:
         """(status, answer) once the status is none that passes by itself. Raises Stopped."""

@@ -119,7 +119,11 @@ class Tagging:
 
 @dataclass(frozen=True)
 class Wait:
-    """A state to wait for: `operation` until `path` in the answer leaves `pending`; then it has to be in `ready`."""
+    """A state to wait for: `operation` until `path` in the answer leaves `pending`; then it has to be in `ready`.
+
+    Attributes:
+        decides: property -> dotted path in the answer, where the service may have done otherwise than it was told.
+    """
 
     operation: str
     sends: Mapping[str, Source]
@@ -127,7 +131,7 @@ class Wait:
     pending: tuple[str, ...]
     ready: tuple[str, ...]
     reason: str
-    agrees: Callable[[Any, State], bool] = lambda _answer, _state: True
+    decides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ ROWS = (
     ResourceType(
         kind="aws:sns/topic:Topic",
         service="sns",
-        naming=Naming(limit=256, prefix="namePrefix", trailing=lambda s: ".fifo" if s.get("fifoTopic") else ""),
+        naming=Naming(limit=80, prefix="namePrefix", trailing=lambda s: ".fifo" if s.get("fifoTopic") else ""),
         id=lambda s: f"arn:{s['@partition']}:sns:{s['@region']}:{s['@account']}:{s['name']}",
         from_id=lambda i: {"name": i.rpartition(":")[2]},
         gone=_NO_TOPIC,

@@ -67,7 +67,7 @@ ROWS = (
     ResourceType(
         kind="aws:ecr/repository:Repository",
         service="ecr",
-        naming=Naming(limit=256, lowercase=True),
+        naming=Naming(limit=255, lowercase=True),
         id=lambda s: s["name"],
         from_id=lambda i: {"name": i},
         gone=_NO_REPOSITORY,

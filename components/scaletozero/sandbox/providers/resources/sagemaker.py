@@ -104,11 +104,6 @@ def _serverless(path: str, variant: dict[str, Any]) -> Iterator[Failure]:
         )
 
 
-def _moved(answer: Any, state: State) -> bool:
-    """The service goes back to the old configuration when the new one fails, and calls that InService too."""
-    return answer["EndpointConfigName"] == state["endpointConfigName"]
-
-
 ROWS = (
     ResourceType(
         kind="aws:sagemaker/model:Model",
@@ -245,7 +240,9 @@ ROWS = (
             pending=("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"),
             ready=("InService",),
             reason="FailureReason",
-            agrees=_moved,
+            # It goes back to the old configuration when the new one fails, and calls that InService too; so does the
+            # Terraform provider (hashicorp/terraform-provider-aws#48997).
+            decides={"endpointConfigName": "EndpointConfigName"},
         ),
     ),
 )
