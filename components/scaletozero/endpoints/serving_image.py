@@ -30,6 +30,8 @@ class ServingImageArgs(TypedDict):
 class ServingImage(Component):
     """A private repository whose tags are never moved and whose images are scanned when they come.
 
+    It is not emptied when it is destroyed: a repository that still holds images stays.
+
     Tagged images are kept for ever: an endpoint at zero pulls its image when it wakes, and one that had been cleaned up
     would never wake again. With `build`, the image that `model_packaging/serving/Dockerfile` describes is built and
     pushed, anew when its files have changed. Whether it is built is said, not found out: a program that is run once
