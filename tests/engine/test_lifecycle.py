@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from workbench import NOTHING, Workbench, endpoint
 
 from model_packaging import Artifact
@@ -111,6 +112,7 @@ def test_a_failure_half_way_leaves_the_old_endpoint_serving_and_the_next_up_reco
     assert "nothing changes" in workbench.done("up")
 
 
+@pytest.mark.long
 def test_a_first_up_that_fails_is_continued_by_the_next(
     workbench: Workbench, encoder: Artifact, broken_encoder: Artifact
 ) -> None:

@@ -169,6 +169,7 @@ def test_a_model_without_embeddings(tiny: Any) -> None:
     assert "there is nothing to return" in refused(tiny.spec())
 
 
+@pytest.mark.long
 def test_token_embeddings_that_are_called_like_our_output(tiny: Any) -> None:
     def edit(model: ModelProto) -> None:
         model.graph.node[-1].output[0] = model.graph.output[0].name = "sentence_embedding"

@@ -361,8 +361,8 @@ def test_a_single_date_is_called_on_that_date_only() -> None:
     }
 
 
-def test_every_time_zone_gives_a_schedule_a_name_of_its_own_that_the_service_takes() -> None:
-    zones = sorted(zoneinfo.available_timezones() - {"Factory", "localtime"})
-    labels = {calls([window(timezone=zone)], lead=3)[0].label for zone in zones}
+def test_every_odd_time_zone_gives_a_schedule_a_name_of_its_own_that_the_service_takes() -> None:
+    zones = [zone for zone in sorted(zoneinfo.available_timezones()) if re.search(r"[-+0-9_]", zone)]
+    labels = {calls([window(days=["mon"], timezone=zone)], lead=3)[0].label for zone in zones}
     assert len(labels) == len(zones)
     assert all(re.fullmatch(r"[0-9a-zA-Z_.-]+", label) for label in labels)
