@@ -15,8 +15,9 @@ T = TypeVar("T", bound=Settings)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-LONGEST_NAME = 100
-"""Characters of a component's name: children's names are made from it, some of which services take 255 of."""
+LONGEST_NAME = 200
+"""Characters of a component's name: children's names are made from it, of which services take 255. An environment's
+endpoints have 100 at most, and the components inside of them are named after them."""
 
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])*")
 

@@ -136,6 +136,13 @@ def test_an_endpoint_that_went_back_fails_the_program_before_anything_is_taken_a
         run(lambda: ServerlessEndpoint("sentences", args(artifact)).endpoint_arn)
 
 
+def test_the_longest_name_of_an_environment_has_room_for_what_is_inside(run, make_artifact) -> None:
+    given = args(make_artifact(), scaling={"min": 1, "max": 4})
+    assert run(lambda: ServerlessEndpoint("s" * 100, given).endpoint_arn).one(":Policy")
+    with pytest.raises(FindingsError, match="at most 200"):
+        run(lambda: ServerlessEndpoint("s" * 201, given).endpoint_arn)
+
+
 def test_another_model_is_another_object_and_the_same_model_the_same(run, make_artifact) -> None:
     keys = []
     for name, content in (("one", b"a"), ("two", b"b"), ("three", b"a")):
