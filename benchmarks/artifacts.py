@@ -142,8 +142,10 @@ def usual(label: str, asked: PackageSpec, folder: Path) -> Contender:
 
 
 def small(folder: Path) -> Measured:
-    """The small encoder with a lower floor, which plain int8 meets: nothing is searched."""
-    asked = spec(MODELS / f"{SMALL}.yaml", folder / "compact").model_copy(update={"floor": COMPACT})
+    """The small encoder as small as it gets: a lower floor, which plain int8 meets, nothing else tried, compressed."""
+    asked = spec(MODELS / f"{SMALL}.yaml", folder / "compact").model_copy(
+        update={"floor": COMPACT, "recipes": ("int8",), "compression": "gzip"}
+    )
     began = time.perf_counter()
     artifact = package(asked, say)
     return Measured("compact", artifact.manifest, time.perf_counter() - began, True, (), {})

@@ -46,10 +46,11 @@ def _against(each: Candidate, floor: Floor) -> str:
 
 
 def _none(judged: list[Candidate], floor: Floor) -> FindingsError:
+    others = "" if any(each.recipe == "fp32" for each in judged) else ", or leave recipes out, so that others are tried"
     return refuse(
         "floor",
         f"some candidate must reach {', '.join(f'{each.words} {each.limit}' for each in floor.bounds())}",
         "; ".join(f"{each.recipe}: {each.outcome}" for each in judged),
         "nothing can be shipped",
-        "lower the floor, or look at why even the unquantized graph differs",
+        f"lower the floor{others or ', or look at why even the unquantized graph differs'}",
     )

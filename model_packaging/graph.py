@@ -168,12 +168,16 @@ def embedding_tables(model: ModelProto, least_bytes: int = 65_536) -> dict[str, 
     }
 
 
-def quantize_rows(model: ModelProto) -> ModelProto:
-    """Stores each embedding table as int8 with one scale a row (symmetric, 127 steps), decoded after the look-up."""
+def quantize_rows(model: ModelProto, common: int | None = None) -> ModelProto:
+    """Stores each embedding table as int8 with one scale a row (symmetric), decoded after the look-up.
+
+    Args:
+        common: see `row_codes`.
+    """
     tables = embedding_tables(model)
     held = initializers(model)
     for name in tables:
-        codes, scales = row_codes(numpy_helper.to_array(held[name]))
+        codes, scales = row_codes(numpy_helper.to_array(held[name]), common)
         model.graph.initializer.remove(held[name])
         model.graph.initializer.extend(
             [numpy_helper.from_array(codes, f"{name}/codes"), numpy_helper.from_array(scales, f"{name}/scales")]
@@ -195,9 +199,17 @@ def quantize_rows(model: ModelProto) -> ModelProto:
     return model
 
 
-def row_codes(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """int8 codes and the float32 scale of each row, of shape (rows, 1), such that codes * scales is near `table`."""
-    scales = np.abs(table).max(axis=1, keepdims=True) / 127
+def row_codes(table: NDArray[np.float32], common: int | None = None) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """int8 codes and the float32 scale of each row, of shape (rows, 1), such that codes * scales is near `table`.
+
+    Args:
+        common: how many steps the median row's largest number is from zero, of a step that all rows have whose own
+            would be smaller; without it each row uses all 127.
+    """
+    largest = np.abs(table).max(axis=1, keepdims=True)
+    scales = largest / 127
+    if common is not None and largest.size:
+        scales = np.maximum(scales, np.median(largest) / common)
     scales[scales == 0] = 1
     return np.rint(table / scales).astype(np.int8), scales.astype(np.float32)
 

@@ -26,15 +26,16 @@ from model_packaging.evaluate import interleaved
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.folder_manifest import BILL, OCI, FolderArtifact
 from model_packaging.folder_pipeline import package_folder
+from model_packaging.inspection import described_by, inspected, probed
 from model_packaging.manifest import ArchiveEntry, Candidate, ColdStart, Manifest, Memory, Quality, Speed
 from model_packaging.manifest import Source as SourceEntry
 from model_packaging.measure import environment, median_start, recommended_mb, start_once
 from model_packaging.optimise import folded, fused
-from model_packaging.probes import Probe, load_probe
+from model_packaging.probes import Probe
 from model_packaging.progress import Progress, Report, quiet
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.start import verify
-from model_packaging.source import Source, tokenizer_of
+from model_packaging.source import Source
 from model_packaging.spec import CLASS_TASKS, FolderSpec, PackageSpec
 from model_packaging.tasks import Packaging, classes, packaging_of
 from model_packaging.work import Work, key_of
@@ -79,13 +80,13 @@ def package(spec: PackageSpec | FolderSpec, progress: Report = quiet) -> Artifac
 def _package(spec: PackageSpec, report: Report) -> Artifact:
     report(Progress("inspect", 0, 1, spec.source.name))
     kind = packaging_of(spec.task)
-    source, digest, note = _inspected(spec, kind)
+    source, digest, note = inspected(spec, kind)
     decided = licence.decide(licence.find(spec.source), spec.licence, spec.denied)
     machine = environment()
     wanted = spec.model_dump(mode="json", exclude=_NOT_DECISIVE)
-    given = [sha256_of(each) for each in (spec.tokenizer, *_described_by(spec)) if each]
+    given = [sha256_of(each) for each in (spec.tokenizer, *described_by(spec)) if each]
     ladder = {name: each.model_dump() for name, each in RECIPES.items()}
-    key = key_of(wanted, decided.expression, digest, given, _probed(spec), ladder, machine.model_dump())
+    key = key_of(wanted, decided.expression, digest, given, probed(spec), ladder, machine.model_dump())
     report(Progress("inspect", 1, 1, note))
     whole = not spec.oci or (spec.out / OCI).exists()
     if whole and (spec.out / MANIFEST).exists() and (spec.out / ARCHIVE).exists():
@@ -135,7 +136,8 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
             io=describe.input_output(source, folder),
             floor=spec.floor.model_dump(),
             probe_sha256=probe.sha256,
-            quantization=RECIPES.get(chosen.recipe),
+            quantization=quantize.recorded(chosen.recipe, compressed=_compressed(spec))
+            or static_qdq.RECIPES.get(chosen.recipe),
             candidates=candidates,
             memory=memory,
             cold_start=cold,
@@ -150,46 +152,6 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
     artifact = open_artifact(spec.out)
     report(Progress("manifest", 1, 1, artifact.digest[:12]))
     return artifact
-
-
-def _inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, str]:
-    """The source if it is a graph, its sha256, and a few words on it. A folder is exported later, if at all."""
-    if not spec.source.is_dir():
-        source = kind.inspect(spec)
-        numbers = f", {source.dimension} numbers an answer" if source.dimension else ""
-        return source, source.sha256, f"{source.size / 1e6:.1f} MB{numbers}"
-    if spec.task == "generic":
-        raise refuse(
-            str(spec.source),
-            "a model for generic must be an .onnx file",
-            "a folder",
-            "nobody could tell what to export of it",
-            "export it, or name the task that it is for",
-        )
-    if spec.tokenizer and not tokenizer_of(spec).is_file():
-        raise refuse(
-            str(spec.tokenizer), "the tokenizer must be a tokenizer.json", "no such file", "", "name the model's own"
-        )
-    folder, parameters = hf_source.describe(spec.source, spec.revision)
-    return None, folder.sha256, f"{folder.size / 1e6:.1f} MB, {parameters / 1e6:.1f} million parameters"
-
-
-def _described_by(spec: PackageSpec) -> list[Path]:
-    """The config that names the classes, where there is one."""
-    config = (spec.source if spec.source.is_dir() else spec.source.parent) / classes.CONFIG
-    return [config] if spec.task in CLASS_TASKS and config.is_file() else []
-
-
-def _probed(spec: PackageSpec) -> list[str]:
-    """Digests of the user's own inputs, this package's where there are none."""
-    if spec.probe is None:
-        return [load_probe(None).sha256]
-    found = []
-    for path in (spec.probe, spec.calibration):
-        if path is not None:
-            files = sorted(path.iterdir()) if path.is_dir() else [path]
-            found += [f"{each.name} {sha256_of(each)}" for each in files if each.is_file()]
-    return found
 
 
 def _write(path: Path, text: str) -> None:
@@ -229,12 +191,26 @@ class _Run:
     def candidates(self) -> list[Candidate]:
         """Every recipe built and measured, in the order of preference; one that fails is recorded with its reason."""
         found = self._static() if self._at_load else []
-        if not (graph.weight_matmuls(self._folded) or graph.embedding_tables(self._folded)):
-            return [*found, self._measured("fp32", lambda: self._folded)]
-        return [*found, *self._dynamic(), self._measured("fp32", lambda: self._folded)]
+        if graph.weight_matmuls(self._folded) or graph.embedding_tables(self._folded):
+            found += [*self._by_column(), *self._by_block()]
+        if "fp32" in self._spec.tried:
+            found.append(self._measured("fp32", lambda: self._folded))
+        if not found:
+            raise refuse(
+                "recipes",
+                "must name one that fits the model",
+                ", ".join(self._spec.recipes or ()),
+                "nothing would be tried",
+                "name fp32 too, or leave recipes out and every one that fits is tried",
+            )
+        return found
 
     def _static(self) -> list[Candidate]:
         """Convolutions in int8, their activations' ranges from the calibrating inputs."""
+        recipes = static_qdq.recipes(self._folded) if self._probe.calibrating else ()
+        recipes = [each for each in recipes if each in self._spec.tried]
+        if not recipes:
+            return []
         self._report(Progress("quantize", 0, 1, f"ranges over {len(self._probe.calibrating)} inputs"))
         calibrated = functools.cache(lambda: static_qdq.calibrate(self._folded, self._probe.calibrating))
 
@@ -242,30 +218,37 @@ class _Run:
             built = [static_qdq.static(each, static_qdq.OPERATORS[recipe]) for each in calibrated()]
             return min(built, key=lambda model: self._kind.error(self._selected(model)))
 
-        recipes = static_qdq.recipes(self._folded) if self._probe.calibrating else ()
         found = [self._measured(recipe, functools.partial(best, recipe)) for recipe in recipes]
         self._report(Progress("quantize", 1, 1, f"{len(found)} static"))
         return found
 
-    def _dynamic(self) -> list[Candidate]:
-        """Matrix products and embeddings in int8, activations as they come."""
+    def _by_column(self) -> list[Candidate]:
+        """Matrix products and embeddings in int8, one scale a column, activations as they come."""
+        if "int8" not in self._spec.tried:
+            return []
         self._report(Progress("quantize", 0, 1, "int8"))
-        found = [self._measured("int8", self._int8)]
-        kept: list[str] = []
-        if found[0].figures and not self._good_enough(self._int8()):
-            kept = self._kept()
-            self._report(Progress("quantize", 1, 1, f"{len(kept)} kept more precise"))
-            found.append(
-                self._measured(
-                    "int8-kept", lambda: quantize.int8_keeping(self._int8(), self._folded, kept), tuple(kept)
-                )
-            )
-        else:
-            self._report(Progress("quantize", 1, 1, "int8 is near enough" if found[0].figures else found[0].outcome))
-        found.append(self._measured("int8-blockwise", lambda: quantize.int8_blockwise(self._folded)))
-        if self._only_too_far(found[-1]) and (most := self._most_sensitive_blockwise()):
-            found.append(self._measured("int8-blockwise-kept", lambda: self._blockwise_keeping(most), tuple(most)))
-        return found
+        plain = self._measured("int8", self._int8)
+        if not plain.figures or "int8-kept" not in self._spec.tried:
+            self._report(Progress("quantize", 1, 1, "int8 alone" if plain.figures else plain.outcome))
+            return [plain]
+        if self._good_enough(self._int8()):
+            self._report(Progress("quantize", 1, 1, "int8 is near enough"))
+            return [plain]
+        kept = self._kept()
+        self._report(Progress("quantize", 1, 1, f"{len(kept)} kept more precise"))
+        build = functools.partial(quantize.int8_keeping, self._int8(), self._folded, kept)
+        return [plain, self._measured("int8-kept", build, tuple(kept))]
+
+    def _by_block(self) -> list[Candidate]:
+        """The same with a scale for each block of a column and of the activations: nearer, and slower."""
+        if "int8-blockwise" not in self._spec.tried:
+            return []
+        plain = self._measured("int8-blockwise", lambda: quantize.int8_blockwise(self._folded))
+        if "int8-blockwise-kept" not in self._spec.tried or not self._only_too_far(plain):
+            return [plain]
+        if not (most := self._most_sensitive_blockwise()):
+            return [plain]
+        return [plain, self._measured("int8-blockwise-kept", lambda: self._blockwise_keeping(most), tuple(most))]
 
     def _only_too_far(self, each: Candidate) -> bool:
         """Whether a candidate misses the floor and nothing else: a nearer one, which is slower, may then be shipped."""
@@ -277,7 +260,7 @@ class _Run:
         return self._work.folder(recipe, _must_exist)
 
     def _int8(self) -> ModelProto:
-        return self._work.model("int8", lambda: quantize.int8(self._folded))
+        return self._work.model("int8", lambda: quantize.int8(self._folded, compressed=_compressed(self._spec)))
 
     def _rest(self) -> ModelProto:
         return self._work.model(
@@ -362,7 +345,7 @@ class _Run:
         return candidate
 
     def _speed(self, runtime: Runtime) -> Speed:
-        short, long = self._kind.requests(self._probe)
+        short, long = self._kind.requests(self._probe, self._reference.task)
         both = (self._reference, runtime)
         times = [
             *interleaved([lambda each=each: each.compute(short) for each in both], SHORT_ROUNDS),
@@ -425,6 +408,10 @@ class _Run:
         return lambda folder: assemble(
             folder, model, self._source, self._spec.name, self._spec.task, canary, optimise=optimise
         )
+
+
+def _compressed(spec: PackageSpec) -> bool:
+    return spec.compression == "gzip"
 
 
 def _load(folder: Path) -> Runtime:

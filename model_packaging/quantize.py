@@ -47,14 +47,29 @@ BLOCK_SIZE = 128
 KEPT_BLOCK_SIZE, REST_BLOCK_SIZE = 16, 64
 """Of `int8-blockwise-kept`. An outlier among the activations spoils the others in its block, so smaller blocks are
 nearer to float32; each block is a further scale to store and to multiply by."""
+COMMON_STEPS = 50
+"""Of embedding rows in an archive that is to be compressed. A step that most rows share compresses best for the error
+it makes: of paraphrase-MiniLM as `int8`, graph and weights take 13.4 MB at gzip -6 instead of 15.5, for a mean cosine
+of 0.9965 instead of 0.9966, as nearly all of its error is the matrix products'."""
 KEPT_SHARE = 1 / 6  # of the MatMuls; on all-MiniLM-L6 more of them cost bytes and time, and gain hardly anything
 INT8_ACTIVATIONS = (
     4  # MatMulNBits' accuracy_level: activations are quantized block by block, so that int8 kernels are used
 )
 
 
-def int8(folded: ModelProto) -> ModelProto:
+def recorded(recipe: str, *, compressed: bool) -> Quantization | None:
+    """What the manifest says of a recipe of this ladder, in an archive that is asked to be compressed or not."""
+    found = RECIPES.get(recipe)
+    if found and compressed and recipe in ("int8", "int8-kept"):
+        return found.model_copy(update={"scheme": f"{found.scheme} of a common step"})
+    return found
+
+
+def int8(folded: ModelProto, *, compressed: bool = False) -> ModelProto:
     """int8 MatMuls with dynamic activations, and int8 embedding tables with one scale a row.
+
+    Args:
+        compressed: whether the rows share a step as far as they can, for an archive that is to be compressed.
 
     Weights are signed, one scale a column, and use 7 of the 8 bits: on a CPU without VNNI the full range saturates the
     16-bit sums and the same file would answer differently there. Serverless does not say which CPU it runs on.
@@ -70,7 +85,7 @@ def int8(folded: ModelProto) -> ModelProto:
             reduce_range=True,
             weight_type=QuantType.QInt8,
         )
-        return graph.quantize_rows(onnx.load_model(str(target)))
+        return graph.quantize_rows(onnx.load_model(str(target)), COMMON_STEPS if compressed else None)
 
 
 def blockwise(model: ModelProto, block: int = BLOCK_SIZE) -> ModelProto:

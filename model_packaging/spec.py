@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
@@ -17,6 +17,11 @@ Activation = Literal["softmax", "sigmoid", "none"]
 Target = Literal["cpu-serverless"]
 FolderTask = Literal["sentence-embedding", "text-classification", "token-classification", "image-classification"]
 Compression = Literal["auto", "stored", "gzip"]
+Recipe = Literal[
+    "int8", "int8-kept", "int8-blockwise", "int8-blockwise-kept", "int8-static", "int8-static-conv", "fp32"
+]
+REFINES: Mapping[str, str] = {"int8-kept": "int8", "int8-blockwise-kept": "int8-blockwise"}
+"""What a recipe starts from: it is tried where that one is too far from the source."""
 
 DENIED = (
     "AGPL-*",
@@ -81,7 +86,10 @@ class PackageSpec(_Asked):
         task: what it answers.
         target: where it runs.
         floor: the quality below which a candidate is refused, of the kind of the task (`floors`).
-        compression: of the archive; `auto` stores when the target downloads faster than it inflates.
+        recipes: the only ones to try, each after the one that it refines (`REFINES`); by default every one that fits
+            the model. Whoever knows which it will be is done sooner; the floor holds all the same.
+        compression: of the archive; `auto` stores when the target downloads faster than it inflates. With `gzip`
+            the embeddings of `int8` and `int8-kept` are quantized so that they compress better.
         max_length: tokens of a text that are read, by default the tokenizer's own truncation, else 512.
         probe: your own inputs to measure with: every second one to choose with, the others, apart from them, to score
             with. Tasks on texts: one text a line, or .jsonl of {"text": ..., "label": ...}, at least 40; by default
@@ -106,6 +114,7 @@ class PackageSpec(_Asked):
     task: Task = "sentence-embedding"
     target: Target = "cpu-serverless"
     floor: SerializeAsAny[Floor] = Field(default_factory=QualityFloor)
+    recipes: tuple[Recipe, ...] | None = Field(default=None, min_length=1)
     compression: Compression = "auto"
     max_length: int | None = Field(default=None, ge=8, le=8192)
     probe: Path | None = None
@@ -154,6 +163,12 @@ class PackageSpec(_Asked):
             return values
         kind, given = _kind_of_floor(values), values.get("floor", {})
         return {**values, "floor": kind(**given)} if isinstance(given, Mapping) else values
+
+    @property
+    def tried(self) -> frozenset[str]:
+        """The recipes that may be tried."""
+        named = frozenset[str](self.recipes or get_args(Recipe))
+        return named | {REFINES[each] for each in named if each in REFINES}
 
     @model_validator(mode="after")
     def _of_the_task(self) -> Self:

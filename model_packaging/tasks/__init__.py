@@ -14,7 +14,7 @@ import numpy as np
 
 from model_packaging.probes import Probe
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.task import Answers
+from model_packaging.serving.task import Answers, Task
 from model_packaging.source import Source
 from model_packaging.spec import PackageSpec
 
@@ -81,8 +81,8 @@ class Packaging:
         """One number for all of them, 0 for the same answers: what a search makes smaller."""
         raise NotImplementedError
 
-    def requests(self, probe: Probe) -> tuple[Any, Any]:
-        """A short and a long request, as the task's items, to take the time of."""
+    def requests(self, probe: Probe, task: Task) -> tuple[Any, Any]:
+        """A short and a long request, as the items of the serving `task`, to take the time of."""
         raise NotImplementedError
 
     def canary(self, numbers: np.ndarray) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from model_packaging.probes import Probe
 from model_packaging.probes.tensors import load_tensors
 from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
 from model_packaging.serving.runtime import Runtime, session_options
-from model_packaging.serving.task import Answers
+from model_packaging.serving.task import Answers, Task
 from model_packaging.serving.tensors import Arrays
 from model_packaging.source import Source, read_model, weights
 from model_packaging.spec import PackageSpec
@@ -81,7 +81,7 @@ class _Tensors(Packaging):
         every = [runtime.compute(each) for each in items]
         return {name: [each[name][0] for each in every] for name in every[0]} if every else {}
 
-    def requests(self, probe: Probe) -> tuple[Any, Any]:
+    def requests(self, probe: Probe, task: Task) -> tuple[Any, Any]:
         shortest = probe.scoring[0]
         alike = [each for each in probe.scoring if all(each[name].shape == shortest[name].shape for name in each)]
         return shortest, {name: np.concatenate([each[name] for each in alike[:LONG]]) for name in shortest}

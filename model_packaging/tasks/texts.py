@@ -13,7 +13,8 @@ from model_packaging.assemble import CANARY_TEXT
 from model_packaging.evaluate import quality
 from model_packaging.findings import refuse
 from model_packaging.probes import Probe, load_probe
-from model_packaging.serving.task import Answers
+from model_packaging.serving.task import Answers, Task
+from model_packaging.serving.texts import Texts
 from model_packaging.source import Source, inspect_source, text_outputs
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import CANARY_NUMBERS, Packaging, classes, folder_of, rounded
@@ -25,8 +26,17 @@ class _Texts(Packaging):
     def probe(self, spec: PackageSpec, source: Source) -> Probe:
         return load_probe(spec.probe)
 
-    def requests(self, probe: Probe) -> tuple[Any, Any]:
-        return [CANARY_TEXT], [" ".join(probe.scoring * 8)]
+    def requests(self, probe: Probe, task: Task) -> tuple[Any, Any]:
+        assert isinstance(task, Texts)
+        return [CANARY_TEXT], [as_long_as_read(probe.scoring, task)]
+
+
+def as_long_as_read(texts: Sequence[str], task: Texts) -> str:
+    """`texts` in a row and over again, up to the last token that the model reads: what it does not would be timed."""
+    text, tokens = " ".join(texts), 0
+    while tokens < len((read := task.tokenizer.encode(text)).ids) < task.card["tokenizer"]["max_length"]:
+        text, tokens = f"{text} {text}", len(read.ids)
+    return text[: max((end for _, end in read.offsets), default=0)]
 
 
 class SentenceEmbedding(_Texts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -90,6 +91,28 @@ def test_a_row_is_off_by_half_a_step_at_most(table: Any) -> None:
     codes, scales = graph.row_codes(table)
     assert np.abs(codes.astype(np.int32)).max() <= 127
     assert (np.abs(codes * scales - table) <= scales / 2 * (1 + 1e-3) + 1e-30).all()
+
+
+@given(
+    hnp.arrays(
+        np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=20), elements=st.floats(-1e3, 1e3, width=32)
+    ),
+    st.integers(1, 127),
+)
+def test_rows_of_a_common_step_are_off_by_half_of_it_at_most(table: Any, common: int) -> None:
+    codes, scales = graph.row_codes(table, common)
+    largest = np.abs(table).max(axis=1, keepdims=True)
+    step = np.median(largest) / common
+    assert np.abs(codes.astype(np.int32)).max() <= 127
+    assert (np.abs(codes * scales - table) <= scales / 2 * (1 + 1e-3) + 1e-30).all()
+    np.testing.assert_allclose(scales[scales != 1], np.maximum(largest / 127, step)[scales != 1], rtol=1e-5)
+
+
+def test_a_common_step_compresses_better() -> None:
+    random = np.random.default_rng(1)
+    table = (random.standard_normal((500, 64)) * random.uniform(0.5, 1.5, (500, 1))).astype(np.float32)
+    alone, shared = (len(zlib.compress(graph.row_codes(table, common)[0].tobytes(), 6)) for common in (None, 50))
+    assert shared < 0.92 * alone
 
 
 def test_restored_matmuls_answer_like_the_original() -> None:

@@ -104,6 +104,10 @@ class TestChoose:
         with pytest.raises(FindingsError, match=r"int8: mean cosine 0\.5 .* fp32: mean cosine 0\.6"):
             choose([candidate("int8", mean=0.5), candidate("fp32", mean=0.6)], QualityFloor())
 
+    def test_where_others_were_left_out_they_are_the_way_out(self) -> None:
+        with pytest.raises(FindingsError, match="or leave recipes out"):
+            choose([candidate("int8", mean=0.5)], QualityFloor())
+
     @given(st.lists(st.tuples(st.floats(0.99, 1), st.floats(0.99, 1), st.floats(0.1, 2)), min_size=1, max_size=6))
     def test_what_is_chosen_meets_the_floor_and_nothing_before_it_did(
         self, figures: list[tuple[float, float, float]]

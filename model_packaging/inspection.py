@@ -1,0 +1,57 @@
+"""What a spec points to, found out before anything is written: the source, and the digests of the files beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from model_packaging import hf_source
+from model_packaging.artifact import sha256_of
+from model_packaging.findings import refuse
+from model_packaging.probes import load_probe
+from model_packaging.source import Source, tokenizer_of
+from model_packaging.spec import CLASS_TASKS, PackageSpec
+from model_packaging.tasks import Packaging, classes
+
+
+def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, str]:
+    """The source if it is a graph, its sha256, and a few words on it. A folder is exported later, if at all.
+
+    Raises:
+        FindingsError: it is refused.
+    """
+    if not spec.source.is_dir():
+        source = kind.inspect(spec)
+        numbers = f", {source.dimension} numbers an answer" if source.dimension else ""
+        return source, source.sha256, f"{source.size / 1e6:.1f} MB{numbers}"
+    if spec.task == "generic":
+        raise refuse(
+            str(spec.source),
+            "a model for generic must be an .onnx file",
+            "a folder",
+            "nobody could tell what to export of it",
+            "export it, or name the task that it is for",
+        )
+    if spec.tokenizer and not tokenizer_of(spec).is_file():
+        raise refuse(
+            str(spec.tokenizer), "the tokenizer must be a tokenizer.json", "no such file", "", "name the model's own"
+        )
+    folder, parameters = hf_source.describe(spec.source, spec.revision)
+    return None, folder.sha256, f"{folder.size / 1e6:.1f} MB, {parameters / 1e6:.1f} million parameters"
+
+
+def described_by(spec: PackageSpec) -> list[Path]:
+    """The config that names the classes, where there is one."""
+    config = (spec.source if spec.source.is_dir() else spec.source.parent) / classes.CONFIG
+    return [config] if spec.task in CLASS_TASKS and config.is_file() else []
+
+
+def probed(spec: PackageSpec) -> list[str]:
+    """Digests of the user's own inputs, this package's where there are none."""
+    if spec.probe is None:
+        return [load_probe(None).sha256]
+    found = []
+    for path in (spec.probe, spec.calibration):
+        if path is not None:
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+            found += [f"{each.name} {sha256_of(each)}" for each in files if each.is_file()]
+    return found
