@@ -12,10 +12,7 @@ from workbench import IMAGE, Workbench
 
 from model_packaging import Artifact
 from scaletozero import ModelError, Submitted, result, submit
-from scaletozero.deployment import Deployment
-from scaletozero.project import find_project
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
 
 NAME = "scaletozero-local-sentences-async"
 QUESTION = {"inputs": ["A cold start is a number, not a hope."]}
@@ -129,8 +126,7 @@ def test_other_instances_come_once_the_scaling_is_taken_away_as_the_guide_says(
     declare(workbench, encoder)
     with pytest.raises(AssertionError, match="while it is registered as a scalable target"):
         declare(workbench, encoder, instance_type="ml.g5.2xlarge")
-    stack = Deployment(find_project(workbench.root), "local", find_engine(), workbench.sandbox()).stack()
-    stack.destroy(target=["**sentences-warm**"], target_dependents=True)
+    workbench.stack().destroy(target=["**sentences-warm**"], target_dependents=True)
     declare(workbench, encoder, instance_type="ml.g5.2xlarge")
     assert "ml.g5.2xlarge" in workbench.run("status").stdout
     (target,) = workbench.aws("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")[

@@ -6,10 +6,7 @@ import pytest
 from workbench import NOTHING, Workbench, endpoint
 
 from model_packaging import Artifact
-from scaletozero.deployment import Deployment
-from scaletozero.project import find_project
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
 
 RESOURCES = 18  # the stack, its provider, two components and their fourteen resources
 
@@ -58,8 +55,7 @@ def test_from_nothing_to_nothing(workbench: Workbench, encoder: Artifact, other_
     assert invoke(workbench, "hello") == first
 
     # `down` stops the embedded AWS too; so first only what the engine does of it, to see what that leaves.
-    sandbox = workbench.sandbox()
-    Deployment(find_project(workbench.root), "local", find_engine(), sandbox).stack().destroy()
+    workbench.stack().destroy()
     assert workbench.left() == NOTHING
     assert "everything is gone" in workbench.done("down")
     assert daemon.running(workbench.root / ".scaletozero") is None

@@ -10,9 +10,13 @@ from typing import Any
 
 import boto3
 import yaml
+from pulumi import automation as auto
 
 from model_packaging import Artifact
+from scaletozero.deployment import Deployment
+from scaletozero.project import find_project
 from scaletozero.sandbox import daemon
+from scaletozero.sandbox.engine import find_engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = str(Path(sys.executable).with_name("scaletozero"))
@@ -69,6 +73,10 @@ class Workbench:
         running = daemon.running(self.root / ".scaletozero")
         assert running
         return running
+
+    def stack(self) -> auto.Stack:
+        """The engine's own view of the environment `local`."""
+        return Deployment(find_project(self.root), "local", find_engine(), self.sandbox()).stack()
 
     def aws(self, service: str) -> Any:
         """A client of the embedded AWS."""

@@ -1,29 +1,18 @@
 """What follows from a declaration: exact objects for each mode, exact seconds, and what is said of it."""
 
-import subprocess
-import sys
-import threading
-import time
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
 from gpu_declarations import AMP, FALLBACK, MODEL, PROMETHEUS, QUERY, WINDOWS, endpoint, plan
 
-from model_packaging.findings import FindingsError
 from model_packaging.validation import LATER, parse
-from scaletozero.kubernetes.backend import choose_backend
-from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
 from scaletozero.kubernetes.identity import role_policy, trust_policy
 from scaletozero.kubernetes.model import place
 from scaletozero.kubernetes.plan import plan_gpu_endpoint
-from scaletozero.kubernetes.pods import drain_program
 from scaletozero.kubernetes.table import rows, text
-from scaletozero.kubernetes.warm import plan_warm_pool
-from scaletozero.settings.cluster import Cluster, numbers
+from scaletozero.settings.cluster import numbers
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 
 
 def scaling(**changes: Any) -> dict[str, Any]:
@@ -307,110 +296,6 @@ def test_alerts_know_their_own_endpoint_only() -> None:
     assert all("llm" in each["expr"] and "models" in each["expr"] for each in rules)
 
 
-def facts(**changes: Any) -> Cluster:
-    return parse(
-        Cluster, endpoint(**{f"cluster__{key}": value for key, value in changes.items()})["cluster"], "cluster"
-    )
-
-
-@pytest.mark.parametrize(
-    "changes, scheduled, kind, reason",
-    [
-        ({}, False, "buffer", "Karpenter keeps the room itself"),
-        ({}, True, "placeholder", "by the clock"),
-        ({"karpenter": "1.13.0"}, False, "placeholder", "1.14"),
-        ({"karpenter": None}, False, "placeholder", "not installed"),
-        ({"feature_gates": []}, False, "placeholder", "feature gate"),
-        ({"crds": []}, False, "placeholder", "capacitybuffers.autoscaling.x-k8s.io"),
-        ({"nodes": "auto-mode"}, False, "placeholder", "only Karpenter"),
-        ({"nodes": "managed"}, False, "managed", "warm pool of its own"),
-        (
-            {"pools": [{"name": "gpu", "types": ["g6.xlarge"], "max_gpus": 8, "static": 2}]},
-            False,
-            "static",
-            "always runs 2",
-        ),
-    ],
-)
-def test_how_nodes_are_kept_warm_and_why(changes: dict[str, Any], scheduled: bool, kind: str, reason: str) -> None:
-    cluster = facts(**changes)
-    found = choose_backend(cluster, cluster.pools[0], scheduled=scheduled)
-    assert found.kind == kind
-    assert reason in found.reason
-
-
-def test_a_buffer_reads_the_endpoint_s_own_template() -> None:
-    planned = plan(scaling__buffer=2)
-    assert planned.warm
-    (buffer,) = planned.warm.objects
-    assert buffer["spec"] == {
-        "provisioningStrategy": "buffer.x-k8s.io/active-capacity",
-        "scalableRef": {"apiGroup": "apps", "kind": "Deployment", "name": "llm"},
-        "replicas": 2,
-    }
-    assert planned.warm.usd_per_hour == pytest.approx(2 * 1.0064)
-
-
-def test_placeholders_pull_the_image_and_give_way_at_once() -> None:
-    planned = plan(scaling__buffer=2, cluster__feature_gates=[])
-    assert planned.warm
-    priority, placeholder = planned.warm.objects
-    assert (priority["value"], priority["preemptionPolicy"], priority["globalDefault"]) == (-10, "Never", False)
-    pod = placeholder["spec"]["template"]["spec"]
-    assert pod["priorityClassName"] == priority["metadata"]["name"] == "models.llm-warm"
-    assert pod["terminationGracePeriodSeconds"] == 0
-    assert (pod["initContainers"][0]["image"], pod["initContainers"][0]["command"]) == (container()["image"], ["true"])
-    assert pod["containers"][0]["resources"] == container()["resources"]
-    assert placeholder["spec"]["replicas"] == 2
-
-
-def warm(**changes: Any) -> dict[str, Any]:
-    return {
-        "cluster": endpoint()["cluster"],
-        "namespace": "models",
-        "endpoint": "llm",
-        "image": endpoint()["image"],
-        "pool": "gpu",
-        "types": ["g6.xlarge"],
-        "gpus": 1,
-        "cpu_millis": 3200,
-        "memory_mib": 12288,
-        "replicas": 1,
-        **changes,
-    }
-
-
-def test_placeholders_follow_a_schedule() -> None:
-    planned = plan_warm_pool("llm-warm", parse(GpuWarmPoolSettings, warm(replicas=0, schedule=WINDOWS[:1]), "warm"))
-    scaled = planned.objects[-1]["spec"]
-    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (0, 2)
-    assert scaled["triggers"][0]["metadata"]["start"] == "57 7 * * 1,2,3,4,5"
-    assert planned.findings == ()
-
-
-@pytest.mark.parametrize(
-    "changes, path",
-    [
-        ({"replicas": 0}, "warm.replicas"),
-        ({"pool": "cpu"}, "warm.pool"),
-        ({"schedule": [WINDOWS[0], WINDOWS[0]]}, "warm.schedule.1"),
-        ({"replicas": 2, "schedule": [WINDOWS[0]]}, "warm.schedule.0.min"),
-        ({"types": []}, "warm.types"),
-        ({"endpoint": "LLM"}, "warm.endpoint"),
-    ],
-)
-def test_warm_pools_that_are_wrong(changes: dict[str, Any], path: str) -> None:
-    with pytest.raises(FindingsError) as error:
-        parse(GpuWarmPoolSettings, warm(**changes), "warm")
-    assert [found.path for found in error.value.findings] == [path]
-
-
-def test_a_buffer_cannot_follow_a_schedule() -> None:
-    settings = parse(GpuWarmPoolSettings, warm(replicas=0, schedule=WINDOWS[:1], backend="buffer"), "warm")
-    (found,) = plan_warm_pool("llm-warm", settings).findings
-    assert (found.path, found.fix) == ("backend", "write `auto`")
-
-
 def test_the_table_has_every_phase_and_every_deadline() -> None:
     hop = {"name": "load balancer", "timeout_seconds": 600}
     declared = endpoint(scaling={"max": 2, "buffer": 1}, schedule=WINDOWS[:1], cluster__route=[hop])
@@ -429,53 +314,3 @@ def test_the_table_has_every_phase_and_every_deadline() -> None:
 )
 def test_versions(version: str, expected: tuple[int, ...]) -> None:
     assert numbers(version) == expected
-
-
-class Engine(BaseHTTPRequestHandler):
-    """Answers as vLLM does while it still works, `busy` times."""
-
-    busy = 2
-    asked = 0
-
-    def do_GET(self) -> None:
-        type(self).asked += 1
-        running = 1.0 if type(self).asked <= type(self).busy else 0.0
-        body = f'# HELP x\nvllm:num_requests_running{{m="a"}} {running}\nvllm:num_requests_waiting{{m="a"}} 0.0\n'
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(body.encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Says nothing."""
-
-
-def test_a_pod_drains_until_its_last_request_is_answered() -> None:
-    class Busy(Engine):
-        asked = 0
-
-    server = HTTPServer(("127.0.0.1", 0), Busy)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    # The wait for the proxies is not what is tested.
-    program = drain_program(server.server_port, 60).replace(f"time.sleep({DEREGISTER_SECONDS})", "pass")
-    try:
-        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-    finally:
-        server.shutdown()
-    assert Busy.asked == Busy.busy + 1
-
-
-def test_and_no_longer_than_it_may() -> None:
-    class Stuck(Engine):
-        busy = 10**9
-        asked = 0
-
-    server = HTTPServer(("127.0.0.1", 0), Stuck)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    program = drain_program(server.server_port, 2).replace(f"time.sleep({DEREGISTER_SECONDS})", "pass")
-    began = time.monotonic()
-    try:
-        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-    finally:
-        server.shutdown()
-    assert time.monotonic() - began >= 2
-    assert Stuck.asked >= 1

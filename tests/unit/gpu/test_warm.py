@@ -1,0 +1,118 @@
+"""How GPU nodes are kept warm: by which means, for which reason, and the exact objects."""
+
+from typing import Any
+
+import pytest
+from gpu_declarations import WINDOWS, endpoint, plan
+
+from model_packaging.findings import FindingsError
+from model_packaging.validation import parse
+from scaletozero.kubernetes.backend import choose_backend
+from scaletozero.kubernetes.warm import plan_warm_pool
+from scaletozero.settings.cluster import Cluster
+from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
+
+
+def facts(**changes: Any) -> Cluster:
+    return parse(
+        Cluster, endpoint(**{f"cluster__{key}": value for key, value in changes.items()})["cluster"], "cluster"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes, scheduled, kind, reason",
+    [
+        ({}, False, "buffer", "Karpenter keeps the room itself"),
+        ({}, True, "placeholder", "by the clock"),
+        ({"karpenter": "1.13.0"}, False, "placeholder", "1.14"),
+        ({"karpenter": None}, False, "placeholder", "not installed"),
+        ({"feature_gates": []}, False, "placeholder", "feature gate"),
+        ({"crds": []}, False, "placeholder", "capacitybuffers.autoscaling.x-k8s.io"),
+        ({"nodes": "auto-mode"}, False, "placeholder", "only Karpenter"),
+        ({"nodes": "managed"}, False, "managed", "warm pool of its own"),
+        (
+            {"pools": [{"name": "gpu", "types": ["g6.xlarge"], "max_gpus": 8, "static": 2}]},
+            False,
+            "static",
+            "always runs 2",
+        ),
+    ],
+)
+def test_how_nodes_are_kept_warm_and_why(changes: dict[str, Any], scheduled: bool, kind: str, reason: str) -> None:
+    cluster = facts(**changes)
+    found = choose_backend(cluster, cluster.pools[0], scheduled=scheduled)
+    assert found.kind == kind
+    assert reason in found.reason
+
+
+def test_a_buffer_reads_the_endpoint_s_own_template() -> None:
+    planned = plan(scaling__buffer=2)
+    assert planned.warm
+    (buffer,) = planned.warm.objects
+    assert buffer["spec"] == {
+        "provisioningStrategy": "buffer.x-k8s.io/active-capacity",
+        "scalableRef": {"apiGroup": "apps", "kind": "Deployment", "name": "llm"},
+        "replicas": 2,
+    }
+    assert planned.warm.usd_per_hour == pytest.approx(2 * 1.0064)
+
+
+def test_placeholders_pull_the_image_and_give_way_at_once() -> None:
+    planned = plan(scaling__buffer=2, cluster__feature_gates=[])
+    assert planned.warm
+    priority, placeholder = planned.warm.objects
+    assert (priority["value"], priority["preemptionPolicy"], priority["globalDefault"]) == (-10, "Never", False)
+    pod = placeholder["spec"]["template"]["spec"]
+    served = planned.object("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert pod["priorityClassName"] == priority["metadata"]["name"] == "models.llm-warm"
+    assert pod["terminationGracePeriodSeconds"] == 0
+    assert (pod["initContainers"][0]["image"], pod["initContainers"][0]["command"]) == (served["image"], ["true"])
+    assert pod["containers"][0]["resources"] == served["resources"]
+    assert placeholder["spec"]["replicas"] == 2
+
+
+def warm(**changes: Any) -> dict[str, Any]:
+    return {
+        "cluster": endpoint()["cluster"],
+        "namespace": "models",
+        "endpoint": "llm",
+        "image": endpoint()["image"],
+        "pool": "gpu",
+        "types": ["g6.xlarge"],
+        "gpus": 1,
+        "cpu_millis": 3200,
+        "memory_mib": 12288,
+        "replicas": 1,
+        **changes,
+    }
+
+
+def test_placeholders_follow_a_schedule() -> None:
+    planned = plan_warm_pool("llm-warm", parse(GpuWarmPoolSettings, warm(replicas=0, schedule=WINDOWS[:1]), "warm"))
+    scaled = planned.objects[-1]["spec"]
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (0, 2)
+    assert scaled["triggers"][0]["metadata"]["start"] == "57 7 * * 1,2,3,4,5"
+    assert planned.findings == ()
+
+
+@pytest.mark.parametrize(
+    "changes, path",
+    [
+        ({"replicas": 0}, "warm.replicas"),
+        ({"pool": "cpu"}, "warm.pool"),
+        ({"schedule": [WINDOWS[0], WINDOWS[0]]}, "warm.schedule.1"),
+        ({"replicas": 2, "schedule": [WINDOWS[0]]}, "warm.schedule.0.min"),
+        ({"types": []}, "warm.types"),
+        ({"endpoint": "LLM"}, "warm.endpoint"),
+    ],
+)
+def test_warm_pools_that_are_wrong(changes: dict[str, Any], path: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        parse(GpuWarmPoolSettings, warm(**changes), "warm")
+    assert [found.path for found in error.value.findings] == [path]
+
+
+def test_a_buffer_cannot_follow_a_schedule() -> None:
+    settings = parse(GpuWarmPoolSettings, warm(replicas=0, schedule=WINDOWS[:1], backend="buffer"), "warm")
+    (found,) = plan_warm_pool("llm-warm", settings).findings
+    assert (found.path, found.fix) == ("backend", "write `auto`")
