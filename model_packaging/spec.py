@@ -114,7 +114,7 @@ class PackageSpec(_Asked):
     task: Task = "sentence-embedding"
     target: Target = "cpu-serverless"
     floor: SerializeAsAny[Floor] = Field(default_factory=QualityFloor)
-    recipes: tuple[Recipe, ...] | None = Field(default=None, min_length=1)
+    recipes: tuple[Recipe, ...] | None = None
     compression: Compression = "auto"
     max_length: int | None = Field(default=None, ge=8, le=8192)
     probe: Path | None = None
@@ -181,6 +181,7 @@ class PackageSpec(_Asked):
             ),
             "probe must be given: nobody else knows what this model's tensors look like": not texts and not self.probe,
             "calibration is of tasks on tensors, whose activations are quantized by it": texts and self.calibration,
+            "recipes must name one, or be left out": self.recipes == (),
             "labels must differ from each other": self.labels and len(set(self.labels)) < len(self.labels),
         }
         if said := [rule for rule, broken in wrong.items() if broken]:

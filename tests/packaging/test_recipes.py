@@ -55,8 +55,9 @@ def test_a_recipe_for_other_models_is_a_finding(tiny: Any) -> None:
 
 @pytest.mark.parametrize("wrong", [[], ["int4"], "int8"])
 def test_no_recipe_or_an_unknown_one(tiny: Any, wrong: Any) -> None:
-    with pytest.raises(FindingsError, match="recipes"):
+    with pytest.raises(FindingsError, match="recipes") as caught:
         tiny.spec(recipes=wrong)
+    assert len(caught.value.findings) == 1
 
 
 @pytest.mark.parametrize("texts", [("the train is late",), ("late",) * 500, (" ", "")])
