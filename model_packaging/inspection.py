@@ -10,7 +10,7 @@ from model_packaging.findings import refuse
 from model_packaging.probes import load_probe
 from model_packaging.source import Source, tokenizer_of
 from model_packaging.spec import CLASS_TASKS, PackageSpec
-from model_packaging.tasks import Packaging, classes
+from model_packaging.tasks import Packaging, classes, folder_of
 
 
 def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, str]:
@@ -41,7 +41,7 @@ def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, s
 
 def described_by(spec: PackageSpec) -> list[Path]:
     """The config that names the classes, where there is one."""
-    config = (spec.source if spec.source.is_dir() else spec.source.parent) / classes.CONFIG
+    config = folder_of(spec) / classes.CONFIG
     return [config] if spec.task in CLASS_TASKS and config.is_file() else []
 
 

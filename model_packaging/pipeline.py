@@ -42,7 +42,6 @@ from model_packaging.work import Work, key_of
 
 STARTS = 5  # fresh processes for the manifest's cold start; `scaletozero bench` takes more
 SHORT_ROUNDS, LONG_ROUNDS = 15, 4  # of the interleaved latency measurement, five runs each
-RECIPES = {**quantize.RECIPES, **static_qdq.RECIPES}
 MOST_KEPT = 8  # weights treated more gently; beyond that a block-wise model is smaller and better
 _NOT_DECISIVE = {"out", "work", "source", "tokenizer", "probe", "calibration", "licence", "denied", "oci"}
 MARGIN = 0.8  # of the floor's error, on the selecting texts: what chose the weights flatters them
@@ -85,8 +84,9 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
     machine = environment()
     wanted = spec.model_dump(mode="json", exclude=_NOT_DECISIVE)
     given = [sha256_of(each) for each in (spec.tokenizer, *described_by(spec)) if each]
-    ladder = {name: each.model_dump() for name, each in RECIPES.items()}
-    key = key_of(wanted, decided.expression, digest, given, probed(spec), ladder, machine.model_dump())
+    ladder = {**quantize.recipes(compressed=_compressed(spec)), **static_qdq.RECIPES}
+    recipes = {name: each.model_dump() for name, each in ladder.items()}
+    key = key_of(wanted, decided.expression, digest, given, probed(spec), recipes, machine.model_dump())
     report(Progress("inspect", 1, 1, note))
     whole = not spec.oci or (spec.out / OCI).exists()
     if whole and (spec.out / MANIFEST).exists() and (spec.out / ARCHIVE).exists():
@@ -136,8 +136,7 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
             io=describe.input_output(source, folder),
             floor=spec.floor.model_dump(),
             probe_sha256=probe.sha256,
-            quantization=quantize.recorded(chosen.recipe, compressed=_compressed(spec))
-            or static_qdq.RECIPES.get(chosen.recipe),
+            quantization=ladder.get(chosen.recipe),
             candidates=candidates,
             memory=memory,
             cold_start=cold,
@@ -231,12 +230,13 @@ class _Run:
         if not plain.figures or "int8-kept" not in self._spec.tried:
             self._report(Progress("quantize", 1, 1, "int8 alone" if plain.figures else plain.outcome))
             return [plain]
-        if self._good_enough(self._int8()):
+        quantized = self._int8()
+        if self._good_enough(quantized):
             self._report(Progress("quantize", 1, 1, "int8 is near enough"))
             return [plain]
-        kept = self._kept()
+        kept = self._kept(quantized)
         self._report(Progress("quantize", 1, 1, f"{len(kept)} kept more precise"))
-        build = functools.partial(quantize.int8_keeping, self._int8(), self._folded, kept)
+        build = functools.partial(quantize.int8_keeping, quantized, self._folded, kept)
         return [plain, self._measured("int8-kept", build, tuple(kept))]
 
     def _by_block(self) -> list[Candidate]:
@@ -244,9 +244,8 @@ class _Run:
         if "int8-blockwise" not in self._spec.tried:
             return []
         plain = self._measured("int8-blockwise", lambda: quantize.int8_blockwise(self._folded))
-        if "int8-blockwise-kept" not in self._spec.tried or not self._only_too_far(plain):
-            return [plain]
-        if not (most := self._most_sensitive_blockwise()):
+        refined = "int8-blockwise-kept" in self._spec.tried and self._only_too_far(plain)
+        if not refined or not (most := self._most_sensitive_blockwise()):
             return [plain]
         return [plain, self._measured("int8-blockwise-kept", lambda: self._blockwise_keeping(most), tuple(most))]
 
@@ -287,9 +286,8 @@ class _Run:
 
         return self._work.value(name, lambda: quantize.sensitivity(quantized, self._folded, error, step))
 
-    def _kept(self) -> list[str]:
+    def _kept(self, quantized: ModelProto) -> list[str]:
         """The fewest of the most sensitive weights that, kept block-wise, meet the floor with a margin."""
-        quantized = self._int8()
         order = self._order("sensitivity", quantized)
         count = 1
         while count < MOST_KEPT and not self._good_enough(

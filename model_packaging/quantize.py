@@ -15,34 +15,6 @@ from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQua
 from model_packaging import graph
 from model_packaging.manifest import Quantization
 
-RECIPES = {
-    "int8": Quantization(
-        scheme="int8 weights a column, dynamic activations, int8 embedding rows",
-        weight_bits=8,
-        activation_bits=8,
-        reduce_range=True,
-    ),
-    "int8-kept": Quantization(
-        scheme="int8 weights a column, the most sensitive in blocks of 128; dynamic activations, int8 embedding rows",
-        weight_bits=8,
-        activation_bits=8,
-        reduce_range=True,
-    ),
-    "int8-blockwise": Quantization(
-        scheme="int8 weights and activations in blocks of 128, int8 embedding rows",
-        weight_bits=8,
-        activation_bits=8,
-        reduce_range=False,
-    ),
-    "int8-blockwise-kept": Quantization(
-        scheme="int8 weights and activations in blocks of 64, the most sensitive in blocks of 16; int8 embedding rows",
-        weight_bits=8,
-        activation_bits=8,
-        reduce_range=False,
-    ),
-}
-"""What each recipe of the ladder does; fp32 does nothing."""
-
 BLOCK_SIZE = 128
 KEPT_BLOCK_SIZE, REST_BLOCK_SIZE = 16, 64
 """Of `int8-blockwise-kept`. An outlier among the activations spoils the others in its block, so smaller blocks are
@@ -57,12 +29,26 @@ INT8_ACTIVATIONS = (
 )
 
 
-def recorded(recipe: str, *, compressed: bool) -> Quantization | None:
-    """What the manifest says of a recipe of this ladder, in an archive that is asked to be compressed or not."""
-    found = RECIPES.get(recipe)
-    if found and compressed and recipe in ("int8", "int8-kept"):
-        return found.model_copy(update={"scheme": f"{found.scheme} of a common step"})
-    return found
+def recipes(*, compressed: bool) -> dict[str, Quantization]:
+    """What each recipe of the ladder does, in an archive that is asked to be compressed or not; fp32 does nothing."""
+    rows = "int8 embedding rows"
+    embeddings = f"{rows} of a common step" if compressed else rows
+    schemes = {  # in words, and whether weights leave one bit free
+        "int8": (f"int8 weights a column, dynamic activations, {embeddings}", True),
+        "int8-kept": (
+            f"int8 weights a column, the most sensitive in blocks of 128; dynamic activations, {embeddings}",
+            True,
+        ),
+        "int8-blockwise": (f"int8 weights and activations in blocks of 128, {rows}", False),
+        "int8-blockwise-kept": (
+            f"int8 weights and activations in blocks of 64, the most sensitive in blocks of 16; {rows}",
+            False,
+        ),
+    }
+    return {
+        recipe: Quantization(scheme=scheme, weight_bits=8, activation_bits=8, reduce_range=reduced)
+        for recipe, (scheme, reduced) in schemes.items()
+    }
 
 
 def int8(folded: ModelProto, *, compressed: bool = False) -> ModelProto:

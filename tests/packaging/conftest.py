@@ -128,3 +128,10 @@ def unpacked(packaged: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("unpacked") / "model"
     safe_extract(packaged.archive, folder)
     return folder
+
+
+@pytest.fixture
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics are not what such tests are about."""
+    for name in ("STARTS", "SHORT_ROUNDS", "LONG_ROUNDS"):
+        monkeypatch.setattr(f"model_packaging.pipeline.{name}", 2 if name == "SHORT_ROUNDS" else 1)

@@ -8,8 +8,7 @@ from typing import Any, get_args
 import pytest
 import small_models
 
-from model_packaging import FindingsError, package
-from model_packaging.pipeline import RECIPES
+from model_packaging import FindingsError, package, quantize, static_qdq
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.start import verify
 from model_packaging.serving.texts import Texts
@@ -20,15 +19,11 @@ ANY = {"mean": 0.9, "minimum": 0.8}
 OUT_OF_REACH = {"mean": 0.999999, "minimum": 0.999999}
 
 
-@pytest.fixture(autouse=True)
-def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Statistics are not what these tests are about."""
-    for name in ("STARTS", "SHORT_ROUNDS", "LONG_ROUNDS"):
-        monkeypatch.setattr(f"model_packaging.pipeline.{name}", 1)
+pytestmark = pytest.mark.usefixtures("few_rounds")
 
 
 def test_every_recipe_can_be_named() -> None:
-    assert set(get_args(Recipe)) == {*RECIPES, "fp32"}
+    assert set(get_args(Recipe)) == {*quantize.recipes(compressed=False), *static_qdq.RECIPES, "fp32"}
 
 
 def test_the_one_that_is_named_is_the_only_one(tiny: Any) -> None:

@@ -30,11 +30,7 @@ from model_packaging.tasks import inspect
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(autouse=True)
-def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Statistics are not what these tests are about."""
-    for name in ("STARTS", "SHORT_ROUNDS", "LONG_ROUNDS"):
-        monkeypatch.setattr(f"model_packaging.pipeline.{name}", 2 if name == "SHORT_ROUNDS" else 1)
+pytestmark = pytest.mark.usefixtures("few_rounds")
 
 
 def served(artifact: Artifact, folder: Path) -> Runtime:

@@ -66,6 +66,22 @@ def plan(name: str = "llm", model: Model = MODEL, **changes: Any) -> GpuPlan:
     return plan_gpu_endpoint(name, parse(GpuEndpointSettings, endpoint(**changes), name), model)
 
 
+def warm(**changes: Any) -> Any:
+    """A warm pool for such an endpoint, right once it has `replicas` or a schedule."""
+    return {
+        "cluster": cluster(),
+        "namespace": "models",
+        "endpoint": "llm",
+        "image": IMAGE,
+        "pool": "gpu",
+        "types": ["g6.xlarge"],
+        "gpus": 1,
+        "cpu_millis": 3200,
+        "memory_mib": 12288,
+        **changes,
+    }
+
+
 FALLBACK = {"name": "gateway", "port": 80, "region": "eu-central-1"}
 WINDOWS = [
     {"days": ["mon-fri"], "start": "08:00", "end": "18:00", "timezone": "Europe/Berlin", "min": 2},

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
-from gpu_declarations import MODEL, WINDOWS, cluster, endpoint, plan
+from gpu_declarations import MODEL, WINDOWS, cluster, endpoint, plan, warm
 from gpu_faults import BAD_INPUT, THIRTEEN
 from schemas import problems
 from small_checkpoint import CONFIG, small_checkpoint
@@ -296,21 +296,6 @@ def test_node_groups_that_are_wrong(run, changes: dict[str, Any], path: str) -> 
 def test_a_node_group_whose_name_is_too_long(run) -> None:
     with pytest.raises(FindingsError, match="at most 63 characters"):
         run(lambda: GpuNodeGroup("g" * 64, group()).pool_name)
-
-
-def warm(**changes: Any) -> Any:
-    return {
-        "cluster": cluster(),
-        "namespace": "models",
-        "endpoint": "llm",
-        "image": endpoint()["image"],
-        "pool": "gpu",
-        "types": ["g6.xlarge"],
-        "gpus": 1,
-        "cpu_millis": 3200,
-        "memory_mib": 12288,
-        **changes,
-    }
 
 
 def test_a_warm_pool_by_the_clock(run) -> None:

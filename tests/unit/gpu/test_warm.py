@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from gpu_declarations import WINDOWS, endpoint, plan
+from gpu_declarations import WINDOWS, endpoint, plan, warm
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
@@ -71,22 +71,6 @@ def test_placeholders_pull_the_image_and_give_way_at_once() -> None:
     assert placeholder["spec"]["replicas"] == 2
 
 
-def warm(**changes: Any) -> dict[str, Any]:
-    return {
-        "cluster": endpoint()["cluster"],
-        "namespace": "models",
-        "endpoint": "llm",
-        "image": endpoint()["image"],
-        "pool": "gpu",
-        "types": ["g6.xlarge"],
-        "gpus": 1,
-        "cpu_millis": 3200,
-        "memory_mib": 12288,
-        "replicas": 1,
-        **changes,
-    }
-
-
 def test_placeholders_follow_a_schedule() -> None:
     planned = plan_warm_pool("llm-warm", parse(GpuWarmPoolSettings, warm(replicas=0, schedule=WINDOWS[:1]), "warm"))
     scaled = planned.objects[-1]["spec"]
@@ -108,7 +92,7 @@ def test_placeholders_follow_a_schedule() -> None:
 )
 def test_warm_pools_that_are_wrong(changes: dict[str, Any], path: str) -> None:
     with pytest.raises(FindingsError) as error:
-        parse(GpuWarmPoolSettings, warm(**changes), "warm")
+        parse(GpuWarmPoolSettings, warm(**{"replicas": 1, **changes}), "warm")
     assert [found.path for found in error.value.findings] == [path]
 
 
