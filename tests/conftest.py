@@ -9,12 +9,17 @@ from typing import Any
 
 import pulumi
 import pytest
+from hypothesis import HealthCheck, settings
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from small_artifact import small_artifact
 
 from model_packaging.artifact import Artifact
 
 pytest_plugins = ["scaletozero.sandbox.testing"]
+
+# A machine that is busy with something else is no failure.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 MakeArtifact = Callable[..., Artifact]
 

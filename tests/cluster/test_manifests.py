@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clusters import accepted
 from gpu_declarations import cluster, declarations, plan
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 
 from model_packaging.validation import parse
 from scaletozero.kubernetes.nodes import plan_gpu_node_pool
@@ -40,7 +40,7 @@ def objects_of(planned: GpuPlan) -> list[dict[str, Any]]:
 
 
 # No shrinking: each try asks the API server dozens of times, and the declaration that failed is shown anyway.
-@settings(max_examples=200, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, phases=[Phase.generate])
 @given(declarations())
 def test_every_valid_declaration(api: KubernetesApi, namespaces: None, declared: Any) -> None:
     name, declaration, model = declared

@@ -176,16 +176,21 @@ def test_requests_at_the_same_time_each_get_their_answer(served: Served) -> None
 def test_sigterm_answers_what_was_asked_and_ends(unpacked: Path) -> None:
     running = start(unpacked)
     wait_ready(running)
-    got: list[tuple[int, Any]] = []
-    busy = threading.Thread(target=lambda: got.append(running.invoke(["word " * 400] * 128)))
-    busy.start()
-    time.sleep(0.3)
-    running.process.send_signal(signal.SIGTERM)
-    busy.join()
+    body = json.dumps(["word " * 400] * 128).encode()
+    with socket.create_connection(("127.0.0.1", running.port), timeout=UP_SECONDS) as asked:
+        head = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nExpect: 100-continue\r\n"
+        asked.sendall(f"POST /invocations HTTP/1.1\r\n{head}\r\n".encode())
+        # Whoever says so has taken the request.
+        assert asked.recv(1024).startswith(b"HTTP/1.1 100 Continue")
+        asked.sendall(body)
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        answer = http.client.HTTPResponse(asked)
+        answer.begin()
+        assert answer.status == 200
+        assert len(json.load(answer)["embeddings"]) == 128
     output, errors = running.process.communicate(timeout=UP_SECONDS)
     assert running.process.returncode == 0, errors
-    assert got[0][0] == 200
-    assert len(got[0][1]["embeddings"]) == 128
     assert "ready after" in output
 
 

@@ -50,7 +50,7 @@ def windows(draw: st.DrawFn) -> Window:
     return parse(Window, declared, "window")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(windows(), st.integers(0, 3600), st.integers(0, 365 * 1440 - 1))
 def test_it_is_awake_in_every_window_and_before_it_by_the_lead(window: Window, lead: int, minute: int) -> None:
     triggers = cron_triggers([window], lead)

@@ -46,7 +46,7 @@ def test_another_controller_is_not_taken_for_karpenter() -> None:
     assert read(deployment("ingress", "registry.k8s.io/ingress-nginx/controller:v1.13.0")).karpenter is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(4, 64),
     st.sampled_from([(), ("eu-central-1a",), ("eu-central-1a", "eu-central-1b")]),

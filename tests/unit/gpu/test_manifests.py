@@ -21,7 +21,7 @@ def everything(planned: GpuPlan) -> list[dict[str, Any]]:
     return [*planned.objects, *(planned.warm.objects if planned.warm else ())]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(declarations())
 def test_what_is_declared_right_has_no_finding_and_only_objects_that_the_api_takes(declared) -> None:
     name, declaration, model = declared
@@ -31,7 +31,7 @@ def test_what_is_declared_right_has_no_finding_and_only_objects_that_the_api_tak
     assert found == []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(declarations())
 def test_no_pod_has_a_right_that_it_need_not_have(declared) -> None:
     name, declaration, model = declared
@@ -56,7 +56,7 @@ def test_no_pod_has_a_right_that_it_need_not_have(declared) -> None:
         assert all(set(volume) & {"emptyDir", "persistentVolumeClaim"} for volume in pod.get("volumes", []))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(declarations(), declarations())
 def test_two_endpoints_in_a_namespace_do_not_touch_each_other(one, other) -> None:
     plans = []

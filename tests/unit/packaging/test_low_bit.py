@@ -16,7 +16,7 @@ weights = hnp.arrays(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(weights)
 def test_fp8_is_within_half_a_step(weight: np.ndarray) -> None:
     scale = low_bit.scales(weight, weight.shape[1], low_bit.FP8_MAX, np.dtype(np.float32))
@@ -26,7 +26,7 @@ def test_fp8_is_within_half_a_step(weight: np.ndarray) -> None:
     assert (np.abs(weight - restored) <= bound).all()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(weights.filter(lambda weight: weight.shape[1] % 128 == 0))
 def test_int4_is_within_half_a_step_but_for_the_clipped_end(weight: np.ndarray) -> None:
     scale = low_bit.scales(weight, 128, low_bit.INT4_HALF_RANGE, np.dtype(np.float32))

@@ -151,7 +151,7 @@ arrays = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays, st.integers(0, 2**32 - 1))
 def test_what_is_written_comes_back_bit_for_bit(
     tmp_path_factory: pytest.TempPathFactory, shapes: dict, seed: int

@@ -81,7 +81,7 @@ def test_licences(licence: str) -> None:
     assert faults(sbom.bill(replace(MODEL, licence=licence), "0.1.0")) is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(min_size=1), st.text(), st.dictionaries(st.text(), st.text(), max_size=3))
 def test_any_text_makes_a_valid_bill(name: str, architecture: str, properties: dict[str, str]) -> None:
     model = replace(MODEL, name=name, architecture=architecture, properties=properties)

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,7 +21,6 @@ from scaletozero.sandbox.aws.server import Servers
 
 REGION = "eu-central-1"
 IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/serve:1"
-IDLE_SECONDS = 1.0
 
 
 def archive(**behaviour: Any) -> bytes:
@@ -138,6 +138,10 @@ class World:
             runtime=self.client("sagemaker-runtime"),
         )
 
+    def meeting(self, calls: int) -> dict[str, Any]:
+        """What calls ask for that are only answered once so many of them are there."""
+        return {"folder": tempfile.mkdtemp(dir=self.state.parent), "calls": calls}
+
     def result(self, submitted: Submitted, timeout: float = 20) -> dict[str, Any]:
         """Its answer."""
         return json.loads(result(submitted, timeout=timeout, s3=self.client("s3"), sleep=lambda _: time.sleep(0.02)))
@@ -175,8 +179,14 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    servers = Servers(tmp_path, 0, 0, IDLE_SECONDS, program=("fake_container",))
+def idle_seconds() -> float:
+    """Longer than any test; those in which an instance is to go for want of work set their own."""
+    return 600
+
+
+@pytest.fixture
+def world(tmp_path: Path, idle_seconds: float) -> Iterator[World]:
+    servers = Servers(tmp_path, 0, 0, idle_seconds, program=("fake_container",))
     world = World(servers, tmp_path)
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
     urllib.request.urlopen(urllib.request.Request(f"{servers.aws_url}/moto-api/reset", method="POST"))

@@ -5,12 +5,20 @@ import os
 import sys
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 LOCK = threading.Lock()
 AT_A_TIME = {"now": 0, "most": 0}
 BEHAVIOUR = json.loads((Path(os.environ["SM_MODEL_DIR"]) / "behaviour.json").read_text())
+
+
+def meet(folder: str, calls: int) -> None:
+    """Waits until so many calls are at it at the same time: each leaves a file."""
+    (Path(folder) / uuid.uuid4().hex).touch()
+    while len(list(Path(folder).iterdir())) < calls:
+        time.sleep(0.01)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -29,6 +37,8 @@ class Handler(BaseHTTPRequestHandler):
         with LOCK:
             AT_A_TIME["now"] += 1
             AT_A_TIME["most"] = max(AT_A_TIME.values())
+        if request.get("meet"):
+            meet(**request["meet"])
         time.sleep(request.get("sleep", 0))
         with LOCK:
             AT_A_TIME["now"] -= 1

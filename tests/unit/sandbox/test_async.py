@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,7 +127,9 @@ def test_configurations_that_cannot_be(world: Any) -> None:
 @pytest.mark.parametrize(("instances", "concurrency"), [(1, 1), (2, 2)])
 def test_an_instance_works_on_as_many_as_it_may_and_no_more(world: Any, instances: int, concurrency: int) -> None:
     world.asynchronous("a", instances=instances, concurrency=concurrency)
-    asked = [world.submit("a", sleep=0.3, echo=i) for i in range(instances * concurrency * 3)]
+    most = instances * concurrency
+    meetings = [world.meeting(most) for _ in range(3)]
+    asked = [world.submit("a", meet=meetings[i // most], sleep=0.3, echo=i) for i in range(most * 3)]
     answers = [world.result(each) for each in asked]
     assert [each["echo"] for each in answers] == list(range(len(asked)))
     assert len({each["pid"] for each in answers}) == instances
@@ -303,8 +306,11 @@ def test_a_long_backlog_brings_as_many_instances_as_it_takes_up_to_the_most(worl
     world.asynchronous("a")
     follow_backlog(world, most=2)
     clock = Clock(world)
-    asked = [world.submit("a", sleep=0.3, echo=i) for i in range(16)]
+    meeting = world.meeting(16)
+    asked = [world.submit("a", meet=meeting, echo=i) for i in range(16)]
     assert clock.pass_(61) == 2
+    for i in range(16):
+        (Path(meeting["folder"]) / str(i)).touch()
     assert {world.result(each)["echo"] for each in asked} == set(range(16))
 
 

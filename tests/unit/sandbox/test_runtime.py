@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ def test_the_first_request_starts_a_process_and_the_next_uses_it(world: Any) -> 
     assert sum(phases.values()) <= about["cold_starts"][0]["total_ms"] + 1
 
 
+@pytest.mark.parametrize("idle_seconds", [1])
 def test_an_idle_process_goes_with_its_folder_and_the_next_request_starts_another(world: Any) -> None:
     world.endpoint("a")
     pid = world.invoke("a")["pid"]
@@ -126,13 +128,13 @@ def test_an_answer_over_the_limit(world: Any) -> None:
 def test_exactly_the_excess_is_throttled(world: Any) -> None:
     world.endpoint("a", maximum=3)
     callers = 10
-    barrier = threading.Barrier(callers)
+    meeting = world.meeting(callers)
 
     def call(number: int) -> str:
-        barrier.wait()
         try:
-            return "answered" if world.invoke("a", sleep=2, echo=number)["echo"] == number else "wrong"
+            return "answered" if world.invoke("a", meet=meeting, echo=number)["echo"] == number else "wrong"
         except ClientError as caught:
+            (Path(meeting["folder"]) / str(number)).touch()
             assert caught.response["ResponseMetadata"]["HTTPStatusCode"] == 429
             return caught.response["Error"]["Code"]
 
@@ -181,8 +183,9 @@ def test_provisioned_instances_are_warm_from_the_start_and_stay(world: Any) -> N
     world.endpoint("a", warm=2)
     pids = {instance["pid"] for instance in world.about("a")["instances"]}
     assert len(pids) == 2
+    meeting = world.meeting(2)
     with ThreadPoolExecutor(2) as pool:
-        answers = list(pool.map(lambda _: world.invoke("a", sleep=0.5)["pid"], range(2)))
+        answers = list(pool.map(lambda _: world.invoke("a", meet=meeting)["pid"], range(2)))
     assert set(answers) == pids
     assert world.about("a")["cold_start_count"] == 0
     os.kill(answers[0], 9)
@@ -236,6 +239,7 @@ def test_no_room_to_unpack_is_an_error_and_leaves_nothing(world: Any, monkeypatc
     assert world.invoke("a")["version"] == 1
 
 
+@pytest.mark.parametrize("idle_seconds", [1])
 def test_processes_killed_at_random_cost_their_own_request_and_no_other(world: Any) -> None:
     world.endpoint("a", maximum=4)
     chance, finished = random.Random(7), threading.Event()

@@ -78,7 +78,7 @@ def values(shape: Any, depth: int = 0) -> SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize(("shape", "parameter"), SHAPES)
-@settings(max_examples=20, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=20, suppress_health_check=UNHURRIED)
 @given(data=st.data())
 def test_what_the_model_permits_passes_and_comes_back(shape: Any, parameter: str, data: st.DataObject) -> None:
     inner = shape_at(shape, parameter)
@@ -133,7 +133,7 @@ def dotted(path: tuple[Any, ...]) -> str:
 
 
 @pytest.mark.parametrize(("service", "method", "parameter"), JUDGED)
-@settings(max_examples=20, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=20, suppress_health_check=UNHURRIED)
 @given(data=st.data())
 def test_one_step_outside_is_refused_by_its_path(
     service: str, method: str, parameter: str, data: st.DataObject

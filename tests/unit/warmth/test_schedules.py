@@ -258,7 +258,7 @@ def _fires(expression: str, local: datetime) -> bool:
     st.integers(0, 30),
     st.sampled_from(ZONES),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_replaying_the_actions_gives_the_floor_that_is_asked_for(
     drawn: list[tuple[str, int, int, int]], lead: int, zone: str
 ) -> None:
@@ -331,7 +331,7 @@ def test_calls_are_made_every_five_minutes_from_the_early_start_to_the_end() -> 
 
 
 @given(minutes, st.integers(5, DAY - 1), st.integers(0, 30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_calls_cover_the_whole_window(start: int, length: int, lead: int) -> None:
     end = (start + length) % DAY
     one = parse(
