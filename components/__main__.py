@@ -1,8 +1,10 @@
 """The components as a plugin, for programs in every language the engine knows."""
 
-from pulumi.provider.experimental import component_provider_host
+import sys
 
-from scaletozero.plugin import COMPONENTS, NAME, VERSION
+from pulumi.provider import main
+
+from scaletozero.plugin import Plugin
 
 if __name__ == "__main__":
-    component_provider_host(components=COMPONENTS, name=NAME, version=VERSION)
+    main(Plugin(), sys.argv[1:])

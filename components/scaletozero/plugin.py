@@ -2,6 +2,7 @@
 
 import json
 from importlib import metadata
+from inspect import cleandoc
 from typing import Any
 
 import pulumi
@@ -37,9 +38,24 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
 ]
 
 
+class Plugin(ComponentProvider):
+    """The components, with a schema that reads the same whichever Python wrote it."""
+
+    def __init__(self) -> None:
+        super().__init__(COMPONENTS, NAME, version=VERSION)
+        # Bindings render descriptions as Markdown, in which an indented paragraph is code. Python strips the
+        # indentation of docstrings by itself from 3.13 on, and that of attributes' never.
+        self.schema = json.dumps(json.loads(self.schema or "", object_hook=_dedented))
+
+
+def _dedented(found: dict[str, Any]) -> dict[str, Any]:
+    description = found.get("description")
+    return {**found, "description": cleandoc(description)} if isinstance(description, str) else found
+
+
 def schema() -> dict[str, Any]:
     """The package schema that other languages' bindings are generated from."""
-    return json.loads(ComponentProvider(COMPONENTS, NAME, version=VERSION).schema or "")
+    return json.loads(Plugin().schema or "")
 
 
 if __name__ == "__main__":

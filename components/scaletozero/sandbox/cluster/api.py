@@ -72,7 +72,8 @@ class KubernetesApi:
 
     def __init__(self, kubeconfig: str | Path, context: str | None = None) -> None:
         # Half a second and more, which a program without Kubernetes should not pay.
-        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.client import Configuration
+        from kubernetes.client.rest import RESTClientObject
         from kubernetes.config import ConfigException
         from kubernetes.config.kube_config import load_kube_config_from_dict
 
@@ -88,9 +89,10 @@ class KubernetesApi:
         self.namespace: str = (contexts.get(chosen) or {}).get("namespace") or "default"
         self.cluster: str = (contexts.get(chosen) or {}).get("cluster") or ""
         configuration.connection_pool_maxsize = _CONNECTIONS
-        configuration.retries = 0  # type: ignore[assignment]
         self.url: str = configuration.host
-        self._client = ApiClient(configuration)
+        self._configuration = configuration
+        # The client's own calls differ between its major versions; what it makes of a kubeconfig does not.
+        self._pool: Any = RESTClientObject(configuration).pool_manager
         self._kinds: dict[str, dict[str, Kind]] = {}
         self._lock = threading.Lock()
 
@@ -103,28 +105,29 @@ class KubernetesApi:
         content_type: str = "application/json",
         warn: Callable[[str], None] = lambda line: None,
     ) -> Any:
-        """One request; the decoded answer. `warn` takes the server's warnings. Raises ApiError."""
+        """One request; the decoded answer. `body` goes as JSON, unless it is text already.
+
+        `warn` takes the server's warnings. Raises ApiError.
+        """
         from urllib3.exceptions import HTTPError
 
         if query:
             path = f"{path}?{urlencode(query)}"
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        if token := self._configuration.auth_settings().get("BearerToken"):
+            headers["Authorization"] = str(token["value"])
         try:
-            request = self._client.param_serialize(
+            response = self._pool.request(
                 method,
-                path,
-                body=body,
-                header_params={"Accept": "application/json", "Content-Type": content_type},
-                auth_settings=["BearerToken"],
+                self.url + path,
+                body=None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode(),
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                retries=False,
             )
-            response = self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-            data = response.read()
         except (HTTPError, OSError) as error:
             raise ApiError(f"{self.url} does not answer: {error}") from None
-        except Exception as error:
-            # The client wraps what its transport raises in a class of its own, which differs by version.
-            if type(error).__module__.partition(".")[0] != "kubernetes":
-                raise
-            raise ApiError(f"{self.url} does not answer: {error}") from None
+        data = response.data
         if not 200 <= response.status <= 299:
             raise _refusal(response.status, data)
         for warning in response.headers.getlist("Warning"):
@@ -233,7 +236,7 @@ class KubernetesApi:
         return True
 
     def close(self) -> None:
-        self._client.rest_client.pool_manager.clear()
+        self._pool.clear()
 
 
 def _refusal(status: int, data: bytes | None) -> ApiError:
