@@ -11,7 +11,10 @@ READY  := $(VENV)/.ready
 TORCH_VENV := .venv-torch
 TORCH      := $(TORCH_VENV)/.ready
 
-.PHONY: help setup up down test test-long test-torch test-cluster test-live lint bench schema lock
+LOWEST_VENV := .venv-lowest
+LOWEST      := $(LOWEST_VENV)/.ready
+
+.PHONY: help setup up down test test-long test-torch test-cluster test-live test-lowest lint bench schema lock
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -42,6 +45,10 @@ test-cluster: $(READY) ## opt in: a real Kubernetes API server, built here once 
 test-live: $(READY) ## opt in: real scheduler, KEDA and Karpenter over simulated nodes, built here once
 	$(BIN)/pytest tests/live
 
+# The table of resources is of the locked SDK, and is held to it alone.
+test-lowest: $(LOWEST) ## opt in: the oldest release that is allowed of every library
+	$(LOWEST_VENV)/bin/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging --ignore tests/unit/sandbox/test_table.py
+
 lint: $(READY) ## ruff and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -58,10 +65,12 @@ schema: $(READY) ## write the generated files anew: the plugin's schema, the man
 	$(BIN)/python -m model_packaging.folder_manifest > model_packaging/folder_manifest.schema.json
 
 lock: $(READY) ## resolve the dependencies anew
-	$(BIN)/uv pip compile pyproject.toml $(foreach extra,packaging sandbox sign dev,--extra $(extra)) $(RESOLVE) -o requirements.lock
-	echo 'compressed-tensors>=0.18' | $(BIN)/uv pip compile pyproject.toml - --extra packaging --extra torch --extra dev $(RESOLVE) -o torch.lock
+	$(RESOLVE) $(EXTRAS) -o requirements.lock
+	$(RESOLVE) $(EXTRAS) --resolution lowest-direct -o lowest.lock
+	echo 'compressed-tensors>=0.18' | $(RESOLVE) - --extra packaging --extra torch --extra dev -o torch.lock
 
-RESOLVE := --universal --python-version 3.11 --generate-hashes \
+EXTRAS  := $(foreach extra,packaging sandbox sign dev,--extra $(extra))
+RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q
 
 # uv where it installs from this machine's index, pip (which may be configured for another one) where it does not.
@@ -87,4 +96,8 @@ $(READY): requirements.lock models.lock tools.lock pyproject.toml
 
 $(TORCH): torch.lock models.lock tools.lock pyproject.toml
 	$(call environment,$(TORCH_VENV),torch.lock)
+	@touch $@
+
+$(LOWEST): lowest.lock models.lock tools.lock pyproject.toml
+	$(call environment,$(LOWEST_VENV),lowest.lock)
 	@touch $@
