@@ -179,7 +179,6 @@ class Clock:
         self.world, self.now = world, datetime.now(UTC)
         self.scaling = world.servers._scaling
         self.scaling.stop()
-        time.sleep(0.1)  # the step it may be in
 
     def pass_(self, seconds: int) -> int:
         """So many seconds go by; the instances there are then."""
@@ -244,12 +243,12 @@ def wake(world: Any, cooldown: int = 300) -> str:
 
 
 def test_to_zero_and_back_and_to_zero(world: Any) -> None:
+    clock = Clock(world)
     world.asynchronous("a")
     follow_backlog(world)
     arn = wake(world, cooldown=60)
     world.client("cloudwatch").put_metric_alarm(**ALARM, AlarmActions=[arn])
     assert wake(world) == arn  # changed, it is still the one that the alarm calls
-    clock = Clock(world)
     assert clock.pass_(300) == 1  # a first instance stays for the cooldown
     assert clock.pass_(2) == 0
     assert world.folders() == []

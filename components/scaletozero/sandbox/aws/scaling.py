@@ -51,7 +51,8 @@ class Scaling:
         self._began: dict[tuple[str, str, str, str], datetime] = {}
         self._last = datetime.now(UTC)
         self._stopped = threading.Event()
-        threading.Thread(target=self._run, daemon=True, name="scaling").start()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="scaling")
+        self._thread.start()
 
     @property
     def handlers(self) -> dict[str, Handler]:
@@ -114,7 +115,9 @@ class Scaling:
         return {"Tags": self._tags.get(call.parameters["ResourceARN"], {})}
 
     def stop(self) -> None:
+        """Once it returns, nothing is scaled any more."""
         self._stopped.set()
+        self._thread.join()
 
     def _target(self, call: Call) -> Any:
         targets: Any = applicationautoscaling_backends[ACCOUNT][call.region].targets
