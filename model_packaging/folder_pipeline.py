@@ -44,6 +44,7 @@ def package_folder(spec: FolderSpec, report: Report) -> FolderArtifact:
         FindingsError: the model or its licence is refused, or it cannot be quantized or exported.
         OSError: the disk is full.
     """
+    _spare(spec)
     report(Progress("inspect", 0, 1, _name(spec)))
     source, parameters, decided = _inspect(spec)
     versions = {name: version(name) for name in ("numpy", "ml_dtypes", "onnx", "onnxruntime")}
@@ -73,7 +74,7 @@ def _make(
 ) -> FolderArtifact:
     stage = "quantize" if spec.target == "gpu-vllm" else "export"
     spec.out.mkdir(parents=True, exist_ok=True)
-    with Work(spec.work or spec.out / ".work", key) as work:
+    with Work(_work(spec), key) as work:
         report(Progress(stage, 0, 1))
         made = work.folder("made", lambda folder: _build(spec, folder))
         evidence = json.loads((made / "evidence.json").read_text(encoding="utf-8"))
@@ -96,14 +97,37 @@ def _make(
         )
         # A run that was killed here has moved the model already.
         if (made / MODEL).exists():
-            for old in (MODEL, OCI):
-                shutil.rmtree(spec.out / old, ignore_errors=True)
+            oci.clear(spec.out / OCI)
+            shutil.rmtree(spec.out / MODEL, ignore_errors=True)
             (made / MODEL).rename(spec.out / MODEL)
         _write(spec.out / BILL, sbom.bill(_bill(manifest), version("scaletozero")))
         _write(spec.out / MANIFEST, manifest.to_json())
     there = open_folder(spec.out)
     report(Progress("manifest", 1, 1, there.digest[:12]))
     return there
+
+
+def _spare(spec: FolderSpec) -> None:
+    """Refuses an `out` in which something else than an earlier artifact would be replaced."""
+    model = spec.out / MODEL
+    if spec.source is not None and spec.source.resolve().is_relative_to(model.resolve()):
+        raise refuse(
+            "out",
+            f"must not be where the source is its `{MODEL}`",
+            str(spec.out),
+            "the artifact would take the source's place",
+            "write another folder",
+        )
+    # A run that was killed between the two has left its work.
+    if model.exists() and not (spec.out / MANIFEST).exists() and not _work(spec).exists():
+        raise refuse(
+            str(model), "must be an artifact's or not there", "a folder without a manifest", "it would be lost",
+            "move it away, or write another `out`",
+        )  # fmt: skip
+
+
+def _work(spec: FolderSpec) -> Path:
+    return spec.work or spec.out / ".work"
 
 
 def _name(spec: FolderSpec) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.magic import RUNS_CODE, sniff_file
 
+_LAYOUT = "oci-layout"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 INDEX_TYPE = "application/vnd.oci.image.index.v1+json"
 ARTIFACT_TYPE = "application/vnd.cncf.model.manifest.v1+json"
@@ -108,9 +109,22 @@ def write(files: Mapping[str, Path], description: Description, target: Path, tag
     }
     entry = _put_json(blobs, manifest, MANIFEST_TYPE) | {"artifactType": ARTIFACT_TYPE, "annotations": {TAG: tag}}
     (partial / "index.json").write_bytes(_json({"schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry]}))
-    (partial / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
+    (partial / _LAYOUT).write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
     partial.rename(target)
     return str(entry["digest"])
+
+
+def clear(layout: Path) -> None:
+    """Removes the layout that an earlier run left, if there is one.
+
+    Raises:
+        FindingsError: what lies there is none.
+    """
+    if layout.exists():
+        if not (layout / _LAYOUT).is_file():
+            what = "something else" if layout.is_dir() else "a file"
+            raise refuse(str(layout), "must be an OCI layout or not there", what, "it would be lost", "move it away")
+        shutil.rmtree(layout)
 
 
 def read(layout: Path) -> Layout:

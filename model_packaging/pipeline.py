@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import functools
 import math
-import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -144,7 +143,7 @@ def _package(spec: PackageSpec, report: Report) -> Artifact:
             export=exported,
         )
         if spec.oci:
-            shutil.rmtree(spec.out / OCI, ignore_errors=True)
+            oci.clear(spec.out / OCI)
             oci.write({path.name: path for path in folder.iterdir()}, describe.for_oci(manifest, kind), spec.out / OCI)
         _write(spec.out / BILL, sbom.bill(describe.bill_of(manifest), version("scaletozero")))
         _write(spec.out / MANIFEST, manifest.to_json())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,9 @@ from onnx import ModelProto
 
 from model_packaging.findings import refuse
 
+_KEY_LENGTH = 16
+_KEY = f"[0-9a-f]{{{_KEY_LENGTH}}}"
+
 
 def key_of(*parts: object) -> str:
     """A sha256 (hex) over the JSON of `parts`: results are only taken from a run that had the same."""
@@ -25,7 +29,8 @@ def key_of(*parts: object) -> str:
 class Work:
     """Results of one run, by name; each is whole or not there.
 
-    One run at a time may use it, as a context: leaving it without an error removes it.
+    One run at a time may use it, as a context: leaving it without an error removes them, earlier runs' too, and the
+    folder unless something else is in it.
 
     Raises:
         FindingsError: another run is using it.
@@ -33,7 +38,7 @@ class Work:
 
     def __init__(self, root: Path, key: str) -> None:
         self._root = root
-        self._folder = root / key[:16]
+        self._folder = root / key[:_KEY_LENGTH]
         self._lock: int | None = None
 
     def __enter__(self) -> Work:
@@ -47,7 +52,12 @@ class Work:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None:
-            shutil.rmtree(self._root)
+            for theirs in self._root.iterdir():
+                if re.fullmatch(_KEY, theirs.name):
+                    _remove(theirs)
+            # It may be somebody's own folder.
+            if not any(self._root.iterdir()):
+                self._root.rmdir()
         if self._lock is not None:
             os.close(self._lock)
 

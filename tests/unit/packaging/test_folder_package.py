@@ -83,6 +83,32 @@ def test_another_source_replaces_it(llama: Llama) -> None:
     assert not (again.path / "oci").exists()
 
 
+def test_a_source_is_never_replaced_by_its_artifact(llama: Llama, tmp_path: Path) -> None:
+    source = llama().rename(tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in source.iterdir()}
+    assert "the artifact would take the source's place" in rejected(spec(source, out=tmp_path))
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["model", "oci"])
+def test_what_no_run_made_is_not_replaced(llama: Llama, name: str) -> None:
+    asked = spec(llama(), oci=True)
+    mine = asked.out / name / "mine"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    assert "it would be lost" in rejected(asked)
+    assert mine.read_text() == "mine"
+
+
+def test_only_results_are_removed_from_the_folder_they_are_kept_in(llama: Llama, tmp_path: Path) -> None:
+    mine, stale = tmp_path / "own" / "mine", tmp_path / "own" / ("0a" * 8) / "model.onnx"
+    for path in (mine, stale):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    package_folder(spec(llama(), work=tmp_path / "own"), quiet)
+    assert list((tmp_path / "own").iterdir()) == [mine]
+
+
 def test_a_run_killed_before_its_manifest_goes_on(llama: Llama, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = spec(llama())
 
