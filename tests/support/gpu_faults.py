@@ -5,6 +5,8 @@ from typing import Any
 from gpu_declarations import FALLBACK, PROMETHEUS, QUERY, WINDOWS
 
 POOL = {"name": "gpu", "types": ["g6.xlarge", "g6e.xlarge"], "max_gpus": 8, "termination_grace_seconds": 1800}
+STATIC = {**POOL, "types": ["g6.xlarge"], "static": 2}
+GATE: dict[str, Any] = {"cluster__feature_gates": ["StaticCapacity=true"]}
 OWN_METRIC = {"kind": "prometheus", "query": "avg(vllm:num_requests_running)", "threshold": 4}
 UTILISATION = {"kind": "prometheus", "query": "avg(DCGM_FI_DEV_GPU_UTIL)", "threshold": 80}
 HTTP = {"kind": "http"}
@@ -59,6 +61,24 @@ THIRTEEN: list[Fault] = [
     ),
     ("5 a window above max", {"schedule": WINDOWS[:1]}, "schedule.0.min", "write 1 or less, or raise `scaling.max`"),
     ("6 more than the pool's limit", {"scaling__max": 9, "cluster__gpu_quota": {}}, "scaling.max", "write `max: 8`"),
+    (
+        "6 more than a fixed number of nodes has",
+        {"scaling__max": 8, "cluster__pools": [{**STATIC, "max_gpus": 16}], **GATE},
+        "scaling.max",
+        "write `max: 2`, or raise the pool's `static` to 8",
+    ),
+    (
+        "6 a buffer that a fixed number of nodes has no room for",
+        {"scaling__max": 2, "scaling__buffer": 2, "cluster__pools": [{**STATIC, "max_gpus": 2}], **GATE},
+        "scaling.max",
+        "raise the pool's limit to 4",
+    ),
+    (
+        "a fixed number of nodes without Karpenter's feature gate",
+        {"cluster__pools": [STATIC]},
+        "cluster.feature_gates",
+        "switch it on in Karpenter's settings",
+    ),
     (
         "6 the buffer does not fit",
         {"scaling__max": 6, "scaling__buffer": 3},
@@ -182,6 +202,18 @@ BAD_INPUT: list[Fault] = [
     ("a pool that is not there", {"placement__pool": "gpus"}, "placement.pool", "gpu"),
     ("two pools of one name", {"cluster__pools": [POOL, POOL]}, "cluster.pools", ""),
     ("more memory than a node has", {"overrides__memory_gib": 16}, "overrides.memory_gib", "write 12"),
+    ("what the kubelet keeps", {"overrides__memory_gib": 14}, "overrides.memory_gib", "write 12"),
+    ("all of a node's cores", {"overrides__cpu": 4}, "overrides.cpu", "write 3"),
+    (
+        "more cores than are left for each GPU's replica",
+        {
+            "overrides__cpu": 40,
+            "gpu__types": ["g6e.12xlarge"],
+            "cluster__pools": [{**POOL, "types": ["g6e.12xlarge"]}],
+        },
+        "overrides.cpu",
+        "write 9",
+    ),
     ("more shared memory than half", {"overrides__shm_gib": 7}, "overrides.shm_gib", "write 6"),
     ("more cores than a node has", {"overrides__cpu": 5}, "overrides.cpu", "write 3"),
     (

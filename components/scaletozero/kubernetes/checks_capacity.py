@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.derive import Derived, gpus_bought, quota_replicas
+from scaletozero.kubernetes.derive import GPU_COUNTS, Derived, gpus_bought, most_gpus, quota_replicas
 from scaletozero.kubernetes.model import Model
 from scaletozero.kubernetes.scaling import awake
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.gpu_types import cheapest, hourly
+from scaletozero.settings.gpu_types import GpuType, cheapest, hourly
+
+STATIC_GATE = "StaticCapacity=true"
+"""Karpenter's feature gate for pools of a fixed number of nodes; alpha, and off unless it is set (1.14)."""
+
+_ALLOCATABLE = 0.925
+"""Of an instance's memory, what Karpenter counts with (its default `vmMemoryOverheadPercent`, 0.075)."""
+_RESERVED_MIB = 1024
+"""What the kubelet keeps: 255 MiB and 11 for each pod that fits, and 100 before it evicts (EKS's defaults)."""
 
 
 def capacity_findings(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
@@ -44,12 +52,20 @@ def _pool(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
             "no pod could ever be placed",
             f"pools there are: {known}",
         )
+    elif derived.pool.static and cluster.nodes == "karpenter" and STATIC_GATE not in cluster.feature_gates:
+        yield Finding(
+            "cluster.feature_gates",
+            f"must have {STATIC_GATE} for the pool {derived.pool.name}, whose nodes are of a fixed number",
+            ", ".join(cluster.feature_gates) or "none",
+            "Karpenter would run none of them",
+            "switch it on in Karpenter's settings, and add it here",
+        )
 
 
 def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
     region, pool = settings.cluster.region, derived.pool
     needed = model.gpu_memory_mib(settings.serving.max_length)
-    fitting = cheapest(region, gpus=derived.gpus, gpu_memory_mib=needed, capability=model.capability)
+    fitting = _fitting(settings, model, needed)
     names = ", ".join(each.name for each in fitting) or "none is offered there"
     if pool and not derived.types:
         yield Finding(
@@ -57,7 +73,9 @@ def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Ite
             f"must hold the model: {needed} MiB of GPU memory at compute capability {model.capability / 10}",
             f"{', '.join(pool.types)} (the pool {pool.name})",
             "it would run out of memory while it loads",
-            f"let the pool buy one of: {names}" if fitting else "take more GPUs a replica (`gpu.count`)",
+            f"let the pool buy one of: {names}"
+            if fitting
+            else "lower `serving.max_length`, package it in fewer bits, or go to another region",
         )
         return
     for index, each in enumerate(derived.types if settings.gpu.types else ()):
@@ -86,38 +104,49 @@ def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Ite
                 "the engine would refuse to start",
                 f"fitting there: {names}",
             )
-        if each.gpus < derived.gpus:
+        enough = [n for n in GPU_COUNTS if n <= each.gpus and each.gpu_memory_mib * n >= needed]
+        count = min(derived.gpus, each.gpus)
+        if each.gpu_memory_mib * count < needed:
+            yield Finding(
+                path,
+                f"must hold the model: {needed} MiB of GPU memory",
+                f"{each.gpu_memory_mib * count} MiB ({count} x {each.gpu})",
+                "it would run out of memory while it loads",
+                (f"write `gpu.count: {enough[0]}`, or " if enough else "")
+                + f"lower `serving.max_length`; fitting there: {names}",
+            )
+        elif each.gpus < derived.gpus:
             yield Finding(
                 "gpu.count",
                 f"must be at most what one {each.name} has, {each.gpus}",
                 str(derived.gpus),
                 "no node could hold a replica",
-                f"write {each.gpus}, or take another type",
+                f"write {enough[0] if enough else each.gpus}, or take another type",
             )
-        elif each.gpu_memory_mib * derived.gpus < needed:
-            yield Finding(
-                path,
-                f"must hold the model: {needed} MiB of GPU memory",
-                f"{each.gpu_memory_mib * derived.gpus} MiB ({derived.gpus} x {each.gpu})",
-                "it would run out of memory while it loads",
-                f"write `gpu.count: {-(-needed // each.gpu_memory_mib)}` or more, or lower `serving.max_length`; "
-                f"fitting there: {names}",
-            )
+
+
+def _fitting(settings: GpuEndpointSettings, model: Model, needed: int) -> list[GpuType]:
+    """The types that hold the model with the GPUs that were written, or else with as few as it takes."""
+    region, counts = settings.cluster.region, (settings.gpu.count,) if settings.gpu.count else GPU_COUNTS
+    found = (cheapest(region, gpus=n, gpu_memory_mib=needed, capability=model.capability) for n in counts)
+    return next((types for types in found if types), [])
 
 
 def _resources(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
     if not derived.types:
         return
     smallest = min(derived.types, key=lambda each: each.memory_mib / each.gpus)
-    share = smallest.memory_mib * derived.gpus // smallest.gpus
+    share = derived.gpus / smallest.gpus
+    allocatable = int((smallest.memory_mib * _ALLOCATABLE - _RESERVED_MIB) * share)
     given = settings.overrides
-    if given.memory_gib and derived.memory_mib >= share:
+    if given.memory_gib and derived.memory_mib > allocatable:
         yield Finding(
             "overrides.memory_gib",
-            f"must leave something of a {smallest.name} to the node, which has {share // 1024} GiB a replica",
+            f"must leave something of a {smallest.name} to the node, which has "
+            f"{smallest.memory_mib * share / 1024:.0f} GiB a replica",
             str(derived.memory_mib // 1024),
             "no node could hold a replica",
-            f"write {share * 8 // 10 // 1024}",
+            f"write {int(smallest.memory_mib * share * 8 // 10 // 1024)}",
         )
     if derived.shm_mib * 2 > derived.memory_mib:
         yield Finding(
@@ -127,13 +156,14 @@ def _resources(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Find
             "the engine would be killed for memory when it uses it",
             f"write {max(derived.memory_mib // 2048, 1)}",
         )
-    if given.cpu and derived.cpu_millis > 1000 * min(each.vcpus for each in derived.types):
+    cores = min(each.vcpus * derived.gpus / each.gpus for each in derived.types)
+    if given.cpu and derived.cpu_millis > 950 * cores:
         yield Finding(
             "overrides.cpu",
-            "must be at most what each type has",
+            f"must leave something of the {cores:g} cores that each type has a replica to the node",
             f"{derived.cpu_millis / 1000:g}",
-            "no node could hold a replica",
-            f"write {min(each.vcpus for each in derived.types) * 8 // 10}",
+            "no node could hold as many replicas as it has GPUs for",
+            f"write {max(cores * 8 // 10, 0.5):g}",
         )
 
 
@@ -141,21 +171,27 @@ def _limits(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding
     scaling, pool = settings.scaling, derived.pool
     assert pool
     a_node = derived.types[0]
-    wanted = gpus_bought(scaling.max + scaling.buffer, derived.gpus, a_node)
-    if wanted > pool.max_gpus:
-        fitting = pool.max_gpus // a_node.gpus * max(a_node.gpus // derived.gpus, 1) - scaling.buffer
+    wanted, most = gpus_bought(scaling.max + scaling.buffer, derived.gpus, a_node), most_gpus(pool, a_node)
+    if wanted > most:
+        fitting = most // a_node.gpus * max(a_node.gpus // derived.gpus, 1) - scaling.buffer
+        more = f"raise the pool's limit to {wanted}"
+        if pool.static is not None and most < pool.max_gpus:
+            more = f"raise the pool's `static` to {-(-wanted // a_node.gpus)}"
+            if wanted > pool.max_gpus:
+                more += f", and its limit to {wanted}"
         yield Finding(
             "scaling.max",
-            f"must fit the pool {pool.name}: its limit is {pool.max_gpus} GPUs",
+            f"must fit the pool {pool.name}: its limit is {most} GPUs"
+            if most == pool.max_gpus
+            else f"must fit the pool {pool.name}: it always has {pool.static} nodes, {most} GPUs",
             f"{scaling.max} and a buffer of {scaling.buffer}, which are {wanted} GPUs of {a_node.name}",
             "the last replicas would stay Pending",
-            (f"write `max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "")
-            + f"raise the pool's limit to {wanted}",
+            (f"write `max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "") + more,
         )
     quota = settings.cluster.gpu_quota.get(settings.namespace)
-    counted = quota_replicas(settings, scaling.max) * derived.gpus
+    counted = quota_replicas(settings, pool, scaling.max) * derived.gpus
     if quota is not None and counted > quota:
-        fitting = quota // derived.gpus - (quota_replicas(settings, scaling.max) - scaling.max)
+        fitting = quota // derived.gpus - (quota_replicas(settings, pool, scaling.max) - scaling.max)
         yield Finding(
             "scaling.max",
             f"must fit the namespace's quota of {quota} GPUs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scaletozero.kubernetes.backend import Backend, choose_backend
+from scaletozero.kubernetes.backend import choose_backend
 from scaletozero.kubernetes.cold_start import ColdStart, Deadlines, cold_start, deadlines
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.cluster import Pool
@@ -13,6 +13,9 @@ from scaletozero.settings.gpu_types import TYPES, GpuType, cheapest, hourly
 
 _USABLE = 0.8
 """Of an instance's cores and memory: the rest is the kubelet's, the system's and the daemons'."""
+
+GPU_COUNTS = (1, 2, 4, 8)
+"""GPUs that a replica is given: the ones that split the attention heads of nearly every model evenly."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,13 @@ class Derived:
 def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
     """Everything that follows. It never fails: what does not fit is left out, for the checks to name."""
     cluster = settings.cluster
-    pool = pool_of(settings)
+    pool = pool_of(settings, model)
     gpus, types = _gpus(settings, model, pool)
     cpu_millis, memory_mib = share(gpus, types)
     given = settings.overrides
     cold = cold_start(settings, model.weights_bytes, cluster, pool)
     worst = [row.usd for each in types if (row := hourly(each.name, cluster.region))]
-    replicas = settings.scaling.max + settings.scaling.buffer
+    replicas, cap = settings.scaling.max + settings.scaling.buffer, settings.scaling.cap_usd_per_hour
     return Derived(
         pool=pool,
         gpus=gpus,
@@ -60,7 +63,8 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
         shm_mib=(given.shm_gib or 2 * gpus) * 1024,
         cold=cold,
         deadlines=deadlines(settings, cold),
-        surge=_fits(settings, pool, gpus, types, settings.scaling.max + 1),
+        surge=_fits(settings, pool, gpus, types, settings.scaling.max + 1)
+        and (cap is None or not worst or (replicas + 1) * max(worst) <= cap),
         usd_per_hour=replicas * max(worst) if len(worst) == len(types) and worst else None,
     )
 
@@ -72,18 +76,22 @@ def share(gpus: int, types: tuple[GpuType, ...]) -> tuple[int, int]:
     return int(cores * 10) * 100, int(memory) // 1024 * 1024
 
 
-def pool_of(settings: GpuEndpointSettings) -> Pool | None:
-    """The pool that was named, else the first that may buy one of the types."""
+def pool_of(settings: GpuEndpointSettings, model: Model) -> Pool | None:
+    """The pool that was named, else the first that may buy one of the types, or one that holds the model.
+
+    Where no pool has a type that holds it, it is the first, for the checks to say so.
+    """
     pools = settings.cluster.pools
     if settings.placement.pool:
         return settings.cluster.pool(settings.placement.pool)
-    wanted = set(settings.gpu.types or ())
-    return next((pool for pool in pools if not wanted or wanted & set(pool.types)), None)
+    if wanted := set(settings.gpu.types or ()):
+        return next((pool for pool in pools if wanted & set(pool.types)), None)
+    return next((pool for pool in pools if _gpus(settings, model, pool)[1]), pools[0] if pools else None)
 
 
 def _gpus(settings: GpuEndpointSettings, model: Model, pool: Pool | None) -> tuple[int, tuple[GpuType, ...]]:
     region, needed = settings.cluster.region, model.gpu_memory_mib(settings.serving.max_length)
-    counts = (settings.gpu.count,) if settings.gpu.count else (1, 2, 4, 8)
+    counts = (settings.gpu.count,) if settings.gpu.count else GPU_COUNTS
     if settings.gpu.types:
         types = tuple(TYPES[name] for name in settings.gpu.types)
         fitting = (n for n in counts if all(each.gpu_memory_mib * n >= needed for each in types))
@@ -102,14 +110,15 @@ def gpus_bought(replicas: int, gpus: int, each: GpuType) -> int:
     return -(-replicas // a_node) * each.gpus
 
 
-def backend_of(settings: GpuEndpointSettings) -> Backend:
-    """By which means its buffer is kept."""
-    return choose_backend(settings.cluster, pool_of(settings), settings.scaling.buffer_by)
+def most_gpus(pool: Pool, each: GpuType) -> int:
+    """GPUs that the pool may have in nodes of a type. A pool with a fixed number of nodes gets no further one."""
+    return pool.max_gpus if pool.static is None else min(pool.max_gpus, pool.static * each.gpus)
 
 
-def quota_replicas(settings: GpuEndpointSettings, replicas: int) -> int:
+def quota_replicas(settings: GpuEndpointSettings, pool: Pool | None, replicas: int) -> int:
     """Replicas that count against the namespace's quota: placeholders do, a CapacityBuffer has no pods."""
-    placeholders = settings.scaling.buffer and backend_of(settings).kind == "placeholder"
+    kind = choose_backend(settings.cluster, pool, settings.scaling.buffer_by).kind
+    placeholders = settings.scaling.buffer and kind == "placeholder"
     return replicas + (settings.scaling.buffer if placeholders else 0)
 
 
@@ -119,5 +128,6 @@ def _fits(
     if not pool or not types:
         return False
     quota = settings.cluster.gpu_quota.get(settings.namespace)
-    in_quota = quota is None or quota_replicas(settings, replicas) * gpus <= quota
-    return in_quota and gpus_bought(replicas + settings.scaling.buffer, gpus, types[0]) <= pool.max_gpus
+    in_quota = quota is None or quota_replicas(settings, pool, replicas) * gpus <= quota
+    wanted = gpus_bought(replicas + settings.scaling.buffer, gpus, types[0])
+    return in_quota and wanted <= most_gpus(pool, types[0])

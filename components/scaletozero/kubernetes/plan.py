@@ -154,7 +154,7 @@ def _notes(settings: GpuEndpointSettings, derived: Derived, warm: WarmPlan | Non
         gap = "" if settings.scaling.min > 1 else ", and there is a moment with none ready"
         held = ": requests are held meanwhile" if gap and http_trigger(settings) else ""
         notes.append(
-            f"pool and quota have no room for a replica beyond max ({settings.scaling.max}): "
+            f"pool, quota and cap have no room for a replica beyond max ({settings.scaling.max}): "
             f"a new artifact replaces replicas one by one{gap}{held}"
         )
     if warm:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from gpu_declarations import CRDS, MODEL, PROMETHEUS, WINDOWS, cluster, endpoint, plan
-from gpu_faults import BAD_INPUT, POOL, THIRTEEN
+from gpu_faults import BAD_INPUT, GATE, POOL, STATIC, THIRTEEN
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
@@ -135,8 +135,42 @@ def test_a_model_that_no_type_of_the_pool_holds_is_told_which_would() -> None:
 def test_a_model_that_is_too_large_for_the_types_that_were_written() -> None:
     found = only(replace(MODEL, weights_bytes=30 * 10**9), gpu__types=["g6.xlarge"], gpu__count=1)
     assert found.path == "gpu.types.0"
-    assert "`gpu.count: 2` or more" in found.fix
-    assert "g6e.xlarge" in found.fix
+    assert found.fix == "lower `serving.max_length`; fitting there: g6e.xlarge, g6e.12xlarge"
+
+
+def test_the_count_that_is_named_holds_the_model_and_is_on_one_node() -> None:
+    large = replace(MODEL, weights_bytes=100 * 10**9)
+    pool = {**POOL, "types": ["g6e.12xlarge"], "max_gpus": 16}
+    wanted = {"gpu__types": ["g6e.12xlarge"], "cluster__pools": [pool]}
+    assert "write `gpu.count: 4`" in only(large, gpu__count=2, **wanted).fix
+    assert findings(large, gpu__count=4, **wanted) == []
+    # One that was not written is chosen, and nobody is told to write another.
+    small = only(replace(MODEL, weights_bytes=30 * 10**9), gpu__types=["g6.xlarge"])
+    assert (small.path, small.got) == ("gpu.types.0", "22888 MiB (1 x L4)")
+
+
+def test_the_first_pool_that_holds_the_model_is_taken() -> None:
+    pools = [{**POOL, "types": ["g6.xlarge"]}, {**POOL, "name": "big", "types": ["g6e.12xlarge"]}]
+    large = plan(model=replace(MODEL, weights_bytes=60 * 10**9), cluster__pools=pools).derived
+    assert large.pool
+    assert (large.pool.name, large.gpus) == ("big", 2)
+    small = plan(cluster__pools=pools).derived
+    assert small.pool
+    assert small.pool.name == "gpu"
+
+
+def test_a_rollout_stays_within_the_cap() -> None:
+    wanted = {"scaling__max": 2, "gpu__types": ["g6.xlarge"]}
+    assert plan(**wanted).derived.surge
+    within = plan(scaling__cap_usd_per_hour=2.02, **wanted)
+    assert not within.derived.surge
+    assert any("pool, quota and cap" in note for note in within.notes)
+    assert plan(scaling__cap_usd_per_hour=3.03, **wanted).derived.surge
+
+
+def test_a_fixed_number_of_nodes_that_are_all_taken_has_no_room_for_a_rollouts_replica() -> None:
+    assert not plan(scaling__max=2, cluster__pools=[STATIC], **GATE).derived.surge
+    assert plan(scaling__max=1, cluster__pools=[STATIC], **GATE).derived.surge
 
 
 def test_a_gpu_that_is_too_old_for_the_weights() -> None:
