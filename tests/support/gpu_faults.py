@@ -201,6 +201,12 @@ BAD_INPUT: list[Fault] = [
     ("a cluster with an old KEDA", {"cluster__keda": "2.16.9"}, "cluster.keda", "upgrade it"),
     ("a cluster without the HTTP add-on", {"cluster__http_addon": None}, "cluster.http_addon", "install it"),
     ("a cluster with an old HTTP add-on", {"cluster__http_addon": "0.13.0"}, "cluster.http_addon", "upgrade it"),
+    (
+        "an HTTP add-on that cannot reject",
+        {"on_cold__action": "reject", "cluster__http_addon": "0.14.9"},
+        "cluster.http_addon",
+        "upgrade it",
+    ),
     ("an old cluster", {"cluster__version": "1.29"}, "cluster.version", "upgrade"),
     (
         "a buffer on a cluster without",

@@ -45,6 +45,9 @@ def interceptor_route(name: str, settings: GpuEndpointSettings, derived: Derived
     if on_cold.service:
         spec["coldStart"] = {"fallback": {"service": {"name": on_cold.service.name, "port": on_cold.service.port}}}
     if on_cold.action == "reject":
+        # Answered at once, a request is gone before the scaler counts those in flight; the rate remembers it for a
+        # minute. Its target is out of reach, so that concurrency alone decides how many replicas there are.
+        spec["scalingMetric"]["requestRate"] = {"targetValue": 2**31 - 1}
         headers = {"Retry-After": str(derived.cold.total()), "Content-Type": "application/json"}
         response = {"statusCode": 503, "headers": headers, "body": '{"error": "the model is starting"}'}
         spec["coldStart"] = {"placeholder": {"response": response}}

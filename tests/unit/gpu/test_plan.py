@@ -146,6 +146,18 @@ def test_or_rejected_with_the_time_to_come_back() -> None:
     assert (response["statusCode"], response["headers"]["Retry-After"]) == (503, "417")
 
 
+def test_a_request_that_was_rejected_is_remembered_until_it_has_woken_the_endpoint() -> None:
+    assert route(on_cold__action="reject")["scalingMetric"] == {
+        "concurrency": {"targetValue": 32},
+        "requestRate": {"targetValue": 2**31 - 1},
+    }
+    assert route()["scalingMetric"] == {"concurrency": {"targetValue": 32}}
+
+
+def test_only_who_rejects_needs_the_add_on_that_can() -> None:
+    assert plan(cluster__http_addon="0.14.0").findings == ()
+
+
 def test_vllm_streams_the_artifact_from_its_prefix() -> None:
     found = container(serving__max_length=4096)
     assert found["command"] == ["vllm", "serve"]
