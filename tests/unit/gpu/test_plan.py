@@ -1,5 +1,6 @@
 """What follows from a declaration: exact objects for each mode, exact seconds, and what is said of it."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -306,6 +307,27 @@ def test_alerts_know_their_own_endpoint_only() -> None:
     rules = plan().object("PrometheusRule")["spec"]["groups"][0]["rules"]
     assert [each["alert"] for each in rules] == ["GpuPodPending", "RequestsHeldTooLong", "KvCacheNearlyFull"]
     assert all("llm" in each["expr"] and "models" in each["expr"] for each in rules)
+
+
+@pytest.mark.parametrize("name", ["llm", "a" * 47, "a" * 58])
+def test_alerts_know_its_pods_however_long_its_name_is(name: str) -> None:
+    """Of a name of 47 characters and more Kubernetes cuts a pod's own: the ReplicaSet's is whole."""
+    pending, _, cache = plan(name).object("PrometheusRule")["spec"]["groups"][0]["rules"]
+    for rule in (pending, cache):
+        assert "pod=~" not in rule["expr"]
+        (matcher,) = re.findall(r'created_by_name=~"([^"]+)"', rule["expr"])
+        assert re.fullmatch(matcher, f"{name}-7c9f8b6d54")
+        assert not re.fullmatch(matcher, f"{name}-warm-7c9f8b6d54")
+
+
+@pytest.mark.parametrize(
+    "value, written",
+    [(4, "4"), (0.5, "0.5"), (1_234_567, "1234567"), (1_234_567.891, "1234567.891"), (1e-7, "0.0000001"), (100, "100")],
+)
+def test_a_threshold_keeps_all_its_digits(value: float, written: str) -> None:
+    query = {**QUERY, "threshold": value, "activation": value}
+    metadata = scaling(scaling__triggers=[query], cluster__prometheus=PROMETHEUS)["triggers"][0]["metadata"]
+    assert (metadata["threshold"], metadata["activationThreshold"]) == (written, written)
 
 
 def test_the_table_has_every_phase_and_every_deadline() -> None:
