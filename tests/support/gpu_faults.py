@@ -35,7 +35,19 @@ THIRTEEN: list[Fault] = [
         "write 110",
     ),
     ("4 rollout below the start", {"overrides__rollout_seconds": 449}, "overrides.rollout_seconds", "write 450"),
+    (
+        "4 rollout below the start and the old replica's drain",
+        {"scaling__max": 8, "overrides__rollout_seconds": 779},
+        "overrides.rollout_seconds",
+        "write 780",
+    ),
     ("4 Pulumi below the rollout", {"overrides__deploy_seconds": 449}, "overrides.deploy_seconds", "write 570"),
+    (
+        "4 Pulumi below the rollout of all replicas",
+        {"scaling__max": 4, "overrides__deploy_seconds": 1799},
+        "overrides.deploy_seconds",
+        "write 1920",
+    ),
     (
         "5 a window's lead below the cold start",
         {"scaling__lead_seconds": 416, "scaling__max": 2, "schedule": WINDOWS[:1]},

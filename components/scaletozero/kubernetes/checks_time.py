@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS, up
+from scaletozero.kubernetes.cold_start import DEPLOY_MARGIN_SECONDS, DEREGISTER_SECONDS, replacement, up
 from scaletozero.kubernetes.cron import cron_triggers
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -67,22 +67,27 @@ def _start(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
             "the container would be killed while it loads, again and again",
             f"write {up(1.5 * cold.loading)}",
         )
-    least = cold.node.seconds + cold.pull.seconds + deadlines.startup
+    least = replacement(cold, deadlines.startup, deadlines.grace, surge=derived.surge)
+    parts = "node, image and startup" if derived.surge else "the old replica's grace, node, image and startup"
     if deadlines.rollout < least:
         yield Finding(
             "overrides.rollout_seconds",
-            f"must be at least node, image and startup together, {least} s",
+            f"must be at least {parts} together, {least} s",
             str(deadlines.rollout),
             "a rollout that is on its way would be reported as failed",
             f"write {up(least)}",
         )
-    if deadlines.deploy < deadlines.rollout:
+    replicas = settings.scaling.max
+    if deadlines.deploy < replicas * deadlines.rollout:
+        each = (
+            f", {deadlines.rollout} s, for each of {replicas} replicas" if replicas > 1 else f", {deadlines.rollout} s"
+        )
         yield Finding(
             "overrides.deploy_seconds",
-            f"must be at least the rollout's own deadline, {deadlines.rollout} s",
+            f"must be at least the rollout's own deadline{each}",
             str(deadlines.deploy),
             "Pulumi would give up on a rollout that Kubernetes still waits for",
-            f"write {deadlines.rollout + 120}",
+            f"write {replicas * deadlines.rollout + DEPLOY_MARGIN_SECONDS}",
         )
 
 

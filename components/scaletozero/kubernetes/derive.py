@@ -51,6 +51,7 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
     cold = cold_start(settings, model.weights_bytes, cluster, pool)
     worst = [row.usd for each in types if (row := hourly(each.name, cluster.region))]
     replicas = settings.scaling.max + settings.scaling.buffer
+    surge = _fits(settings, pool, gpus, types, settings.scaling.max + 1)
     return Derived(
         pool=pool,
         gpus=gpus,
@@ -59,8 +60,8 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
         memory_mib=given.memory_gib * 1024 if given.memory_gib else memory_mib,
         shm_mib=(given.shm_gib or 2 * gpus) * 1024,
         cold=cold,
-        deadlines=deadlines(settings, cold),
-        surge=_fits(settings, pool, gpus, types, settings.scaling.max + 1),
+        deadlines=deadlines(settings, cold, surge=surge),
+        surge=surge,
         usd_per_hour=replicas * max(worst) if len(worst) == len(types) and worst else None,
     )
 

@@ -57,7 +57,7 @@ def test_every_deadline_outlasts_what_happens_inside_it() -> None:
     deadlines, cold = derived.deadlines, derived.cold
     assert deadlines.startup == 110
     assert deadlines.rollout == 450
-    assert deadlines.deploy == 570
+    assert deadlines.deploy == 2 * 450 + 120
     assert deadlines.hold == 455
     assert deadlines.idle == 420
     assert deadlines.lead == 420
@@ -68,6 +68,23 @@ def test_every_deadline_outlasts_what_happens_inside_it() -> None:
     assert spec["progressDeadlineSeconds"] == 450
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 330
     assert container()["startupProbe"]["failureThreshold"] * container()["startupProbe"]["periodSeconds"] == 110
+
+
+def test_pulumi_waits_for_as_many_replicas_as_keda_may_have_brought() -> None:
+    """They are replaced one after the other."""
+    assert [plan(scaling__max=most).derived.deadlines.deploy for most in (1, 4)] == [570, 4 * 450 + 120]
+
+
+def test_without_room_for_both_a_replica_starts_once_the_old_one_has_drained() -> None:
+    planned = plan(scaling__max=8)
+    assert not planned.derived.surge
+    deadlines = planned.derived.deadlines
+    assert deadlines.rollout == 330 + 450
+    assert deadlines.hold == 330 + 455, "requests are held meanwhile"
+    assert deadlines.deploy == 8 * deadlines.rollout + 120
+    assert planned.object("Deployment")["spec"]["progressDeadlineSeconds"] == deadlines.rollout
+    longer = plan(scaling__max=8, overrides__grace_seconds=500).derived.deadlines
+    assert longer.rollout == 500 + 450
 
 
 def test_asleep_it_wakes_to_one_or_to_as_many_as_were_written() -> None:
