@@ -26,7 +26,29 @@ THIRTEEN: list[Fault] = [
         "3 something outside gives up before",
         {"cluster__route": [{"name": "the load balancer", "timeout_seconds": 60}]},
         "cluster.route.0.timeout_seconds",
-        "raise the load balancer's timeout to 460",
+        "raise the load balancer's timeout to 760",
+    ),
+    (
+        "3 something outside lets a request be held, and not be answered",
+        {"cluster__route": [{"name": "the load balancer", "timeout_seconds": 754}]},
+        "cluster.route.0.timeout_seconds",
+        "raise the load balancer's timeout to 760, or choose `on_cold.action: fallback`",
+    ),
+    (
+        "3 something outside gives up before an awake model has answered",
+        {"on_cold__action": "reject", "cluster__route": [{"name": "ALB", "timeout_seconds": 299}]},
+        "cluster.route.0.timeout_seconds",
+        "raise ALB's timeout to 300, or lower `serving.request_seconds`",
+    ),
+    (
+        "3 something outside gives up before a fallback has answered",
+        {
+            "on_cold__action": "fallback",
+            "on_cold__service": FALLBACK,
+            "cluster__route": [{"name": "ALB", "timeout_seconds": 301}],
+        },
+        "cluster.route.0.timeout_seconds",
+        "raise ALB's timeout to 310",
     ),
     (
         "4 startup below weights and engine",

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.cold_start import DEPLOY_MARGIN_SECONDS, DEREGISTER_SECONDS, replacement, up
+from scaletozero.kubernetes.cold_start import (
+    DEPLOY_MARGIN_SECONDS,
+    DEREGISTER_SECONDS,
+    FALLBACK_SECONDS,
+    replacement,
+    up,
+)
 from scaletozero.kubernetes.cron import cron_triggers
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -44,16 +50,20 @@ def _hold(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
             "the first request after a pause would be answered with 504, every time",
             f"write {up(cold)}, or choose `action: fallback` or `action: reject`",
         )
-    waits = 0 if action == "reject" else held
+    # Held, and then the model's own first byte.
+    answer = settings.serving.request_seconds
+    waits = (0 if action == "reject" else held) + answer
     for index, hop in enumerate(settings.cluster.route):
         if hop.timeout_seconds < waits:
+            otherwise = "" if action == "hold" else ", or lower `serving.request_seconds`"
+            if action == "hold" and hop.timeout_seconds >= answer + FALLBACK_SECONDS:
+                otherwise = ", or choose `on_cold.action: fallback` or `reject`"
             yield Finding(
                 f"cluster.route.{index}.timeout_seconds",
-                f"must be at least as long as a request is held, {waits} s",
+                f"must be at least as long as a request may be held and then wait for its first byte, {waits} s",
                 f"{hop.timeout_seconds} ({hop.name})",
-                f"{hop.name} would cut off the first request after a pause while the model loads",
-                f"raise {hop.name}'s timeout to {up(waits)}"
-                + ("" if action == "fallback" else ", or choose `on_cold.action: fallback` or `reject`"),
+                f"{hop.name} would cut off a request that is still going to be answered",
+                f"raise {hop.name}'s timeout to {up(waits)}{otherwise}",
             )
 
 
@@ -79,12 +89,10 @@ def _start(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
         )
     replicas = settings.scaling.max
     if deadlines.deploy < replicas * deadlines.rollout:
-        each = (
-            f", {deadlines.rollout} s, for each of {replicas} replicas" if replicas > 1 else f", {deadlines.rollout} s"
-        )
+        each = f", for each of {replicas} replicas" if replicas > 1 else ""
         yield Finding(
             "overrides.deploy_seconds",
-            f"must be at least the rollout's own deadline{each}",
+            f"must be at least the rollout's own deadline, {deadlines.rollout} s{each}",
             str(deadlines.deploy),
             "Pulumi would give up on a rollout that Kubernetes still waits for",
             f"write {replicas * deadlines.rollout + DEPLOY_MARGIN_SECONDS}",

@@ -112,6 +112,8 @@ def replacement(cold: ColdStart, startup: int, grace: int, *, surge: bool) -> in
     return cold.node.seconds + cold.pull.seconds + startup + (0 if surge else grace)
 
 
+FALLBACK_SECONDS = 2
+"""How long a request is held before the fallback gets it."""
 DEPLOY_MARGIN_SECONDS = 120
 """For everything around a rollout, until Pulumi has seen its end."""
 
@@ -129,7 +131,11 @@ def deadlines(settings: GpuServing, cold: ColdStart, *, surge: bool) -> Deadline
     rollout = given.rollout_seconds or up(replacement(cold, startup, grace, surge=surge))
     hold = settings.on_cold.after_seconds
     if hold is None:
-        hold = 2 if settings.on_cold.action == "fallback" else max(rollout + cold.poll.seconds, up(cold.total()))
+        hold = (
+            FALLBACK_SECONDS
+            if settings.on_cold.action == "fallback"
+            else max(rollout + cold.poll.seconds, up(cold.total()))
+        )
     return Deadlines(
         startup=startup,
         rollout=rollout,

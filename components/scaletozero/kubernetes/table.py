@@ -20,7 +20,9 @@ def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, s
         found.append(("cold start, node warm", cold.total("image"), "without node and image"))
     if settings.on_cold.action != "reject":
         found.append(("held", deadlines.hold, f"then {'the fallback' if settings.on_cold.service else '504'}"))
-    found += [(hop.name, hop.timeout_seconds, "outlasts what is held") for hop in settings.cluster.route]
+    found += [
+        (hop.name, hop.timeout_seconds, "outlasts the longest request, held or not") for hop in settings.cluster.route
+    ]
     found += [
         ("startup probe", deadlines.startup, f"outlasts weights and engine, {cold.loading} s"),
         ("rollout", deadlines.rollout, f"outlasts {waits}node, image and startup"),

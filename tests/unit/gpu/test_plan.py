@@ -348,14 +348,14 @@ def test_a_threshold_keeps_all_its_digits(value: float, written: str) -> None:
 
 
 def test_the_table_has_every_phase_and_every_deadline() -> None:
-    hop = {"name": "load balancer", "timeout_seconds": 600}
+    hop = {"name": "load balancer", "timeout_seconds": 900}
     declared = endpoint(scaling={"max": 2, "buffer": 1}, schedule=WINDOWS[:1], cluster__route=[hop])
     settings = parse(GpuEndpointSettings, declared, "llm")
     planned = plan(scaling={"max": 2, "buffer": 1}, schedule=WINDOWS[:1], cluster__route=[hop])
     seconds = {name: value for name, value, _ in rows(planned, settings)}
     assert seconds["cold start"] == 417
     assert seconds["cold start, node warm"] == 327
-    assert seconds["load balancer"] == 600
+    assert seconds["load balancer"] == 900
     assert {"node", "pull", "weights", "engine", "held", "startup probe", "rollout", "pulumi", "idle"} <= set(seconds)
     assert "warm nodes by buffer" in text(planned, settings)
 
