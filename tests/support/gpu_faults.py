@@ -28,7 +28,29 @@ THIRTEEN: list[Fault] = [
         "3 something outside gives up before",
         {"cluster__route": [{"name": "the load balancer", "timeout_seconds": 60}]},
         "cluster.route.0.timeout_seconds",
-        "raise the load balancer's timeout to 460",
+        "raise the load balancer's timeout to 760",
+    ),
+    (
+        "3 something outside lets a request be held, and not be answered",
+        {"cluster__route": [{"name": "the load balancer", "timeout_seconds": 754}]},
+        "cluster.route.0.timeout_seconds",
+        "raise the load balancer's timeout to 760, or choose `on_cold.action: fallback`",
+    ),
+    (
+        "3 something outside gives up before an awake model has answered",
+        {"on_cold__action": "reject", "cluster__route": [{"name": "ALB", "timeout_seconds": 299}]},
+        "cluster.route.0.timeout_seconds",
+        "raise ALB's timeout to 300, or lower `serving.request_seconds`",
+    ),
+    (
+        "3 something outside gives up before a fallback has answered",
+        {
+            "on_cold__action": "fallback",
+            "on_cold__service": FALLBACK,
+            "cluster__route": [{"name": "ALB", "timeout_seconds": 301}],
+        },
+        "cluster.route.0.timeout_seconds",
+        "raise ALB's timeout to 310",
     ),
     (
         "4 startup below weights and engine",
@@ -37,7 +59,19 @@ THIRTEEN: list[Fault] = [
         "write 110",
     ),
     ("4 rollout below the start", {"overrides__rollout_seconds": 449}, "overrides.rollout_seconds", "write 450"),
+    (
+        "4 rollout below the start and the old replica's drain",
+        {"scaling__max": 8, "overrides__rollout_seconds": 779},
+        "overrides.rollout_seconds",
+        "write 780",
+    ),
     ("4 Pulumi below the rollout", {"overrides__deploy_seconds": 449}, "overrides.deploy_seconds", "write 570"),
+    (
+        "4 Pulumi below the rollout of all replicas",
+        {"scaling__max": 4, "overrides__deploy_seconds": 1799},
+        "overrides.deploy_seconds",
+        "write 1920",
+    ),
     (
         "5 a window's lead below the cold start",
         {"scaling__lead_seconds": 416, "scaling__max": 2, "schedule": WINDOWS[:1]},
@@ -233,6 +267,12 @@ BAD_INPUT: list[Fault] = [
     ("a cluster with an old KEDA", {"cluster__keda": "2.16.9"}, "cluster.keda", "upgrade it"),
     ("a cluster without the HTTP add-on", {"cluster__http_addon": None}, "cluster.http_addon", "install it"),
     ("a cluster with an old HTTP add-on", {"cluster__http_addon": "0.13.0"}, "cluster.http_addon", "upgrade it"),
+    (
+        "an HTTP add-on that cannot reject",
+        {"on_cold__action": "reject", "cluster__http_addon": "0.14.9"},
+        "cluster.http_addon",
+        "upgrade it",
+    ),
     ("an old cluster", {"cluster__version": "1.29"}, "cluster.version", "upgrade"),
     (
         "a buffer on a cluster without",

@@ -170,9 +170,9 @@ class OverridesArgs(TypedDict):
     startup_seconds: NotRequired[int]
     """Until the engine must answer once its container runs."""
     rollout_seconds: NotRequired[int]
-    """Until a new replica must be ready."""
+    """Until a new replica must be ready; each begins anew."""
     deploy_seconds: NotRequired[int]
-    """Until the engine gives up on a deployment."""
+    """Until the engine gives up on a deployment of all replicas."""
     grace_seconds: NotRequired[int]
     """Until a draining pod is killed."""
     writable_root: NotRequired[bool]

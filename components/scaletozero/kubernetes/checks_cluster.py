@@ -21,6 +21,9 @@ KEDA = "2.17"
 HTTP_ADDON = "0.14"
 """The first with InterceptorRoute, and with timeouts that a cold start fits into."""
 
+REJECTING_ADDON = "0.15"
+"""The first that answers in an endpoint's place, and scales rightly by two metrics at once."""
+
 _OWN_METRICS = re.compile(r"\b(vllm:(?!num_incoming_requests_total)|sglang:|tgi_|DCGM_|container_|kube_pod_)")
 _UTILISATION = re.compile(
     r"DCGM_FI_DEV_(GPU_UTIL|MEM_COPY_UTIL)|nvidia_gpu_duty_cycle|gpu_utili[sz]ation", re.IGNORECASE
@@ -29,7 +32,8 @@ _UTILISATION = re.compile(
 
 def cluster_findings(name: str, settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
     """Everything about the cluster, triggers, artifact and regions."""
-    yield from version_findings(settings.cluster, http=http_trigger(settings) is not None)
+    http = http_trigger(settings) is not None
+    yield from version_findings(settings.cluster, http=http, rejects=settings.on_cold.action == "reject")
     yield from _crds(settings)
     yield from _namespace(settings)
     if settings.scaling.buffer:
@@ -47,7 +51,7 @@ def cluster_findings(name: str, settings: GpuEndpointSettings, model: Model, der
     yield from _hosts(name, settings)
 
 
-def version_findings(cluster: Cluster, *, http: bool = True) -> Iterator[Finding]:
+def version_findings(cluster: Cluster, *, http: bool = True, rejects: bool = False) -> Iterator[Finding]:
     """What of the cluster itself is missing or too old."""
     if numbers(cluster.version) < numbers(KUBERNETES):
         yield Finding(
@@ -59,7 +63,8 @@ def version_findings(cluster: Cluster, *, http: bool = True) -> Iterator[Finding
         )
     wanted = [("keda", "KEDA", cluster.keda, KEDA, "no replica would ever be started")]
     if http:
-        wanted.append(("http_addon", "KEDA's HTTP add-on", cluster.http_addon, HTTP_ADDON, "requests would be lost"))
+        least = REJECTING_ADDON if rejects else HTTP_ADDON
+        wanted.append(("http_addon", "KEDA's HTTP add-on", cluster.http_addon, least, "requests would be lost"))
     for field, what, version, least, consequence in wanted:
         if version is None or numbers(version) < numbers(least):
             yield Finding(

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS, up
+from scaletozero.kubernetes.cold_start import (
+    DEPLOY_MARGIN_SECONDS,
+    DEREGISTER_SECONDS,
+    FALLBACK_SECONDS,
+    replacement,
+    up,
+)
 from scaletozero.kubernetes.cron import cron_triggers
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -44,16 +50,20 @@ def _hold(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
             "the first request after a pause would be answered with 504, every time",
             f"write {up(cold)}, or choose `action: fallback` or `action: reject`",
         )
-    waits = 0 if action == "reject" else held
+    # Held, and then the model's own first byte.
+    answer = settings.serving.request_seconds
+    waits = (0 if action == "reject" else held) + answer
     for index, hop in enumerate(settings.cluster.route):
         if hop.timeout_seconds < waits:
+            otherwise = "" if action == "hold" else ", or lower `serving.request_seconds`"
+            if action == "hold" and hop.timeout_seconds >= answer + FALLBACK_SECONDS:
+                otherwise = ", or choose `on_cold.action: fallback` or `reject`"
             yield Finding(
                 f"cluster.route.{index}.timeout_seconds",
-                f"must be at least as long as a request is held, {waits} s",
+                f"must be at least as long as a request may be held and then wait for its first byte, {waits} s",
                 f"{hop.timeout_seconds} ({hop.name})",
-                f"{hop.name} would cut off the first request after a pause while the model loads",
-                f"raise {hop.name}'s timeout to {up(waits)}"
-                + ("" if action == "fallback" else ", or choose `on_cold.action: fallback` or `reject`"),
+                f"{hop.name} would cut off a request that is still going to be answered",
+                f"raise {hop.name}'s timeout to {up(waits)}{otherwise}",
             )
 
 
@@ -67,22 +77,25 @@ def _start(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
             "the container would be killed while it loads, again and again",
             f"write {up(1.5 * cold.loading)}",
         )
-    least = cold.node.seconds + cold.pull.seconds + deadlines.startup
+    least = replacement(cold, deadlines.startup, deadlines.grace, surge=derived.surge)
+    parts = "node, image and startup" if derived.surge else "the old replica's grace, node, image and startup"
     if deadlines.rollout < least:
         yield Finding(
             "overrides.rollout_seconds",
-            f"must be at least node, image and startup together, {least} s",
+            f"must be at least {parts} together, {least} s",
             str(deadlines.rollout),
             "a rollout that is on its way would be reported as failed",
             f"write {up(least)}",
         )
-    if deadlines.deploy < deadlines.rollout:
+    replicas = settings.scaling.max
+    if deadlines.deploy < replicas * deadlines.rollout:
+        each = f", for each of {replicas} replicas" if replicas > 1 else ""
         yield Finding(
             "overrides.deploy_seconds",
-            f"must be at least the rollout's own deadline, {deadlines.rollout} s",
+            f"must be at least the rollout's own deadline, {deadlines.rollout} s{each}",
             str(deadlines.deploy),
             "Pulumi would give up on a rollout that Kubernetes still waits for",
-            f"write {deadlines.rollout + 120}",
+            f"write {replicas * deadlines.rollout + DEPLOY_MARGIN_SECONDS}",
         )
 
 

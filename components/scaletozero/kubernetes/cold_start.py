@@ -107,27 +107,44 @@ DEREGISTER_SECONDS = 15
 """Until no proxy sends a terminating pod new requests."""
 
 
-def deadlines(settings: GpuServing, cold: ColdStart) -> Deadlines:
+def replacement(cold: ColdStart, startup: int, grace: int, *, surge: bool) -> int:
+    """Seconds until a replica has been replaced: without room for both, the new one starts once the old one is gone."""
+    return cold.node.seconds + cold.pull.seconds + startup + (0 if surge else grace)
+
+
+FALLBACK_SECONDS = 2
+"""How long a request is held before the fallback gets it."""
+DEPLOY_MARGIN_SECONDS = 120
+"""For everything around a rollout, until Pulumi has seen its end."""
+
+
+def deadlines(settings: GpuServing, cold: ColdStart, *, surge: bool) -> Deadlines:
     """Every deadline, as given or as the cold start wants it.
 
-    The engine gets half as much again as it should need; each outer link outlasts the inner ones.
+    The engine gets half as much again as it should need; each outer link outlasts the inner ones. Kubernetes' own for a
+    rollout begins anew with every replica, Pulumi's has all of them in it, one after the other.
     """
     given, scaling = settings.overrides, settings.scaling
+    drain = DEREGISTER_SECONDS + settings.serving.request_seconds
+    grace = given.grace_seconds or drain + 15
     startup = given.startup_seconds or up(1.5 * cold.loading)
-    rollout = given.rollout_seconds or up(cold.node.seconds + cold.pull.seconds + startup)
+    rollout = given.rollout_seconds or up(replacement(cold, startup, grace, surge=surge))
     hold = settings.on_cold.after_seconds
     if hold is None:
-        hold = 2 if settings.on_cold.action == "fallback" else max(rollout + cold.poll.seconds, up(cold.total()))
-    drain = DEREGISTER_SECONDS + settings.serving.request_seconds
+        hold = (
+            FALLBACK_SECONDS
+            if settings.on_cold.action == "fallback"
+            else max(rollout + cold.poll.seconds, up(cold.total()))
+        )
     return Deadlines(
         startup=startup,
         rollout=rollout,
-        deploy=given.deploy_seconds or rollout + 120,
+        deploy=given.deploy_seconds or scaling.max * rollout + DEPLOY_MARGIN_SECONDS,
         hold=hold,
         idle=max(300, up(cold.total())) if scaling.idle_seconds is None else scaling.idle_seconds,
         lead=up(cold.total(), 60) if scaling.lead_seconds is None else scaling.lead_seconds,
         drain=drain,
-        grace=given.grace_seconds or drain + 15,
+        grace=grace,
     )
 
 

@@ -54,6 +54,8 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
     cold = cold_start(settings, model.weights_bytes, cluster, pool)
     worst = [row.usd for each in types if (row := hourly(each.name, cluster.region))]
     replicas, cap = settings.scaling.max + settings.scaling.buffer, settings.scaling.cap_usd_per_hour
+    within = cap is None or not worst or (replicas + 1) * max(worst) <= cap
+    surge = within and _fits(settings, pool, gpus, types, settings.scaling.max + 1)
     return Derived(
         pool=pool,
         gpus=gpus,
@@ -62,9 +64,8 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
         memory_mib=given.memory_gib * 1024 if given.memory_gib else memory_mib,
         shm_mib=(given.shm_gib or 2 * gpus) * 1024,
         cold=cold,
-        deadlines=deadlines(settings, cold),
-        surge=_fits(settings, pool, gpus, types, settings.scaling.max + 1)
-        and (cap is None or not worst or (replicas + 1) * max(worst) <= cap),
+        deadlines=deadlines(settings, cold, surge=surge),
+        surge=surge,
         usd_per_hour=replicas * max(worst) if len(worst) == len(types) and worst else None,
     )
 

@@ -30,11 +30,13 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
     """The alerts."""
     namespace = settings.namespace
     here = f'namespace="{namespace}"'
-    pods = f'{here}, pod=~"{name}-[a-z0-9]+-[a-z0-9]+"'
+    # Kubernetes shortens the name of a pod to 63 characters, and never that of the ReplicaSet which made it.
+    made_by = f'kube_pod_info{{{here}, created_by_kind="ReplicaSet", created_by_name=~"{name}-[a-z0-9]+"}}'
+    own = f"and on (namespace, pod) {made_by}"
     rules = [
         _rule(
             "GpuPodPending",
-            f'sum(kube_pod_status_phase{{{pods}, phase="Pending"}}) > 0',
+            f'sum(kube_pod_status_phase{{{here}, phase="Pending"}} {own}) > 0',
             derived.deadlines.rollout,
             f"a replica of {name} has waited for longer than its node, image and model should take",
         )
@@ -54,7 +56,7 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
         rules.append(
             _rule(
                 "KvCacheNearlyFull",
-                f"max(vllm:kv_cache_usage_perc{{{pods}}}) > 0.9",
+                f"max(vllm:kv_cache_usage_perc{{{here}}} {own}) > 0.9",
                 300,
                 f"a replica of {name} will soon make requests wait: raise `scaling.max` or lower `max_length`",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from scaletozero.kubernetes.cron import cron_triggers
@@ -45,6 +46,9 @@ def interceptor_route(name: str, settings: GpuEndpointSettings, derived: Derived
     if on_cold.service:
         spec["coldStart"] = {"fallback": {"service": {"name": on_cold.service.name, "port": on_cold.service.port}}}
     if on_cold.action == "reject":
+        # Answered at once, a request is gone before the scaler counts those in flight; the rate remembers it for a
+        # minute. Its target is out of reach, so that concurrency alone decides how many replicas there are.
+        spec["scalingMetric"]["requestRate"] = {"targetValue": 2**31 - 1}
         headers = {"Retry-After": str(derived.cold.total()), "Content-Type": "application/json"}
         response = {"statusCode": 503, "headers": headers, "body": '{"error": "the model is starting"}'}
         spec["coldStart"] = {"placeholder": {"response": response}}
@@ -108,8 +112,8 @@ def _prometheus(name: str, trigger: PrometheusTrigger, where: Prometheus | None)
     metadata = {
         "serverAddress": where.address if where else "",
         "query": trigger.query,
-        "threshold": f"{trigger.threshold:g}",
-        "activationThreshold": f"{trigger.activation:g}",
+        "threshold": _in_full(trigger.threshold),
+        "activationThreshold": _in_full(trigger.activation),
     }
     if not (where and where.amp_region):
         return {"type": "prometheus", "metadata": metadata}
@@ -118,6 +122,11 @@ def _prometheus(name: str, trigger: PrometheusTrigger, where: Prometheus | None)
         "metadata": {**metadata, "awsRegion": where.amp_region},
         "authenticationRef": {"name": name},
     }
+
+
+def _in_full(value: float) -> str:
+    """Every digit that was written: `1234567`, not `1.23457e+06`."""
+    return f"{Decimal(str(value)).normalize():f}"
 
 
 def trigger_authentication(name: str, settings: GpuEndpointSettings) -> Manifest:

@@ -9,7 +9,9 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, str]]:
     """Each phase and each deadline: its name, its seconds, and where they come from or what they must outlast."""
     cold, deadlines = plan.derived.cold, plan.derived.deadlines
-    total = cold.total()
+    total, replicas = cold.total(), settings.scaling.max
+    waits = "" if plan.derived.surge else "the old replica's grace, "
+    each = f", for each of {replicas} replicas" if replicas > 1 else ""
     found = [(phase.name, phase.seconds, phase.source) for phase in cold.phases]
     found.append(("cold start", total, "their sum"))
     if plan.warm and plan.warm.backend.kind in ("buffer", "static", "managed"):
@@ -18,11 +20,13 @@ def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, s
         found.append(("cold start, node warm", cold.total("image"), "without node and image"))
     if settings.on_cold.action != "reject":
         found.append(("held", deadlines.hold, f"then {'the fallback' if settings.on_cold.service else '504'}"))
-    found += [(hop.name, hop.timeout_seconds, "outlasts what is held") for hop in settings.cluster.route]
+    found += [
+        (hop.name, hop.timeout_seconds, "outlasts the longest request, held or not") for hop in settings.cluster.route
+    ]
     found += [
         ("startup probe", deadlines.startup, f"outlasts weights and engine, {cold.loading} s"),
-        ("rollout", deadlines.rollout, "outlasts node, image and startup"),
-        ("pulumi", deadlines.deploy, f"outlasts the rollout, {deadlines.rollout} s"),
+        ("rollout", deadlines.rollout, f"outlasts {waits}node, image and startup"),
+        ("pulumi", deadlines.deploy, f"outlasts the rollout, {deadlines.rollout} s{each}"),
         ("drain", deadlines.drain, f"the longest request, {settings.serving.request_seconds} s, and its proxies"),
         ("grace", deadlines.grace, f"outlasts the drain, {deadlines.drain} s"),
     ]

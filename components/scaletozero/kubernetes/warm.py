@@ -7,11 +7,12 @@ from typing import Any
 
 from model_packaging.findings import Finding
 from scaletozero.kubernetes.backend import Backend, backend_findings, choose_backend
-from scaletozero.kubernetes.cold_start import NODE_SECONDS, up
+from scaletozero.kubernetes.cold_start import NODE_SECONDS, PULL_GB_PER_SECOND, up
 from scaletozero.kubernetes.cron import cron_triggers
 from scaletozero.kubernetes.objects import Manifest, manifest
 from scaletozero.kubernetes.pods import POD_SECURITY, container_security, gpu_resources, placement
 from scaletozero.settings.cluster import Cluster
+from scaletozero.settings.gpu import LARGEST_IMAGE_GB
 from scaletozero.settings.gpu_types import TYPES, hourly
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 
@@ -20,6 +21,9 @@ PAUSE = "registry.k8s.io/pause:3.10.1"
 
 PRIORITY = -10
 """Below every pod's default of 0, and the lowest that Cluster Autoscaler still brings nodes for."""
+
+PLACEHOLDER_SECONDS = up(NODE_SECONDS + LARGEST_IMAGE_GB / PULL_GB_PER_SECOND)
+"""Until Pulumi gives up on placeholders, which pull an image of any size; its provider would after ten minutes."""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,9 @@ def _path(value: str) -> str:
 
 Path = Annotated[Text, AfterValidator(_path)]
 
+LARGEST_IMAGE_GB = 200
+"""More than any serving image has."""
+
 
 def _port(value: int) -> int:
     if not 1024 <= value <= 65535:
@@ -92,7 +95,7 @@ class Serving(Settings):
     arguments: tuple[Text, ...] = ()
     environment: dict[Annotated[Text, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")], str] = Field(default_factory=dict)
     max_length: Count | None = None
-    image_gb: Annotated[float, Field(gt=0, le=200)] = 15
+    image_gb: Annotated[float, Field(gt=0, le=LARGEST_IMAGE_GB)] = 15
     request_seconds: Seconds = 300
     compile_cache: DnsLabel | None = None
 
@@ -248,8 +251,8 @@ class Overrides(Settings):
         cpu: cores of a replica.
         memory_gib, shm_gib: memory of a replica, and how much of it `/dev/shm` may take.
         startup_seconds: until the engine must answer once its container runs.
-        rollout_seconds: until a new replica must be ready once it was asked for.
-        deploy_seconds: until Pulumi gives up.
+        rollout_seconds: until a new replica must be ready once it was asked for; each begins anew.
+        deploy_seconds: until Pulumi gives up on all of them.
         grace_seconds: until a pod that drains is killed.
         writable_root: whether containers may write their root file system.
         monitoring: whether to declare a PodMonitor and a PrometheusRule.

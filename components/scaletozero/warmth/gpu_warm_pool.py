@@ -7,7 +7,7 @@ import pulumi
 from model_packaging.findings import FindingsError
 from scaletozero.component import Component, validated
 from scaletozero.kubernetes.plan import below
-from scaletozero.kubernetes.warm import plan_warm_pool
+from scaletozero.kubernetes.warm import PLACEHOLDER_SECONDS, plan_warm_pool
 from scaletozero.kubernetes_objects import declare, kebab, need_cluster
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 from scaletozero.warmth.args import WindowArgs
@@ -71,12 +71,17 @@ class GpuWarmPool(Component):
         super().__init__(name, opts, region=settings.cluster.region, tags={})
         need_cluster(self)
         pulumi.log.info(f"warm nodes by {plan.backend.kind}: {plan.backend.reason}", resource=self)
+        seconds = f"{PLACEHOLDER_SECONDS}s"
+        placeholders = pulumi.ResourceOptions(
+            # With a schedule they are KEDA's.
+            ignore_changes=["spec.replicas"] if settings.schedule else [],
+            custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
+        )
         declare(
             self,
             plan.objects,
             primary="CapacityBuffer" if plan.backend.kind == "buffer" else "Deployment",
-            # With a schedule they are KEDA's.
-            more={"Deployment": pulumi.ResourceOptions(ignore_changes=["spec.replicas"])} if settings.schedule else {},
+            more={"Deployment": placeholders},
             suffix=lambda manifest: kebab(manifest["kind"]),
         )
 

@@ -57,7 +57,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
         "a load balancer that gives up",
         {"cluster__route": [{"name": "ALB", "timeout_seconds": 60}]},
         "kubernetes.cluster.route.0.timeout_seconds",
-        "raise ALB's timeout to 450",
+        "raise ALB's timeout to 750",
     ),
     (
         "a namespace that is not there",

@@ -20,6 +20,7 @@ from scaletozero.endpoints import gpu as endpoints_gpu
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.gpu_args import ColdAction, Engine, TriggerKind
 from scaletozero.kubernetes.model import Model, kv_bytes_per_token, read_model
+from scaletozero.warmth import gpu_warm_pool as warmth_gpu_warm_pool
 from scaletozero.warmth.gpu_args import NodeProvider, TaintEffect, WarmBackend
 from scaletozero.warmth.gpu_node_pool import CapacityType, GpuNodeGroup, GpuNodePool, PoolProvider, WarmState
 from scaletozero.warmth.gpu_warm_pool import GpuWarmPool
@@ -296,6 +297,21 @@ def test_node_groups_that_are_wrong(run, changes: dict[str, Any], path: str) -> 
 def test_a_node_group_whose_name_is_too_long(run) -> None:
     with pytest.raises(FindingsError, match="at most 63 characters"):
         run(lambda: GpuNodeGroup("g" * 64, group()).pool_name)
+
+
+@pytest.mark.parametrize("schedule, ignored", [([], []), (WINDOWS[:1], ["spec.replicas"])])
+def test_a_placeholder_has_the_time_to_pull_any_image(run, monkeypatch, schedule: Any, ignored: list[str]) -> None:
+    """The provider's own ten minutes are too few for 40 GB."""
+    options: list[pulumi.ResourceOptions] = []
+    monkeypatch.setattr(
+        warmth_gpu_warm_pool, "declare", lambda *_, more, **__: options.append(more["Deployment"]), raising=True
+    )
+    given = warm(replicas=1, backend="placeholder", schedule=schedule)
+    run(lambda: GpuWarmPool("spare", given, on_cluster()).reason)
+    timeouts = options[0].custom_timeouts
+    assert isinstance(timeouts, pulumi.CustomTimeouts)
+    assert (timeouts.create, timeouts.update) == ("3430s", "3430s")
+    assert options[0].ignore_changes == ignored
 
 
 def test_a_warm_pool_by_the_clock(run) -> None:

@@ -1,5 +1,6 @@
 """What follows from a declaration: exact objects for each mode, exact seconds, and what is said of it."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_every_deadline_outlasts_what_happens_inside_it() -> None:
     deadlines, cold = derived.deadlines, derived.cold
     assert deadlines.startup == 110
     assert deadlines.rollout == 450
-    assert deadlines.deploy == 570
+    assert deadlines.deploy == 2 * 450 + 120
     assert deadlines.hold == 455
     assert deadlines.idle == 420
     assert deadlines.lead == 420
@@ -67,6 +68,23 @@ def test_every_deadline_outlasts_what_happens_inside_it() -> None:
     assert spec["progressDeadlineSeconds"] == 450
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 330
     assert container()["startupProbe"]["failureThreshold"] * container()["startupProbe"]["periodSeconds"] == 110
+
+
+def test_pulumi_waits_for_as_many_replicas_as_keda_may_have_brought() -> None:
+    """They are replaced one after the other."""
+    assert [plan(scaling__max=most).derived.deadlines.deploy for most in (1, 4)] == [570, 4 * 450 + 120]
+
+
+def test_without_room_for_both_a_replica_starts_once_the_old_one_has_drained() -> None:
+    planned = plan(scaling__max=8)
+    assert not planned.derived.surge
+    deadlines = planned.derived.deadlines
+    assert deadlines.rollout == 330 + 450
+    assert deadlines.hold == 330 + 455, "requests are held meanwhile"
+    assert deadlines.deploy == 8 * deadlines.rollout + 120
+    assert planned.object("Deployment")["spec"]["progressDeadlineSeconds"] == deadlines.rollout
+    longer = plan(scaling__max=8, overrides__grace_seconds=500).derived.deadlines
+    assert longer.rollout == 500 + 450
 
 
 def test_asleep_it_wakes_to_one_or_to_as_many_as_were_written() -> None:
@@ -144,6 +162,18 @@ def test_or_rejected_with_the_time_to_come_back() -> None:
     assert "readiness" not in spec["timeouts"]
     response = spec["coldStart"]["placeholder"]["response"]
     assert (response["statusCode"], response["headers"]["Retry-After"]) == (503, "417")
+
+
+def test_a_request_that_was_rejected_is_remembered_until_it_has_woken_the_endpoint() -> None:
+    assert route(on_cold__action="reject")["scalingMetric"] == {
+        "concurrency": {"targetValue": 32},
+        "requestRate": {"targetValue": 2**31 - 1},
+    }
+    assert route()["scalingMetric"] == {"concurrency": {"targetValue": 32}}
+
+
+def test_only_who_rejects_needs_the_add_on_that_can() -> None:
+    assert plan(cluster__http_addon="0.14.0").findings == ()
 
 
 def test_vllm_streams_the_artifact_from_its_prefix() -> None:
@@ -296,15 +326,36 @@ def test_alerts_know_their_own_endpoint_only() -> None:
     assert all("llm" in each["expr"] and "models" in each["expr"] for each in rules)
 
 
+@pytest.mark.parametrize("name", ["llm", "a" * 47, "a" * 58])
+def test_alerts_know_its_pods_however_long_its_name_is(name: str) -> None:
+    """Of a name of 47 characters and more Kubernetes cuts a pod's own: the ReplicaSet's is whole."""
+    pending, _, cache = plan(name).object("PrometheusRule")["spec"]["groups"][0]["rules"]
+    for rule in (pending, cache):
+        assert "pod=~" not in rule["expr"]
+        (matcher,) = re.findall(r'created_by_name=~"([^"]+)"', rule["expr"])
+        assert re.fullmatch(matcher, f"{name}-7c9f8b6d54")
+        assert not re.fullmatch(matcher, f"{name}-warm-7c9f8b6d54")
+
+
+@pytest.mark.parametrize(
+    "value, written",
+    [(4, "4"), (0.5, "0.5"), (1_234_567, "1234567"), (1_234_567.891, "1234567.891"), (1e-7, "0.0000001"), (100, "100")],
+)
+def test_a_threshold_keeps_all_its_digits(value: float, written: str) -> None:
+    query = {**QUERY, "threshold": value, "activation": value}
+    metadata = scaling(scaling__triggers=[query], cluster__prometheus=PROMETHEUS)["triggers"][0]["metadata"]
+    assert (metadata["threshold"], metadata["activationThreshold"]) == (written, written)
+
+
 def test_the_table_has_every_phase_and_every_deadline() -> None:
-    hop = {"name": "load balancer", "timeout_seconds": 600}
+    hop = {"name": "load balancer", "timeout_seconds": 900}
     declared = endpoint(scaling={"max": 2, "buffer": 1}, schedule=WINDOWS[:1], cluster__route=[hop])
     settings = parse(GpuEndpointSettings, declared, "llm")
     planned = plan(scaling={"max": 2, "buffer": 1}, schedule=WINDOWS[:1], cluster__route=[hop])
     seconds = {name: value for name, value, _ in rows(planned, settings)}
     assert seconds["cold start"] == 417
     assert seconds["cold start, node warm"] == 327
-    assert seconds["load balancer"] == 600
+    assert seconds["load balancer"] == 900
     assert {"node", "pull", "weights", "engine", "held", "startup probe", "rollout", "pulumi", "idle"} <= set(seconds)
     assert "warm nodes by buffer" in text(planned, settings)
 
