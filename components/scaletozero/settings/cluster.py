@@ -35,6 +35,19 @@ DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
 """A name as Kubernetes takes it for namespaces and services."""
 
 
+def _dns_subdomain(value: str) -> str:
+    if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):
+        reject(
+            "must be a name as Kubernetes takes it: small letters, digits and inner hyphens and dots, at most 253",
+            "there can be no object of that name",
+        )
+    return value
+
+
+DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
+"""A name as Kubernetes takes it for most objects, node pools among them."""
+
+
 def _version(value: str) -> str:
     if not _VERSION.fullmatch(value):
         reject("must be a version such as 1.34 or 2.20.2")
@@ -129,7 +142,7 @@ class Pool(Settings):
     Attributes:
         name: of the NodePool or the managed node group.
         types: the instance types that it may buy.
-        max_gpus: its limit of GPUs.
+        max_gpus: its limit of GPUs; 0 where it is paused.
         zones: where it may buy them; anywhere in the region if empty.
         taints: of its nodes.
         static: how many nodes always run; None where they come and go.
@@ -140,15 +153,15 @@ class Pool(Settings):
         cached_image: whether its nodes start with the serving image on their disk.
     """
 
-    name: DnsLabel
+    name: DnsSubdomain
     types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)]
-    max_gpus: Count
+    max_gpus: Amount
     zones: Annotated[tuple[Text, ...], AfterValidator(unique)] = ()
     taints: Annotated[tuple[Taint, ...], AfterValidator(unique)] = (Taint(key=GPU),)
     static: Count | None = None
     warm: Amount = 0
     reserved: bool = False
-    termination_grace_seconds: Seconds | None = None
+    termination_grace_seconds: Amount | None = None
     idle_seconds: Amount = 300
     cached_image: bool = False
 
@@ -202,7 +215,7 @@ class Cluster(Settings):
     pools: tuple[Pool, ...] = ()
     namespaces: tuple[DnsLabel, ...] | None = None
     services: dict[DnsLabel, tuple[DnsLabel, ...]] = Field(default_factory=dict)
-    gpu_quota: dict[DnsLabel, Count] = Field(default_factory=dict)
+    gpu_quota: dict[DnsLabel, Amount] = Field(default_factory=dict)
     route: tuple[Hop, ...] = ()
     endpoint_picker_ttl_seconds: Seconds | None = None
     prometheus: Prometheus | None = None

@@ -14,7 +14,17 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, may_be_later, reject
-from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Seconds, Taint, not_empty, unique
+from scaletozero.settings.cluster import (
+    Amount,
+    Cluster,
+    Count,
+    DnsLabel,
+    DnsSubdomain,
+    Seconds,
+    Taint,
+    not_empty,
+    unique,
+)
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.regions import Region
@@ -227,7 +237,7 @@ class OnCold(Settings):
 class Placement(Settings):
     """On which nodes: the pool's name, what else its pods tolerate, and how many must run through a drain."""
 
-    pool: DnsLabel | None = None
+    pool: DnsSubdomain | None = None
     tolerations: Annotated[tuple[Taint, ...], AfterValidator(unique)] = ()
     min_available: Amount | None = None
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings
-from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Taint, not_empty, unique
+from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, DnsSubdomain, Taint, not_empty, unique
 from scaletozero.settings.gpu import Image
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.schedules import Window, window_findings
@@ -36,7 +36,7 @@ class GpuWarmPoolSettings(Settings):
     namespace: DnsLabel
     endpoint: DnsLabel
     image: Image
-    pool: DnsLabel
+    pool: DnsSubdomain
     types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)]
     gpus: Count
     cpu_millis: Count
