@@ -52,7 +52,7 @@ class QuietHoursArgs(TypedDict):
     hours: int
     """How long."""
     days: NotRequired[str]
-    """As cron counts them, from Sunday, which is 0; `1-5` unless given."""
+    """As `mon-fri` or `mon,wed`, or as cron counts them; Monday to Friday unless given."""
 
 
 class NodesArgs(TypedDict):

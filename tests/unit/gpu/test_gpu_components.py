@@ -234,6 +234,12 @@ def test_a_pool_of_auto_mode(run) -> None:
         ({"nodes": {"role": "r", "snapshot": "vol-1"}}, "gpu.nodes.snapshot"),
         ({"provider": "auto-mode", "nodes": {"role": "r", "snapshot": "snap-0123456789"}}, "gpu.nodes.snapshot"),
         ({"quiet_hours": [{"start": "25:00", "hours": 2}]}, "gpu.quiet_hours.0.start"),
+        ({"quiet_hours": [{"start": "24:00", "hours": 2}]}, "gpu.quiet_hours.0.start"),
+        *(
+            ({"quiet_hours": [{"start": "07:00", "hours": 2, "days": days}]}, "gpu.quiet_hours.0.days")
+            for days in ("6-0", "5-1", "1-2-3", "0-7", "mon-", "1,mon", "weekdays", "mon, tue", ",")
+        ),
+        ({"quiet_hours": [{"start": "07:00", "hours": 2}] * 49}, "gpu.quiet_hours"),
         ({"max_gpus": 0}, "gpu.max_gpus"),
         ({"max_gpu": 4}, "gpu.max_gpu"),
     ],
