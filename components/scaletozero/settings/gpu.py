@@ -313,15 +313,20 @@ class GpuServing(Settings):
             for found in getattr(self, group).conflicts():
                 yield replace(found, path=f"{group}.{found.path}")
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="replicas")
-        for index, window in enumerate(self.schedule):
-            if window.on is not None:
-                yield Finding(
-                    f"schedule.{index}.on",
-                    "is not for an endpoint on Kubernetes",
-                    window.on.isoformat(),
-                    "KEDA's cron knows no year: the window would come again every year",
-                    "write the day with `days`, and take the window away afterwards",
-                )
+        yield from date_findings(self.schedule)
+
+
+def date_findings(windows: Iterable[Window]) -> Iterable[Finding]:
+    """The windows for a single date."""
+    for index, window in enumerate(windows):
+        if window.on is not None:
+            yield Finding(
+                f"schedule.{index}.on",
+                "is not for Kubernetes",
+                window.on.isoformat(),
+                "KEDA's cron knows no year: the window would come again every year",
+                "write the day with `days`, and take the window away afterwards",
+            )
 
 
 class GpuEndpointSettings(GpuServing):

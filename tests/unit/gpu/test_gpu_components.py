@@ -250,6 +250,13 @@ def test_pools_that_are_wrong(run, changes: dict[str, Any], path: str) -> None:
     assert [each.path for each in error.value.findings] == [path]
 
 
+@pytest.mark.parametrize("name", ["GpuPool", "g" * 64])
+def test_a_pool_s_name_is_one_that_a_node_pool_can_have(run, name: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        run(lambda: GpuNodePool(name, pool(), on_cluster()).usd_per_hour)
+    assert [each.path for each in error.value.findings] == [f"{name}.name"]
+
+
 def group(**changes: Any) -> Any:
     return {
         "cluster": "prod",
