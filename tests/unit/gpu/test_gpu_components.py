@@ -348,6 +348,13 @@ def test_prerequisites_are_namespaces_and_two_charts(run) -> None:
     assert (keda["chart"], keda["version"], keda["namespace"]) == ("keda", "2.20.2", "keda")
 
 
+def test_a_namespace_may_be_named_like_an_object_of_another(run) -> None:
+    two = [{"name": "gpus", "gpu_quota": 8}, {"name": "models", "gpu_quota": 2}]
+    done = run(lambda: ClusterPrerequisites("platform", prerequisites(namespaces=two), on_cluster()).interceptor)
+    found = [each.name for each in done.of(":ResourceQuota")]
+    assert sorted(found) == ["platform-gpus-resource-quota", "platform-models-resource-quota"]
+
+
 def test_a_mirror_has_no_repository_but_an_address(run) -> None:
     chart = {"repository": "oci://mirror.example.com/charts"}
     done = run(lambda: ClusterPrerequisites("platform", prerequisites(keda=chart), on_cluster()).interceptor)
