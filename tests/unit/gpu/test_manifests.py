@@ -208,6 +208,20 @@ def test_a_device_plugin_is_installed_where_it_is_asked_for_on_gpu_nodes_only() 
     assert "g6.xlarge" in expression["values"]
 
 
+def test_a_chart_s_further_values_leave_the_others_as_they_are() -> None:
+    declared = {
+        "cluster": cluster(),
+        "namespaces": [{"name": "models", "gpu_quota": 8}],
+        "http_addon": {"values": {"interceptor": {"resources": {}, "replicas": {"max": 9}}}},
+    }
+    values = plan_prerequisites(parse(PrerequisitesSettings, declared, "p")).charts[1].values
+    assert values["interceptor"] == {
+        "replicas": {"min": 3, "max": 9},
+        "pdb": {"enabled": True, "maxUnavailable": 1},
+        "resources": {},
+    }
+
+
 def test_an_endpoint_fits_the_cluster_that_the_prerequisites_make() -> None:
     bare = cluster(keda=None, http_addon=None, crds=[], gpu_quota={})
     declared = {"cluster": bare, "namespaces": [{"name": "models", "gpu_quota": 2}]}
