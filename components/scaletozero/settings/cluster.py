@@ -69,9 +69,10 @@ def _cidr(value: str) -> str:
         network = ip_network(value)
     except ValueError:
         reject("must be a network such as 10.0.0.0/16", fix="write the network's own address, not a host's in it")
-    if network.prefixlen == 0:
+    # Halves of the internet are all of it together. No private network and no prefix list of S3 is as wide.
+    if network.prefixlen < 8:
         reject(
-            "must not be the whole internet",
+            "must not be the whole internet, nor a large part of it",
             "the pods could send data anywhere",
             "write the networks of the VPC's S3 endpoint, or of the region's S3 prefix list",
         )
@@ -128,11 +129,17 @@ def zone_findings(zones: Iterable[str], region: str, path: str) -> Iterable[Find
             )
 
 
+_QUALIFIED = (
+    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+)
+"""A taint's key and value, as the schema of a NodePool has them."""
+
+
 class Taint(Settings):
     """What keeps pods that don't tolerate it off a pool's nodes."""
 
-    key: Text
-    value: str = ""
+    key: Annotated[Text, Field(pattern=f"^{_QUALIFIED}$")]
+    value: Annotated[str, Field(pattern=f"^({_QUALIFIED})?$")] = ""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
 
 
