@@ -82,7 +82,8 @@ class ClusterPrerequisites(Component):
                 [
                     each
                     for each in plan.objects
-                    if namespace.name in (each["metadata"].get("namespace"), each["metadata"]["name"])
+                    # The namespace itself lies in none; what lies in one may well be named like another.
+                    if each["metadata"].get("namespace", each["metadata"]["name"]) == namespace.name
                 ],
                 suffix=lambda manifest, of=namespace.name: f"{of}-{kebab(manifest['kind'])}",
             )

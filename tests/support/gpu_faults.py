@@ -229,6 +229,13 @@ BAD_INPUT: list[Fault] = [
     ("an image that moves", {"image": "public.ecr.aws/vllm/vllm:latest"}, "image", "public.ecr.aws/vllm/vllm@sha256"),
     ("a port that only root opens", {"serving__port": 80}, "serving.port", "write 8000"),
     ("the whole internet", {"cluster__s3_cidrs": ["0.0.0.0/0"]}, "cluster.s3_cidrs.0", "S3 endpoint"),
+    ("half of the internet", {"cluster__s3_cidrs": ["128.0.0.0/1"]}, "cluster.s3_cidrs.0", "S3 endpoint"),
+    (
+        "a taint that no node can have",
+        {"cluster__pools": [{**POOL, "taints": [{"key": "GPU pool/x/y"}]}]},
+        "cluster.pools.0.taints.0.key",
+        "",
+    ),
     ("a network that is none", {"cluster__s3_cidrs": ["10.0.0.1/16"]}, "cluster.s3_cidrs.0", "network's own address"),
     ("no way to S3", {"cluster__s3_cidrs": []}, "cluster.s3_cidrs", "S3 prefix list"),
     ("no bucket", {"bucket": None}, "bucket", "bucket"),

@@ -37,10 +37,10 @@ def choose_backend(cluster: Cluster, pool: Pool | None, asked: Asked = "auto", *
         return Backend(asked, "it was asked for")
     if pool and pool.static is not None:
         return Backend("static", f"the pool {pool.name} always runs {pool.static} nodes, which are paid for anyway")
-    if cluster.nodes == "managed":
+    if cluster.nodes == "managed" and not scheduled:
         return Backend("managed", "a managed node group has a warm pool of its own, which costs no running instance")
     if scheduled:
-        return Backend("placeholder", "KEDA can scale placeholder pods by the clock, and nothing can scale a buffer")
+        return Backend("placeholder", "KEDA can scale placeholder pods by the clock, and nothing else")
     if why := buffer_missing(cluster):
         return Backend("placeholder", f"it works on every cluster; a CapacityBuffer does not here: {why}")
     return Backend("buffer", "Karpenter keeps the room itself, with no pods, and says when it is there")
@@ -67,8 +67,10 @@ def backend_findings(
     auto = "write `auto`"
     if kind == "buffer" and (why := buffer_missing(cluster)):
         return [Finding(path, "must exist on the cluster", f"buffer: {why}", "nothing would be kept warm", auto)]
-    if kind == "buffer" and scheduled:
-        return [Finding(path, "cannot follow a schedule", "buffer", "nothing can scale a CapacityBuffer", auto)]
+    if kind != "placeholder" and scheduled:
+        rigid = "nothing can scale a CapacityBuffer" if kind == "buffer" else "the pool keeps as many at all times"
+        fix = "remove the schedule" if pool and pool.static is not None else auto
+        return [Finding(path, "cannot follow a schedule", kind, rigid, fix)]
     if kind == "managed" and cluster.nodes != "managed":
         got = f"managed, on {cluster.nodes}"
         return [Finding(path, "is for managed node groups", got, "nothing would be kept warm", auto)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from model_packaging.findings import Finding
 from model_packaging.validation import nearest
@@ -35,7 +35,7 @@ def cluster_findings(name: str, settings: GpuEndpointSettings, model: Model, der
     http = http_trigger(settings) is not None
     yield from version_findings(settings.cluster, http=http, rejects=settings.on_cold.action == "reject")
     yield from _crds(settings)
-    yield from _namespace(settings)
+    yield from namespace_findings(settings.cluster, settings.namespace)
     if settings.scaling.buffer:
         yield from backend_findings(
             settings.cluster,
@@ -103,6 +103,11 @@ def _crds(settings: GpuEndpointSettings) -> Iterator[Finding]:
         signed_metrics=bool(cluster.prometheus and cluster.prometheus.amp_region),
         buffer=False,  # its own check says which other means there is
     )
+    yield from crd_findings(cluster, wanted)
+
+
+def crd_findings(cluster: Cluster, wanted: Mapping[str, str]) -> Iterator[Finding]:
+    """The custom resources that are not there; see `crds_wanted`."""
     for crd, feature in wanted.items():
         if crd not in cluster.crds:
             off = "write `overrides.monitoring: false`, or " if feature == "overrides.monitoring" else ""
@@ -115,14 +120,15 @@ def _crds(settings: GpuEndpointSettings) -> Iterator[Finding]:
             )
 
 
-def _namespace(settings: GpuEndpointSettings) -> Iterator[Finding]:
-    there = settings.cluster.namespaces
-    if there is not None and settings.namespace not in there:
-        guess = nearest(settings.namespace, there)
+def namespace_findings(cluster: Cluster, namespace: str) -> Iterator[Finding]:
+    """Whether the namespace is there."""
+    there = cluster.namespaces
+    if there is not None and namespace not in there:
+        guess = nearest(namespace, there)
         yield Finding(
             "namespace",
-            f"must be one of the cluster {settings.cluster.name}",
-            settings.namespace,
+            f"must be one of the cluster {cluster.name}",
+            namespace,
             "the API server would refuse every object",
             f"write `{guess}`" if guess else "declare ClusterPrerequisites, or let the platform team make it",
         )

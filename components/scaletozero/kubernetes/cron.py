@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from scaletozero.settings.schedules import DAY, Window
+from scaletozero.settings.schedules import DAY, Window, cron_days
 from scaletozero.warmth.timeline import closes, opens
 
 
@@ -38,6 +38,4 @@ def cron_triggers(windows: Iterable[Window], lead_seconds: int) -> list[dict[str
 
 def _cron(minute: int, days: Iterable[int]) -> str:
     shift, minute = divmod(minute, DAY)
-    # Cron counts the days of the week from Sunday.
-    names = sorted((day + shift + 1) % 7 for day in days)
-    return f"{minute % 60} {minute // 60} * * {'*' if len(names) == 7 else ','.join(map(str, names))}"
+    return f"{minute % 60} {minute // 60} * * {cron_days(day + shift for day in days)}"

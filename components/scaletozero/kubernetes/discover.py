@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r":v?(\d+\.\d+[\w.+-]*)(?:@|$)")
 _DURATION = re.compile(r"(\d+)([hms])")
+_QUANTITY = re.compile(r"(?P<number>[+-]?[\d.]+)(?:[eE](?P<power>[+-]?\d+)|(?P<unit>[KMGTPE]i|[numkMGTPE]))?")
+_POWERS = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _EKS = re.compile(r"arn:aws[a-z-]*:eks:(?P<region>[a-z0-9-]+):\d{12}:cluster/(?P<name>[A-Za-z0-9_-]+)")
 _EKSCTL = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\.(?P<region>[a-z0-9-]+)\.eksctl\.io")
 _IMAGES = {"keda": "/keda:", "http_addon": "/http-add-on-interceptor:", "karpenter": "/controller:"}
@@ -37,8 +41,9 @@ class Api(Protocol):
 def read_cluster(api: Api, name: str, region: str, namespaces: Iterable[str] = ()) -> dict[str, Any]:
     """Versions, custom resources, pools, quotas and services of a cluster.
 
-    A pool without a limit of GPUs is left out: nothing would bound what an endpoint on it can cost. What lies before
-    the cluster (`route`), the networks of S3 and the address of Prometheus cannot be seen from here.
+    A pool without a limit of GPUs is left out: nothing would bound what an endpoint on it can cost. One that is paused
+    by a limit of 0 stands behind the others. What lies before the cluster (`route`), the networks of S3 and
+    the address of Prometheus cannot be seen from here.
 
     Args:
         api: the cluster.
@@ -59,6 +64,8 @@ def read_cluster(api: Api, name: str, region: str, namespaces: Iterable[str] = (
     pools = []
     if "nodepools.karpenter.sh" in crds:
         pools = [pool for each in api.list("karpenter.sh/v1", "NodePool") if (pool := _pool(each, cached))]
+    # A paused one is there and can be named, but is not what an endpoint that names none should get.
+    pools.sort(key=lambda pool: not pool["max_gpus"])
     quota = _quota(api.list("v1", "ResourceQuota"))
     return {
         "name": name,
@@ -196,20 +203,21 @@ def _pool(each: Mapping[str, Any], cached: set[str]) -> dict[str, Any] | None:
         for term in template["requirements"]
         if term["operator"] == "In" and "values" in term
     }
-    types = [name for name in wanted.get(TYPE_LABEL, []) if name in TYPES]
+    types = [name for name in dict.fromkeys(wanted.get(TYPE_LABEL, [])) if name in TYPES]
     limit, static = spec.get("limits", {}).get(GPU), spec.get("replicas")
     if not types or (limit is None and static is None):
         return None
+    most = sys.maxsize if static is None else static * max(TYPES[name].gpus for name in types)
     found = {
         "name": each["metadata"]["name"],
         "types": types,
-        "max_gpus": int(limit) if limit is not None else static * max(TYPES[name].gpus for name in types),
-        "zones": wanted.get("topology.kubernetes.io/zone", []),
+        "max_gpus": most if limit is None else min(_quantity(limit), most),
+        "zones": [*dict.fromkeys(wanted.get("topology.kubernetes.io/zone", []))],
         "taints": [
             {field: taint[field] for field in ("key", "value", "effect") if field in taint}
             for taint in template.get("taints", [])
         ],
-        "static": static,
+        "static": static or None,
         "reserved": "reserved" in wanted.get("karpenter.sh/capacity-type", []),
         "termination_grace_seconds": _seconds(template.get("terminationGracePeriod")),
         "idle_seconds": _seconds(spec.get("disruption", {}).get("consolidateAfter")),
@@ -224,13 +232,26 @@ def _seconds(duration: str | None) -> int | None:
     return sum(int(number) * {"h": 3600, "m": 60, "s": 1}[unit] for number, unit in _DURATION.findall(duration))
 
 
+def _quantity(written: str | int) -> int:
+    """How many whole ones a Kubernetes quantity is, such as `8`, `1k` or `1Ki`; the API server takes no other."""
+    match = _QUANTITY.fullmatch(str(written))
+    if not match:
+        return 0
+    unit = match["unit"] or ""
+    if unit.endswith("i"):
+        factor = Fraction(1024 ** " KMGTPE".index(unit[0]))
+    else:
+        factor = Fraction(10) ** (int(match["power"]) if match["power"] else _POWERS.get(unit, 0))
+    return max(int(Fraction(match["number"]) * factor), 0)
+
+
 def _quota(quotas: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     found: dict[str, int] = {}
     for each in quotas:
-        hard = each["spec"].get("hard", {}).get(f"requests.{GPU}")
+        hard = each.get("spec", {}).get("hard", {}).get(f"requests.{GPU}")
         if hard is not None:
-            namespace = each["metadata"]["namespace"]
-            found[namespace] = min(int(hard), found.get(namespace, int(hard)))
+            namespace, gpus = each["metadata"]["namespace"], _quantity(hard)
+            found[namespace] = min(gpus, found.get(namespace, gpus))
     return found
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model_packaging.findings import Finding, FindingsError
-from model_packaging.validation import Settings, parse
+from model_packaging.findings import Finding
 from scaletozero.kubernetes.availability import disruption_budget
 from scaletozero.kubernetes.checks_capacity import capacity_findings
 from scaletozero.kubernetes.checks_cluster import cluster_findings
+from scaletozero.kubernetes.checks_name import name_findings
 from scaletozero.kubernetes.checks_objects import object_findings, same_nodes
 from scaletozero.kubernetes.checks_time import time_findings
 from scaletozero.kubernetes.derive import Derived, derive
@@ -22,7 +22,6 @@ from scaletozero.kubernetes.objects import Manifest
 from scaletozero.kubernetes.pods import claim, deployment
 from scaletozero.kubernetes.scaling import http_trigger, interceptor_route, scaled_object, trigger_authentication
 from scaletozero.kubernetes.warm import WarmPlan, plan_warm_pool
-from scaletozero.settings.cluster import DnsLabel
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 
@@ -87,7 +86,7 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) ->
         objects += [pod_monitor(name, settings), alert_rules(name, settings, derived)]
     warm = _warm(name, settings, derived)
     findings = [
-        *_name(name),
+        *name_findings(name, room=len(WARM)),
         *cluster_findings(name, settings, model, derived),
         *capacity_findings(settings, model, derived),
         *time_findings(settings, derived),
@@ -111,21 +110,6 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) ->
 def below(name: str, findings: Iterable[Finding]) -> list[Finding]:
     """The findings, with their paths below a component's name."""
     return [replace(found, path=f"{name}.{found.path}") for found in findings]
-
-
-class _Named(Settings):
-    name: DnsLabel
-
-
-def _name(name: str) -> tuple[Finding, ...]:
-    try:
-        parse(_Named, {"name": name})
-    except FindingsError as error:
-        return error.findings
-    if len(name) + len(WARM) > 63:
-        rule = f"may have at most {63 - len(WARM)} characters"
-        return (Finding("name", rule, str(len(name)), "the names made from it would be refused", "shorten it"),)
-    return ()
 
 
 def _warm(name: str, settings: GpuEndpointSettings, derived: Derived) -> WarmPlan | None:

@@ -106,7 +106,16 @@ DEVICE_PLUGIN_VALUES: dict[str, Any] = {
 
 
 def _chart(name: str, chart: str, settings: Chart, namespace: str, values: dict[str, Any]) -> ChartPlan:
-    return ChartPlan(name, chart, settings.repository, settings.version, namespace, {**values, **settings.values})
+    return ChartPlan(name, chart, settings.repository, settings.version, namespace, _merged(values, settings.values))
+
+
+def _merged(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    # As Helm does: what is given changes the keys that it names, and no others beside them.
+    merged = {**own, **given}
+    for key in own.keys() & given.keys():
+        if isinstance(own[key], dict) and isinstance(given[key], dict):
+            merged[key] = _merged(own[key], given[key])
+    return merged
 
 
 def namespace_objects(settings: Namespace, version: str) -> list[Manifest]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from model_packaging.findings import Finding
 from scaletozero.kubernetes.backend import Backend, backend_findings, choose_backend
+from scaletozero.kubernetes.checks_warm import warm_findings
 from scaletozero.kubernetes.cold_start import NODE_SECONDS, PULL_GB_PER_SECOND, up
 from scaletozero.kubernetes.cron import cron_triggers
 from scaletozero.kubernetes.objects import Manifest, manifest
@@ -35,7 +36,7 @@ class WarmPlan:
         settings: what it was planned from.
         backend: by which means, and why.
         objects: in the order in which they are to be made; empty where the pool of nodes does it itself.
-        usd_per_hour: what the nodes cost on demand while they wait; None without a price.
+        usd_per_hour: what as many as it ever holds cost on demand while they wait; None without a price.
         findings: what is wrong.
     """
 
@@ -57,9 +58,12 @@ def plan_warm_pool(name: str, settings: GpuWarmPoolSettings) -> WarmPlan:
     pool = settings.cluster.pool(settings.pool)
     scheduled = bool(settings.schedule)
     backend = choose_backend(settings.cluster, pool, settings.backend, scheduled=scheduled)
-    findings = backend_findings(
-        settings.cluster, pool, settings.backend, "backend", replicas=settings.replicas, scheduled=scheduled
-    )
+    findings = [
+        *warm_findings(name, settings, backend),
+        *backend_findings(
+            settings.cluster, pool, settings.backend, "backend", replicas=settings.replicas, scheduled=scheduled
+        ),
+    ]
     price = hourly(settings.types[0], settings.cluster.region)
     objects: list[Manifest] = []
     if backend.kind == "buffer":
@@ -68,7 +72,7 @@ def plan_warm_pool(name: str, settings: GpuWarmPoolSettings) -> WarmPlan:
         objects = [priority_class(name, settings), placeholder(name, settings)]
         if scheduled:
             objects.append(_clock(name, settings))
-    running = 0 if backend.kind == "managed" else settings.replicas
+    running = 0 if backend.kind == "managed" else settings.most
     return WarmPlan(name, settings, backend, tuple(objects), price.usd * running if price else None, tuple(findings))
 
 
@@ -159,7 +163,6 @@ def placeholder(name: str, settings: GpuWarmPoolSettings) -> Manifest:
 
 
 def _clock(name: str, settings: GpuWarmPoolSettings) -> Manifest:
-    replicas = max(window.min for window in settings.schedule)
     lead = up(NODE_SECONDS + 60, 60)
     return manifest(
         "keda.sh/v1alpha1",
@@ -172,7 +175,7 @@ def _clock(name: str, settings: GpuWarmPoolSettings) -> Manifest:
             "pollingInterval": 30,
             "cooldownPeriod": 60,
             "minReplicaCount": settings.replicas,
-            "maxReplicaCount": max(replicas, settings.replicas, 1),
+            "maxReplicaCount": settings.most,
             "triggers": cron_triggers(settings.schedule, lead),
         },
     )

@@ -35,6 +35,19 @@ DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
 """A name as Kubernetes takes it for namespaces and services."""
 
 
+def _dns_subdomain(value: str) -> str:
+    if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):
+        reject(
+            "must be a name as Kubernetes takes it: small letters, digits and inner hyphens and dots, at most 253",
+            "there can be no object of that name",
+        )
+    return value
+
+
+DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
+"""A name as Kubernetes takes it for most objects, node pools among them."""
+
+
 def _version(value: str) -> str:
     if not _VERSION.fullmatch(value):
         reject("must be a version such as 1.34 or 2.20.2")
@@ -56,9 +69,10 @@ def _cidr(value: str) -> str:
         network = ip_network(value)
     except ValueError:
         reject("must be a network such as 10.0.0.0/16", fix="write the network's own address, not a host's in it")
-    if network.prefixlen == 0:
+    # Halves of the internet are all of it together. No private network and no prefix list of S3 is as wide.
+    if network.prefixlen < 8:
         reject(
-            "must not be the whole internet",
+            "must not be the whole internet, nor a large part of it",
             "the pods could send data anywhere",
             "write the networks of the VPC's S3 endpoint, or of the region's S3 prefix list",
         )
@@ -115,11 +129,17 @@ def zone_findings(zones: Iterable[str], region: str, path: str) -> Iterable[Find
             )
 
 
+_QUALIFIED = (
+    r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+)
+"""A taint's key and value, as the schema of a NodePool has them."""
+
+
 class Taint(Settings):
     """What keeps pods that don't tolerate it off a pool's nodes."""
 
-    key: Text
-    value: str = ""
+    key: Annotated[Text, Field(pattern=f"^{_QUALIFIED}$")]
+    value: Annotated[str, Field(pattern=f"^({_QUALIFIED})?$")] = ""
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
 
 
@@ -129,7 +149,7 @@ class Pool(Settings):
     Attributes:
         name: of the NodePool or the managed node group.
         types: the instance types that it may buy.
-        max_gpus: its limit of GPUs.
+        max_gpus: its limit of GPUs; 0 where it is paused.
         zones: where it may buy them; anywhere in the region if empty.
         taints: of its nodes.
         static: how many nodes always run; None where they come and go.
@@ -140,15 +160,15 @@ class Pool(Settings):
         cached_image: whether its nodes start with the serving image on their disk.
     """
 
-    name: DnsLabel
+    name: DnsSubdomain
     types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)]
-    max_gpus: Count
+    max_gpus: Amount
     zones: Annotated[tuple[Text, ...], AfterValidator(unique)] = ()
     taints: Annotated[tuple[Taint, ...], AfterValidator(unique)] = (Taint(key=GPU),)
     static: Count | None = None
     warm: Amount = 0
     reserved: bool = False
-    termination_grace_seconds: Seconds | None = None
+    termination_grace_seconds: Amount | None = None
     idle_seconds: Amount = 300
     cached_image: bool = False
 
@@ -202,7 +222,7 @@ class Cluster(Settings):
     pools: tuple[Pool, ...] = ()
     namespaces: tuple[DnsLabel, ...] | None = None
     services: dict[DnsLabel, tuple[DnsLabel, ...]] = Field(default_factory=dict)
-    gpu_quota: dict[DnsLabel, Count] = Field(default_factory=dict)
+    gpu_quota: dict[DnsLabel, Amount] = Field(default_factory=dict)
     route: tuple[Hop, ...] = ()
     endpoint_picker_ttl_seconds: Seconds | None = None
     prometheus: Prometheus | None = None

@@ -14,7 +14,17 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, may_be_later, reject
-from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Seconds, Taint, not_empty, unique
+from scaletozero.settings.cluster import (
+    Amount,
+    Cluster,
+    Count,
+    DnsLabel,
+    DnsSubdomain,
+    Seconds,
+    Taint,
+    not_empty,
+    unique,
+)
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.regions import Region
@@ -230,7 +240,7 @@ class OnCold(Settings):
 class Placement(Settings):
     """On which nodes: the pool's name, what else its pods tolerate, and how many must run through a drain."""
 
-    pool: DnsLabel | None = None
+    pool: DnsSubdomain | None = None
     tolerations: Annotated[tuple[Taint, ...], AfterValidator(unique)] = ()
     min_available: Amount | None = None
 
@@ -306,15 +316,20 @@ class GpuServing(Settings):
             for found in getattr(self, group).conflicts():
                 yield replace(found, path=f"{group}.{found.path}")
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="replicas")
-        for index, window in enumerate(self.schedule):
-            if window.on is not None:
-                yield Finding(
-                    f"schedule.{index}.on",
-                    "is not for an endpoint on Kubernetes",
-                    window.on.isoformat(),
-                    "KEDA's cron knows no year: the window would come again every year",
-                    "write the day with `days`, and take the window away afterwards",
-                )
+        yield from date_findings(self.schedule)
+
+
+def date_findings(windows: Iterable[Window]) -> Iterable[Finding]:
+    """The windows for a single date."""
+    for index, window in enumerate(windows):
+        if window.on is not None:
+            yield Finding(
+                f"schedule.{index}.on",
+                "is not for Kubernetes",
+                window.on.isoformat(),
+                "KEDA's cron knows no year: the window would come again every year",
+                "write the day with `days`, and take the window away afterwards",
+            )
 
 
 class GpuEndpointSettings(GpuServing):

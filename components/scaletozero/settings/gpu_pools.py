@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from model_packaging.findings import Finding
-from model_packaging.validation import Settings, Text, may_be_later
+from model_packaging.validation import Settings, Text, may_be_later, reject
 from scaletozero.settings.cluster import GPU, Amount, Count, Pool, Seconds, Taint, not_empty, unique, zone_findings
 from scaletozero.settings.common import Tags
 from scaletozero.settings.gpu_types import TYPES, GpuInstanceType, hourly
 from scaletozero.settings.regions import Region
-from scaletozero.settings.schedules import DAY, Clock
+from scaletozero.settings.schedules import DAY, Clock, cron_days, days_of
 
 LONGEST_TAINT, MOST_TAINTS = 63, 50
 """Of a managed node group (the API's `Taint`, and the provider's schema of it)."""
 
+MOST_QUIET_HOURS = 48
+"""A NodePool takes 50 budgets, and two are there already."""
+
 ClusterName = Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
+
+
+_CRON_DAYS = re.compile(r"(?P<first>[0-6])(-(?P<last>[0-6]))?")
+
+
+def _before_midnight(minute: int) -> int:
+    if minute == DAY:
+        reject("must be before 24:00", "it would begin a day early", 'write "00:00" and the next day')
+    return minute
+
+
+def _cron_days(value: str) -> str:
+    # Karpenter's cron takes no range that ends before it begins, and one budget that it cannot read stops them all.
+    parts = value.split(",")
+    if value == "*" or all(
+        (match := _CRON_DAYS.fullmatch(part)) and match["first"] <= (match["last"] or "6") for part in parts
+    ):
+        return value
+    try:
+        days = days_of(parts)
+    except PydanticCustomError:
+        reject(
+            "must name days as `mon`, ranges of them as `mon-fri`, or both as `mon-wed,sat`",
+            "Karpenter could not read it, and would remove no node of the pool any more",
+            "write `mon-fri`",
+        )
+    return cron_days(days)
 
 
 class QuietHours(Settings):
@@ -27,18 +59,17 @@ class QuietHours(Settings):
     Attributes:
         start: time of day.
         hours: how long.
-        days: as cron counts them, from Sunday, which is 0.
+        days: as `mon-fri` or `mon,wed`; or as cron counts them, from Sunday, which is 0.
     """
 
-    start: Clock
+    start: Annotated[Clock, AfterValidator(_before_midnight)]
     hours: Annotated[int, Field(ge=1, le=24)]
-    days: Annotated[Text, Field(pattern=r"^(\*|[0-6]([-,][0-6])*)$")] = "1-5"
+    days: Annotated[Text, AfterValidator(_cron_days)] = "1-5"
 
     @property
     def cron(self) -> str:
         """When it begins."""
-        minute = self.start % DAY
-        return f"{minute % 60} {minute // 60} * * {self.days}"
+        return f"{self.start % 60} {self.start // 60} * * {self.days}"
 
 
 class Nodes(Settings):
@@ -106,6 +137,14 @@ class GpuNodePoolSettings(Settings):
             fix = f"write `max_gpus: {wanted}`"
             yield Finding(
                 "static", f"must be within `max_gpus`, {self.max_gpus}", got, "the bound would be no bound", fix
+            )
+        if len(self.quiet_hours) > MOST_QUIET_HOURS:
+            yield Finding(
+                "quiet_hours",
+                f"must be at most {MOST_QUIET_HOURS}",
+                str(len(self.quiet_hours)),
+                "the API server would refuse the pool",
+                "write days with the same hours as one: `days: mon-fri`",
             )
         reserved = "reserved" in self.capacity
         if reserved != bool(self.nodes.reservations):

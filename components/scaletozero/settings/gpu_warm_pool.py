@@ -10,8 +10,8 @@ from pydantic import AfterValidator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings
-from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, Taint, not_empty, unique
-from scaletozero.settings.gpu import Image
+from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, DnsSubdomain, Taint, not_empty, unique
+from scaletozero.settings.gpu import Image, date_findings
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.schedules import Window, window_findings
 
@@ -36,7 +36,7 @@ class GpuWarmPoolSettings(Settings):
     namespace: DnsLabel
     endpoint: DnsLabel
     image: Image
-    pool: DnsLabel
+    pool: DnsSubdomain
     types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)]
     gpus: Count
     cpu_millis: Count
@@ -46,10 +46,16 @@ class GpuWarmPoolSettings(Settings):
     schedule: tuple[Window, ...] = ()
     backend: Literal["auto", "buffer", "placeholder", "static", "managed"] = "auto"
 
+    @property
+    def most(self) -> int:
+        """The most replicas that there is ever room for."""
+        return max([self.replicas, *(window.min for window in self.schedule)])
+
     def conflicts(self) -> Iterable[Finding]:
         for found in self.cluster.conflicts():
             yield replace(found, path=f"cluster.{found.path}")
         yield from window_findings(self.schedule, floor=self.replicas, ceiling=1000, unit="replicas")
+        yield from date_findings(self.schedule)
         if not self.replicas and not self.schedule:
             yield Finding("replicas", "must be 1 or more without a schedule", "0", "nothing would be kept warm")
         if self.cluster.pool(self.pool) is None:

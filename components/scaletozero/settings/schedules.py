@@ -66,8 +66,11 @@ TimeZone = Annotated[Text, AfterValidator(_zone)]
 
 
 def _days(value: object) -> object:
-    if value == EVERY_DAY:
-        return value
+    return value if value == EVERY_DAY else days_of(value)
+
+
+def days_of(value: object) -> tuple[int, ...]:
+    """The days that names and ranges of names stand for. To be called inside a validator."""
     if not isinstance(value, list | tuple) or not value:
         reject("must be a list of days or ranges of days", "nothing could be scheduled", "write `[mon-fri]`")
     found: set[int] = set()
@@ -166,6 +169,12 @@ def days_text(days: Sequence[int]) -> str:
     if len(days) > 2 and all(b - a == 1 for a, b in pairwise(days)):
         return f"{DAYS[days[0]]}-{DAYS[days[-1]]}"
     return ",".join(DAYS[day] for day in days)
+
+
+def cron_days(days: Iterable[int]) -> str:
+    """Days as cron names them, which counts from Sunday."""
+    names = sorted((day + 1) % 7 for day in days)
+    return "*" if len(names) == len(DAYS) else ",".join(map(str, names))
 
 
 def window_findings(

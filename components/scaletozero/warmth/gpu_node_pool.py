@@ -6,9 +6,11 @@ from typing import NotRequired, TypedDict
 import pulumi
 import pulumi_aws as aws
 
-from model_packaging.findings import refuse
+from model_packaging.findings import FindingsError, refuse
 from scaletozero.component import Component, validated
+from scaletozero.kubernetes.checks_name import name_findings
 from scaletozero.kubernetes.nodes import ROLE, plan_gpu_node_pool
+from scaletozero.kubernetes.plan import below
 from scaletozero.kubernetes_objects import declare, need_cluster
 from scaletozero.settings.gpu_pools import GpuNodeGroupSettings, GpuNodePoolSettings
 from scaletozero.settings.gpu_types import TYPES
@@ -52,7 +54,7 @@ class QuietHoursArgs(TypedDict):
     hours: int
     """How long."""
     days: NotRequired[str]
-    """As cron counts them, from Sunday, which is 0; `1-5` unless given."""
+    """As `mon-fri` or `mon,wed`, or as cron counts them; Monday to Friday unless given."""
 
 
 class NodesArgs(TypedDict):
@@ -121,6 +123,8 @@ class GpuNodePool(Component):
 
     def __init__(self, name: str, args: GpuNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, wired = validated(GpuNodePoolSettings, args, name=name, wired=["nodes"])
+        if found := name_findings(name):
+            raise FindingsError(below(name, found))
         plan = plan_gpu_node_pool(name, settings)
         super().__init__(name, opts, region=settings.region, tags={})
         need_cluster(self)

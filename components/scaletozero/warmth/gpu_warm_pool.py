@@ -61,7 +61,7 @@ class GpuWarmPool(Component):
     reason: pulumi.Output[str]
     """Why by those."""
     usd_per_hour: pulumi.Output[float]
-    """What the nodes cost while they wait, on demand."""
+    """What the nodes cost while they wait, on demand: as many as it ever holds."""
 
     def __init__(self, name: str, args: GpuWarmPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, _ = validated(GpuWarmPoolSettings, args, name=name)

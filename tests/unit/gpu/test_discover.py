@@ -1,5 +1,6 @@
 """What is read from a cluster is what a declaration would have said of it."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -80,6 +81,66 @@ def test_a_pool_without_a_limit_is_not_offered() -> None:
     node_class, pool = plan_gpu_node_pool("gpu", parse(GpuNodePoolSettings, declared, "gpu")).objects
     pool["spec"].pop("limits")
     assert read(crd("nodepools.karpenter.sh"), node_class, pool).pools == ()
+
+
+def node_pool(name: str, **spec: Any) -> dict[str, Any]:
+    declared = {"cluster": "c", "region": "eu-central-1", "types": ["g6.xlarge"], "max_gpus": 4, "nodes": {"role": "r"}}
+    _, found = plan_gpu_node_pool("gpu", parse(GpuNodePoolSettings, declared, "gpu")).objects
+    found["metadata"]["name"] = name
+    found["spec"] |= spec
+    return found
+
+
+@pytest.mark.parametrize(
+    "quantity, gpus",
+    [("0", 0), (8, 8), ("1k", 1000), ("1Ki", 1024), ("1500m", 1), ("2e1", 20), ("1E", 10**18), ("0.5Mi", 2**19)],
+)
+def test_quantities_are_read_as_kubernetes_writes_them(quantity: str | int, gpus: int) -> None:
+    quota = deepcopy(QUOTA)
+    quota["spec"]["hard"]["requests.nvidia.com/gpu"] = quantity
+    pool = node_pool("gpu", limits={"nvidia.com/gpu": quantity})
+    found = read(crd("nodepools.karpenter.sh"), quota, pool)
+    assert found.gpu_quota == {"models": gpus}
+    assert [each.max_gpus for each in found.pools] == [gpus]
+
+
+def test_a_quota_without_limits_is_none() -> None:
+    assert read({**QUOTA, "spec": {}}).gpu_quota == {}
+
+
+@pytest.mark.parametrize("paused", [{"limits": {"nvidia.com/gpu": "0"}}, {"limits": {"nodes": "1"}, "replicas": 0}])
+def test_a_paused_pool_is_seen_and_not_chosen(paused: dict[str, Any]) -> None:
+    objects = crd("nodepools.karpenter.sh"), node_pool("a", **paused), node_pool("b")
+    found = read(*objects)
+    assert [(each.name, each.max_gpus) for each in found.pools] == [("b", 4), ("a", 0)]
+    assert plan(cluster__pools=found.model_dump()["pools"]).findings == ()
+    (refused,) = plan(cluster__pools=found.model_dump()["pools"], placement__pool="a").findings
+    assert "its limit is 0 GPUs" in refused.rule
+    assert refused.fix == "raise the pool's limit to 1"
+
+
+def test_an_endpoint_in_a_namespace_that_may_have_no_gpu_is_refused() -> None:
+    (found,) = plan(cluster__gpu_quota={"models": 0}).findings
+    assert found.rule == "must fit the namespace's quota of 0 GPUs"
+    assert found.fix == "raise the quota to 1"
+
+
+def test_a_pool_s_name_may_have_dots_and_its_nodes_no_grace() -> None:
+    pool = node_pool("gpu.large")
+    pool["spec"]["template"]["spec"]["terminationGracePeriod"] = "0s"
+    (found,) = read(crd("nodepools.karpenter.sh"), pool).pools
+    assert (found.name, found.termination_grace_seconds) == ("gpu.large", 0)
+    (refused,) = plan(cluster__pools=[found.model_dump()], placement__pool="gpu.large").findings
+    assert refused.path == "overrides.grace_seconds"
+    placed = plan(cluster__pools=[{**found.model_dump(), "termination_grace_seconds": None}])
+    assert placed.findings == ()
+
+
+@pytest.mark.parametrize("name", ["gpu..large", ".gpu", "GPU", "a" * 254])
+def test_a_pool_s_name_that_no_object_can_have(name: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        plan(cluster__pools=[{"name": name, "types": ["g6.xlarge"], "max_gpus": 4}])
+    assert error.value.findings[0].path == "llm.cluster.pools.0.name"
 
 
 def test_durations_of_every_unit() -> None:

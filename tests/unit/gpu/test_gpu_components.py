@@ -235,6 +235,12 @@ def test_a_pool_of_auto_mode(run) -> None:
         ({"nodes": {"role": "r", "snapshot": "vol-1"}}, "gpu.nodes.snapshot"),
         ({"provider": "auto-mode", "nodes": {"role": "r", "snapshot": "snap-0123456789"}}, "gpu.nodes.snapshot"),
         ({"quiet_hours": [{"start": "25:00", "hours": 2}]}, "gpu.quiet_hours.0.start"),
+        ({"quiet_hours": [{"start": "24:00", "hours": 2}]}, "gpu.quiet_hours.0.start"),
+        *(
+            ({"quiet_hours": [{"start": "07:00", "hours": 2, "days": days}]}, "gpu.quiet_hours.0.days")
+            for days in ("6-0", "5-1", "1-2-3", "0-7", "mon-", "1,mon", "weekdays", "mon, tue", ",")
+        ),
+        ({"quiet_hours": [{"start": "07:00", "hours": 2}] * 49}, "gpu.quiet_hours"),
         ({"max_gpus": 0}, "gpu.max_gpus"),
         ({"max_gpu": 4}, "gpu.max_gpu"),
     ],
@@ -243,6 +249,13 @@ def test_pools_that_are_wrong(run, changes: dict[str, Any], path: str) -> None:
     with pytest.raises(FindingsError) as error:
         run(lambda: GpuNodePool("gpu", pool(**changes), on_cluster()).usd_per_hour)
     assert [each.path for each in error.value.findings] == [path]
+
+
+@pytest.mark.parametrize("name", ["GpuPool", "g" * 64])
+def test_a_pool_s_name_is_one_that_a_node_pool_can_have(run, name: str) -> None:
+    with pytest.raises(FindingsError) as error:
+        run(lambda: GpuNodePool(name, pool(), on_cluster()).usd_per_hour)
+    assert [each.path for each in error.value.findings] == [f"{name}.name"]
 
 
 def group(**changes: Any) -> Any:
@@ -349,6 +362,13 @@ def test_prerequisites_are_namespaces_and_two_charts(run) -> None:
     ]
     keda = next(each.inputs for each in done.of(":Release") if each.name == "platform-keda")
     assert (keda["chart"], keda["version"], keda["namespace"]) == ("keda", "2.20.2", "keda")
+
+
+def test_a_namespace_may_be_named_like_an_object_of_another(run) -> None:
+    two = [{"name": "gpus", "gpu_quota": 8}, {"name": "models", "gpu_quota": 2}]
+    done = run(lambda: ClusterPrerequisites("platform", prerequisites(namespaces=two), on_cluster()).interceptor)
+    found = [each.name for each in done.of(":ResourceQuota")]
+    assert sorted(found) == ["platform-gpus-resource-quota", "platform-models-resource-quota"]
 
 
 def test_a_mirror_has_no_repository_but_an_address(run) -> None:

@@ -13,7 +13,7 @@ from scaletozero.kubernetes.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.gpu_pools import GpuNodePoolSettings
+from scaletozero.settings.gpu_pools import GpuNodePoolSettings, QuietHours
 from scaletozero.settings.prerequisites import PrerequisitesSettings
 
 
@@ -147,6 +147,38 @@ def test_a_pool_limits_gpus_and_never_empties_a_node_to_save_money() -> None:
     assert node_class["spec"]["blockDeviceMappings"][0]["ebs"]["encrypted"] is True
 
 
+@pytest.mark.parametrize(
+    "days, cron",
+    [
+        ("*", "*"),
+        ("1-5", "1-5"),
+        ("0,2-4,6-6", "0,2-4,6-6"),
+        ("mon-fri", "1,2,3,4,5"),
+        ("fri-mon", "0,1,5,6"),
+        ("Mon,wed,sat-sun", "0,1,3,6"),
+        ("mon-sun", "*"),
+    ],
+)
+def test_quiet_days_are_written_as_karpenter_reads_them(days: str, cron: str) -> None:
+    quiet = parse(QuietHours, {"start": "23:30", "hours": 8, "days": days})
+    assert quiet.cron == f"30 23 * * {cron}"
+    assert parse(QuietHours, quiet.model_dump()) == quiet
+
+
+def test_as_many_quiet_hours_as_a_pool_takes() -> None:
+    declared = {
+        "cluster": "prod",
+        "region": "eu-central-1",
+        "types": ["g6.xlarge"],
+        "max_gpus": 4,
+        "quiet_hours": [{"start": "07:00", "hours": 1}] * 48,
+        "nodes": {"role": "nodes"},
+    }
+    _, pool = plan_gpu_node_pool("gpu", parse(GpuNodePoolSettings, declared, "gpu")).objects
+    assert len(pool["spec"]["disruption"]["budgets"]) == 50
+    assert problems(pool) == []
+
+
 @pytest.mark.parametrize("nodes", ["karpenter", "auto-mode", "managed"])
 def test_prerequisites_are_a_namespace_that_refuses_unsafe_pods_a_quota_and_no_traffic(nodes: str) -> None:
     declared = {"cluster": cluster(nodes=nodes), "namespaces": [{"name": "models", "gpu_quota": 8}]}
@@ -174,6 +206,20 @@ def test_a_device_plugin_is_installed_where_it_is_asked_for_on_gpu_nodes_only() 
     required = plugin.values["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     (expression,) = required["nodeSelectorTerms"][0]["matchExpressions"]
     assert "g6.xlarge" in expression["values"]
+
+
+def test_a_chart_s_further_values_leave_the_others_as_they_are() -> None:
+    declared = {
+        "cluster": cluster(),
+        "namespaces": [{"name": "models", "gpu_quota": 8}],
+        "http_addon": {"values": {"interceptor": {"resources": {}, "replicas": {"max": 9}}}},
+    }
+    values = plan_prerequisites(parse(PrerequisitesSettings, declared, "p")).charts[1].values
+    assert values["interceptor"] == {
+        "replicas": {"min": 3, "max": 9},
+        "pdb": {"enabled": True, "maxUnavailable": 1},
+        "resources": {},
+    }
 
 
 def test_an_endpoint_fits_the_cluster_that_the_prerequisites_make() -> None:

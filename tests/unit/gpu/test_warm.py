@@ -3,14 +3,21 @@
 from typing import Any
 
 import pytest
-from gpu_declarations import WINDOWS, endpoint, plan, warm
+from gpu_declarations import CRDS, WINDOWS, cluster, endpoint, plan, warm
 
-from model_packaging.findings import FindingsError
+from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
 from scaletozero.kubernetes.backend import choose_backend
 from scaletozero.kubernetes.warm import plan_warm_pool
 from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
+
+DATED = {key: value for key, value in WINDOWS[0].items() if key != "days"}
+STATIC = {"name": "gpu", "types": ["g6.xlarge"], "max_gpus": 8, "static": 2}
+
+
+def found_in(name: str = "spare", **changes: Any) -> list[Finding]:
+    return list(plan_warm_pool(name, parse(GpuWarmPoolSettings, warm(**changes), "warm")).findings)
 
 
 def facts(**changes: Any) -> Cluster:
@@ -30,6 +37,7 @@ def facts(**changes: Any) -> Cluster:
         ({"crds": []}, False, "placeholder", "capacitybuffers.autoscaling.x-k8s.io"),
         ({"nodes": "auto-mode"}, False, "placeholder", "only Karpenter"),
         ({"nodes": "managed"}, False, "managed", "warm pool of its own"),
+        ({"nodes": "managed"}, True, "placeholder", "by the clock"),
         (
             {"pools": [{"name": "gpu", "types": ["g6.xlarge"], "max_gpus": 8, "static": 2}]},
             False,
@@ -88,6 +96,7 @@ def test_placeholders_follow_a_schedule() -> None:
         ({"replicas": 2, "schedule": [WINDOWS[0]]}, "warm.schedule.0.min"),
         ({"types": []}, "warm.types"),
         ({"endpoint": "LLM"}, "warm.endpoint"),
+        ({"schedule": [{**DATED, "on": "2027-01-04"}]}, "warm.schedule.0.on"),
     ],
 )
 def test_warm_pools_that_are_wrong(changes: dict[str, Any], path: str) -> None:
@@ -100,3 +109,57 @@ def test_a_buffer_cannot_follow_a_schedule() -> None:
     settings = parse(GpuWarmPoolSettings, warm(replicas=0, schedule=WINDOWS[:1], backend="buffer"), "warm")
     (found,) = plan_warm_pool("llm-warm", settings).findings
     assert (found.path, found.fix) == ("backend", "write `auto`")
+
+
+@pytest.mark.parametrize(
+    "backend, facts, fix",
+    [
+        ("auto", {"pools": [STATIC]}, "remove the schedule"),
+        ("static", {"pools": [STATIC]}, "remove the schedule"),
+        ("managed", {"nodes": "managed", "pools": [{**STATIC, "static": None, "warm": 3}]}, "write `auto`"),
+    ],
+)
+def test_nodes_that_are_always_there_follow_no_schedule(backend: str, facts: dict[str, Any], fix: str) -> None:
+    (found,) = found_in(schedule=WINDOWS[:1], backend=backend, cluster=cluster(**facts))
+    assert (found.path, found.rule, found.fix) == ("backend", "cannot follow a schedule", fix)
+
+
+def test_the_price_is_of_the_most_that_is_ever_held() -> None:
+    planned = plan_warm_pool("spare", parse(GpuWarmPoolSettings, warm(replicas=1, schedule=[WINDOWS[1]]), "warm"))
+    assert planned.usd_per_hour == pytest.approx(3 * 1.0064)
+
+
+@pytest.mark.parametrize(
+    "changes, path, fix",
+    [
+        ({"replicas": 9, "backend": "buffer"}, "replicas", "raise the pool's limit to 9"),
+        ({"schedule": [{**WINDOWS[0], "min": 9}], "cluster": cluster(gpu_quota={})}, "schedule", "limit to 9"),
+        ({"replicas": 9, "backend": "placeholder", "cluster": cluster(gpu_quota={})}, "replicas", "limit to 9"),
+        (
+            {"replicas": 3, "backend": "placeholder", "cluster": cluster(gpu_quota={"models": 2})},
+            "replicas",
+            "quota to 3",
+        ),
+        ({"replicas": 1, "types": ["g6.xlarge", "g5.xlarge"]}, "types.1", "g6.xlarge, g6e.xlarge"),
+        ({"replicas": 1, "types": ["p5.4xlarge"]}, "types.0", "another type"),
+        ({"replicas": 1, "gpus": 2}, "gpus", "write 1"),
+        ({"replicas": 1, "memory_mib": 16384}, "memory_mib", "write 13107 or less"),
+        ({"replicas": 1, "cpu_millis": 4000}, "cpu_millis", "write 3200 or less"),
+        ({"schedule": WINDOWS[:1], "cluster": cluster(keda=None)}, "cluster.keda", "install it"),
+        ({"schedule": WINDOWS[:1], "cluster": cluster(crds=CRDS[1:])}, "cluster.crds", "install what defines it"),
+        ({"replicas": 1, "cluster": cluster(namespaces=["model"])}, "namespace", "write `model`"),
+    ],
+)
+def test_a_warm_pool_that_could_not_be_kept(changes: dict[str, Any], path: str, fix: str) -> None:
+    (found,) = found_in(**changes)
+    assert found.path == path
+    assert fix in found.fix
+
+
+def test_a_warm_pool_without_a_schedule_needs_no_keda() -> None:
+    assert found_in(replicas=1, cluster=cluster(keda=None, crds=[])) == []
+
+
+@pytest.mark.parametrize("name", ["llm", "GpuWarm", "a" * 64])
+def test_a_warm_pool_s_name_is_one_that_its_objects_can_have(name: str) -> None:
+    assert [each.path for each in found_in(name, replicas=1)] == ["name"]
