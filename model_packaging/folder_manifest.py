@@ -188,7 +188,7 @@ def _manifest(path: Path) -> FolderManifest:
             Finding(f"{path}: {each.path}", each.rule, each.got, "", "package it again") for each in findings_of(error)
         ]
         raise FindingsError(found) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(str(path), "the manifest must be JSON", error, "", "package it again") from error
 
 

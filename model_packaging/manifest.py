@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_packaging.folder_manifest import Export
 
@@ -248,6 +248,12 @@ class Manifest(_Frozen):
     cold_start: ColdStart
     environment: Environment
     export: Export | None = None
+
+    @model_validator(mode="after")
+    def _chosen_was_tried(self) -> Self:
+        if self.recipe not in {each.recipe for each in self.candidates}:
+            raise ValueError(f"recipe {self.recipe!r} must be that of a candidate")
+        return self
 
     @property
     def chosen(self) -> Candidate:

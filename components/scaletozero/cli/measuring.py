@@ -72,7 +72,7 @@ def measure(path: Path, starts: int, against: Path | None) -> tuple[Artifact, Se
     with tempfile.TemporaryDirectory() as folder, watching() as progress:
         contenders = [Contender(artifact.manifest.name, artifact.archive)]
         if spec is not None:
-            contenders.insert(0, baseline(PackageSpec.of(**read_spec(spec)), artifact, Path(folder), progress))
+            contenders.insert(0, baseline(PackageSpec.from_values(read_spec(spec)), artifact, Path(folder), progress))
         try:
             return artifact, whole_starts(contenders, starts, progress)
         except StartFailedError as error:

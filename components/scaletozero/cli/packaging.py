@@ -98,21 +98,28 @@ def read_spec(path: Path) -> dict[str, Any]:
     """
     values = read_yaml(path)
     for key in PATHS:
-        value = values.get(key)
+        if key not in values:
+            continue
+        value = values[key]
         if isinstance(value, dict) and set(value) == {"distribution", "file"}:
             values[key] = _installed(f"{path}: {key}", str(value["distribution"]), str(value["file"]))
-        elif isinstance(value, str):
-            values[key] = (path.resolve().parent / value).resolve()
-    if isinstance(module := values.get("module"), dict) and isinstance(module.get("search"), str):
-        values["module"] = {**module, "search": (path.resolve().parent / module["search"]).resolve()}
+        else:
+            values[key] = _beside(path, value)
+    if isinstance(module := values.get("module"), dict) and "search" in module:
+        values["module"] = {**module, "search": _beside(path, module["search"])}
     return values
+
+
+def _beside(path: Path, value: Any) -> Any:
+    """A path that `path` names, made absolute; what is none, also for the NUL in it, is left to the spec to refuse."""
+    return (path.resolve().parent / value).resolve() if isinstance(value, str) and "\0" not in value else value
 
 
 def _installed(where: str, distribution: str, file: str) -> Path:
     try:
         found = Path(str(metadata.distribution(distribution).locate_file(file)))
-    except metadata.PackageNotFoundError:
-        fix = f"pip install --no-deps {distribution}"
+    except (metadata.PackageNotFoundError, ValueError):  # the latter for an empty name
+        fix = f"pip install --no-deps {distribution}" if distribution else "give its name"
         raise refuse(where, "names a distribution that must be installed", distribution, fix=fix) from None
     if not found.exists():
         raise refuse(where, f"names a file or folder that {distribution} must have", file)

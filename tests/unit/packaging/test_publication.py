@@ -106,6 +106,14 @@ class TestCommand:
         assert "must lie in one of eu-west-1, got eu-central-1" in done.stderr
         assert keys(s3) == []
 
+    def test_a_profile_that_does_not_exist(self, checkpoint: FolderArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_PROFILE", "nope")
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        done = self.run(str(checkpoint.path), "--bucket", "models", "--region", "eu-central-1")
+        assert done.exit_code == 2
+        assert "bucket models: AWS's settings must be right" in done.stderr
+        assert "nope" in done.stderr
+
     def test_it_has_to_know_where(self, checkpoint: FolderArtifact) -> None:
         done = self.run(str(checkpoint.path), "--bucket", "models")
         assert done.exit_code == 2
