@@ -14,7 +14,7 @@ _SHA256 = r"^[0-9a-f]{64}$"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
 
 
 class Source(_Frozen):
@@ -262,7 +262,8 @@ class Manifest(_Frozen):
 
     def to_json(self) -> str:
         """The canonical text: sorted keys, two spaces, one newline at the end."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True) + "\n"
+        content = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def schema_text() -> str:

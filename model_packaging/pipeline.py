@@ -333,6 +333,8 @@ class _Run:
                 runtime = _load(folder)
                 answers = self._kind.answers(runtime, self._probe.scoring)
                 seen = self._kind.figures(self._scoring, answers, self._probe.labels)
+                if not all(map(math.isfinite, seen.values())):
+                    raise ValueError("its figures are not finite")
                 start = start_once(folder)
             except FindingsError:
                 raise
