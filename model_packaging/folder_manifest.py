@@ -137,6 +137,15 @@ class FolderArtifact:
     manifest: FolderManifest
 
 
+def is_folder(path: Path) -> bool:
+    """Whether the artifact at `path` is packaged as a folder, by its manifest's schema, of any version."""
+    try:
+        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and str(content.get("schema")).startswith(SCHEMA.rpartition("/")[0] + "/")
+
+
 def open_folder(path: Path) -> FolderArtifact:
     """The folder artifact at `path`, checked to the last byte.
 

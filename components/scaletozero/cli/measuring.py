@@ -92,7 +92,7 @@ def _not_a_folder(path: Path) -> None:
         return
     try:
         target = json.loads(manifest.read_text(encoding="utf-8")).get("target")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return
     if target in ("gpu-vllm", "onnx-generic"):
         raise refuse(

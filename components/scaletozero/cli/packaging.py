@@ -18,7 +18,7 @@ from scaletozero.cli.output import done, err, findings_as_exit, say, table
 from scaletozero.project import read_yaml
 
 if TYPE_CHECKING:
-    from model_packaging.folder_manifest import FolderArtifact
+    from model_packaging.folder_manifest import FolderManifest
 
 PATHS = ("source", "tokenizer", "out", "probe", "calibration", "work")
 
@@ -45,7 +45,8 @@ def package(
         with watching() as report:
             artifact = run(spec_of(values), report)
     if isinstance(artifact, FolderArtifact):
-        _show_folder(artifact)
+        table(("", artifact.manifest.name), folder_rows(artifact.manifest))
+        done(f"{artifact.folder}: {artifact.manifest.size / 1e6:.1f} MB, sha256 {artifact.digest[:12]}.")
         return
     manifest = artifact.manifest
     rows = [
@@ -70,8 +71,8 @@ def likeness(figures: Mapping[str, float]) -> str:
     return f"agreement {figures['agreement']:.4f}" if "agreement" in figures else "-"
 
 
-def _show_folder(artifact: FolderArtifact) -> None:
-    manifest = artifact.manifest
+def folder_rows(manifest: FolderManifest) -> list[tuple[str, object]]:
+    """What the manifest of a model that is a folder says, for people."""
     rows: list[tuple[str, object]] = [("licence", f"{manifest.licence.expression} ({manifest.licence.file})")]
     if quantization := manifest.quantization:
         rows += [
@@ -86,8 +87,7 @@ def _show_folder(artifact: FolderArtifact) -> None:
             ("largest difference to torch", f"{exported.parity:.1e} over {len(exported.cases)} shapes"),
             ("outputs", ", ".join(exported.outputs)),
         ]
-    table(("", manifest.name), rows)
-    done(f"{artifact.folder}: {manifest.size / 1e6:.1f} MB, sha256 {artifact.digest[:12]}.")
+    return rows
 
 
 def read_spec(path: Path) -> dict[str, Any]:

@@ -30,6 +30,25 @@ def test_a_checkpoint(llama: Llama, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["name"] == "llama"
 
 
+def test_what_a_checkpoint_says_of_itself_and_whether_it_is_true(llama: Llama, tmp_path: Path) -> None:
+    llama()
+    run(tmp_path / "model.yaml", {"name": "llama", "target": "gpu-vllm", "source": "llama", "out": "out"})
+    out = str(tmp_path / "out")
+    shown = CliRunner().invoke(app, ["inspect", out])
+    assert shown.exit_code == 0
+    assert "gpu-vllm" in shown.stdout
+    assert "FP8_DYNAMIC, 14 layers" in shown.stdout
+    as_json = CliRunner().invoke(app, ["inspect", out, "--json"])
+    assert json.loads(as_json.stdout) == json.loads((tmp_path / "out" / "manifest.json").read_text())
+    proved = CliRunner().invoke(app, ["verify", out])
+    assert proved.exit_code == 0
+    assert "whole, as its manifest says; nothing was started" in proved.stderr
+    (tmp_path / "out" / "model" / "config.json").write_text("{}")
+    harmed = CliRunner().invoke(app, ["verify", out])
+    assert harmed.exit_code == 2
+    assert "config.json: must be what the manifest lists" in harmed.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

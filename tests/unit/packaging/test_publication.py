@@ -52,6 +52,12 @@ def test_an_archive(s3: Any, make_artifact: Callable[..., Artifact]) -> None:
     assert plan(artifact.archive) == plan(artifact.path)
 
 
+def test_an_archive_with_a_folder_called_model_beside_it(make_artifact: Callable[..., Artifact]) -> None:
+    artifact = make_artifact("sentences")
+    (artifact.path / "model").mkdir()
+    assert plan(artifact.path).main == "model.tar.gz"
+
+
 def test_a_folder(s3: Any, checkpoint: FolderArtifact) -> None:
     planned = plan(checkpoint.path)
     published = publish_artifact(planned, Destination("models", ["eu-central-1"]), s3)
