@@ -90,7 +90,7 @@ def read_manifest(path: Path) -> Manifest:
         raise refuse(
             str(path), "the manifest must lie beside the archive", error.strerror or "", "", "package the model again"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(str(path), "the manifest must be JSON", str(error), "", "package the model again") from error
     try:
         return Manifest.model_validate(content)

@@ -21,7 +21,7 @@ class Bound:
 class Floor(BaseModel):
     """What a candidate must reach, measured against the unquantized model's answers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def bounds(self) -> Iterator[Bound]:
         """Its figures, each with its limit."""

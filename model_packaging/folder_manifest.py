@@ -25,7 +25,7 @@ _SHA256 = r"^[0-9a-f]{64}$"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
 
 
 class LicenceEntry(_Frozen):
@@ -112,7 +112,8 @@ class FolderManifest(_Frozen):
 
     def to_json(self) -> str:
         """The canonical text: sorted keys, two spaces, one newline at the end."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True) + "\n"
+        content = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def schema_text() -> str:
@@ -134,6 +135,15 @@ class FolderArtifact:
     folder: Path
     digest: str
     manifest: FolderManifest
+
+
+def is_folder(path: Path) -> bool:
+    """Whether the artifact at `path` is packaged as a folder, by its manifest's schema, of any version."""
+    try:
+        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and str(content.get("schema")).startswith(SCHEMA.rpartition("/")[0] + "/")
 
 
 def open_folder(path: Path) -> FolderArtifact:
@@ -188,7 +198,7 @@ def _manifest(path: Path) -> FolderManifest:
             Finding(f"{path}: {each.path}", each.rule, each.got, "", "package it again") for each in findings_of(error)
         ]
         raise FindingsError(found) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise refuse(str(path), "the manifest must be JSON", error, "", "package it again") from error
 
 

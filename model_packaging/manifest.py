@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from model_packaging.folder_manifest import Export
 
@@ -14,7 +14,7 @@ _SHA256 = r"^[0-9a-f]{64}$"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
 
 
 class Source(_Frozen):
@@ -249,6 +249,12 @@ class Manifest(_Frozen):
     environment: Environment
     export: Export | None = None
 
+    @model_validator(mode="after")
+    def _chosen_was_tried(self) -> Self:
+        if self.recipe not in {each.recipe for each in self.candidates}:
+            raise ValueError(f"recipe {self.recipe!r} must be that of a candidate")
+        return self
+
     @property
     def chosen(self) -> Candidate:
         """The candidate that was packaged."""
@@ -256,7 +262,8 @@ class Manifest(_Frozen):
 
     def to_json(self) -> str:
         """The canonical text: sorted keys, two spaces, one newline at the end."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True) + "\n"
+        content = self.model_dump(mode="json", by_alias=True)
+        return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
 
 
 def schema_text() -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from model_packaging.findings import refuse
 from model_packaging.manifest import Environment
 
 TIMEOUT_SECONDS = 180  # SageMaker serverless gives a container three minutes to answer /ping
@@ -22,6 +23,10 @@ HEADROOM = 1.3  # over the measured peak: allocators fragment, and the platform 
 
 class StartFailedError(RuntimeError):
     """A fresh process could not serve the model, with its last words."""
+
+
+class NotReadyError(StartFailedError):
+    """It ran out of time, was killed or broke before it had anything to say of the model: another try may do."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ def start_once(folder: Path, *, threads: int = 1, largest: bool = False) -> Star
     request too.
 
     Raises:
-        StartFailedError: it did not come up within three minutes.
+        StartFailedError: the model cannot be served; `NotReadyError`: it did not come up within three minutes, or
+            ended without a word on the model.
     """
     command = [sys.executable, "-m", "model_packaging.serving", "check", *(["--largest"] if largest else [])]
     environment = {**os.environ, "SM_MODEL_DIR": str(folder), "SCALETOZERO_THREADS": str(threads)}
@@ -47,9 +53,12 @@ def start_once(folder: Path, *, threads: int = 1, largest: bool = False) -> Star
             command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise StartFailedError(f"not ready within {TIMEOUT_SECONDS} s") from error
+        raise NotReadyError(f"not ready within {TIMEOUT_SECONDS} s") from error
     if done.returncode:
-        raise StartFailedError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+        words = (done.stderr.strip().splitlines() or [""])[-1]
+        if done.returncode < 0 or not words.startswith("model_packaging.serving: "):
+            raise NotReadyError(words or f"exit status {done.returncode}")
+        raise StartFailedError(words)
     said = json.loads(done.stdout.splitlines()[-1])
     return Start(said["phases"], round(sum(said["phases"].values()), 1), said["peak_rss_mb"])
 
@@ -68,13 +77,19 @@ def recommended_mb(peak_rss_mb: float) -> int:
     """The smallest memory of a SageMaker serverless endpoint (MB) that holds 1.3 times the measured peak.
 
     Raises:
-        ValueError: none does.
+        FindingsError: none does.
     """
     needed = HEADROOM * peak_rss_mb * 1e6 / 2**20
     for offered in AWS_MEMORY_MB:
         if needed <= offered:
             return offered
-    raise ValueError(f"{needed:.0f} MB are needed, a serverless endpoint has at most {AWS_MEMORY_MB[-1]}")
+    raise refuse(
+        "memory",
+        f"a serverless endpoint has at most {AWS_MEMORY_MB[-1]} MB",
+        f"{needed:.0f} MB",
+        "the largest request would end the process",
+        "package a smaller model, or read less of a text with max_length",
+    )
 
 
 def environment() -> Environment:

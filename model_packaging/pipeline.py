@@ -28,12 +28,19 @@ from model_packaging.folder_pipeline import package_folder
 from model_packaging.inspection import described_by, inspected, probed
 from model_packaging.manifest import ArchiveEntry, Candidate, ColdStart, Manifest, Memory, Quality, Speed
 from model_packaging.manifest import Source as SourceEntry
-from model_packaging.measure import environment, median_start, recommended_mb, start_once
+from model_packaging.measure import (
+    NotReadyError,
+    StartFailedError,
+    environment,
+    median_start,
+    recommended_mb,
+    start_once,
+)
 from model_packaging.optimise import folded, fused
 from model_packaging.probes import Probe
 from model_packaging.progress import Progress, Report, quiet
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.start import verify
+from model_packaging.serving.start import NotServableError, verify
 from model_packaging.source import Source
 from model_packaging.spec import CLASS_TASKS, FolderSpec, PackageSpec
 from model_packaging.tasks import Packaging, classes, packaging_of
@@ -59,20 +66,31 @@ def package(spec: PackageSpec | FolderSpec, progress: Report = quiet) -> Artifac
         progress: told about every step.
 
     Raises:
-        FindingsError: the model, the tokenizer or the probe is refused; no candidate meets the floor; the disk is full.
+        FindingsError: the model, the tokenizer or the probe is refused; no candidate meets the floor; the disk is full,
+            a path cannot be read or written, or a process of this machine did not get as far as the model.
     """
     try:
         return package_folder(spec, progress) if isinstance(spec, FolderSpec) else _package(spec, progress)
-    except OSError as error:
+    except (OSError, MemoryError, ImportError, StartFailedError, NotServableError) as error:
+        raise _refused(spec, error) from error
+
+
+def _refused(spec: PackageSpec | FolderSpec, error: Exception) -> FindingsError:
+    """What ended a run, in the house form. What is in the work folder stays: nothing of it is about the failure."""
+    kept, again = "what was finished so far is kept", "and run the same command again"
+    if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise refuse(
-                str(spec.out),
-                "packaging needs room for about eight times the model",
-                error.strerror or "",
-                "what was finished so far is kept",
-                "free space and run the same command again",
-            ) from error
-        raise
+            rule = "packaging needs room for about eight times the model"
+            return refuse(str(spec.out), rule, error.strerror or "", kept, f"free space {again}")
+        path = error.filename if isinstance(error.filename, str) else spec.out
+        rule, got = "must be readable, and writable where packaging writes", error.strerror or error
+        return refuse(str(path), rule, got, kept, f"name another path or give access to it, {again}")
+    got = str(error) or type(error).__name__
+    if _of_the_machine(error):
+        rule = "this machine must be able to load and start the model in time"
+        return refuse(spec.name, rule, got, kept, f"free memory and processors {again}, or name other `recipes`")
+    rule, then = "must load and answer as it was measured", "an endpoint would never become healthy"
+    return refuse(spec.name, rule, got, then, "export the model again, or try another one")
 
 
 def _package(spec: PackageSpec, report: Report) -> Artifact:
@@ -314,10 +332,15 @@ class _Run:
                 runtime = _load(folder)
                 answers = self._kind.answers(runtime, self._probe.scoring)
                 seen = self._kind.figures(self._scoring, answers, self._probe.labels)
+                if not all(map(math.isfinite, seen.values())):
+                    raise ValueError("its figures are not finite")
                 start = start_once(folder)
-            except (MemoryError, OSError, ImportError, FindingsError):
+            except FindingsError:
                 raise
-            except Exception as error:  # noqa: BLE001 - quantizers and the runtime raise all kinds on a graph they don't take
+            except Exception as error:  # quantizers and the runtime raise all kinds on a graph they don't take
+                # What this machine did now is no evidence about the model: it must not be kept as an outcome.
+                if _of_the_machine(error):
+                    raise
                 outcome = f"failed: {(str(error).splitlines() or [type(error).__name__])[0][:300]}"
                 return Candidate(recipe=recipe, kept=kept, outcome=outcome).model_dump(mode="json")
             size = model_bytes(folder)
@@ -409,6 +432,15 @@ class _Run:
 
 def _compressed(spec: PackageSpec) -> bool:
     return spec.compression == "gzip"
+
+
+def _of_the_machine(error: BaseException | None) -> bool:
+    """Whether a failure, or what caused it, says nothing about the model: it may be gone on the next run."""
+    while error is not None:
+        if isinstance(error, MemoryError | OSError | ImportError | NotReadyError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _load(folder: Path) -> Runtime:

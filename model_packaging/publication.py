@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model_packaging.artifact import ARCHIVE, MANIFEST, open_artifact, sha256_of
-from model_packaging.folder_manifest import BILL, MODEL, open_folder
+from model_packaging.folder_manifest import BILL, MODEL, is_folder, open_folder
 from model_packaging.publish import Destination, Published, prefix, publish
 
 
@@ -50,7 +50,7 @@ def plan(path: Path) -> Plan:
     Raises:
         FindingsError: it is no artifact, or not the one that its manifest describes.
     """
-    if (path / MODEL).is_dir():
+    if is_folder(path):
         folder = open_folder(path)
         files = {f"{MODEL}/{entry.path}": folder.folder / entry.path for entry in folder.manifest.files}
         name, digest, main = folder.manifest.name, folder.digest, f"{MODEL}/"

@@ -127,12 +127,11 @@ def publish(
 
 
 def _client(destination: Destination, client: Any) -> Any:
-    import boto3
     from botocore.config import Config
 
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=_WORKERS)
-    anywhere = client or boto3.client("s3", config=config)
     where = f"bucket {destination.bucket}"
+    anywhere = client or _s3(where, config=config)
     answer = _call(where, anywhere.head_bucket, Bucket=destination.bucket)
     if answer is None:
         raise refuse(where, "must exist", "no such bucket", fix="create it first, or correct its name")
@@ -144,7 +143,18 @@ def _client(destination: Destination, client: Any) -> Any:
         raise refuse(where, f"must lie in one of {allowed}", region, then, "publish to a bucket inside it")
     if client is not None or anywhere.meta.region_name == region:
         return anywhere
-    return boto3.client("s3", region_name=region, config=config)
+    return _s3(where, region_name=region, config=config)
+
+
+def _s3(where: str, **options: Any) -> Any:
+    import boto3
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return boto3.client("s3", **options)
+    except BotoCoreError as error:
+        fix = "look at AWS_PROFILE, AWS_REGION and ~/.aws"
+        raise refuse(where, "AWS's settings must be right on this machine", error, fix=fix) from error
 
 
 def _call(

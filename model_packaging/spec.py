@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.floors import ClassFloor, Floor, QualityFloor, TensorFloor
@@ -43,6 +43,14 @@ says otherwise. Case does not count."""
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @field_validator("*")
+    @classmethod
+    def _no_nul(cls, value: Any) -> Any:
+        # The system would refuse it later, in no form that names the field.
+        if isinstance(value, Path) and "\0" in str(value):
+            raise ValueError("must be a path, which has no NUL in it")
+        return value
+
 
 class _Asked(_Frozen):
     """What every target asks for; see the specs themselves."""
@@ -54,8 +62,17 @@ class _Asked(_Frozen):
         Raises:
             FindingsError: everything wrong with them, one finding a field.
         """
+        return cls.from_values(values)
+
+    @classmethod
+    def from_values(cls, values: Mapping[Any, Any]) -> Self:
+        """The same from a mapping as it was read, whatever its keys are.
+
+        Raises:
+            FindingsError: everything wrong with them, one finding a field.
+        """
         try:
-            return cls(**values)
+            return cls.model_validate(dict(values))
         except ValidationError as error:
             raise FindingsError(findings_of(error)) from error
 
@@ -140,16 +157,16 @@ class PackageSpec(_Asked):
         return values
 
     @classmethod
-    def of(cls, **values: Any) -> Self:
-        findings: list[Finding] = []
+    def from_values(cls, values: Mapping[Any, Any]) -> Self:
+        values, findings = dict(values), list[Finding]()
         if isinstance(given := values.get("floor"), Mapping):
             try:
-                values["floor"] = _kind_of_floor(values)(**given)
+                values["floor"] = _kind_of_floor(values).model_validate(dict(given))
             except ValidationError as error:
                 findings = [replace(each, path=f"floor.{each.path}") for each in findings_of(error)]
                 del values["floor"]
         try:
-            spec = cls(**values)
+            spec = cls.model_validate(values)
         except ValidationError as error:
             raise FindingsError([*findings_of(error), *findings]) from error
         if findings:
@@ -162,7 +179,7 @@ class PackageSpec(_Asked):
         if not isinstance(values, dict) or isinstance(values.get("floor"), Floor):
             return values
         kind, given = _kind_of_floor(values), values.get("floor", {})
-        return {**values, "floor": kind(**given)} if isinstance(given, Mapping) else values
+        return {**values, "floor": kind.model_validate(dict(given))} if isinstance(given, Mapping) else values
 
     @property
     def tried(self) -> frozenset[str]:
@@ -260,14 +277,14 @@ class FolderSpec(_Asked):
         return self
 
 
-def spec_of(values: Mapping[str, Any]) -> PackageSpec | FolderSpec:
+def spec_of(values: Mapping[Any, Any]) -> PackageSpec | FolderSpec:
     """The spec that `values` are of, told by their `target`.
 
     Raises:
         FindingsError: everything wrong with them, one finding a field.
     """
     kind = FolderSpec if values.get("target") in ("gpu-vllm", "onnx-generic") else PackageSpec
-    return kind.of(**values)
+    return kind.from_values(values)
 
 
 def findings_of(error: ValidationError) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -62,12 +63,13 @@ class Work:
             os.close(self._lock)
 
     def value(self, name: str, compute: Callable[[], Any]) -> Any:
-        """A JSON value."""
+        """A JSON value; one that was damaged is computed again."""
         path = self._folder / f"{name}.json"
-        if not path.exists():
-            partial = path.with_name(path.name + ".partial")
-            partial.write_text(json.dumps(compute()), encoding="utf-8")
-            partial.replace(path)
+        with contextlib.suppress(FileNotFoundError, ValueError, RecursionError):
+            return json.loads(path.read_text(encoding="utf-8"))
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(compute()), encoding="utf-8")
+        partial.replace(path)
         return json.loads(path.read_text(encoding="utf-8"))
 
     def model(self, name: str, compute: Callable[[], ModelProto]) -> ModelProto:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
 
-from model_packaging import Artifact, FindingsError, Progress, QualityFloor, open_artifact, package
+from model_packaging import Artifact, FindingsError, Progress, QualityFloor, open_artifact, package, pipeline
+from model_packaging.measure import NotReadyError, Start, StartFailedError
 from model_packaging.work import Work
 
 
@@ -201,6 +203,85 @@ def test_a_full_disk_is_a_finding_and_keeps_what_is_finished(tiny: Any, monkeypa
     stages: list[Progress] = []
     package(tiny.spec(), stages.append)
     assert not [step for step in stages if step.stage == "evaluate" and step.done == 0]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        NotReadyError("not ready within 180 s"),
+        MemoryError(),
+        ImportError("libgomp.so.1"),
+        OSError(24, "Too many files"),
+    ],
+)
+def test_what_the_machine_failed_at_is_tried_again(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch, few_rounds: None, failure: Exception
+) -> None:
+    asked = tiny.spec(recipes=["fp32"])
+
+    def fail(*_: object, **__: object) -> None:
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr("model_packaging.pipeline.start_once", fail)
+        with pytest.raises(FindingsError, match=r"what was finished so far is kept"):
+            package(asked)
+    assert [each.outcome for each in package(asked).manifest.candidates] == ["chosen"]
+
+
+def test_a_model_that_the_runtime_does_not_start_stays_a_recorded_candidate(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch, few_rounds: None
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise StartFailedError("the canary's answer is off")
+
+    monkeypatch.setattr("model_packaging.pipeline.start_once", fails)
+    for _ in range(2):
+        with pytest.raises(FindingsError, match="fp32: failed: the canary's answer is off"):
+            package(tiny.spec(recipes=["fp32"]))
+
+
+def test_a_start_that_fails_after_the_choice_is_a_finding(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch, few_rounds: None
+) -> None:
+    real = pipeline.start_once
+
+    def fails(folder: Path, *, largest: bool = False) -> Start:
+        if largest:
+            raise StartFailedError("the largest request failed")
+        return real(folder)
+
+    monkeypatch.setattr("model_packaging.pipeline.start_once", fails)
+    with pytest.raises(FindingsError, match="tiny: must load and answer as it was measured, got the largest request"):
+        package(tiny.spec(recipes=["fp32"]))
+
+
+def test_a_model_for_no_serverless_endpoint_is_a_finding(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch, few_rounds: None
+) -> None:
+    real = pipeline.start_once
+    monkeypatch.setattr(
+        "model_packaging.pipeline.start_once", lambda folder, **how: replace(real(folder, **how), peak_rss_mb=9000.0)
+    )
+    with pytest.raises(FindingsError, match="memory: a serverless endpoint has at most 6144 MB"):
+        package(tiny.spec(recipes=["fp32"]))
+
+
+def test_an_unreadable_result_of_a_killed_run_is_measured_again(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch, few_rounds: None
+) -> None:
+    asked = tiny.spec(recipes=["fp32"])
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("model_packaging.pipeline.write_archive", killed)
+        with pytest.raises(KeyboardInterrupt):
+            package(asked)
+    [kept] = (tiny.folder / "out" / ".work").glob("*/candidate-fp32.json")
+    kept.write_text('{"recipe": "fp')
+    assert package(asked).manifest.recipe == "fp32"
 
 
 def test_progress_ends_every_stage_that_began(tiny: Any) -> None:

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from model_packaging import open_artifact
+from model_packaging.folder_manifest import FolderManifest, is_folder, open_folder
 from scaletozero.cli.output import done, findings_as_exit, print_json, table
+from scaletozero.cli.packaging import folder_rows
 
 Folder = Annotated[Path, typer.Argument(metavar="artifact", help="The artifact's folder, or the model.tar.gz in it.")]
 
@@ -22,12 +24,22 @@ def inspect(
     Example: scaletozero inspect artifacts/paraphrase-minilm
     """
     with findings_as_exit():
-        manifest = open_artifact(artifact).manifest
+        manifest = open_folder(artifact).manifest if is_folder(artifact) else open_artifact(artifact).manifest
     if as_json:
         print_json(json.loads(manifest.to_json()))
         return
+    if isinstance(manifest, FolderManifest):
+        rows: list[tuple[str, object]] = [
+            ("name", manifest.name),
+            ("target", manifest.target),
+            ("source", manifest.source.name),
+            ("files", f"{len(manifest.files)}, {manifest.size / 1e6:.1f} MB"),
+            ("sha256", manifest.sha256),
+        ]
+        table(("", ""), rows + folder_rows(manifest))
+        return
     chosen, cold = manifest.chosen, manifest.cold_start
-    rows: list[tuple[str, object]] = [
+    rows = [
         ("name", manifest.name),
         ("task, target", f"{manifest.task}, {manifest.target}"),
         ("recipe", manifest.recipe),
@@ -48,9 +60,15 @@ def inspect(
 def verify(artifact: Folder) -> None:
     """Proves an artifact: its digests, its archive, and one answer of a fresh process that loads it.
 
+    Of one that is a folder, which other servers start, its files only.
+
     Example: scaletozero verify artifacts/paraphrase-minilm
     """
     with findings_as_exit():
+        if is_folder(artifact):
+            whole = open_folder(artifact)
+            done(f"{whole.folder}: whole, as its manifest says; nothing was started. sha256 {whole.digest[:12]}")
+            return
         from model_packaging.verification import verify_artifact
 
         proved = verify_artifact(artifact).artifact

@@ -72,7 +72,7 @@ def measure(path: Path, starts: int, against: Path | None) -> tuple[Artifact, Se
     with tempfile.TemporaryDirectory() as folder, watching() as progress:
         contenders = [Contender(artifact.manifest.name, artifact.archive)]
         if spec is not None:
-            contenders.insert(0, baseline(PackageSpec.of(**read_spec(spec)), artifact, Path(folder), progress))
+            contenders.insert(0, baseline(PackageSpec.from_values(read_spec(spec)), artifact, Path(folder), progress))
         try:
             return artifact, whole_starts(contenders, starts, progress)
         except StartFailedError as error:
@@ -92,7 +92,7 @@ def _not_a_folder(path: Path) -> None:
         return
     try:
         target = json.loads(manifest.read_text(encoding="utf-8")).get("target")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return
     if target in ("gpu-vllm", "onnx-generic"):
         raise refuse(

@@ -46,7 +46,7 @@ def failed(line: str, code: int = FAILED) -> typer.Exit:
 
 def print_json(value: Any) -> None:
     """A result for programs."""
-    print(json.dumps(value, indent=2, default=str))
+    print(json.dumps(value, indent=2, default=str, allow_nan=False))
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "") -> None:

@@ -18,7 +18,7 @@ from scaletozero.cli.output import done, err, findings_as_exit, say, table
 from scaletozero.project import read_yaml
 
 if TYPE_CHECKING:
-    from model_packaging.folder_manifest import FolderArtifact
+    from model_packaging.folder_manifest import FolderManifest
 
 PATHS = ("source", "tokenizer", "out", "probe", "calibration", "work")
 
@@ -45,7 +45,8 @@ def package(
         with watching() as report:
             artifact = run(spec_of(values), report)
     if isinstance(artifact, FolderArtifact):
-        _show_folder(artifact)
+        table(("", artifact.manifest.name), folder_rows(artifact.manifest))
+        done(f"{artifact.folder}: {artifact.manifest.size / 1e6:.1f} MB, sha256 {artifact.digest[:12]}.")
         return
     manifest = artifact.manifest
     rows = [
@@ -70,8 +71,8 @@ def likeness(figures: Mapping[str, float]) -> str:
     return f"agreement {figures['agreement']:.4f}" if "agreement" in figures else "-"
 
 
-def _show_folder(artifact: FolderArtifact) -> None:
-    manifest = artifact.manifest
+def folder_rows(manifest: FolderManifest) -> list[tuple[str, object]]:
+    """What the manifest of a model that is a folder says, for people."""
     rows: list[tuple[str, object]] = [("licence", f"{manifest.licence.expression} ({manifest.licence.file})")]
     if quantization := manifest.quantization:
         rows += [
@@ -86,8 +87,7 @@ def _show_folder(artifact: FolderArtifact) -> None:
             ("largest difference to torch", f"{exported.parity:.1e} over {len(exported.cases)} shapes"),
             ("outputs", ", ".join(exported.outputs)),
         ]
-    table(("", manifest.name), rows)
-    done(f"{artifact.folder}: {manifest.size / 1e6:.1f} MB, sha256 {artifact.digest[:12]}.")
+    return rows
 
 
 def read_spec(path: Path) -> dict[str, Any]:
@@ -98,21 +98,28 @@ def read_spec(path: Path) -> dict[str, Any]:
     """
     values = read_yaml(path)
     for key in PATHS:
-        value = values.get(key)
+        if key not in values:
+            continue
+        value = values[key]
         if isinstance(value, dict) and set(value) == {"distribution", "file"}:
             values[key] = _installed(f"{path}: {key}", str(value["distribution"]), str(value["file"]))
-        elif isinstance(value, str):
-            values[key] = (path.resolve().parent / value).resolve()
-    if isinstance(module := values.get("module"), dict) and isinstance(module.get("search"), str):
-        values["module"] = {**module, "search": (path.resolve().parent / module["search"]).resolve()}
+        else:
+            values[key] = _beside(path, value)
+    if isinstance(module := values.get("module"), dict) and "search" in module:
+        values["module"] = {**module, "search": _beside(path, module["search"])}
     return values
+
+
+def _beside(path: Path, value: Any) -> Any:
+    """A path that `path` names, made absolute; what is none, also for the NUL in it, is left to the spec to refuse."""
+    return (path.resolve().parent / value).resolve() if isinstance(value, str) and "\0" not in value else value
 
 
 def _installed(where: str, distribution: str, file: str) -> Path:
     try:
         found = Path(str(metadata.distribution(distribution).locate_file(file)))
-    except metadata.PackageNotFoundError:
-        fix = f"pip install --no-deps {distribution}"
+    except (metadata.PackageNotFoundError, ValueError):  # the latter for an empty name
+        fix = f"pip install --no-deps {distribution}" if distribution else "give its name"
         raise refuse(where, "names a distribution that must be installed", distribution, fix=fix) from None
     if not found.exists():
         raise refuse(where, f"names a file or folder that {distribution} must have", file)

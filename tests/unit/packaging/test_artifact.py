@@ -15,6 +15,7 @@ import pytest
 from model_packaging import Artifact, FindingsError, open_artifact
 from model_packaging.archive import write_archive
 from model_packaging.artifact import sha256_of
+from model_packaging.folder_manifest import open_folder
 
 
 @pytest.fixture
@@ -48,6 +49,18 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_half_of_it_missing(artifact: Artifact, name: str) -> None:
     (artifact.path / name).unlink()
     assert "must lie beside" in refused(artifact.path)
+
+
+def test_a_recipe_that_no_candidate_has(artifact: Artifact) -> None:
+    rewrite(artifact, recipe="int4")
+    assert "recipe 'int4' must be that of a candidate" in refused(artifact.path)
+
+
+def test_a_manifest_that_is_nested_too_deep(artifact: Artifact) -> None:
+    (artifact.path / "manifest.json").write_text("[" * 200_000)
+    assert "the manifest must be JSON" in refused(artifact.path)
+    with pytest.raises(FindingsError, match="the manifest must be JSON"):
+        open_folder(artifact.path)
 
 
 def test_an_archive_that_differs_from_its_digest(artifact: Artifact) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from pydantic import ValidationError
 
 from model_packaging import Artifact, export, folder_manifest, folder_pipeline
 from model_packaging import manifest as archive_manifest
@@ -113,3 +114,18 @@ def test_writing_and_reading_a_folder_manifest_gives_the_same(checkpoint: Path) 
     manifest = open_folder(checkpoint).manifest
     assert FolderManifest.model_validate_json(manifest.to_json()) == manifest
     assert manifest.to_json() == (checkpoint / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_numbers_that_json_lacks_are_refused(make_artifact: Any, checkpoint: Path, number: float) -> None:
+    manifest: Manifest = make_artifact("sentences").manifest
+    with pytest.raises(ValidationError, match="finite number"):
+        Manifest.model_validate({**manifest.model_dump(by_alias=True), "floor": {"error": number}})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        manifest.model_copy(update={"floor": {"error": number}}).to_json()
+    text = (checkpoint / "manifest.json").read_text()
+    (checkpoint / "manifest.json").write_text(
+        text.replace('"mean_error": ', f'"mean_error": {json.dumps(number)}, "_": ')
+    )
+    with pytest.raises(FindingsError, match=r"quantization.mean_error: input should be a finite number"):
+        open_folder(checkpoint)

@@ -30,6 +30,25 @@ def test_a_checkpoint(llama: Llama, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["name"] == "llama"
 
 
+def test_what_a_checkpoint_says_of_itself_and_whether_it_is_true(llama: Llama, tmp_path: Path) -> None:
+    llama()
+    run(tmp_path / "model.yaml", {"name": "llama", "target": "gpu-vllm", "source": "llama", "out": "out"})
+    out = str(tmp_path / "out")
+    shown = CliRunner().invoke(app, ["inspect", out])
+    assert shown.exit_code == 0
+    assert "gpu-vllm" in shown.stdout
+    assert "FP8_DYNAMIC, 14 layers" in shown.stdout
+    as_json = CliRunner().invoke(app, ["inspect", out, "--json"])
+    assert json.loads(as_json.stdout) == json.loads((tmp_path / "out" / "manifest.json").read_text())
+    proved = CliRunner().invoke(app, ["verify", out])
+    assert proved.exit_code == 0
+    assert "whole, as its manifest says; nothing was started" in proved.stderr
+    (tmp_path / "out" / "model" / "config.json").write_text("{}")
+    harmed = CliRunner().invoke(app, ["verify", out])
+    assert harmed.exit_code == 2
+    assert "config.json: must be what the manifest lists" in harmed.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -46,6 +65,41 @@ def test_what_is_refused(llama: Llama, tmp_path: Path, changes: dict[str, Any], 
     assert done.exit_code == 2
     assert said in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1: x", "1: keys should be strings"),
+        ("on: x", "keys should be strings, got True"),
+        ("cls: 1", "cls: extra inputs are not permitted"),
+        ("self: 1", "self: extra inputs are not permitted"),
+        ("floor: {1: 2}", "floor.1: keys should be strings"),
+        ("floor: {cls: 2}", "floor.cls: extra inputs are not permitted"),
+        ('source: "a\\0b.onnx"', "source: must be a path, which has no NUL in it"),
+        ("source: {distribution: '', file: x}", "source: names a distribution that must be installed"),
+        ("source: {distribution: numpy, file: 'a\\0b'}", "source: names a file or folder that numpy must have"),
+        ('target: onnx-generic\nmodule: {search: "a\\0b"}', "module.search: must be a path"),
+        ("target: gpu-vllm\n1: x", "1: keys should be strings"),
+        ("floor: {mean: .nan}", "floor.mean: input should be a finite number"),
+        ("task: generic\nfloor: {error: .inf}", "floor.error: input should be a finite number"),
+    ],
+)
+def test_a_file_that_is_no_spec_is_a_finding(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "model.yaml").write_text(text)
+    done = CliRunner().invoke(app, ["package", str(tmp_path / "model.yaml")])
+    assert done.exit_code == 2
+    assert said in done.stderr
+
+
+def test_an_out_that_cannot_be_written_is_a_finding(llama: Llama, tmp_path: Path) -> None:
+    llama()
+    (tmp_path / "file").write_text("")
+    values = {"name": "llama", "target": "gpu-vllm", "source": "llama", "out": "file/out"}
+    done = run(tmp_path / "model.yaml", values)
+    assert done.exit_code == 2
+    assert f"{tmp_path / 'file' / 'out'}: must be readable, and writable" in done.stderr
+    assert "got Not a directory" in done.stderr
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:

@@ -52,6 +52,12 @@ def test_an_archive(s3: Any, make_artifact: Callable[..., Artifact]) -> None:
     assert plan(artifact.archive) == plan(artifact.path)
 
 
+def test_an_archive_with_a_folder_called_model_beside_it(make_artifact: Callable[..., Artifact]) -> None:
+    artifact = make_artifact("sentences")
+    (artifact.path / "model").mkdir()
+    assert plan(artifact.path).main == "model.tar.gz"
+
+
 def test_a_folder(s3: Any, checkpoint: FolderArtifact) -> None:
     planned = plan(checkpoint.path)
     published = publish_artifact(planned, Destination("models", ["eu-central-1"]), s3)
@@ -105,6 +111,14 @@ class TestCommand:
         assert done.exit_code == 2
         assert "must lie in one of eu-west-1, got eu-central-1" in done.stderr
         assert keys(s3) == []
+
+    def test_a_profile_that_does_not_exist(self, checkpoint: FolderArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_PROFILE", "nope")
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        done = self.run(str(checkpoint.path), "--bucket", "models", "--region", "eu-central-1")
+        assert done.exit_code == 2
+        assert "bucket models: AWS's settings must be right" in done.stderr
+        assert "nope" in done.stderr
 
     def test_it_has_to_know_where(self, checkpoint: FolderArtifact) -> None:
         done = self.run(str(checkpoint.path), "--bucket", "models")

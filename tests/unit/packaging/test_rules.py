@@ -155,7 +155,7 @@ class TestMemory:
         assert all(offer < needed for offer in AWS_MEMORY_MB if offer < chosen)
 
     def test_too_much_for_serverless(self) -> None:
-        with pytest.raises(ValueError, match="at most 6144"):
+        with pytest.raises(FindingsError, match="at most 6144 MB, got 6199 MB"):
             recommended_mb(5000)
 
 
