@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from model_packaging.serving.request import JSON, MAX_INPUTS, MAX_PAYLOAD, NPY, 
 from model_packaging.serving.task import Answers, Run, Task, activated, best, fits
 
 NUMBERS_PER_RUN = 2**16  # input numbers in one run of the session: bounds the memory of its layers
+NUMBERS = {int, float, bool}  # as json.loads makes them
 Arrays = dict[str, np.ndarray]
 
 
@@ -139,10 +141,16 @@ def _array(value: Any, dtype: str, where: str) -> np.ndarray:
     """The nested lists `value` as an array of `dtype`, nothing rounded or wrapped around on the way."""
     if not isinstance(value, list):
         raise BadRequestError(f"{where}: expected lists of numbers, got {json_type(value)}")
+    unequal = f"{where}: expected lists of equal length at each depth"
+    leaves = _kinds_of_leaves(value)
+    if list in leaves:
+        raise BadRequestError(unequal)
+    if not leaves <= NUMBERS:
+        raise BadRequestError(f"{where}: expected {dtype}, got something else")
     try:
         array = np.array(value)
     except ValueError as error:
-        raise BadRequestError(f"{where}: expected lists of equal length at each depth") from error
+        raise BadRequestError(unequal) from error
     wanted = np.dtype(dtype)
     kinds = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}[wanted.kind]
     if array.size and array.dtype.kind not in kinds:
@@ -154,6 +162,17 @@ def _array(value: Any, dtype: str, where: str) -> np.ndarray:
             raise BadRequestError(f"{where}: expected {dtype}, {limits.min} to {limits.max}, got a number outside")
     with np.errstate(over="ignore"):
         return _finite(array.astype(wanted), where)
+
+
+def _kinds_of_leaves(value: list[Any]) -> set[type]:
+    """The types of what is in the innermost lists of `value`.
+
+    Seen before numpy does: it would give every text of a request the room of the longest one.
+    """
+    lists = [value]
+    while (kinds := set(map(type, chain.from_iterable(lists)))) == {list}:
+        lists = list(chain.from_iterable(lists))
+    return kinds
 
 
 def _typed(array: np.ndarray, each: dict[str, Any], where: str) -> np.ndarray:
