@@ -167,8 +167,10 @@ def wide_encoder() -> ModelProto:
     return model
 
 
-def test_pooling_is_the_mean_over_the_mask() -> None:
+@pytest.mark.parametrize("opset", [11, 12, 13, 17])  # axes are attributes before 13
+def test_pooling_is_the_mean_over_the_mask(opset: int) -> None:
     model = graph.keep_outputs(encoder(), ["out"])
+    model.opset_import[0].version = opset
     model.graph.input.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "sequence"]))
     assert graph.pool_mean(model, "out") == "sentence_embedding"
     onnx.checker.check_model(model)
