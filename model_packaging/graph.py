@@ -152,6 +152,17 @@ def weight_matmuls(model: ModelProto) -> dict[str, NodeProto]:
     }
 
 
+def name_nodes(model: ModelProto) -> ModelProto:
+    """Gives each node of the graph that has no name one of its own: not every exporter does."""
+    taken = {node.name for node in nodes(model.graph)}
+    for index, node in enumerate(model.graph.node):
+        if not node.name:
+            free = (f"{node.op_type}_{number}" for number in count(index))
+            node.name = next(each for each in free if each not in taken)
+            taken.add(node.name)
+    return model
+
+
 def embedding_tables(model: ModelProto, least_bytes: int = 65_536) -> dict[str, list[NodeProto]]:
     """Two-dimensional float32 weights of at least `least_bytes` that are only read by Gather on axis 0, with those
     nodes.
