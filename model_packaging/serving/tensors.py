@@ -84,8 +84,14 @@ class Tensors(Task):
         ]
         joined: Answers = {}
         for index, name in enumerate(self.outputs):
-            joined[name] = self.values(np.concatenate([values[index] for values in runs]))
+            joined[name] = self._joined([self.values(values[index]) for values in runs])
         return joined
+
+    def _joined(self, runs: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+        """The examples of all runs; a list where how much there is of each depends on what is in it."""
+        if len({values.shape[1:] for values in runs}) == 1:
+            return np.concatenate(runs)
+        return [each for values in runs for each in values]
 
     def values(self, output: np.ndarray) -> np.ndarray:
         """What is kept of an output."""
@@ -127,13 +133,16 @@ class Generic(Tensors):
     """Every output as it comes."""
 
     def content(self, items: Arrays, answers: Answers) -> dict[str, Any]:
-        fits(sum(np.size(values) for values in answers.values()))
-        return {"outputs": {name: _short(np.asarray(values)).tolist() for name, values in answers.items()}}
+        fits(sum(each.size for values in answers.values() for each in values))
+        return {"outputs": {name: _listed(values) for name, values in answers.items()}}
 
     def array(self, answers: Answers) -> np.ndarray:
         if len(answers) > 1:
             raise BadRequestError(f"{NPY} is one array, and the model gives {', '.join(answers)}: accept {JSON}")
-        fits(sum(np.size(values) for values in answers.values()))
+        ((name, values),) = answers.items()
+        if isinstance(values, list):
+            raise BadRequestError(f"{NPY} is one array, and {name} differs in shape between the inputs: accept {JSON}")
+        fits(values.size)
         return super().array(answers)
 
 
@@ -206,6 +215,10 @@ def _shaped(array: np.ndarray, shape: list[int | None], where: str) -> np.ndarra
 def _cut(array: np.ndarray, numbers: int) -> np.ndarray:
     """The first examples of `array` that have at most `numbers` numbers, at least one."""
     return array[: max(1, numbers // max(1, math.prod(array.shape[1:])))]
+
+
+def _listed(values: np.ndarray | list[np.ndarray]) -> list[Any]:
+    return [_short(each).tolist() for each in values] if isinstance(values, list) else _short(values).tolist()
 
 
 def _short(array: np.ndarray) -> np.ndarray:

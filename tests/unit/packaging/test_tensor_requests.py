@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -44,3 +45,31 @@ def test_a_leaf_that_is_no_number(leaf: Any) -> None:
 def test_lists_of_unequal_length_or_depth(request_: Any) -> None:
     with pytest.raises(BadRequestError, match="equal length at each depth"):
         generic().items(request_)
+
+
+def found(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """As a detector with its search inside: of one example the places of what is above zero, (1, how many, 1)."""
+    return [np.argwhere(arrays["x"][0] > 0)[None]]
+
+
+EXAMPLES = np.array([[1, 1], [-1, -1], [-1, 1]], np.float32)
+
+
+def test_answers_of_any_length_come_one_for_each_example() -> None:
+    task = generic(inputs=[{"name": "x", "dtype": "float32", "shape": [1, 2]}])
+    answers = task.compute(found, {"x": EXAMPLES})
+    content = json.loads(json.dumps(task.content(None, answers)))
+    assert content == {"outputs": {"y": [[[0], [1]], [], [[1]]]}}
+    with pytest.raises(BadRequestError, match="accept application/json"):
+        task.array(answers)
+
+
+def test_answers_of_one_length_are_one_array() -> None:
+    task = generic(inputs=[{"name": "x", "dtype": "float32", "shape": [1, 2]}])
+    answers = task.compute(found, {"x": EXAMPLES[[2, 2]]})
+    np.testing.assert_array_equal(task.array(answers), [[[1]], [[1]]])
+
+
+def test_an_answer_too_long_is_refused_whatever_its_shapes() -> None:
+    with pytest.raises(BadRequestError, match="ask about fewer"):
+        generic().content(None, {"y": [np.zeros((2**20, 1)), np.zeros((1, 1))]})
