@@ -96,6 +96,9 @@ def tensor_figures(reference: Mapping[str, Rows], candidate: Mapping[str, Rows])
             first, second = theirs.astype(np.float64), ours.astype(np.float64)
             if not np.isfinite(second).all():
                 raise ValueError("its answers are not finite")
+            if not first.size:  # nothing was found, by both
+                cosines, errors, agreements = [*cosines, 1.0], [*errors, 0.0], [*agreements, 1.0]
+                continue
             # Against a reference of nothing but zeros a small number is a small error, not an infinite one.
             least = 1e-6 * np.sqrt(first.size)
             size, other = np.linalg.norm(first), np.linalg.norm(second)

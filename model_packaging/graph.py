@@ -18,6 +18,11 @@ def initializers(model: ModelProto) -> dict[str, TensorProto]:
     return {each.name: each for each in model.graph.initializer}
 
 
+def opset(model: ModelProto) -> int:
+    """The version of ONNX's own operators that `model` is of."""
+    return next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+
+
 def tensors(graph: GraphProto) -> Iterator[TensorProto]:
     """Every constant tensor in `graph` and its subgraphs: initializers, sparse ones' values, and tensor attributes."""
     yield from graph.initializer
@@ -115,12 +120,16 @@ def pool_mean(model: ModelProto, tokens: str) -> str:
             numpy_helper.from_array(np.array(1e-9, np.float32), own["least"]),
         ]
     )
+    # Axes were attributes before opset 13.
+    as_inputs = opset(model) >= 13
+    last, sequence = ([own["last_axis"]], [own["sequence_axis"]]) if as_inputs else ([], [])
+    at_last, at_sequence = ({}, {}) if as_inputs else ({"axes": [2]}, {"axes": [1]})
     steps = [
         ("Cast", ["attention_mask"], own["mask"], {"to": TensorProto.FLOAT}),
-        ("Unsqueeze", [own["mask"], own["last_axis"]], own["mask_3d"], {}),
+        ("Unsqueeze", [own["mask"], *last], own["mask_3d"], at_last),
         ("Mul", [tokens, own["mask_3d"]], own["masked"], {}),
-        ("ReduceSum", [own["masked"], own["sequence_axis"]], own["sum"], {"keepdims": 0}),
-        ("ReduceSum", [own["mask_3d"], own["sequence_axis"]], own["count"], {"keepdims": 0}),
+        ("ReduceSum", [own["masked"], *sequence], own["sum"], {"keepdims": 0, **at_sequence}),
+        ("ReduceSum", [own["mask_3d"], *sequence], own["count"], {"keepdims": 0, **at_sequence}),
         ("Max", [own["count"], own["least"]], own["count_safe"], {}),
         ("Div", [own["sum"], own["count_safe"]], pooled, {}),
     ]
@@ -141,6 +150,17 @@ def weight_matmuls(model: ModelProto) -> dict[str, NodeProto]:
         and len(held[node.input[1]].dims) == 2
         and held[node.input[1]].data_type == TensorProto.FLOAT
     }
+
+
+def name_nodes(model: ModelProto) -> ModelProto:
+    """Gives each node of the graph that has no name one of its own: not every exporter does."""
+    taken = {node.name for node in nodes(model.graph)}
+    for index, node in enumerate(model.graph.node):
+        if not node.name:
+            free = (f"{node.op_type}_{number}" for number in count(index))
+            node.name = next(each for each in free if each not in taken)
+            taken.add(node.name)
+    return model
 
 
 def embedding_tables(model: ModelProto, least_bytes: int = 65_536) -> dict[str, list[NodeProto]]:

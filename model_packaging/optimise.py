@@ -10,6 +10,8 @@ import onnxruntime as ort
 from onnx import ModelProto, TensorProto
 from onnx.external_data_helper import set_external_data
 
+from model_packaging import graph
+
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"
 LEAST_EXTERNAL = 1024  # bytes; smaller tensors stay in the graph
@@ -17,8 +19,10 @@ PAGE = 4096  # a tensor that starts on a page can be mapped as it lies
 
 
 def folded(model: ModelProto) -> ModelProto:
-    """`model` with constants folded and redundant nodes gone, still plain ONNX: what the quantizers read."""
-    return _optimised(model, ort.GraphOptimizationLevel.ORT_ENABLE_BASIC)
+    """`model` with constants folded and redundant nodes gone, still plain ONNX, each node with a name of its own:
+    what the quantizers read.
+    """
+    return graph.name_nodes(_optimised(model, ort.GraphOptimizationLevel.ORT_ENABLE_BASIC))
 
 
 def fused(model: ModelProto) -> ModelProto:

@@ -26,6 +26,8 @@ from model_packaging.spec import PackageSpec
 DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"}
 TOKENIZER = "tokenizer.json"
 TEXT_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
+FACTORS = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Gather"}
+SAME_NUMBERS = {"Identity", "Transpose", "Reshape", "Cast"}
 DEFAULT_LENGTH = 512
 PROTOBUF_LIMIT = 2**31 - 2**20  # a serialised message may have 2 GiB
 
@@ -321,14 +323,25 @@ def _type_of(kind: int, shape: Iterable[Any]) -> str:
 
 
 def weights(spec: PackageSpec, model: ModelProto) -> list[Finding]:
-    """A finding where a weight is NaN or infinite."""
+    """A finding where a weight is NaN or infinite.
+
+    Masks are constants too: a scalar may be infinite, and -inf may be anywhere but in what is multiplied or looked up.
+    Whether it does harm there is seen by the answers to the probe.
+    """
     floats = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
+    used = _multiplied(model)
     bad = []
     for tensor in graph.tensors(model.graph):
         if tensor.data_type in floats:
-            values = numpy_helper.to_array(tensor).astype(np.float32, copy=False)
-            # Exporters write an attention mask's -inf as a scalar constant; in a weight it is a mistake.
-            if np.isnan(values).any() or (values.size > 1 and np.isinf(values).any()):
+            values = numpy_helper.to_array(tensor)
+            if values.dtype.kind != "f":  # bfloat16 is no type of numpy's own
+                values = values.astype(np.float32)
+            fine = np.isfinite(values)
+            if values.size > 1 and tensor.name not in used:
+                fine |= values == -np.inf
+            elif values.size == 1:
+                fine |= np.isinf(values)
+            if not fine.all():
                 bad.append(tensor.name or "a constant")
     if not bad:
         return []
@@ -341,6 +354,23 @@ def weights(spec: PackageSpec, model: ModelProto) -> list[Finding]:
             "train or export the model again",
         )
     ]
+
+
+def _multiplied(model: ModelProto) -> set[str]:
+    """Names of constants that a matrix product or a convolution multiplies by, or that are looked up in."""
+    makers = {output: node for node in graph.nodes(model.graph) for output in node.output}
+    pending = [name for node in graph.nodes(model.graph) if node.op_type in FACTORS for name in node.input[:2]]
+    found: set[str] = set()
+    while pending:
+        name = pending.pop()
+        if name and name not in found:
+            found.add(name)
+            maker = makers.get(name)
+            if maker is not None and maker.op_type in SAME_NUMBERS:
+                pending += maker.input
+            elif maker is not None and maker.op_type == "Constant":
+                found |= {each.t.name for each in maker.attribute if each.t.name}
+    return found
 
 
 def _vocabulary(path: Path, model: ModelProto, size: int) -> list[Finding]:

@@ -90,7 +90,7 @@ def calibrate(model: ModelProto, examples: Sequence[Arrays]) -> list[Calibrated]
         RuntimeError: the graph cannot be converted to an opset that has scales a channel.
         ValueError: the calibrator cannot make sense of an activation.
     """
-    opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+    opset = graph.opset(model)
     if opset < LEAST_OPSET:
         try:
             model = folded(version_converter.convert_version(model, CONVERTED_OPSET))

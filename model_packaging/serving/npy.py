@@ -48,7 +48,7 @@ def read(content: bytes) -> np.ndarray:
         raise BadRequestError(f"the body's .npy header cannot be read: {error}") from error
     if dtype.hasobject:
         raise BadRequestError("the body holds Python objects (a pickle), which run code when they are read: refused")
-    if dtype.kind not in "fiub" or any(side < 0 for side in shape):
+    if dtype.kind not in "fiub" or any(type(side) is not int or side < 0 for side in shape):  # True is an int to numpy
         raise BadRequestError(f"the body must hold numbers, got {dtype} of shape {list(shape)}")
     expected, got = math.prod(shape) * dtype.itemsize, len(content) - file.tell()
     if expected != got:

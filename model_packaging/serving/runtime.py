@@ -129,8 +129,9 @@ class Runtime:
         expected = np.array(self.card["canary"]["expected"])
         seen = numbers[: len(expected)]
         lengths = float(np.linalg.norm(seen) * np.linalg.norm(expected))
-        # What an answer of nothing but zeros is near to is zeros.
-        cosine = float(seen @ expected / lengths) if lengths else float(np.array_equal(seen, expected))
+        # What an answer of nothing but zeros is near to is zeros; one with fewer numbers is near to nothing.
+        alike = len(seen) == len(expected) and lengths
+        cosine = float(seen @ expected / lengths) if alike else float(np.array_equal(seen, expected))
         dimension = self.card.get("dimension", len(numbers))
         if not np.isfinite(numbers).all() or len(numbers) != dimension or not cosine >= CANARY_COSINE:
             raise NotServableError(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS = 25.0  # SageMaker sends SIGKILL 30 s after SIGTERM
 IDLE_SECONDS = 60.0  # a connection on which nobody asks
+LONGEST_LENGTH = 20  # digits of a Content-Length: int() raises at thousands
 
 
 class State:
@@ -60,6 +61,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/ping":
             self._refuse(404, f"no such path: {self.path}; there are GET /ping and POST /invocations")
             return
+        if self.headers.get_all("Content-Length", ["0"]) != ["0"] or "Transfer-Encoding" in self.headers:
+            self._refuse_and_close("GET takes no body")
+            return
         state = self.state
         ready = state.runtime is not None and not state.draining
         status = "ready" if ready else "draining" if state.draining else "loading"
@@ -70,12 +74,16 @@ class Handler(BaseHTTPRequestHandler):
             self._invoke()
 
     def _invoke(self) -> None:
-        length = self.headers.get("Content-Length", "")
+        lengths = self.headers.get_all("Content-Length", [""])
+        if len(lengths) > 1 or (lengths[0] and "Transfer-Encoding" in self.headers):
+            self._refuse_and_close("the length of a request must be said once, by Content-Length")
+            return
+        length = lengths[0]
         if not (length.isascii() and length.isdigit()):
             self._refuse(411, "Content-Length is required")
             return
-        if int(length) > MAX_PAYLOAD:
-            self._refuse(413, f"a request may have at most {MAX_PAYLOAD} bytes, got {length}")
+        if len(length) > LONGEST_LENGTH or int(length) > MAX_PAYLOAD:
+            self._refuse(413, f"a request may have at most {MAX_PAYLOAD} bytes, got {length[:LONGEST_LENGTH]}")
             return
         body = self.rfile.read(int(length))
         if len(body) < int(length):
@@ -106,6 +114,11 @@ class Handler(BaseHTTPRequestHandler):
             self._refuse(500, f"the inference failed: {error}")
         else:
             self._send_bytes(200, answer, wanted)
+
+    def _refuse_and_close(self, reason: str) -> None:
+        """Where the request ends is not known, so nothing after it is read: it would be taken for the next one."""
+        self.close_connection = True
+        self._refuse(400, reason)
 
     def _refuse(self, code: int, reason: str) -> None:
         self.close_connection = self.close_connection or code in (404, 411, 413)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from model_packaging.serving.request import JSON, MAX_INPUTS, MAX_PAYLOAD, NPY, 
 from model_packaging.serving.task import Answers, Run, Task, activated, best, fits
 
 NUMBERS_PER_RUN = 2**16  # input numbers in one run of the session: bounds the memory of its layers
+NUMBERS = {int, float, bool}  # as json.loads makes them
 Arrays = dict[str, np.ndarray]
 
 
@@ -82,8 +84,14 @@ class Tensors(Task):
         ]
         joined: Answers = {}
         for index, name in enumerate(self.outputs):
-            joined[name] = self.values(np.concatenate([values[index] for values in runs]))
+            joined[name] = self._joined([self.values(values[index]) for values in runs])
         return joined
+
+    def _joined(self, runs: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+        """The examples of all runs; a list where how much there is of each depends on what is in it."""
+        if len({values.shape[1:] for values in runs}) == 1:
+            return np.concatenate(runs)
+        return [each for values in runs for each in values]
 
     def values(self, output: np.ndarray) -> np.ndarray:
         """What is kept of an output."""
@@ -125,13 +133,16 @@ class Generic(Tensors):
     """Every output as it comes."""
 
     def content(self, items: Arrays, answers: Answers) -> dict[str, Any]:
-        fits(sum(np.size(values) for values in answers.values()))
-        return {"outputs": {name: _short(np.asarray(values)).tolist() for name, values in answers.items()}}
+        fits(sum(each.size for values in answers.values() for each in values))
+        return {"outputs": {name: _listed(values) for name, values in answers.items()}}
 
     def array(self, answers: Answers) -> np.ndarray:
         if len(answers) > 1:
             raise BadRequestError(f"{NPY} is one array, and the model gives {', '.join(answers)}: accept {JSON}")
-        fits(sum(np.size(values) for values in answers.values()))
+        ((name, values),) = answers.items()
+        if isinstance(values, list):
+            raise BadRequestError(f"{NPY} is one array, and {name} differs in shape between the inputs: accept {JSON}")
+        fits(values.size)
         return super().array(answers)
 
 
@@ -139,10 +150,16 @@ def _array(value: Any, dtype: str, where: str) -> np.ndarray:
     """The nested lists `value` as an array of `dtype`, nothing rounded or wrapped around on the way."""
     if not isinstance(value, list):
         raise BadRequestError(f"{where}: expected lists of numbers, got {json_type(value)}")
+    unequal = f"{where}: expected lists of equal length at each depth"
+    leaves = _kinds_of_leaves(value)
+    if list in leaves:
+        raise BadRequestError(unequal)
+    if not leaves <= NUMBERS:
+        raise BadRequestError(f"{where}: expected {dtype}, got something else")
     try:
         array = np.array(value)
     except ValueError as error:
-        raise BadRequestError(f"{where}: expected lists of equal length at each depth") from error
+        raise BadRequestError(unequal) from error
     wanted = np.dtype(dtype)
     kinds = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}[wanted.kind]
     if array.size and array.dtype.kind not in kinds:
@@ -154,6 +171,17 @@ def _array(value: Any, dtype: str, where: str) -> np.ndarray:
             raise BadRequestError(f"{where}: expected {dtype}, {limits.min} to {limits.max}, got a number outside")
     with np.errstate(over="ignore"):
         return _finite(array.astype(wanted), where)
+
+
+def _kinds_of_leaves(value: list[Any]) -> set[type]:
+    """The types of what is in the innermost lists of `value`.
+
+    Seen before numpy does: it would give every text of a request the room of the longest one.
+    """
+    lists = [value]
+    while (kinds := set(map(type, chain.from_iterable(lists)))) == {list}:
+        lists = list(chain.from_iterable(lists))
+    return kinds
 
 
 def _typed(array: np.ndarray, each: dict[str, Any], where: str) -> np.ndarray:
@@ -187,6 +215,10 @@ def _shaped(array: np.ndarray, shape: list[int | None], where: str) -> np.ndarra
 def _cut(array: np.ndarray, numbers: int) -> np.ndarray:
     """The first examples of `array` that have at most `numbers` numbers, at least one."""
     return array[: max(1, numbers // max(1, math.prod(array.shape[1:])))]
+
+
+def _listed(values: np.ndarray | list[np.ndarray]) -> list[Any]:
+    return [_short(each).tolist() for each in values] if isinstance(values, list) else _short(values).tolist()
 
 
 def _short(array: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -238,6 +239,35 @@ class TestGeneric:
 
     def test_a_body_that_is_not_json(self, served: Served) -> None:
         assert "not JSON" in refused(served, b"[[1, 2", JSON)
+
+
+class TestConnections:
+    @pytest.fixture
+    def served(self, servers: dict[str, Served]) -> Served:
+        return servers["generic"]
+
+    @pytest.mark.parametrize(
+        ("head", "status"),
+        [
+            ("GET /ping HTTP/1.1\r\nContent-Length: 4", 400),
+            ("GET /ping HTTP/1.1\r\nTransfer-Encoding: chunked", 400),
+            ("POST /invocations HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 2", 400),
+            ("POST /invocations HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked", 400),
+            (f"POST /invocations HTTP/1.1\r\nContent-Length: {'9' * 5000}", 413),
+        ],
+        ids=["body-of-get", "chunks-of-get", "two-lengths", "length-and-chunks", "digits"],
+    )
+    def test_nothing_is_read_after_a_request_whose_end_is_not_known(
+        self, served: Served, head: str, status: int
+    ) -> None:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as raw:
+            raw.sendall(f"{head}\r\n\r\n[1]\nGET /ping HTTP/1.1\r\n\r\n".encode())
+            said = b""
+            while some := raw.recv(65_536):  # the server closes the connection
+                said += some
+        assert said.startswith(f"HTTP/1.1 {status} ".encode())
+        assert said.count(b"HTTP/1.1") == 1
+        assert served.ask("GET", "/ping")[0] == 200
 
 
 class TestSeveralInputsAndOutputs:

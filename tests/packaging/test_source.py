@@ -120,7 +120,7 @@ def test_external_data_that_is_truncated(tiny: Any) -> None:
     assert "the model is truncated" in refused(tiny.spec())
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_weights_that_are_not_finite(tiny: Any, value: float) -> None:
     def edit(model: ModelProto) -> None:
         weights = numpy_helper.to_array(model.graph.initializer[1]).copy()

@@ -63,6 +63,12 @@ class TestTensors:
         assert tensor_figures({"a": zeros}, {"a": zeros + 1e-9})["cosine_min"] == 1
         assert tensor_figures({"a": zeros}, {"a": zeros + 1})["error_mean"] > 1000
 
+    @pytest.mark.filterwarnings("error")
+    @pytest.mark.parametrize("shape", [(0, 2), (2, 0), (0,)])
+    def test_an_example_in_which_nothing_is_found_is_perfect(self, shape: tuple[int, ...]) -> None:
+        rows = [np.zeros(shape), np.ones((3, 2))]
+        assert tensor_figures({"y": rows}, {"y": rows}) == tensor_figures({"y": ROWS[:2]}, {"y": ROWS[:2]})
+
     def test_another_shape_fails(self) -> None:
         with pytest.raises(ValueError, match=r"its a has shape \[2\], the source's \[3\]"):
             tensor_figures({"a": ROWS}, {"a": ROWS[:, :2]})

@@ -155,6 +155,31 @@ def test_the_sensitive_matmul_in_smaller_blocks_is_nearer_to_the_original() -> N
     assert error(blockwise_keeping(rest, plain, [])) == error(rest)
 
 
+@pytest.mark.parametrize("names", [["", ""], ["MatMul_3", ""]])
+def test_matmuls_without_names_are_told_apart(names: list[str]) -> None:
+    from model_packaging.optimise import folded
+    from model_packaging.quantize import int8, int8_keeping, sensitivity
+
+    model = graph.keep_outputs(encoder(), ["out"])
+    for node, name in zip([each for each in model.graph.node if each.op_type == "MatMul"], names, strict=True):
+        node.name = name
+    plain = folded(model)
+    quantized = int8(plain)
+    order = sensitivity(quantized, plain, lambda _: 0.0, lambda *_: None)
+    assert len(set(order)) == 2
+    kept = int8_keeping(quantized, plain, order[:1])
+    kinds = [node.op_type for node in kept.graph.node]
+    assert (kinds.count("MatMulInteger"), kinds.count("MatMulNBits")) == (1, 1)
+
+
+def test_a_node_keeps_the_name_that_is_its_own() -> None:
+    model = encoder()
+    model.graph.node[0].name = model.graph.node[2].name = ""
+    model.graph.node[4].name = "Relu_2"
+    names = [node.name for node in graph.name_nodes(model).graph.node]
+    assert names == ["Gather_0", "one_matmul", "Relu_3", "two_matmul", "Relu_2"]
+
+
 def wide_encoder() -> ModelProto:
     """The encoder with one activation of every row far out before the second MatMul."""
     model = encoder()
@@ -167,8 +192,10 @@ def wide_encoder() -> ModelProto:
     return model
 
 
-def test_pooling_is_the_mean_over_the_mask() -> None:
+@pytest.mark.parametrize("opset", [11, 12, 13, 17])  # axes are attributes before 13
+def test_pooling_is_the_mean_over_the_mask(opset: int) -> None:
     model = graph.keep_outputs(encoder(), ["out"])
+    model.opset_import[0].version = opset
     model.graph.input.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "sequence"]))
     assert graph.pool_mean(model, "out") == "sentence_embedding"
     onnx.checker.check_model(model)

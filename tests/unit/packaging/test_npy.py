@@ -61,6 +61,12 @@ def test_what_is_no_plain_number_is_refused(array: np.ndarray) -> None:
         npy.read(npy.write(array))
 
 
+def test_a_side_that_is_no_number_is_refused() -> None:
+    body = npy.write(np.zeros((1, 16), np.float32)).replace(b"(1, 16), }   ", b"(True, 16), }")
+    with pytest.raises(BadRequestError, match="True"):
+        npy.read(body)
+
+
 def test_the_second_version_of_the_format_is_read() -> None:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, np.arange(6).reshape(2, 3), version=(2, 0), allow_pickle=False)
