@@ -153,7 +153,9 @@ def test_a_static_pools_nodes_are_there_before_and_after(live: Live, place: str)
     live.space(place)
     live.pool(place, static=2, max_gpus=2)
     of = {"name": place, "types": list(TYPES), "max_gpus": 2, "static": 2, "termination_grace_seconds": 1800}
-    planned = live.declare(place, pool=place, cluster__pools=[of], scaling__buffer=1)
+    planned = live.declare(
+        place, pool=place, cluster__pools=[of], scaling__buffer=1, cluster__feature_gates=["StaticCapacity=true"]
+    )
     assert planned.warm
     assert (planned.warm.backend.kind, planned.warm.objects) == ("static", ())
     asleep(live, place)
