@@ -36,9 +36,9 @@ def attention(mask: np.ndarray, **changed: np.ndarray) -> ModelProto:
         helper.make_node("MatMul", ["c", "turned"], ["d"], "second"),
         helper.make_node("MatMul", ["d", "three"], ["y"], "third"),
     ]
-    ends = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, [128, 128])] for name in "xy"]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [128, 128]) for name in "xy")
     tensors = [numpy_helper.from_array(value, name) for name, value in held.items()]
-    made = helper.make_graph(nodes, "attention", *ends, tensors)
+    made = helper.make_graph(nodes, "attention", [x], [y], tensors)
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 

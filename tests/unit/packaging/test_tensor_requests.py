@@ -58,7 +58,7 @@ EXAMPLES = np.array([[1, 1], [-1, -1], [-1, 1]], np.float32)
 def test_answers_of_any_length_come_one_for_each_example() -> None:
     task = generic(inputs=[{"name": "x", "dtype": "float32", "shape": [1, 2]}])
     answers = task.compute(found, {"x": EXAMPLES})
-    content = json.loads(json.dumps(task.content(None, answers)))
+    content = json.loads(json.dumps(task.content({}, answers)))
     assert content == {"outputs": {"y": [[[0], [1]], [], [[1]]]}}
     with pytest.raises(BadRequestError, match="accept application/json"):
         task.array(answers)
@@ -72,4 +72,4 @@ def test_answers_of_one_length_are_one_array() -> None:
 
 def test_an_answer_too_long_is_refused_whatever_its_shapes() -> None:
     with pytest.raises(BadRequestError, match="ask about fewer"):
-        generic().content(None, {"y": [np.zeros((2**20, 1)), np.zeros((1, 1))]})
+        generic().content({}, {"y": [np.zeros((2**20, 1)), np.zeros((1, 1))]})
