@@ -86,6 +86,9 @@ def _refused(spec: PackageSpec | FolderSpec, error: Exception) -> FindingsError:
         rule, got = "must be readable, and writable where packaging writes", error.strerror or error
         return refuse(str(path), rule, got, kept, f"name another path or give access to it, {again}")
     got = str(error) or type(error).__name__
+    if isinstance(error, ImportError):
+        rule, install = "needs the libraries of packaging", "install `scaletozero[packaging]`"
+        return refuse(spec.name, rule, got, kept, f"{install} {again}")
     if _of_the_machine(error):
         rule = "this machine must be able to load and start the model in time"
         return refuse(spec.name, rule, got, kept, f"free memory and processors {again}, or name other `recipes`")

@@ -217,7 +217,7 @@ def test_a_library_that_is_missing_is_no_word_on_the_model(tmp_path: Path, monke
     wanted = small_models.spec(tmp_path, "image-classification", small_models.image_classifier())
     with monkeypatch.context() as patched:
         patched.setattr("model_packaging.static_qdq.static", fails)
-        with pytest.raises(ModuleNotFoundError):
+        with pytest.raises(FindingsError, match=r"got No module named 'onnx_ir'.*install `scaletozero\[packaging\]`"):
             package(wanted)
     assert "failed" not in "".join(outcomes(package(wanted)).values())
 
