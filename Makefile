@@ -61,8 +61,8 @@ bench: $(READY) $(TORCH) ## the figures of the README, measured here (installs t
 
 schema: $(READY) ## write the generated files anew: the plugin's schema, the manifests'
 	$(BIN)/python -m scaletozero.plugin > components/schema.json
-	$(BIN)/python -m model_packaging.manifest > model_packaging/manifest.schema.json
-	$(BIN)/python -m model_packaging.folder_manifest > model_packaging/folder_manifest.schema.json
+	$(BIN)/python -m model_packaging.artifact.manifest > model_packaging/artifact/manifest.schema.json
+	$(BIN)/python -m model_packaging.artifact.folder_manifest > model_packaging/artifact/folder_manifest.schema.json
 
 lock: $(READY) ## resolve the dependencies anew
 	$(RESOLVE) $(EXTRAS) -o requirements.lock

@@ -22,12 +22,12 @@ from artifacts_report import Answers, Checkpoint, Measured, Run, report
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from model_packaging import Artifact, PackageSpec, QualityFloor, package, safe_extract
-from model_packaging.baseline import baseline, graph_of
-from model_packaging.bench import Contender, gzipped, usual_archive, whole_starts
-from model_packaging.evaluate import Vectors, quality
-from model_packaging.export import INTERPRETER
+from model_packaging.benchmark.baseline import baseline, graph_of
+from model_packaging.benchmark.bench import Contender, gzipped, usual_archive, whole_starts
+from model_packaging.benchmark.plot import phases_svg
+from model_packaging.evaluation.evaluate import Vectors, quality
 from model_packaging.folder_pipeline import package_folder
-from model_packaging.plot import phases_svg
+from model_packaging.huggingface.export import INTERPRETER
 from model_packaging.probes import load_probe
 from model_packaging.progress import Progress
 from model_packaging.serving.runtime import Runtime

@@ -6,10 +6,10 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from model_packaging.bench import PHASES, Figures
-from model_packaging.choose import CHOSEN
-from model_packaging.folder_manifest import Quantization
-from model_packaging.manifest import Candidate, Manifest, Quality
+from model_packaging.artifact.folder_manifest import Quantization
+from model_packaging.artifact.manifest import Candidate, Manifest, Quality
+from model_packaging.benchmark.bench import PHASES, Figures
+from model_packaging.evaluation.choose import CHOSEN
 
 BUSY = 1.0  # load average at the beginning, above which times are not to be relied on
 SMALL, DEEP = "paraphrase-minilm", "all-minilm-l6"

@@ -24,12 +24,12 @@ from small_artifact import small_artifact
 
 from model_packaging import Artifact
 from model_packaging.validation import parse
-from scaletozero.artifact_store import tls_only_policy
-from scaletozero.deploy import deploy
-from scaletozero.deployment import sandbox_environment
+from scaletozero.endpoints.artifact_store import tls_only_policy
 from scaletozero.endpoints.model import role_policy
+from scaletozero.engine.find import find_engine
+from scaletozero.environment.declare import declare_environment
+from scaletozero.environment.stack import sandbox_environment
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
 from scaletozero.sandbox.providers.install import install_plugins
 from scaletozero.settings.environment import Environment
 
@@ -44,7 +44,7 @@ def with_components(artifacts: list[Artifact], count: int) -> Callable[[], None]
     endpoints = {f"e{i}": {"artifact": str(artifacts[i].path), "image": IMAGE} for i in range(count)}
     quotas = {"serverless_endpoints": count, "concurrency": 10 * count}
     data = {"region": REGION, "endpoints": endpoints, "quotas": quotas}
-    return lambda: deploy(parse(Environment, data), Path("/"))
+    return lambda: declare_environment(parse(Environment, data), Path("/"))
 
 
 def by_hand(artifacts: list[Artifact], count: int) -> Callable[[], None]:

@@ -1,7 +1,7 @@
 """Start and answer once with torch and transformers, fp32, on an unpacked Hugging Face folder: what a team has before.
 
 Usage: PYTHON torch_start.py FOLDER, under an interpreter with the `torch` extra; prints one line of JSON as
-`model_packaging.whole_start` does. One thread, mean pooling, normalised, nothing fetched.
+`model_packaging.benchmark.whole_start` does. One thread, mean pooling, normalised, nothing fetched.
 """
 
 from __future__ import annotations

@@ -9,13 +9,13 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from model_packaging.validation import parse
-from scaletozero.artifact_store import ArtifactStore
-from scaletozero.cluster_prerequisites import ClusterPrerequisites
+from scaletozero.args.gpu_endpoint import ColdAction
+from scaletozero.cluster.node_pools import GpuNodePool
+from scaletozero.cluster.prerequisites import ClusterPrerequisites
+from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.gpu import GpuEndpoint
-from scaletozero.endpoints.gpu_args import ColdAction
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
 from scaletozero.settings.prerequisites import PrerequisitesSettings
-from scaletozero.warmth.gpu_node_pool import GpuNodePool
 
 REGION = "eu-central-1"
 TYPES = ["g6.xlarge", "g6e.xlarge"]

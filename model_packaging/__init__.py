@@ -11,28 +11,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from model_packaging.archive import safe_extract
-    from model_packaging.artifact import Artifact, open_artifact
+    from model_packaging.artifact.archive import safe_extract
+    from model_packaging.artifact.manifest import Manifest
+    from model_packaging.artifact.reader import Artifact, open_artifact
     from model_packaging.findings import Finding, FindingsError
-    from model_packaging.floors import ClassFloor, QualityFloor, TensorFloor
-    from model_packaging.manifest import Manifest
     from model_packaging.pipeline import package
     from model_packaging.progress import Progress
     from model_packaging.spec import PackageSpec
+    from model_packaging.thresholds import ClassFloor, QualityFloor, TensorFloor
 
 _HOME = {
-    "Artifact": "artifact",
-    "ClassFloor": "floors",
+    "Artifact": "artifact.reader",
+    "ClassFloor": "thresholds",
     "Finding": "findings",
     "FindingsError": "findings",
-    "Manifest": "manifest",
+    "Manifest": "artifact.manifest",
     "PackageSpec": "spec",
     "Progress": "progress",
-    "QualityFloor": "floors",
-    "TensorFloor": "floors",
-    "open_artifact": "artifact",
+    "QualityFloor": "thresholds",
+    "TensorFloor": "thresholds",
+    "open_artifact": "artifact.reader",
     "package": "pipeline",
-    "safe_extract": "archive",
+    "safe_extract": "artifact.archive",
 }
 
 __all__ = [

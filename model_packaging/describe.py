@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from model_packaging import oci, sbom
-from model_packaging.manifest import InputOutput, Manifest
+from model_packaging.artifact import oci, sbom
+from model_packaging.artifact.manifest import InputOutput, Manifest
+from model_packaging.onnx_model.source import Source
 from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
 from model_packaging.serving.start import CARD
 from model_packaging.serving.task import load_task
-from model_packaging.source import Source
 from model_packaging.tasks import Packaging
 
 LONGEST_SAMPLE = 2048  # bytes; a Lambda function that keeps an endpoint warm has room for 4 KB of variables

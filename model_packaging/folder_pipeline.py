@@ -9,9 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from model_packaging import compressed_tensors, export, hf_folder, hf_source, licence, oci, sbom
-from model_packaging.findings import FindingsError, refuse
-from model_packaging.folder_manifest import (
+from model_packaging.artifact import oci, sbom
+from model_packaging.artifact.folder_manifest import (
     BILL,
     MANIFEST,
     MODEL,
@@ -26,7 +25,11 @@ from model_packaging.folder_manifest import (
     entries,
     open_folder,
 )
+from model_packaging.findings import FindingsError, refuse
+from model_packaging.huggingface import export, hf_folder, hf_source
+from model_packaging.licences import licence
 from model_packaging.progress import Progress, Report
+from model_packaging.quantization import compressed_tensors
 from model_packaging.spec import FolderSpec, ModuleSource
 from model_packaging.work import Work, key_of
 

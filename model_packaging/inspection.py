@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model_packaging import hf_source
-from model_packaging.artifact import sha256_of
+from model_packaging.artifact.reader import sha256_of
 from model_packaging.findings import refuse
+from model_packaging.huggingface import hf_source
+from model_packaging.onnx_model.source import Source, tokenizer_of
 from model_packaging.probes import load_probe
-from model_packaging.source import Source, tokenizer_of
 from model_packaging.spec import CLASS_TASKS, PackageSpec
 from model_packaging.tasks import Packaging, classes, folder_of
 

@@ -15,20 +15,16 @@ from typing import Any, overload
 import numpy as np
 from onnx import ModelProto
 
-from model_packaging import describe, graph, hf_source, licence, oci, quantize, sbom, static_qdq
-from model_packaging.archive import write_archive
-from model_packaging.artifact import ARCHIVE, MANIFEST, Artifact, open_artifact, sha256_of
-from model_packaging.assemble import assemble, entries, model_bytes
-from model_packaging.choose import CHOSEN, choose
-from model_packaging.compress import decide
-from model_packaging.evaluate import interleaved
-from model_packaging.findings import FindingsError, refuse
-from model_packaging.folder_manifest import BILL, OCI, FolderArtifact
-from model_packaging.folder_pipeline import package_folder
-from model_packaging.inspection import described_by, inspected, probed
-from model_packaging.manifest import ArchiveEntry, Candidate, ColdStart, Manifest, Memory, Quality, Speed
-from model_packaging.manifest import Source as SourceEntry
-from model_packaging.measure import (
+from model_packaging import describe
+from model_packaging.artifact import oci, sbom
+from model_packaging.artifact.archive import write_archive
+from model_packaging.artifact.folder_manifest import BILL, OCI, FolderArtifact
+from model_packaging.artifact.manifest import ArchiveEntry, Candidate, ColdStart, Manifest, Memory, Quality, Speed
+from model_packaging.artifact.manifest import Source as SourceEntry
+from model_packaging.artifact.reader import ARCHIVE, MANIFEST, Artifact, open_artifact, sha256_of
+from model_packaging.evaluation.choose import CHOSEN, choose
+from model_packaging.evaluation.evaluate import interleaved
+from model_packaging.evaluation.measure import (
     NotReadyError,
     StartFailedError,
     environment,
@@ -36,12 +32,21 @@ from model_packaging.measure import (
     recommended_mb,
     start_once,
 )
-from model_packaging.optimise import folded, fused
+from model_packaging.findings import FindingsError, refuse
+from model_packaging.folder_pipeline import package_folder
+from model_packaging.huggingface import hf_source
+from model_packaging.inspection import described_by, inspected, probed
+from model_packaging.licences import licence
+from model_packaging.onnx_model import graph
+from model_packaging.onnx_model.assemble import assemble, entries, model_bytes
+from model_packaging.onnx_model.optimise import folded, fused
+from model_packaging.onnx_model.source import Source
 from model_packaging.probes import Probe
 from model_packaging.progress import Progress, Report, quiet
+from model_packaging.quantization import quantize, static_qdq
+from model_packaging.quantization.compress import decide
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.start import NotServableError, verify
-from model_packaging.source import Source
 from model_packaging.spec import CLASS_TASKS, FolderSpec, PackageSpec
 from model_packaging.tasks import Packaging, classes, packaging_of
 from model_packaging.work import Work, key_of

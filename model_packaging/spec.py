@@ -10,7 +10,7 @@ from typing import Any, Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from model_packaging.findings import Finding, FindingsError
-from model_packaging.floors import ClassFloor, Floor, QualityFloor, TensorFloor
+from model_packaging.thresholds import ClassFloor, Floor, QualityFloor, TensorFloor
 
 Task = Literal["sentence-embedding", "text-classification", "token-classification", "image-classification", "generic"]
 Activation = Literal["softmax", "sigmoid", "none"]

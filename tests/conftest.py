@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from small_artifact import small_artifact
 
-from model_packaging.artifact import Artifact
+from model_packaging.artifact.reader import Artifact
 
 pytest_plugins = ["scaletozero.sandbox.testing"]
 

@@ -7,64 +7,74 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scaletozero.artifact_store import ArtifactStore, ArtifactStoreArgs
-    from scaletozero.cluster_prerequisites import ClusterPrerequisites, ClusterPrerequisitesArgs
-    from scaletozero.endpoints.asynchronous import AsyncEndpoint, AsyncEndpointArgs, VpcArgs
-    from scaletozero.endpoints.calls import ModelError, Submitted, result, submit
-    from scaletozero.endpoints.gpu import GpuEndpoint
-    from scaletozero.endpoints.gpu_args import GpuEndpointArgs
-    from scaletozero.endpoints.serverless import ServerlessEndpoint, ServerlessEndpointArgs
-    from scaletozero.endpoints.serving_image import ServingImage, ServingImageArgs
-    from scaletozero.observability.alarms import EndpointAlarms, EndpointAlarmsArgs
-    from scaletozero.warmth.args import (
+    from scaletozero.args.alarms import EndpointAlarmsArgs
+    from scaletozero.args.artifact_store import ArtifactStoreArgs
+    from scaletozero.args.asynchronous import AsyncEndpointArgs, VpcArgs
+    from scaletozero.args.cluster import ClusterArgs
+    from scaletozero.args.gpu_endpoint import GpuEndpointArgs
+    from scaletozero.args.gpu_warm_pool import GpuWarmPoolArgs
+    from scaletozero.args.node_pools import GpuNodeGroupArgs, GpuNodePoolArgs
+    from scaletozero.args.prerequisites import ClusterPrerequisitesArgs
+    from scaletozero.args.scaling import (
         AlarmsArgs,
         InstanceScalingArgs,
         PoolScalingArgs,
         ServerlessScalingArgs,
         WindowArgs,
     )
-    from scaletozero.warmth.calls import WarmCalls, WarmCallsArgs
-    from scaletozero.warmth.gpu_args import ClusterArgs
-    from scaletozero.warmth.gpu_node_pool import GpuNodeGroup, GpuNodeGroupArgs, GpuNodePool, GpuNodePoolArgs
-    from scaletozero.warmth.gpu_warm_pool import GpuWarmPool, GpuWarmPoolArgs
-    from scaletozero.warmth.pool import WarmPool, WarmPoolArgs
+    from scaletozero.args.serverless import ServerlessEndpointArgs
+    from scaletozero.args.serving_image import ServingImageArgs
+    from scaletozero.args.warm_calls import WarmCallsArgs
+    from scaletozero.args.warm_pool import WarmPoolArgs
+    from scaletozero.cluster.node_pools import GpuNodeGroup, GpuNodePool
+    from scaletozero.cluster.prerequisites import ClusterPrerequisites
+    from scaletozero.cluster.warm_pool import GpuWarmPool
+    from scaletozero.endpoints.artifact_store import ArtifactStore
+    from scaletozero.endpoints.async_client import ModelError, Submitted, result, submit
+    from scaletozero.endpoints.asynchronous import AsyncEndpoint
+    from scaletozero.endpoints.gpu import GpuEndpoint
+    from scaletozero.endpoints.serverless import ServerlessEndpoint
+    from scaletozero.endpoints.serving_image import ServingImage
+    from scaletozero.observability.alarms import EndpointAlarms
+    from scaletozero.scaling.warm_calls import WarmCalls
+    from scaletozero.scaling.warm_pool import WarmPool
 
 _HOME = {
-    "AlarmsArgs": "warmth.args",
-    "ArtifactStore": "artifact_store",
-    "ArtifactStoreArgs": "artifact_store",
+    "AlarmsArgs": "args.scaling",
+    "ArtifactStore": "endpoints.artifact_store",
+    "ArtifactStoreArgs": "args.artifact_store",
     "AsyncEndpoint": "endpoints.asynchronous",
-    "AsyncEndpointArgs": "endpoints.asynchronous",
-    "ClusterArgs": "warmth.gpu_args",
-    "ClusterPrerequisites": "cluster_prerequisites",
-    "ClusterPrerequisitesArgs": "cluster_prerequisites",
+    "AsyncEndpointArgs": "args.asynchronous",
+    "ClusterArgs": "args.cluster",
+    "ClusterPrerequisites": "cluster.prerequisites",
+    "ClusterPrerequisitesArgs": "args.prerequisites",
     "EndpointAlarms": "observability.alarms",
-    "EndpointAlarmsArgs": "observability.alarms",
+    "EndpointAlarmsArgs": "args.alarms",
     "GpuEndpoint": "endpoints.gpu",
-    "GpuEndpointArgs": "endpoints.gpu_args",
-    "GpuNodeGroup": "warmth.gpu_node_pool",
-    "GpuNodeGroupArgs": "warmth.gpu_node_pool",
-    "GpuNodePool": "warmth.gpu_node_pool",
-    "GpuNodePoolArgs": "warmth.gpu_node_pool",
-    "GpuWarmPool": "warmth.gpu_warm_pool",
-    "GpuWarmPoolArgs": "warmth.gpu_warm_pool",
-    "InstanceScalingArgs": "warmth.args",
-    "ModelError": "endpoints.calls",
-    "PoolScalingArgs": "warmth.args",
+    "GpuEndpointArgs": "args.gpu_endpoint",
+    "GpuNodeGroup": "cluster.node_pools",
+    "GpuNodeGroupArgs": "args.node_pools",
+    "GpuNodePool": "cluster.node_pools",
+    "GpuNodePoolArgs": "args.node_pools",
+    "GpuWarmPool": "cluster.warm_pool",
+    "GpuWarmPoolArgs": "args.gpu_warm_pool",
+    "InstanceScalingArgs": "args.scaling",
+    "ModelError": "endpoints.async_client",
+    "PoolScalingArgs": "args.scaling",
     "ServerlessEndpoint": "endpoints.serverless",
-    "ServerlessEndpointArgs": "endpoints.serverless",
-    "ServerlessScalingArgs": "warmth.args",
+    "ServerlessEndpointArgs": "args.serverless",
+    "ServerlessScalingArgs": "args.scaling",
     "ServingImage": "endpoints.serving_image",
-    "ServingImageArgs": "endpoints.serving_image",
-    "Submitted": "endpoints.calls",
-    "VpcArgs": "endpoints.asynchronous",
-    "WarmCalls": "warmth.calls",
-    "WarmCallsArgs": "warmth.calls",
-    "WarmPool": "warmth.pool",
-    "WarmPoolArgs": "warmth.pool",
-    "WindowArgs": "warmth.args",
-    "result": "endpoints.calls",
-    "submit": "endpoints.calls",
+    "ServingImageArgs": "args.serving_image",
+    "Submitted": "endpoints.async_client",
+    "VpcArgs": "args.asynchronous",
+    "WarmCalls": "scaling.warm_calls",
+    "WarmCallsArgs": "args.warm_calls",
+    "WarmPool": "scaling.warm_pool",
+    "WarmPoolArgs": "args.warm_pool",
+    "WindowArgs": "args.scaling",
+    "result": "endpoints.async_client",
+    "submit": "endpoints.async_client",
 }
 
 __all__ = [

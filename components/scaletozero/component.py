@@ -82,7 +82,7 @@ class Component(pulumi.ComponentResource):
 
 
 def validated(
-    model: type[T], args: Mapping[str, Any], *, name: str, wired: Sequence[str] = ()
+    model: type[T], args: Mapping[str, Any], *, name: str, inputs: Sequence[str] = ()
 ) -> tuple[T, dict[str, pulumi.Output[Any]]]:
     """Validates a component's args: at once what is plain, as soon as it is known what comes from other resources.
 
@@ -108,7 +108,7 @@ def validated(
         )
     given = {key: value for key, value in args.items() if value is not None}
     late = {key: pulumi.Output.from_input(value) for key, value in given.items() if _has_output(value)}
-    if misplaced := [key for key in late if key not in wired]:
+    if misplaced := [key for key in late if key not in inputs]:
         raise FindingsError(
             Finding(
                 f"{name}.{key}",
@@ -127,7 +127,7 @@ def validated(
         return known
 
     checked = pulumi.Output.all(**late).apply(check) if late else pulumi.Output.from_input({})
-    return settings, {key: checked[key] if key in late else pulumi.Output.from_input(given.get(key)) for key in wired}
+    return settings, {key: checked[key] if key in late else pulumi.Output.from_input(given.get(key)) for key in inputs}
 
 
 def _has_output(value: Any) -> bool:

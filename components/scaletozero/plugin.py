@@ -8,17 +8,17 @@ from typing import Any
 import pulumi
 from pulumi.provider.experimental.component import ComponentProvider
 
-from scaletozero.artifact_store import ArtifactStore
-from scaletozero.cluster_prerequisites import ClusterPrerequisites
+from scaletozero.cluster.node_pools import GpuNodeGroup, GpuNodePool
+from scaletozero.cluster.prerequisites import ClusterPrerequisites
+from scaletozero.cluster.warm_pool import GpuWarmPool
+from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.asynchronous import AsyncEndpoint
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.endpoints.serving_image import ServingImage
 from scaletozero.observability.alarms import EndpointAlarms
-from scaletozero.warmth.calls import WarmCalls
-from scaletozero.warmth.gpu_node_pool import GpuNodeGroup, GpuNodePool
-from scaletozero.warmth.gpu_warm_pool import GpuWarmPool
-from scaletozero.warmth.pool import WarmPool
+from scaletozero.scaling.warm_calls import WarmCalls
+from scaletozero.scaling.warm_pool import WarmPool
 
 NAME = "scaletozero"
 VERSION = metadata.version("scaletozero")

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from model_packaging.onnx_model.source import Source
 from model_packaging.probes import Probe
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.task import Answers, Task
-from model_packaging.source import Source
 from model_packaging.spec import PackageSpec
 
 CANARY_NUMBERS = 32

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from model_packaging.evaluate import class_figures
+from model_packaging.evaluation.evaluate import class_figures
 from model_packaging.findings import refuse
 from model_packaging.probes import Probe
 from model_packaging.serving.task import Answers

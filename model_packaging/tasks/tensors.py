@@ -11,16 +11,16 @@ import onnxruntime as ort
 from onnx import ModelProto, TensorProto, ValueInfoProto
 from onnx.helper import tensor_dtype_to_np_dtype
 
-from model_packaging import graph
-from model_packaging.evaluate import tensor_figures
+from model_packaging.evaluation.evaluate import tensor_figures
 from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.onnx_model import graph
+from model_packaging.onnx_model.source import Source, read_model, weights
 from model_packaging.probes import Probe
 from model_packaging.probes.tensors import load_tensors
 from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
 from model_packaging.serving.runtime import Runtime, session_options
 from model_packaging.serving.task import Answers, Task
 from model_packaging.serving.tensors import Arrays
-from model_packaging.source import Source, read_model, weights
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import Packaging, classes, folder_of
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 
-from model_packaging import graph
-from model_packaging.assemble import CANARY_TEXT
-from model_packaging.evaluate import quality
+from model_packaging.evaluation.evaluate import quality
 from model_packaging.findings import refuse
+from model_packaging.onnx_model import graph
+from model_packaging.onnx_model.assemble import CANARY_TEXT
+from model_packaging.onnx_model.source import Source, inspect_source, text_outputs
 from model_packaging.probes import Probe, load_probe
 from model_packaging.serving.task import Answers, Task
 from model_packaging.serving.texts import Texts
-from model_packaging.source import Source, inspect_source, text_outputs
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import CANARY_NUMBERS, Packaging, classes, folder_of, rounded
 

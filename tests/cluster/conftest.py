@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from clusters import Place, given_or_own
 
-from scaletozero.sandbox.cluster.api import KubernetesApi
+from scaletozero.kubernetes.api import KubernetesApi
 from scaletozero.sandbox.cluster.controllers import start_controller_manager
 from scaletozero.sandbox.cluster.programs import CONTROL_PLANE, find_programs
 

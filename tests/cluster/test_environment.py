@@ -13,8 +13,8 @@ from platform_team import OPERATORS, operator, prepare
 from small_checkpoint import small_checkpoint
 from workbench import ROOT, Workbench
 
+from scaletozero.kubernetes.api import KubernetesApi
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.cluster.api import KubernetesApi
 
 KINDS = {
     ("autoscaling.x-k8s.io/v1beta1", "CapacityBuffer"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from clusters import accepted
 
-from scaletozero.sandbox.cluster.api import KubernetesApi
+from scaletozero.kubernetes.api import KubernetesApi
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -12,10 +12,10 @@ from gpu_declarations import cluster, declarations, plan
 from hypothesis import Phase, given, settings
 
 from model_packaging.validation import parse
-from scaletozero.kubernetes.nodes import plan_gpu_node_pool
+from scaletozero.kubernetes.api import ApiError, KubernetesApi
+from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
-from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
 from scaletozero.sandbox.providers.kube.rendered import validate
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings

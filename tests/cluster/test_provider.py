@@ -11,7 +11,7 @@ import pytest
 from clusters import Place, eventually
 from kubernetes_stacks import KubernetesStack, changed, refusal
 
-from scaletozero.sandbox.cluster.api import KubernetesApi
+from scaletozero.kubernetes.api import KubernetesApi
 from scaletozero.sandbox.providers.kube.manifests import manager_of
 
 REPLICAS = ("spec", "replicas")

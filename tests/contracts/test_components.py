@@ -16,8 +16,8 @@ from gpu_declarations import cluster
 from pulumi.runtime.mocks import MockMonitor
 
 import scaletozero
+from scaletozero.args.gpu_endpoint import Engine
 from scaletozero.component import Component
-from scaletozero.endpoints.gpu_args import Engine
 from scaletozero.plugin import COMPONENTS, NAME
 from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.pools import WarmUnit

@@ -10,10 +10,10 @@ import pytest
 from workbench import ROOT, Workbench
 
 from model_packaging import Artifact, PackageSpec, open_artifact, package, safe_extract
-from model_packaging.archive import scan, write_archive
+from model_packaging.artifact.archive import scan, write_archive
 from scaletozero.cli.packaging import read_spec
+from scaletozero.engine.find import find_engine
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,9 +18,9 @@ import pytest
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
-from model_packaging.archive import write_archive
+from model_packaging.artifact.archive import write_archive
+from scaletozero.engine.find import find_engine
 from scaletozero.sandbox.aws.server import Servers
-from scaletozero.sandbox.engine import find_engine
 from scaletozero.sandbox.providers.install import install_plugins
 from scaletozero.sandbox.providers.pending import forget_pending
 

@@ -15,8 +15,8 @@ from workbench import Workbench, endpoint
 
 from model_packaging import Artifact
 from scaletozero.sandbox import daemon
-from scaletozero.warmth.simulation import Endpoint, Floor, replay
-from scaletozero.warmth.trace import Trace
+from scaletozero.scaling.simulation import Endpoint, Floor, replay
+from scaletozero.scaling.trace import Trace
 
 NAME = "scaletozero-local-sentences"
 RESOURCE = f"endpoint/{NAME}/variant/AllTraffic"

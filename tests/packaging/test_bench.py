@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from model_packaging import Artifact, FindingsError, PackageSpec, safe_extract
-from model_packaging.archive import write_archive
-from model_packaging.artifact import sha256_of
-from model_packaging.bench import PHASES, Contender, gzipped, usual_archive, whole_starts
-from model_packaging.measure import StartFailedError
-from model_packaging.verification import verify_artifact
+from model_packaging.artifact.archive import write_archive
+from model_packaging.artifact.reader import sha256_of
+from model_packaging.benchmark.bench import PHASES, Contender, gzipped, usual_archive, whole_starts
+from model_packaging.evaluation.measure import StartFailedError
+from model_packaging.evaluation.verification import verify_artifact
 
 
 def test_the_packaged_model_starts_faster_and_smaller_than_the_usual_archive(

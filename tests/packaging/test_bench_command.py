@@ -14,8 +14,8 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from model_packaging import Artifact, package
-from model_packaging.archive import write_archive
-from model_packaging.artifact import sha256_of
+from model_packaging.artifact.archive import write_archive
+from model_packaging.artifact.reader import sha256_of
 from scaletozero.cli import app
 
 

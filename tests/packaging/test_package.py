@@ -13,7 +13,7 @@ import onnx
 import pytest
 
 from model_packaging import Artifact, FindingsError, Progress, QualityFloor, open_artifact, package, pipeline
-from model_packaging.measure import NotReadyError, Start, StartFailedError
+from model_packaging.evaluation.measure import NotReadyError, Start, StartFailedError
 from model_packaging.work import Work
 
 

@@ -8,7 +8,8 @@ from typing import Any, get_args
 import pytest
 import small_models
 
-from model_packaging import FindingsError, package, quantize, static_qdq
+from model_packaging import FindingsError, package
+from model_packaging.quantization import quantize, static_qdq
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.start import verify
 from model_packaging.serving.texts import Texts

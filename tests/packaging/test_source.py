@@ -15,7 +15,7 @@ import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from model_packaging import FindingsError, PackageSpec, package
-from model_packaging.source import inspect_source
+from model_packaging.onnx_model.source import inspect_source
 
 
 def refused(spec: PackageSpec) -> str:

@@ -19,8 +19,9 @@ import pytest
 import small_models
 from onnx import ModelProto, helper, numpy_helper
 
-from model_packaging import Artifact, FindingsError, PackageSpec, package, safe_extract, whole_start
-from model_packaging.bench import usual_archive
+from model_packaging import Artifact, FindingsError, PackageSpec, package, safe_extract
+from model_packaging.benchmark import whole_start
+from model_packaging.benchmark.bench import usual_archive
 from model_packaging.serving import npy
 from model_packaging.serving.request import JSON, NPY, BadRequestError
 from model_packaging.serving.runtime import Runtime
@@ -204,7 +205,7 @@ def test_what_the_quantizer_does_not_take_is_a_recorded_failure(
     def fails(*_: object) -> ModelProto:
         raise TypeError("no such kernel\nand more")
 
-    monkeypatch.setattr("model_packaging.static_qdq.static", fails)
+    monkeypatch.setattr("model_packaging.quantization.static_qdq.static", fails)
     artifact = package(small_models.spec(tmp_path, "image-classification", small_models.image_classifier()))
     assert outcomes(artifact)["int8-static"] == "failed: no such kernel"
     assert artifact.manifest.chosen.scores
@@ -216,7 +217,7 @@ def test_a_library_that_is_missing_is_no_word_on_the_model(tmp_path: Path, monke
 
     wanted = small_models.spec(tmp_path, "image-classification", small_models.image_classifier())
     with monkeypatch.context() as patched:
-        patched.setattr("model_packaging.static_qdq.static", fails)
+        patched.setattr("model_packaging.quantization.static_qdq.static", fails)
         with pytest.raises(FindingsError, match=r"got No module named 'onnx_ir'.*install `scaletozero\[packaging\]`"):
             package(wanted)
     assert "failed" not in "".join(outcomes(package(wanted)).values())

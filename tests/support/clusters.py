@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from schemas import CRD_DIR
 
-from scaletozero.sandbox.cluster.api import KubernetesApi
+from scaletozero.kubernetes.api import KubernetesApi
 from scaletozero.sandbox.cluster.control_plane import Cluster, control_plane
 from scaletozero.sandbox.cluster.definitions import install_definitions, read_definitions
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from model_packaging.artifact import Artifact
+from model_packaging.artifact.reader import Artifact
 
 REGION = "eu-central-1"
 IMAGE = f"111122223333.dkr.ecr.{REGION}.amazonaws.com/serving:1.2.3"

@@ -9,7 +9,7 @@ from typing import Any
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
-from scaletozero.sandbox.engine import find_engine
+from scaletozero.engine.find import find_engine
 from scaletozero.sandbox.providers.install import install_plugins
 
 

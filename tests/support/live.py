@@ -10,11 +10,11 @@ from demand import Demand
 from gpu_declarations import IMAGE, MODEL, endpoint
 
 from model_packaging.validation import parse
-from scaletozero.kubernetes.nodes import plan_gpu_node_pool
+from scaletozero.kubernetes.api import ApiError, KubernetesApi
+from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
 from scaletozero.kubernetes.warm import WarmPlan, plan_warm_pool
-from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
 from scaletozero.sandbox.cluster.control_plane import Cluster
 from scaletozero.sandbox.cluster.controllers import (
     NODE_CLASS,

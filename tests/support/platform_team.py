@@ -5,9 +5,9 @@ from typing import Any
 from gpu_declarations import cluster
 
 from model_packaging.validation import parse
-from scaletozero.kubernetes.nodes import plan_gpu_node_pool
+from scaletozero.kubernetes.api import KubernetesApi
+from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
-from scaletozero.sandbox.cluster.api import KubernetesApi
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings
 from scaletozero.settings.prerequisites import PrerequisitesSettings
 

@@ -3,9 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from model_packaging.archive import scan, write_archive
-from model_packaging.artifact import Artifact, open_artifact
-from model_packaging.manifest import Manifest
+from model_packaging.artifact.archive import scan, write_archive
+from model_packaging.artifact.manifest import Manifest
+from model_packaging.artifact.reader import Artifact, open_artifact
 
 
 def small_artifact(

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from model_packaging.folder_manifest import FolderManifest, digest_of, entries
+from model_packaging.artifact.folder_manifest import FolderManifest, digest_of, entries
 
 CONFIG = {
     "num_hidden_layers": 28,

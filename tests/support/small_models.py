@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from model_packaging import PackageSpec
-from model_packaging.assemble import assemble
+from model_packaging.onnx_model.assemble import assemble
 from model_packaging.probes import builtin_pairs
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.start import verify

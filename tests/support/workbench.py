@@ -13,10 +13,10 @@ import yaml
 from pulumi import automation as auto
 
 from model_packaging import Artifact
-from scaletozero.deployment import Deployment
-from scaletozero.project import find_project
+from scaletozero.engine.find import find_engine
+from scaletozero.environment.project import find_project
+from scaletozero.environment.stack import EnvironmentStack
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMMAND = str(Path(sys.executable).with_name("scaletozero"))
@@ -76,7 +76,7 @@ class Workbench:
 
     def stack(self) -> auto.Stack:
         """The engine's own view of the environment `local`."""
-        return Deployment(find_project(self.root), "local", find_engine(), self.sandbox()).stack()
+        return EnvironmentStack(find_project(self.root), "local", find_engine(), self.sandbox()).stack()
 
     def aws(self, service: str) -> Any:
         """A client of the embedded AWS."""

@@ -24,8 +24,8 @@ from compressed_tensors.quantization.utils import calculate_qparams  # noqa: E40
 from safetensors.torch import load_file  # noqa: E402
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM  # noqa: E402
 
-from model_packaging import compressed_tensors  # noqa: E402
-from model_packaging.compressed_tensors import Scheme  # noqa: E402
+from model_packaging.quantization import compressed_tensors  # noqa: E402
+from model_packaging.quantization.compressed_tensors import Scheme  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.parametrize("scheme", ["FP8_DYNAMIC", "W4A16"])]
 FORMATS = {"FP8_DYNAMIC": "float-quantized", "W4A16": "pack-quantized"}

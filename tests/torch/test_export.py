@@ -19,8 +19,8 @@ torch = pytest.importorskip("torch", reason="needs the torch extra")
 import transformers  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
-from model_packaging import export  # noqa: E402
 from model_packaging.findings import FindingsError  # noqa: E402
+from model_packaging.huggingface import export  # noqa: E402
 
 pytestmark = pytest.mark.torch
 BERT = {

@@ -10,16 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_artifact import small_artifact
 
-from model_packaging.artifact import Artifact
-from model_packaging.compress import DOWNLOAD_MB_PER_S
+from model_packaging.artifact.manifest import Manifest
+from model_packaging.artifact.reader import Artifact
+from model_packaging.evaluation.measure import AWS_MEMORY_MB, TIMEOUT_SECONDS
 from model_packaging.findings import FindingsError
-from model_packaging.manifest import Manifest
-from model_packaging.measure import AWS_MEMORY_MB, TIMEOUT_SECONDS
+from model_packaging.quantization.compress import DOWNLOAD_MB_PER_S
 from model_packaging.serving.request import MAX_PAYLOAD
 from scaletozero import ServerlessEndpoint
-from scaletozero.declared import read_environment
+from scaletozero.environment.read import read_environment
 from scaletozero.settings import fit
-from scaletozero.settings.fit import memory_of, misfits, start_seconds
+from scaletozero.settings.fit import fit_findings, memory_of, start_seconds
 from scaletozero.settings.serverless import MEMORY_MB
 
 IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving:1.2.3"
@@ -68,7 +68,7 @@ def changed(manifest: Manifest, changes: Changes) -> Manifest:
 
 
 def said(manifest: Manifest, memory_mb: int | None = None) -> list[str]:
-    return [str(finding) for finding in misfits(manifest, memory_mb, "x")]
+    return [str(finding) for finding in fit_findings(manifest, memory_mb, "x")]
 
 
 CASES: list[tuple[Changes, int | None, list[str]]] = [
@@ -100,7 +100,7 @@ def test_each_limit(fine: Manifest, changes: Changes, memory_mb: int | None, fin
 @pytest.mark.parametrize(("size", "fits"), [(2_097_152, True), (2_097_153, False)])
 def test_an_example_that_is_larger_than_a_request(fine: Manifest, size: int, fits: bool) -> None:
     files = [each.model_copy(update={"role": "canary", "size": size}) for each in (*fine.files, *fine.files)]
-    found = [str(each) for each in misfits(fine.model_copy(update={"files": tuple(files)}), None, "x")]
+    found = [str(each) for each in fit_findings(fine.model_copy(update={"files": tuple(files)}), None, "x")]
     assert found == ([] if fits else [EXAMPLE])
 
 
@@ -124,7 +124,7 @@ def test_everything_that_does_not_fit_comes_at_once(fine: Manifest) -> None:
             "io": {"max_payload_bytes": 6_000_000},
         },
     )
-    paths = [finding.path for finding in misfits(wrong, 1024, "x")]
+    paths = [finding.path for finding in fit_findings(wrong, 1024, "x")]
     assert paths == ["x.memory_mb", "x.artifact", "x.artifact", "x.artifact"]
 
 
@@ -138,7 +138,7 @@ def test_the_memory_is_one_that_is_sold_and_enough_or_refused(fine: Manifest, ne
     manifest = changed(fine, {"memory": {"recommended_mb": needed}})
     memory = memory_of(manifest, given)
     assert memory in MEMORY_MB
-    assert bool(misfits(manifest, given, "x")) == (memory < needed)
+    assert bool(fit_findings(manifest, given, "x")) == (memory < needed)
     if given is None:
         assert memory >= needed
         assert not [size for size in MEMORY_MB if needed <= size < memory]

@@ -8,24 +8,24 @@ from typing import Annotated
 
 import typer
 
-from model_packaging.artifact import open_artifact
+from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
-from scaletozero.project import find_project
+from scaletozero.environment.project import find_project
+from scaletozero.scaling.advice import Plan, cheapest
+from scaletozero.scaling.advice import advise as weigh
+from scaletozero.scaling.cost import rates
+from scaletozero.scaling.plot import svg
+from scaletozero.scaling.sample import work_seconds
+from scaletozero.scaling.simulation import Endpoint
+from scaletozero.scaling.timeline import lead_minutes
+from scaletozero.scaling.trace import read_trace
 from scaletozero.settings.fit import memory_of
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.schedules import TimeZone
-from scaletozero.settings.serverless import Serverless
-from scaletozero.warmth.advice import Plan, cheapest
-from scaletozero.warmth.advice import advise as weigh
-from scaletozero.warmth.cost import rates
-from scaletozero.warmth.plot import svg
-from scaletozero.warmth.sample import work_seconds
-from scaletozero.warmth.simulation import Endpoint
-from scaletozero.warmth.timeline import lead_minutes
-from scaletozero.warmth.trace import read_trace
+from scaletozero.settings.serverless import ServerlessEndpoint
 
 IDLE_SECONDS = 300.0
 """How long an idle container is assumed to stay."""
@@ -53,8 +53,8 @@ def advise(
         project = find_project()
         settings = project.environment(environment, with_artifacts=False)
         declared = settings.endpoints.get(endpoint)
-        if not isinstance(declared, Serverless):
-            known = [name for name, one in settings.endpoints.items() if isinstance(one, Serverless)]
+        if not isinstance(declared, ServerlessEndpoint):
+            known = [name for name, one in settings.endpoints.items() if isinstance(one, ServerlessEndpoint)]
             guess = nearest(endpoint, known)
             fix = f"write `{guess}`" if guess else f"serverless are: {', '.join(known) or 'none'}"
             raise refuse("endpoint", f"must be a serverless endpoint of {environment}", endpoint, "", fix)

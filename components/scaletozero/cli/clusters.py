@@ -11,7 +11,7 @@ import typer
 from model_packaging.findings import Finding
 from model_packaging.validation import parse
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
-from scaletozero.project import find_project
+from scaletozero.environment.project import find_project
 from scaletozero.settings.environment import Environment
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def cluster(
 
     Example: scaletozero cluster -e gpu-eu --json > stacks/environments/gpu-eu.facts.json
     """
-    from scaletozero.kubernetes.discover import read_kubeconfig
+    from scaletozero.kubernetes.facts.discover import read_kubeconfig
     from scaletozero.settings.cluster import Cluster
 
     with findings_as_exit():
@@ -64,7 +64,7 @@ def _of_environment(
 
 
 def _show(facts: Cluster) -> None:
-    from scaletozero.kubernetes.checks_cluster import HTTP_ADDON, KEDA, KUBERNETES, crds_wanted, version_findings
+    from scaletozero.kubernetes.checks.cluster import HTTP_ADDON, KEDA, KUBERNETES, crds_wanted, version_findings
 
     gates = ", ".join(facts.feature_gates)
     table(
@@ -107,7 +107,7 @@ def _nodes(pool: Pool) -> str:
 
 
 def _warm(facts: Cluster, pool: Pool) -> str:
-    from scaletozero.kubernetes.backend import choose_backend
+    from scaletozero.kubernetes.facts.backend import choose_backend
 
     backend = choose_backend(facts, pool)
     return f"{backend.kind}: {backend.reason}"
@@ -125,7 +125,7 @@ def on_cluster(endpoints: Mapping[str, Mapping[str, Any]], settings: Environment
     if not asked or not kubeconfig:
         said = "rendered" if settings.sandbox else "not asked: no KUBECONFIG"
         return {name: {"status": said} for name in asked}
-    from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
+    from scaletozero.kubernetes.api import ApiError, KubernetesApi
 
     try:
         api = KubernetesApi(kubeconfig, settings.kubernetes.context if settings.kubernetes else None)

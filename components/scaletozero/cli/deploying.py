@@ -13,12 +13,12 @@ from pulumi.automation.errors import CommandError
 from scaletozero.cli.clusters import on_cluster
 from scaletozero.cli.output import done, engine_says, err, failed, findings_as_exit, print_json, say, table
 from scaletozero.cli.targets import hold_to_cluster, remember
-from scaletozero.deployment import Deployment, alone
-from scaletozero.project import Project, find_project
+from scaletozero.engine.find import find_engine
+from scaletozero.environment.project import Project, find_project
+from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
 from scaletozero.settings.environment import Environment, Sandbox
-from scaletozero.settings.gpu import GpuServing
+from scaletozero.settings.gpu import GpuEndpoint
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, a Pulumi.<name>.yaml.")]
 
@@ -26,7 +26,7 @@ EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The e
 @contextlib.contextmanager
 def opened(
     name: str, *, on_sandbox: bool = False, with_artifacts: bool = True
-) -> Iterator[tuple[Deployment, Environment]]:
+) -> Iterator[tuple[EnvironmentStack, Environment]]:
     """An environment, validated and held for this command, with an engine and, if it is one, its sandbox running.
 
     Args:
@@ -37,14 +37,14 @@ def opened(
     with findings_as_exit():
         project = find_project()
         environment = project.environment(name, with_artifacts=with_artifacts, on_sandbox=on_sandbox)
-        with alone(project, name):
+        with environment_lock(project, name):
             hold_to_cluster(project, environment, name, sandboxed=on_sandbox or environment.sandbox is not None)
             engine = find_engine(say)
             anywhere = Sandbox(aws_port=0, runtime_port=0)
             # To take an environment away, its sandbox is used as it runs, whatever the settings say by now.
             as_it_runs = on_sandbox or not with_artifacts
             sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox, as_it_runs)
-            yield Deployment(project, name, engine, sandbox), environment
+            yield EnvironmentStack(project, name, engine, sandbox), environment
 
 
 def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool) -> daemon.Sandbox | None:
@@ -107,13 +107,13 @@ def up(environment: EnvironmentName = "local") -> None:
         else:
             done(f"{environment}: nothing changes, {kept} resources are as declared.")
         for name, endpoint in settings.endpoints.items():
-            if not isinstance(endpoint, GpuServing):
+            if not isinstance(endpoint, GpuEndpoint):
                 say(f"""next: scaletozero invoke {name} '{{"inputs": ["hello"]}}' -e {environment}""")
-        if any(isinstance(endpoint, GpuServing) for endpoint in settings.endpoints.values()):
+        if any(isinstance(endpoint, GpuEndpoint) for endpoint in settings.endpoints.values()):
             say(_kubernetes_next(deployment))
 
 
-def _kubernetes_next(deployment: Deployment) -> str:
+def _kubernetes_next(deployment: EnvironmentStack) -> str:
     if deployment.sandbox and not os.environ.get("KUBECONFIG"):
         return f"Kubernetes objects: rendered to {deployment.manifests}, because KUBECONFIG names no cluster"
     return f"next: scaletozero status -e {deployment.name}"
@@ -168,12 +168,12 @@ def down(environment: EnvironmentName = "local") -> None:
         done(f"{environment}: everything is gone.")
 
 
-def _forget_answers(deployment: Deployment) -> None:
+def _forget_answers(deployment: EnvironmentStack) -> None:
     """In the sandbox a bucket with answers in it must not keep an environment from going."""
     sandbox = deployment.sandbox
     if sandbox is None or not any("backlog" in about for about in daemon.status(sandbox)["endpoints"].values()):
         return
-    from scaletozero.sandbox.answers import forget_answers  # rarely needed
+    from scaletozero.sandbox.async_results import forget_answers  # rarely needed
 
     outputs = deployment.outputs()
     forget_answers(sandbox.aws_url, outputs.get("region", ""), outputs.get("endpoints", {}))
@@ -195,7 +195,7 @@ def status(
         if settings.sandbox and running is None:
             report["sandbox"] = None
         else:
-            deployment = Deployment(project, environment, find_engine(say), running)
+            deployment = EnvironmentStack(project, environment, find_engine(say), running)
             with _engine_errors("status", environment):
                 report["endpoints"] = deployment.outputs().get("endpoints", {})
             report["cluster"] = on_cluster(report["endpoints"], settings)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from model_packaging import open_artifact
-from model_packaging.folder_manifest import FolderManifest, is_folder, open_folder
+from model_packaging.artifact.folder_manifest import FolderManifest, is_folder, open_folder
 from scaletozero.cli.output import done, findings_as_exit, print_json, table
 from scaletozero.cli.packaging import folder_rows
 
@@ -69,7 +69,7 @@ def verify(artifact: Folder) -> None:
             whole = open_folder(artifact)
             done(f"{whole.folder}: whole, as its manifest says; nothing was started. sha256 {whole.digest[:12]}")
             return
-        from model_packaging.verification import verify_artifact
+        from model_packaging.evaluation.verification import verify_artifact
 
         proved = verify_artifact(artifact).artifact
     done(f"{proved.archive}: whole, as its manifest says, and it answers. sha256 {proved.digest[:12]}")

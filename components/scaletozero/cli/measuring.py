@@ -13,8 +13,8 @@ from scaletozero.cli.output import done, findings_as_exit, print_json, say, tabl
 from scaletozero.cli.packaging import read_spec, watching
 
 if TYPE_CHECKING:
-    from model_packaging.artifact import Artifact
-    from model_packaging.bench import Figures
+    from model_packaging.artifact.reader import Artifact
+    from model_packaging.benchmark.bench import Figures
 
 STARTS = 9
 
@@ -58,10 +58,10 @@ def measure(path: Path, starts: int, against: Path | None) -> tuple[Artifact, Se
         FindingsError: no artifact that can be started here, or a spec of another model.
     """
     try:
-        from model_packaging.artifact import open_artifact
-        from model_packaging.baseline import baseline
-        from model_packaging.bench import Contender, whole_starts
-        from model_packaging.measure import StartFailedError
+        from model_packaging.artifact.reader import open_artifact
+        from model_packaging.benchmark.baseline import baseline
+        from model_packaging.benchmark.bench import Contender, whole_starts
+        from model_packaging.evaluation.measure import StartFailedError
         from model_packaging.spec import PackageSpec
     except ImportError as error:
         fix = "pip install 'scaletozero[packaging]'"
@@ -110,7 +110,7 @@ def draw(artifact: Artifact, figures: Sequence[Figures], to: Path) -> None:
     Raises:
         FindingsError: it cannot be written.
     """
-    from model_packaging.plot import phases_svg
+    from model_packaging.benchmark.plot import phases_svg
 
     title = f"Whole cold start of {artifact.manifest.name}, median of {len(figures[0].starts)}, ms"
     try:

@@ -15,10 +15,10 @@ from rich.progress import Progress as Bars
 from model_packaging.findings import refuse
 from model_packaging.progress import Progress, Report
 from scaletozero.cli.output import done, err, findings_as_exit, say, table
-from scaletozero.project import read_yaml
+from scaletozero.environment.project import read_yaml
 
 if TYPE_CHECKING:
-    from model_packaging.folder_manifest import FolderManifest
+    from model_packaging.artifact.folder_manifest import FolderManifest
 
 PATHS = ("source", "tokenizer", "out", "probe", "calibration", "work")
 
@@ -33,7 +33,7 @@ def package(
     """
     with findings_as_exit():
         try:
-            from model_packaging.folder_manifest import FolderArtifact
+            from model_packaging.artifact.folder_manifest import FolderArtifact
             from model_packaging.pipeline import package as run
             from model_packaging.spec import spec_of
         except ImportError as error:

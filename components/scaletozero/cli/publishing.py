@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from model_packaging.artifact.publish import plan, publish_artifact
+from model_packaging.artifact.s3_upload import Destination
 from model_packaging.findings import refuse
-from model_packaging.publication import plan, publish_artifact
-from model_packaging.publish import Destination
 from scaletozero.cli.output import done, err, findings_as_exit, print_json, table
-from scaletozero.project import find_project
+from scaletozero.environment.project import find_project
 
 
 def publish(

@@ -17,11 +17,11 @@ from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import WRONG_USE, err, failed, findings_as_exit, say
-from scaletozero.deployment import Deployment
-from scaletozero.endpoints.calls import MAX_SECONDS, ModelError, result, submit
-from scaletozero.project import find_project
+from scaletozero.endpoints.async_client import MAX_SECONDS, ModelError, result, submit
+from scaletozero.engine.find import find_engine
+from scaletozero.environment.project import find_project
+from scaletozero.environment.stack import EnvironmentStack
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
 
 MAX_PAYLOAD = 4 * 1024 * 1024
 """What SageMaker Serverless takes in one request, in bytes."""
@@ -77,7 +77,7 @@ def find_target(endpoint: str, environment: str) -> Target:
     fix = f"run `scaletozero up -e {environment}`"
     if settings.sandbox and sandbox is None:
         raise refuse(environment, "must be up", "no embedded AWS running", "nothing was asked", fix)
-    deployed = Deployment(project, environment, find_engine(say), sandbox).outputs().get("endpoints", {})
+    deployed = EnvironmentStack(project, environment, find_engine(say), sandbox).outputs().get("endpoints", {})
     if endpoint not in deployed:
         raise refuse("endpoint", "must be deployed", f"{endpoint}, which is declared only", "nothing was asked", fix)
     about = deployed[endpoint]
@@ -87,7 +87,7 @@ def find_target(endpoint: str, environment: str) -> Target:
             "must be one that SageMaker answers for",
             f"{endpoint}, which answers in the cluster",
             "nothing was asked",
-            f"from inside the cluster: curl -H 'Host: {about['host']}' http://{about['enter_at']}/",
+            f"from inside the cluster: curl -H 'Host: {about['host']}' http://{about['interceptor_address']}/",
         )
     return Target(about["name"], settings.region, sandbox, about.get("requests"))
 

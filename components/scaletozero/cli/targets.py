@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from model_packaging.findings import refuse
-from scaletozero.project import Project
+from scaletozero.environment.project import Project
 from scaletozero.settings.environment import Environment
 from scaletozero.settings.kubernetes import Kubernetes
 
@@ -52,8 +52,8 @@ def hold_to_cluster(project: Project, settings: Environment, name: str, *, sandb
 
 
 def _url(kubeconfig: str, block: Kubernetes | None) -> str:
-    from scaletozero.kubernetes.discover import open_cluster
-    from scaletozero.sandbox.cluster.api import KubernetesApi
+    from scaletozero.kubernetes.api import KubernetesApi
+    from scaletozero.kubernetes.facts.discover import open_cluster
 
     if block is None:
         return KubernetesApi(kubeconfig).url

@@ -1,65 +1,27 @@
 """An endpoint on SageMaker Asynchronous Inference: GPU instances that come when requests wait, and go when none do."""
 
 from collections.abc import Sequence
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from model_packaging.artifact import open_artifact
-from scaletozero.artifact_store import ANSWERS
+from model_packaging.artifact.reader import open_artifact
+from scaletozero.args.asynchronous import AsyncEndpointArgs
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.model import VARIANT, Statement, check_moved, serve
+from scaletozero.endpoints.artifact_store import ANSWERS
+from scaletozero.endpoints.model import VARIANT, Statement, declare_model, fail_on_rollback
 from scaletozero.observability.alarms import EndpointAlarms
+from scaletozero.scaling.warm_pool import WarmPool
 from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
 from scaletozero.settings.instances import has_local_storage
 from scaletozero.settings.pools import WarmUnit
 from scaletozero.settings.regions import partition_of
-from scaletozero.warmth.args import AlarmsArgs, InstanceScalingArgs, WindowArgs
-from scaletozero.warmth.pool import WarmPool
 
 WAKE_SECONDS = 600.0
 """How long an instance takes from nothing to its first answer, where nothing else is known: about what was measured
 for a small language model on ml.g5.xlarge, 9 min 24 s, most of it SageMaker's own."""
-
-
-class VpcArgs(TypedDict):
-    """The network that instances are attached to."""
-
-    subnet_ids: list[pulumi.Input[str]]
-    """1 to 16 subnets, each with a way to S3."""
-    security_group_ids: list[pulumi.Input[str]]
-    """1 to 5 security groups."""
-
-
-class AsyncEndpointArgs(TypedDict):
-    """The arguments of `AsyncEndpoint`."""
-
-    artifact: str
-    """The folder that the packaging wrote: the model's archive and its manifest."""
-    bucket: pulumi.Input[str]
-    """The name of the bucket for the archive, the requests and the answers; `ArtifactStore.bucket`."""
-    image: pulumi.Input[str]
-    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag."""
-    region: str
-    """The AWS region of the endpoint and of all that belongs to it."""
-    instance_type: str
-    """Of SageMaker hosting, such as `ml.g5.xlarge`."""
-    concurrency: NotRequired[int]
-    """How many requests an instance works on at a time; 1 unless given."""
-    scaling: NotRequired[InstanceScalingArgs]
-    """How far it scales."""
-    schedule: NotRequired[list[WindowArgs]]
-    """Windows in which more instances are there."""
-    vpc: NotRequired[VpcArgs]
-    """The network of its instances; SageMaker's own unless given."""
-    alarms: NotRequired[AlarmsArgs]
-    """When somebody is told; no alarms unless given."""
-    kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key of the bucket, the topics and the instances' disks; the services' own unless given."""
-    tags: NotRequired[dict[str, str]]
-    """Further tags."""
 
 
 class AsyncEndpoint(Component):
@@ -90,8 +52,8 @@ class AsyncEndpoint(Component):
     """The log group of the containers."""
 
     def __init__(self, name: str, args: AsyncEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, wired = validated(
-            AsyncEndpointSettings, args, name=name, wired=["bucket", "image", "kms_key_arn", "vpc", "alarms"]
+        settings, inputs = validated(
+            AsyncEndpointSettings, args, name=name, inputs=["bucket", "image", "kms_key_arn", "vpc", "alarms"]
         )
         artifact = open_artifact(settings.artifact)
         tags = {"endpoint": name, **settings.tags}
@@ -99,8 +61,8 @@ class AsyncEndpoint(Component):
         region, scaling = settings.region, settings.scaling
         # Not what a serverless endpoint would be called here: the engine makes the one before it takes the other away.
         endpoint_name = self.physical_name("async", limit=63)
-        key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
-        vpc = wired["vpc"]
+        key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
+        vpc = inputs["vpc"]
 
         topics = {
             what: aws.sns.Topic(
@@ -112,23 +74,23 @@ class AsyncEndpoint(Component):
             )
             for what in ("answered", "failed")
         }
-        served = serve(
+        served = declare_model(
             self,
             name=name,
             endpoint_name=endpoint_name,
             region=region,
             artifact=artifact,
-            bucket=wired["bucket"],
-            image=wired["image"],
+            bucket=inputs["bucket"],
+            image=inputs["image"],
             key=key,
-            more=pulumi.Output.all(wired["bucket"], topics["answered"].arn, topics["failed"].arn, key, vpc).apply(
+            more=pulumi.Output.all(inputs["bucket"], topics["answered"].arn, topics["failed"].arn, key, vpc).apply(
                 lambda known: async_statements(region, name, *known)
             ),
             vpc=None
             if settings.vpc is None
             else {"subnets": vpc["subnet_ids"], "security_group_ids": vpc["security_group_ids"]},
         )
-        folder = pulumi.Output.format("s3://{0}/{1}/{2}", wired["bucket"], ANSWERS, name)
+        folder = pulumi.Output.format("s3://{0}/{1}/{2}", inputs["bucket"], ANSWERS, name)
         configuration = aws.sagemaker.EndpointConfiguration(
             self.child("configuration", limit=63),
             region=region,
@@ -166,7 +128,7 @@ class AsyncEndpoint(Component):
             # Logs written before the group exists would make one that is kept forever.
             opts=self.options(depends_on=[served.logs]),
         )
-        check_moved(self, endpoint, configuration)
+        fail_on_rollback(self, endpoint, configuration)
         WarmPool(
             self.child("warm"),
             {
@@ -228,25 +190,25 @@ def async_statements(
     aws_partition = partition_of(region)
     objects = f"arn:{aws_partition}:s3:::{bucket}/{ANSWERS}/{name}"
     statements: list[Statement] = [
-        {"Sid": "TakeRequests", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{objects}/requests/*"},
+        {"Sid": "ReadRequests", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{objects}/requests/*"},
         {
-            "Sid": "LeaveAnswers",
+            "Sid": "WriteResults",
             "Effect": "Allow",
             "Action": ["s3:PutObject", "s3:AbortMultipartUpload"],
             "Resource": [f"{objects}/answers/*", f"{objects}/failures/*"],
         },
         {
-            "Sid": "FindRequests",
+            "Sid": "ListRequests",
             "Effect": "Allow",
             "Action": "s3:ListBucket",
             "Resource": f"arn:{aws_partition}:s3:::{bucket}",
             "Condition": {"StringLike": {"s3:prefix": f"{ANSWERS}/{name}/*"}},
         },
-        {"Sid": "Tell", "Effect": "Allow", "Action": "sns:Publish", "Resource": [success, error]},
+        {"Sid": "PublishNotifications", "Effect": "Allow", "Action": "sns:Publish", "Resource": [success, error]},
     ]
     if key:
         statements.append(
-            {"Sid": "EncryptAnswers", "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key}
+            {"Sid": "EncryptResults", "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key}
         )
     if vpc:
         here = f"arn:{aws_partition}:ec2:{region}:*"
@@ -256,7 +218,7 @@ def async_statements(
         ]
         statements += [
             {
-                "Sid": "Attach",
+                "Sid": "AttachNetworkInterfaces",
                 "Effect": "Allow",
                 "Action": [
                     "ec2:CreateNetworkInterface",

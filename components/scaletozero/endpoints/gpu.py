@@ -5,17 +5,17 @@ from pathlib import Path
 import pulumi
 
 from model_packaging.findings import FindingsError
+from scaletozero.args.gpu_endpoint import GpuEndpointArgs
+from scaletozero.cluster.objects import declare, need_cluster
+from scaletozero.cluster.warm_pool import GpuWarmPool
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.gpu_args import GpuEndpointArgs
 from scaletozero.endpoints.gpu_parts import GpuModelAccess, GpuMonitoring, GpuScaling
+from scaletozero.kubernetes.manifests.objects import BUCKET
+from scaletozero.kubernetes.manifests.scaling import own_host
 from scaletozero.kubernetes.model import read_model
-from scaletozero.kubernetes.objects import BUCKET
-from scaletozero.kubernetes.plan import below, plan_gpu_endpoint
-from scaletozero.kubernetes.scaling import own_host
+from scaletozero.kubernetes.plan import plan_gpu_endpoint, prefixed
 from scaletozero.kubernetes.table import text
-from scaletozero.kubernetes_objects import declare, need_cluster
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.warmth.gpu_warm_pool import GpuWarmPool
 
 SCALING = ("InterceptorRoute", "TriggerAuthentication", "ScaledObject")
 MONITORING = ("PodMonitor", "PrometheusRule")
@@ -46,29 +46,31 @@ class GpuEndpoint(Component):
     """What it can cost at most, all replicas and the buffer on demand."""
 
     def __init__(self, name: str, args: GpuEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, wired = validated(GpuEndpointSettings, args, name=name, wired=["bucket", "kms_key_arn"])
+        settings, inputs = validated(GpuEndpointSettings, args, name=name, inputs=["bucket", "kms_key_arn"])
         model, files = read_model(Path(settings.artifact))
         plan = plan_gpu_endpoint(name, settings, model)
         if plan.findings:
-            raise FindingsError(below(name, plan.findings))
+            raise FindingsError(prefixed(name, plan.findings))
         region = settings.cluster.region
         super().__init__(name, opts, region=region, tags={"endpoint": name, **settings.tags})
         need_cluster(self)
         pulumi.log.info(text(plan, settings), resource=self)
 
         needed: list[pulumi.Resource] = []
-        filled = {}
+        substitutions = {}
         if settings.bucket is not None:
-            filled[BUCKET] = wired["bucket"]
-            key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
-            access = GpuModelAccess(f"{name}-model", plan, settings, model, files, wired["bucket"], key, self.options())
+            substitutions[BUCKET] = inputs["bucket"]
+            key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
+            access = GpuModelAccess(
+                f"{name}-model", plan, settings, model, files, inputs["bucket"], key, self.options()
+            )
             needed.append(access)
         seconds = f"{plan.derived.deadlines.deploy}s"
         workload = declare(
             self,
             [each for each in plan.objects if each["kind"] not in (*SCALING, *MONITORING)],
             primary="Deployment",
-            filled=filled,
+            substitutions=substitutions,
             depends_on=needed,
             more={
                 "Deployment": pulumi.ResourceOptions(

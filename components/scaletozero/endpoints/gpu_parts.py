@@ -7,12 +7,12 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from scaletozero.cluster.objects import declare
 from scaletozero.component import Component
-from scaletozero.kubernetes.identity import role_policy
+from scaletozero.kubernetes.manifests.identity import role_policy
+from scaletozero.kubernetes.manifests.objects import Manifest
 from scaletozero.kubernetes.model import Model, place
-from scaletozero.kubernetes.objects import Manifest
 from scaletozero.kubernetes.plan import GpuPlan
-from scaletozero.kubernetes_objects import declare
 from scaletozero.settings.gpu import GpuEndpointSettings
 
 

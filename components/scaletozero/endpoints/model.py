@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from model_packaging.artifact import Artifact
+from model_packaging.artifact.reader import Artifact
 from model_packaging.findings import refuse
 from scaletozero.component import Component, shown_as_it_is
 from scaletozero.settings.names import model_prefix
@@ -32,7 +32,7 @@ class ServedModel:
     model: aws.sagemaker.Model
 
 
-def serve(
+def declare_model(
     owner: Component,
     *,
     name: str,
@@ -112,7 +112,7 @@ def serve(
     return ServedModel(archive, logs, role, model)
 
 
-def check_moved(
+def fail_on_rollback(
     owner: Component, endpoint: aws.sagemaker.Endpoint, configuration: aws.sagemaker.EndpointConfiguration
 ) -> None:
     """Fails the program when the endpoint went back to its old configuration, before the old one is taken away.

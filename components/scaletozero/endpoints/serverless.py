@@ -1,52 +1,26 @@
 """An endpoint on SageMaker Serverless Inference: nothing runs, and nothing is paid, while nobody asks."""
 
-from typing import NotRequired, TypedDict
-
 import pulumi
 import pulumi_aws as aws
 
-from model_packaging.artifact import open_artifact
+from model_packaging.artifact.manifest import Manifest
+from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import FindingsError
-from model_packaging.manifest import Manifest
+from scaletozero.args.scaling import PoolScalingArgs
+from scaletozero.args.serverless import ServerlessEndpointArgs
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.model import VARIANT, check_moved, serve
+from scaletozero.endpoints.model import VARIANT, declare_model, fail_on_rollback
 from scaletozero.observability.alarms import EndpointAlarms
+from scaletozero.scaling.cost import warm_cost
+from scaletozero.scaling.sample import sample_input, work_seconds
+from scaletozero.scaling.timeline import lead_minutes
+from scaletozero.scaling.warm_calls import WarmCalls
+from scaletozero.scaling.warm_pool import WarmPool
 from scaletozero.settings.alarms import EndpointKind
-from scaletozero.settings.fit import memory_of, misfits
+from scaletozero.settings.fit import fit_findings, memory_of
 from scaletozero.settings.pools import WarmUnit
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.serverless import ServerlessEndpointSettings
-from scaletozero.warmth.args import AlarmsArgs, PoolScalingArgs, ServerlessScalingArgs, WindowArgs
-from scaletozero.warmth.calls import WarmCalls
-from scaletozero.warmth.cost import warm_cost
-from scaletozero.warmth.pool import WarmPool
-from scaletozero.warmth.sample import sample_input, work_seconds
-from scaletozero.warmth.timeline import lead_minutes
-
-
-class ServerlessEndpointArgs(TypedDict):
-    """The arguments of `ServerlessEndpoint`."""
-
-    artifact: str
-    """The folder that the packaging wrote: the model's archive and its manifest."""
-    bucket: pulumi.Input[str]
-    """The name of the bucket that the archive is uploaded to; `ArtifactStore.bucket`."""
-    image: pulumi.Input[str]
-    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag."""
-    region: str
-    """The AWS region of the endpoint and of all that belongs to it."""
-    memory_mb: NotRequired[int]
-    """1024 to 6144 in steps of 1024; what the artifact's manifest recommends unless given."""
-    scaling: NotRequired[ServerlessScalingArgs]
-    """How far it scales."""
-    schedule: NotRequired[list[WindowArgs]]
-    """Windows in which more is warm."""
-    alarms: NotRequired[AlarmsArgs]
-    """When somebody is told; no alarms unless given."""
-    kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key that the bucket is encrypted with, if any; the endpoint's role may then decrypt."""
-    tags: NotRequired[dict[str, str]]
-    """Further tags."""
 
 
 class ServerlessEndpoint(Component):
@@ -74,12 +48,12 @@ class ServerlessEndpoint(Component):
     """The log group of the containers."""
 
     def __init__(self, name: str, args: ServerlessEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, wired = validated(
-            ServerlessEndpointSettings, args, name=name, wired=["bucket", "image", "kms_key_arn", "alarms"]
+        settings, inputs = validated(
+            ServerlessEndpointSettings, args, name=name, inputs=["bucket", "image", "kms_key_arn", "alarms"]
         )
         artifact = open_artifact(settings.artifact)
         scaling, manifest = settings.scaling, artifact.manifest
-        if findings := misfits(manifest, settings.memory_mb, name):
+        if findings := fit_findings(manifest, settings.memory_mb, name):
             raise FindingsError(findings)
         by_calls = scaling.warm_by is WarmBy.CALLS
         sample = sample_input(artifact) if by_calls else ""
@@ -89,15 +63,15 @@ class ServerlessEndpoint(Component):
         region = settings.region
         endpoint_name = self.physical_name(limit=63)
 
-        served = serve(
+        served = declare_model(
             self,
             name=name,
             endpoint_name=endpoint_name,
             region=region,
             artifact=artifact,
-            bucket=wired["bucket"],
-            image=wired["image"],
-            key=wired["kms_key_arn"] if settings.kms_key_arn is not None else None,
+            bucket=inputs["bucket"],
+            image=inputs["image"],
+            key=inputs["kms_key_arn"] if settings.kms_key_arn is not None else None,
         )
         serverless = aws.sagemaker.EndpointConfigurationProductionVariantServerlessConfigArgs(
             memory_size_in_mb=memory_mb,
@@ -124,7 +98,7 @@ class ServerlessEndpoint(Component):
             # Logs written before the group exists would make one that is kept forever.
             opts=self.options(depends_on=[served.logs]),
         )
-        check_moved(self, endpoint, configuration)
+        fail_on_rollback(self, endpoint, configuration)
         cold_seconds, schedule = manifest.cold_start.total_ms / 1000, args.get("schedule") or []
         if by_calls:
             WarmCalls(

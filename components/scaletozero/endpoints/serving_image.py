@@ -1,30 +1,15 @@
 """The registry that an environment's serving images lie in, and the image of every CPU endpoint."""
 
 import json
-from typing import NotRequired, TypedDict
 
 import pulumi
 import pulumi_aws as aws
 
 from model_packaging.findings import refuse
+from scaletozero.args.serving_image import ServingImageArgs
 from scaletozero.component import Component, validated
 from scaletozero.endpoints.image_build import BuiltImage, need_docker
 from scaletozero.settings.serving_image import ServingImageSettings
-
-
-class ServingImageArgs(TypedDict):
-    """The arguments of `ServingImage`."""
-
-    region: str
-    """The AWS region of the registry: that of the endpoints."""
-    build: NotRequired[bool]
-    """Whether the serving image of CPU endpoints is built and pushed; it needs a Docker engine. False unless given."""
-    keep_untagged_days: NotRequired[int]
-    """How long images that have no tag any more stay, in days; 30 unless given."""
-    kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key for the images; ECR's own encryption (AES-256) unless given."""
-    tags: NotRequired[dict[str, str]]
-    """Further tags."""
 
 
 class ServingImage(Component):
@@ -51,14 +36,14 @@ class ServingImage(Component):
     """The address of the image that was built, with its digest: what an endpoint's `image` takes."""
 
     def __init__(self, name: str, args: ServingImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, wired = validated(ServingImageSettings, args, name=name, wired=["kms_key_arn"])
+        settings, inputs = validated(ServingImageSettings, args, name=name, inputs=["kms_key_arn"])
         if name != name.lower():
             fix = f"write `{name.lower()}`"
             raise refuse("the component's name", "must have small letters only", name, "ECR would refuse it", fix)
         if settings.build:
             need_docker(f"{name}.build")
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
-        key = wired["kms_key_arn"] if settings.kms_key_arn is not None else None
+        key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
 
         repository = aws.ecr.Repository(
             self.child(limit=255),

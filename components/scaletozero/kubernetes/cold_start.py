@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scaletozero.settings.cluster import Cluster, Pool
-from scaletozero.settings.gpu import GpuServing
+from scaletozero.settings.gpu import GpuEndpoint
 
 NODE_SECONDS = 90
 """A node of Karpenter or EKS Auto Mode, from the unschedulable pod to Ready: 30 to 90 s are reported."""
@@ -62,7 +62,7 @@ class ColdStart:
         return sum(phase.seconds for phase in self.phases) - skipped
 
 
-def cold_start(settings: GpuServing, weights_bytes: int, cluster: Cluster, pool: Pool | None) -> ColdStart:
+def cold_start(settings: GpuEndpoint, weights_bytes: int, cluster: Cluster, pool: Pool | None) -> ColdStart:
     """The cold start of an endpoint."""
     measured = settings.cold_start
 
@@ -118,7 +118,7 @@ DEPLOY_MARGIN_SECONDS = 120
 """For everything around a rollout, until Pulumi has seen its end."""
 
 
-def deadlines(settings: GpuServing, cold: ColdStart, *, surge: bool) -> Deadlines:
+def deadlines(settings: GpuEndpoint, cold: ColdStart, *, surge: bool) -> Deadlines:
     """Every deadline, as given or as the cold start wants it.
 
     The engine gets half as much again as it should need; each outer link outlasts the inner ones. Kubernetes' own for a

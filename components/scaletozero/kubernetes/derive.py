@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scaletozero.kubernetes.backend import choose_backend
 from scaletozero.kubernetes.cold_start import ColdStart, Deadlines, cold_start, deadlines
+from scaletozero.kubernetes.facts.backend import choose_backend
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.cluster import Pool
 from scaletozero.settings.gpu import GpuEndpointSettings

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_packaging.artifact import open_artifact
+from model_packaging.artifact.folder_manifest import MANIFEST, FolderArtifact, open_folder
+from model_packaging.artifact.manifest import SCHEMA as ARCHIVE_SCHEMA
+from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import refuse
-from model_packaging.folder_manifest import MANIFEST, FolderArtifact, open_folder
-from model_packaging.manifest import SCHEMA as ARCHIVE_SCHEMA
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.names import model_prefix
 

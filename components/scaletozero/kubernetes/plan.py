@@ -7,20 +7,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.availability import disruption_budget
-from scaletozero.kubernetes.checks_capacity import capacity_findings
-from scaletozero.kubernetes.checks_cluster import cluster_findings
-from scaletozero.kubernetes.checks_name import name_findings
-from scaletozero.kubernetes.checks_objects import object_findings, same_nodes
-from scaletozero.kubernetes.checks_time import time_findings
+from scaletozero.kubernetes.checks.capacity import capacity_findings
+from scaletozero.kubernetes.checks.cluster import cluster_findings
+from scaletozero.kubernetes.checks.name import name_findings
+from scaletozero.kubernetes.checks.objects import object_findings, same_nodes
+from scaletozero.kubernetes.checks.time import time_findings
 from scaletozero.kubernetes.derive import Derived, derive
-from scaletozero.kubernetes.identity import service_account, trust_policy
+from scaletozero.kubernetes.manifests.disruption_budget import disruption_budget
+from scaletozero.kubernetes.manifests.identity import service_account, trust_policy
+from scaletozero.kubernetes.manifests.monitoring import alert_rules, pod_monitor
+from scaletozero.kubernetes.manifests.network import network_policy, service
+from scaletozero.kubernetes.manifests.objects import Manifest
+from scaletozero.kubernetes.manifests.pods import claim, deployment
+from scaletozero.kubernetes.manifests.scaling import (
+    http_trigger,
+    interceptor_route,
+    scaled_object,
+    trigger_authentication,
+)
 from scaletozero.kubernetes.model import Model
-from scaletozero.kubernetes.monitoring import alert_rules, pod_monitor
-from scaletozero.kubernetes.network import network_policy, service
-from scaletozero.kubernetes.objects import Manifest
-from scaletozero.kubernetes.pods import claim, deployment
-from scaletozero.kubernetes.scaling import http_trigger, interceptor_route, scaled_object, trigger_authentication
 from scaletozero.kubernetes.warm import WarmPlan, plan_warm_pool
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
@@ -107,7 +112,7 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) ->
     )
 
 
-def below(name: str, findings: Iterable[Finding]) -> list[Finding]:
+def prefixed(name: str, findings: Iterable[Finding]) -> list[Finding]:
     """The findings, with their paths below a component's name."""
     return [replace(found, path=f"{name}.{found.path}") for found in findings]
 

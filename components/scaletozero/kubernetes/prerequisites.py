@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.checks_cluster import KUBERNETES
-from scaletozero.kubernetes.network import default_deny
-from scaletozero.kubernetes.objects import Manifest, manifest
-from scaletozero.kubernetes.pods import TYPE_LABEL
+from scaletozero.kubernetes.checks.cluster import KUBERNETES
+from scaletozero.kubernetes.manifests.network import default_deny
+from scaletozero.kubernetes.manifests.objects import Manifest, manifest
+from scaletozero.kubernetes.manifests.pods import TYPE_LABEL
 from scaletozero.settings.cluster import GPU, Cluster, numbers
 from scaletozero.settings.gpu_types import TYPES
 from scaletozero.settings.prerequisites import Chart, Namespace, PrerequisitesSettings

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.backend import Backend, backend_findings, choose_backend
-from scaletozero.kubernetes.checks_warm import warm_findings
+from scaletozero.kubernetes.checks.warm import warm_findings
 from scaletozero.kubernetes.cold_start import NODE_SECONDS, PULL_GB_PER_SECOND, up
-from scaletozero.kubernetes.cron import cron_triggers
-from scaletozero.kubernetes.objects import Manifest, manifest
-from scaletozero.kubernetes.pods import POD_SECURITY, container_security, gpu_resources, placement
+from scaletozero.kubernetes.facts.backend import Backend, backend_findings, choose_backend
+from scaletozero.kubernetes.manifests.cron import cron_triggers
+from scaletozero.kubernetes.manifests.objects import Manifest, manifest
+from scaletozero.kubernetes.manifests.pods import POD_SECURITY, container_security, gpu_resources, placement
 from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.gpu import LARGEST_IMAGE_GB
 from scaletozero.settings.gpu_types import TYPES, hourly

@@ -1,36 +1,17 @@
 """The alarms of one endpoint, and the one that stands for them all."""
 
 from collections.abc import Mapping
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
+from scaletozero.args.alarms import EndpointAlarmsArgs
 from scaletozero.component import Component, validated
 from scaletozero.observability.plan import Alarm, alarms_of
-from scaletozero.settings.alarms import EndpointAlarmsSettings, EndpointKind
-from scaletozero.warmth.args import AlarmsArgs
+from scaletozero.settings.alarms import EndpointAlarmsSettings
 
 NAMESPACE = "AWS/SageMaker"
-
-
-class EndpointAlarmsArgs(TypedDict):
-    """The arguments of `EndpointAlarms`."""
-
-    endpoint_name: pulumi.Input[str]
-    """The endpoint."""
-    region: str
-    """The AWS region of the endpoint."""
-    kind: EndpointKind
-    """What it is: other kinds have other metrics."""
-    provisioned: NotRequired[bool]
-    """Whether it has provisioned concurrency, which calls can exceed."""
-    variant: NotRequired[str]
-    """The endpoint's variant; `AllTraffic` unless given."""
-    alarms: NotRequired[AlarmsArgs]
-    """Who is told, and when; defaults unless given."""
-    tags: NotRequired[dict[str, str]]
-    """Further tags."""
 
 
 class EndpointAlarms(Component):
@@ -49,10 +30,10 @@ class EndpointAlarms(Component):
     """The ARN of the alarm over all."""
 
     def __init__(self, name: str, args: EndpointAlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, wired = validated(EndpointAlarmsSettings, args, name=name, wired=["endpoint_name", "alarms"])
+        settings, inputs = validated(EndpointAlarmsSettings, args, name=name, inputs=["endpoint_name", "alarms"])
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
-        endpoint = wired["endpoint_name"]
-        topics = wired["alarms"].apply(lambda alarms: list((alarms or {}).get("notify") or []))
+        endpoint = inputs["endpoint_name"]
+        topics = inputs["alarms"].apply(lambda alarms: list((alarms or {}).get("notify") or []))
         declared = {
             alarm.name: self._declare(alarm, endpoint, settings.variant)
             for alarm in alarms_of(settings.alarms, kind=settings.kind, provisioned=settings.provisioned)

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from pulumi import automation as auto
 
-from scaletozero.deployment import sandbox_environment
+from scaletozero.engine.find import find_engine
+from scaletozero.environment.stack import sandbox_environment
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.engine import find_engine
 from scaletozero.sandbox.providers.install import install_plugins
 
 SandboxStack = Callable[..., auto.Stack]

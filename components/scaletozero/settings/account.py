@@ -14,9 +14,9 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, reject
-from scaletozero.settings.asynchronous import Asynchronous
+from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.instances import InstanceType
-from scaletozero.settings.serverless import Serverless
+from scaletozero.settings.serverless import ServerlessEndpoint
 
 CONCURRENCY = 500
 """Concurrent calls of all serverless endpoints of an account in most regions."""
@@ -70,7 +70,7 @@ def default_concurrency(region: str) -> int:
     return LARGE_CONCURRENCY if region in LARGE_REGIONS else CONCURRENCY
 
 
-def provisioned_at_most(endpoint: Serverless) -> int:
+def provisioned_at_most(endpoint: ServerlessEndpoint) -> int:
     """The most provisioned concurrency that an endpoint's scaling and schedule can ever ask for."""
     scaling = endpoint.scaling
     if not scaling.min:
@@ -78,9 +78,11 @@ def provisioned_at_most(endpoint: Serverless) -> int:
     return scaling.max if scaling.target else max([scaling.min, *(window.min for window in endpoint.schedule)])
 
 
-def ledger(endpoints: Mapping[str, object], region: str, quotas: Quotas, path: str = "endpoints") -> Iterable[Finding]:
+def quota_findings(
+    endpoints: Mapping[str, object], region: str, quotas: Quotas, path: str = "endpoints"
+) -> Iterable[Finding]:
     """What an environment's endpoints take together, where that is more than the account has."""
-    serverless = {name: one for name, one in endpoints.items() if isinstance(one, Serverless)}
+    serverless = {name: one for name, one in endpoints.items() if isinstance(one, ServerlessEndpoint)}
     calls = {name: one.scaling.max for name, one in serverless.items()}
     units = {name: provisioned_at_most(one) for name, one in serverless.items()}
     whose = "the account's" if quotas.concurrency is not None else f"AWS's default in {region},"
@@ -114,7 +116,7 @@ def ledger(endpoints: Mapping[str, object], region: str, quotas: Quotas, path: s
         wanted = {
             name: one.scaling.max
             for name, one in endpoints.items()
-            if isinstance(one, Asynchronous) and one.instance_type == instance_type
+            if isinstance(one, AsynchronousEndpoint) and one.instance_type == instance_type
         }
         if (total := sum(wanted.values())) > count:
             yield Finding(

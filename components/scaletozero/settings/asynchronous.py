@@ -68,7 +68,7 @@ class Vpc(Settings):
     security_group_ids: Annotated[tuple[Annotated[Text, _id("sg"), may_be_later], ...], _from_to(1, 5)]
 
 
-class Asynchronous(Settings):
+class AsynchronousEndpoint(Settings):
     """One endpoint on SageMaker Asynchronous Inference.
 
     Attributes:
@@ -116,7 +116,7 @@ class Asynchronous(Settings):
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="instances")
 
 
-class AsyncEndpointSettings(Asynchronous):
+class AsyncEndpointSettings(AsynchronousEndpoint):
     """`AsyncEndpointArgs`: an endpoint, and where it runs.
 
     Attributes:

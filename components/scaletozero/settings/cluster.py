@@ -173,7 +173,7 @@ class Pool(Settings):
     cached_image: bool = False
 
 
-class Hop(Settings):
+class Proxy(Settings):
     """Something between the client and the interceptor, and how long it lets a request wait for its first byte."""
 
     name: Text
@@ -223,7 +223,7 @@ class Cluster(Settings):
     namespaces: tuple[DnsLabel, ...] | None = None
     services: dict[DnsLabel, tuple[DnsLabel, ...]] = Field(default_factory=dict)
     gpu_quota: dict[DnsLabel, Amount] = Field(default_factory=dict)
-    route: tuple[Hop, ...] = ()
+    route: tuple[Proxy, ...] = ()
     endpoint_picker_ttl_seconds: Seconds | None = None
     prometheus: Prometheus | None = None
     s3_cidrs: tuple[Cidr, ...] = ()

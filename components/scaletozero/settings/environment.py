@@ -11,15 +11,15 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject, show
-from scaletozero.settings.account import Quotas, ledger
+from scaletozero.settings.account import Quotas, quota_findings
 from scaletozero.settings.alarms import topic_conflicts
-from scaletozero.settings.asynchronous import Asynchronous
+from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.common import ArtifactStoreOptions, Tags, key_conflicts
-from scaletozero.settings.gpu import GpuServing
+from scaletozero.settings.gpu import GpuEndpoint
 from scaletozero.settings.instances import instance_conflicts
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
-from scaletozero.settings.serverless import Serverless, image_conflicts
+from scaletozero.settings.serverless import ServerlessEndpoint, image_conflicts
 
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
 
@@ -44,9 +44,9 @@ def _kind(value: object) -> object:
 
 
 Endpoint = Annotated[
-    Annotated[Serverless, Tag("serverless")]
-    | Annotated[Asynchronous, Tag("asynchronous")]
-    | Annotated[GpuServing, Tag("gpu")],
+    Annotated[ServerlessEndpoint, Tag("serverless")]
+    | Annotated[AsynchronousEndpoint, Tag("asynchronous")]
+    | Annotated[GpuEndpoint, Tag("gpu")],
     Discriminator(_kind),
 ]
 """One endpoint, of the kind that its `kind` says; serverless where it says nothing."""
@@ -117,17 +117,17 @@ class Environment(Settings):
         for name, endpoint in self.endpoints.items():
             path = f"endpoints.{name}"
             yield from (replace(finding, path=f"{path}.{finding.path}") for finding in endpoint.conflicts())
-            if isinstance(endpoint, GpuServing):
+            if isinstance(endpoint, GpuEndpoint):
                 continue
             yield from image_conflicts(endpoint.image, self.region, f"{path}.image")
             yield from topic_conflicts(endpoint.alarms, self.region, f"{path}.alarms")
-            if isinstance(endpoint, Asynchronous):
+            if isinstance(endpoint, AsynchronousEndpoint):
                 yield from instance_conflicts(endpoint.instance_type, self.region, f"{path}.instance_type")
-        yield from ledger(self.endpoints, self.region, self.quotas)
+        yield from quota_findings(self.endpoints, self.region, self.quotas)
         yield from key_conflicts(self.artifacts.kms_key_arn, self.region, "artifacts.kms_key_arn")
 
     def _cluster_conflicts(self) -> Iterable[Finding]:
-        wanting = [name for name, endpoint in self.endpoints.items() if isinstance(endpoint, GpuServing)]
+        wanting = [name for name, endpoint in self.endpoints.items() if isinstance(endpoint, GpuEndpoint)]
         if self.kubernetes is None:
             if wanting:
                 yield Finding(

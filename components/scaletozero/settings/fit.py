@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from model_packaging.artifact.manifest import ArchiveEntry, Manifest
 from model_packaging.findings import Finding
-from model_packaging.manifest import ArchiveEntry, Manifest
 from scaletozero.settings.serverless import MEMORY_MB
 
 DISK_BYTES = 5 * 10**9
@@ -43,7 +43,7 @@ def start_seconds(manifest: Manifest) -> dict[str, float]:
     }
 
 
-def misfits(manifest: Manifest, memory_mb: int | None, path: str) -> list[Finding]:
+def fit_findings(manifest: Manifest, memory_mb: int | None, path: str) -> list[Finding]:
     """Everything that keeps a model from an endpoint with `memory_mb` (or, for None, the memory of its manifest).
 
     Args:

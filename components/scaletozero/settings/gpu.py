@@ -282,7 +282,7 @@ class Overrides(Settings):
 Host = Annotated[Text, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 
 
-class GpuServing(Settings):
+class GpuEndpoint(Settings):
     """One endpoint on Kubernetes GPUs.
 
     Attributes:
@@ -332,7 +332,7 @@ def date_findings(windows: Iterable[Window]) -> Iterable[Finding]:
             )
 
 
-class GpuEndpointSettings(GpuServing):
+class GpuEndpointSettings(GpuEndpoint):
     """`GpuEndpointArgs`: an endpoint, and where it runs.
 
     Attributes:

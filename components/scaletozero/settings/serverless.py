@@ -74,7 +74,7 @@ _ON_KUBERNETES = "write `kind: gpu`, which runs on Kubernetes, or `kind: asynchr
 _NOT_THERE = "SageMaker would refuse the configuration"
 
 
-class Serverless(Settings):
+class ServerlessEndpoint(Settings):
     """One endpoint on SageMaker Serverless Inference.
 
     Attributes:
@@ -134,7 +134,7 @@ class Serverless(Settings):
         yield from window_findings(self.schedule, floor=scaling.min, ceiling=scaling.max)
 
 
-class ServerlessEndpointSettings(Serverless):
+class ServerlessEndpointSettings(ServerlessEndpoint):
     """`ServerlessEndpointArgs`: an endpoint, and where it runs.
 
     Attributes:

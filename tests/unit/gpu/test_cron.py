@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_packaging.validation import parse
-from scaletozero.kubernetes.cron import cron_triggers
+from scaletozero.kubernetes.manifests.cron import cron_triggers
 from scaletozero.settings.schedules import Window
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
-from scaletozero.kubernetes.discover import read_cluster, read_kubeconfig
-from scaletozero.kubernetes.nodes import plan_gpu_node_pool
+from scaletozero.kubernetes.facts.discover import read_cluster, read_kubeconfig
+from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
 from scaletozero.settings.cluster import Cluster, Pool
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings

@@ -7,7 +7,7 @@ import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
-from scaletozero.kubernetes.pods import drain_program
+from scaletozero.kubernetes.manifests.pods import drain_program
 
 
 class Engine(BaseHTTPRequestHandler):

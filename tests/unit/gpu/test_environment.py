@@ -13,9 +13,9 @@ from schemas import problems
 from small_checkpoint import small_checkpoint
 
 from model_packaging.findings import Finding, FindingsError
-from scaletozero.declared import read_environment
-from scaletozero.deploy import deploy
-from scaletozero.project import Project
+from scaletozero.environment.declare import declare_environment
+from scaletozero.environment.project import Project
+from scaletozero.environment.read import read_environment
 from scaletozero.settings.environment import Environment
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -139,7 +139,7 @@ def test_facts_from_a_file(artifact: Path) -> None:
 
 def test_exactly_what_is_declared(run: Any, artifact: Path) -> None:
     found = read(artifact, artifacts={"kms_key_arn": KEY}, tags={"team": "search"})
-    done = run(lambda: deploy(found, artifact.parent))
+    done = run(lambda: declare_environment(found, artifact.parent))
     kinds = sorted(each.typ for each in done.registered if each.typ.startswith("kubernetes:"))
     assert kinds == [
         "kubernetes:apps/v1:Deployment",
@@ -164,13 +164,13 @@ def test_exactly_what_is_declared(run: Any, artifact: Path) -> None:
 
 def test_the_provider_is_of_the_context_that_was_written(run: Any, artifact: Path) -> None:
     found = read(artifact, kubernetes=kubernetes(context="prod"))
-    done = run(lambda: deploy(found, artifact.parent))
+    done = run(lambda: declare_environment(found, artifact.parent))
     assert done.one("pulumi:providers:kubernetes") == {"context": "prod"}
 
 
 def test_without_a_cluster_there_is_no_provider_of_one(run: Any, artifact: Path) -> None:
     found = read(artifact, kubernetes=None, endpoints={})
-    done = run(lambda: deploy(found, artifact.parent))
+    done = run(lambda: declare_environment(found, artifact.parent))
     assert done.of("pulumi:providers:kubernetes") == []
 
 

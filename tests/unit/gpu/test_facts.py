@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
-from scaletozero import declared
 from scaletozero.cli import app
-from scaletozero.kubernetes.discover import eks_name, read_cluster, read_kubeconfig
-from scaletozero.kubernetes.facts import differences, facts, together
-from scaletozero.kubernetes.nodes import plan_gpu_node_pool
-from scaletozero.sandbox.cluster import api as api_module
+from scaletozero.environment import read
+from scaletozero.kubernetes import api as api_module
+from scaletozero.kubernetes.facts.discover import eks_name, read_cluster, read_kubeconfig
+from scaletozero.kubernetes.facts.read import differences, facts, together
+from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings
 from scaletozero.settings.kubernetes import Kubernetes
@@ -207,15 +207,15 @@ def test_an_environment_is_checked_against_its_cluster(
 ) -> None:
     artifact = small_checkpoint(tmp_path / "artifact")
     bare = {"namespace": "models", "cluster": {"name": "prod", "s3_cidrs": ["10.0.0.0/16"]}}
-    found = declared.read_environment(environment(artifact, kubernetes=bare, sandbox=None), tmp_path)
+    found = read.read_environment(environment(artifact, kubernetes=bare, sandbox=None), tmp_path)
     assert found.kubernetes
     assert found.kubernetes.cluster.keda == "2.20.2"
 
     with pytest.raises(FindingsError) as error:
-        declared.read_environment(environment(artifact, kubernetes=kubernetes(), sandbox=None), tmp_path)
+        read.read_environment(environment(artifact, kubernetes=kubernetes(), sandbox=None), tmp_path)
     assert {each.path for each in error.value.findings} == {"environment.kubernetes.cluster.pools.0.max_gpus",
                                                             "environment.kubernetes.cluster.pools.0.types"}  # fmt: skip
     bare["cluster"]["name"] = "dev"  # type: ignore[index]
     with pytest.raises(FindingsError) as error:
-        declared.read_environment(environment(artifact, kubernetes=bare, sandbox=None), tmp_path)
+        read.read_environment(environment(artifact, kubernetes=bare, sandbox=None), tmp_path)
     assert [each.path for each in error.value.findings] == ["KUBECONFIG"]

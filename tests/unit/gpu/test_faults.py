@@ -10,8 +10,8 @@ from gpu_faults import BAD_INPUT, GATE, POOL, STATIC, THIRTEEN
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
-from scaletozero.kubernetes.checks_cluster import version_findings
-from scaletozero.kubernetes.checks_objects import same_nodes
+from scaletozero.kubernetes.checks.cluster import version_findings
+from scaletozero.kubernetes.checks.objects import same_nodes
 from scaletozero.kubernetes.plan import plan_gpu_endpoint
 from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.gpu import GpuEndpointSettings

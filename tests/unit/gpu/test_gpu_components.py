@@ -15,15 +15,16 @@ from schemas import problems
 from small_checkpoint import CONFIG, small_checkpoint
 
 from model_packaging.findings import FindingsError
-from scaletozero.cluster_prerequisites import ClusterPrerequisites
+from scaletozero.args.cluster import NodeProvider, TaintEffect, WarmBackend
+from scaletozero.args.gpu_endpoint import ColdAction, Engine, TriggerKind
+from scaletozero.args.node_pools import CapacityType, PoolProvider, WarmState
+from scaletozero.cluster import warm_pool as cluster_warm_pool
+from scaletozero.cluster.node_pools import GpuNodeGroup, GpuNodePool
+from scaletozero.cluster.prerequisites import ClusterPrerequisites
+from scaletozero.cluster.warm_pool import GpuWarmPool
 from scaletozero.endpoints import gpu as endpoints_gpu
 from scaletozero.endpoints.gpu import GpuEndpoint
-from scaletozero.endpoints.gpu_args import ColdAction, Engine, TriggerKind
 from scaletozero.kubernetes.model import Model, kv_bytes_per_token, read_model
-from scaletozero.warmth import gpu_warm_pool as warmth_gpu_warm_pool
-from scaletozero.warmth.gpu_args import NodeProvider, TaintEffect, WarmBackend
-from scaletozero.warmth.gpu_node_pool import CapacityType, GpuNodeGroup, GpuNodePool, PoolProvider, WarmState
-from scaletozero.warmth.gpu_warm_pool import GpuWarmPool
 
 
 @pytest.fixture
@@ -317,7 +318,7 @@ def test_a_placeholder_has_the_time_to_pull_any_image(run, monkeypatch, schedule
     """The provider's own ten minutes are too few for 40 GB."""
     options: list[pulumi.ResourceOptions] = []
     monkeypatch.setattr(
-        warmth_gpu_warm_pool, "declare", lambda *_, more, **__: options.append(more["Deployment"]), raising=True
+        cluster_warm_pool, "declare", lambda *_, more, **__: options.append(more["Deployment"]), raising=True
     )
     given = warm(replicas=1, backend="placeholder", schedule=schedule)
     run(lambda: GpuWarmPool("spare", given, on_cluster()).reason)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from schemas import problems
 
 from model_packaging.validation import parse
-from scaletozero.kubernetes.checks_objects import object_findings
-from scaletozero.kubernetes.nodes import plan_gpu_node_pool
+from scaletozero.kubernetes.checks.objects import object_findings
+from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
 from scaletozero.settings.gpu import GpuEndpointSettings

@@ -8,7 +8,7 @@ import pytest
 from gpu_declarations import AMP, FALLBACK, MODEL, PROMETHEUS, QUERY, WINDOWS, endpoint, plan
 
 from model_packaging.validation import LATER, parse
-from scaletozero.kubernetes.identity import role_policy, trust_policy
+from scaletozero.kubernetes.manifests.identity import role_policy, trust_policy
 from scaletozero.kubernetes.model import place
 from scaletozero.kubernetes.plan import plan_gpu_endpoint
 from scaletozero.kubernetes.table import rows, text

@@ -9,8 +9,8 @@ from held_cluster import ARN
 
 from model_packaging.findings import Finding, FindingsError
 from scaletozero.cli.targets import FOLDER, hold_to_cluster, remember
-from scaletozero.declared import read_environment
-from scaletozero.project import Project
+from scaletozero.environment.project import Project
+from scaletozero.environment.read import read_environment
 from scaletozero.settings.environment import Environment
 
 CLUSTERS = {"there": (ARN, "https://127.0.0.1:1"), "elsewhere": ("kind-kind", "https://127.0.0.1:2")}

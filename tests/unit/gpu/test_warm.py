@@ -7,7 +7,7 @@ from gpu_declarations import CRDS, WINDOWS, cluster, endpoint, plan, warm
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
-from scaletozero.kubernetes.backend import choose_backend
+from scaletozero.kubernetes.facts.backend import choose_backend
 from scaletozero.kubernetes.warm import plan_warm_pool
 from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings

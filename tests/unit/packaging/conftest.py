@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from model_packaging import safetensors_file
+from model_packaging.huggingface import safetensors_file
 
 HIDDEN, INTERMEDIATE, VOCABULARY = 128, 256, 96
 

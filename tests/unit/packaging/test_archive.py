@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model_packaging.archive import safe_extract, scan, write_archive
+from model_packaging.artifact.archive import safe_extract, scan, write_archive
 from model_packaging.findings import FindingsError
 from model_packaging.magic import RUNS_CODE, sniff
 
@@ -209,7 +209,7 @@ def test_a_failed_write_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("model_packaging.archive.shutil.copyfileobj", full)
+    monkeypatch.setattr("model_packaging.artifact.archive.shutil.copyfileobj", full)
     with pytest.raises(OSError, match="No space left"):
         write_archive(tmp_path / "in", tmp_path / "a.tar.gz", 0)
     assert [path.name for path in tmp_path.iterdir()] == ["in"]

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from model_packaging import Artifact, FindingsError, open_artifact
-from model_packaging.archive import write_archive
-from model_packaging.artifact import sha256_of
-from model_packaging.folder_manifest import open_folder
+from model_packaging.artifact.archive import write_archive
+from model_packaging.artifact.folder_manifest import open_folder
+from model_packaging.artifact.reader import sha256_of
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_packaging.bench import Figures
-from model_packaging.manifest import Candidate, Manifest, Quality, Speed
-from model_packaging.measure import Start
+from model_packaging.artifact.manifest import Candidate, Manifest, Quality, Speed
+from model_packaging.benchmark.bench import Figures
+from model_packaging.evaluation.measure import Start
 
 PATH = Path(__file__).resolve().parents[3] / "benchmarks" / "artifacts_report.py"
 

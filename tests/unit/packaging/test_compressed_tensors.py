@@ -9,9 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from model_packaging import compressed_tensors, hf_folder, low_bit, safetensors_file
-from model_packaging.compressed_tensors import Scheme
 from model_packaging.findings import FindingsError
+from model_packaging.huggingface import hf_folder, safetensors_file
+from model_packaging.quantization import compressed_tensors, weight_codecs
+from model_packaging.quantization.compressed_tensors import Scheme
 
 Llama = Callable[..., Path]
 SCHEMES: list[Scheme] = ["FP8_DYNAMIC", "W4A16"]
@@ -46,7 +47,7 @@ def test_fp8(llama: Llama, tmp_path: Path, shards: int) -> None:
         values, scale = after[f"{layer}.weight"], after[f"{layer}.weight_scale"]
         assert values.dtype == ml_dtypes.float8_e4m3fn
         assert (scale.shape, scale.dtype) == ((len(values), 1), ml_dtypes.bfloat16)
-        error = low_bit.relative_error(before[f"{layer}.weight"], values, scale, low_bit.from_fp8)
+        error = weight_codecs.relative_error(before[f"{layer}.weight"], values, scale, weight_codecs.from_fp8)
         assert error <= result.worst_error
     kept = before.keys() - {f"{layer}.weight" for layer in result.layers}
     assert all(after[name].tobytes() == before[name].tobytes() for name in kept)
@@ -64,7 +65,10 @@ def test_w4a16(llama: Llama, tmp_path: Path, shards: int) -> None:
         assert (packed.shape, packed.dtype) == ((out, width // 8), np.int32)
         assert (scale.shape, scale.dtype) == ((out, width // 128), ml_dtypes.bfloat16)
         assert after[f"{layer}.weight_shape"].tolist() == [out, width]
-        assert low_bit.relative_error(before[f"{layer}.weight"], packed, scale, low_bit.from_int4) <= result.worst_error
+        assert (
+            weight_codecs.relative_error(before[f"{layer}.weight"], packed, scale, weight_codecs.from_int4)
+            <= result.worst_error
+        )
         assert f"{layer}.weight" not in after
     assert result.worst_error <= 0.13
     assert result.bytes < 0.5 * result.source_bytes

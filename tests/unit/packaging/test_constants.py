@@ -10,9 +10,11 @@ import onnxruntime as ort
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from model_packaging import PackageSpec, graph, quantize
-from model_packaging.optimise import folded
-from model_packaging.source import weights
+from model_packaging import PackageSpec
+from model_packaging.onnx_model import graph
+from model_packaging.onnx_model.optimise import folded
+from model_packaging.onnx_model.source import weights
+from model_packaging.quantization import quantize
 
 CAUSAL = np.triu(np.full((128, 128), -np.inf, np.float32), 1)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from model_packaging import export
 from model_packaging.findings import FindingsError
+from model_packaging.huggingface import export
 
 Llama = Callable[..., Path]
 STAND_IN = """#!{python}

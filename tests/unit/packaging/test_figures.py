@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from model_packaging import ClassFloor, QualityFloor, TensorFloor
-from model_packaging.evaluate import class_figures, tensor_figures
+from model_packaging.evaluation.evaluate import class_figures, tensor_figures
 from model_packaging.serving.task import activated, best
 from model_packaging.serving.tensors import _short
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from model_packaging import compressed_tensors, export, oci
+from model_packaging.artifact import oci
+from model_packaging.artifact.folder_manifest import FolderManifest, open_folder
 from model_packaging.findings import FindingsError
-from model_packaging.folder_manifest import FolderManifest, open_folder
 from model_packaging.folder_pipeline import package_folder
+from model_packaging.huggingface import export
 from model_packaging.progress import Progress, quiet
+from model_packaging.quantization import compressed_tensors
 from model_packaging.spec import FolderSpec, PackageSpec, spec_of
 
 Llama = Callable[..., Path]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from model_packaging import graph
+from model_packaging.onnx_model import graph
 
 ROWS, WIDTH = 600, 32
 
@@ -116,7 +116,7 @@ def test_a_common_step_compresses_better() -> None:
 
 
 def test_restored_matmuls_answer_like_the_original() -> None:
-    from model_packaging.quantize import int8
+    from model_packaging.quantization.quantize import int8
 
     plain = graph.keep_outputs(encoder(), ["out"])
     quantized = int8(plain)
@@ -133,7 +133,7 @@ def test_restored_matmuls_answer_like_the_original() -> None:
 
 
 def test_the_sensitive_matmul_in_smaller_blocks_is_nearer_to_the_original() -> None:
-    from model_packaging.quantize import blockwise_keeping, int8_blockwise, sensitivity
+    from model_packaging.quantization.quantize import blockwise_keeping, int8_blockwise, sensitivity
 
     plain = graph.keep_outputs(wide_encoder(), ["out"])
     rest = int8_blockwise(plain, 64)
@@ -157,8 +157,8 @@ def test_the_sensitive_matmul_in_smaller_blocks_is_nearer_to_the_original() -> N
 
 @pytest.mark.parametrize("names", [["", ""], ["MatMul_3", ""]])
 def test_matmuls_without_names_are_told_apart(names: list[str]) -> None:
-    from model_packaging.optimise import folded
-    from model_packaging.quantize import int8, int8_keeping, sensitivity
+    from model_packaging.onnx_model.optimise import folded
+    from model_packaging.quantization.quantize import int8, int8_keeping, sensitivity
 
     model = graph.keep_outputs(encoder(), ["out"])
     for node, name in zip([each for each in model.graph.node if each.op_type == "MatMul"], names, strict=True):
@@ -245,7 +245,7 @@ def test_tensors_in_attributes_and_subgraphs_are_seen() -> None:
 
 @pytest.mark.parametrize("level", ["folded", "fused"])
 def test_the_optimiser_keeps_the_answers(level: str) -> None:
-    from model_packaging import optimise
+    from model_packaging.onnx_model import optimise
 
     model = graph.keep_outputs(encoder(), ["out"])
     better = getattr(optimise, level)(model)
@@ -253,7 +253,7 @@ def test_the_optimiser_keeps_the_answers(level: str) -> None:
 
 
 def test_a_written_model_has_its_weights_on_pages_of_one_file(tmp_path: Any) -> None:
-    from model_packaging.optimise import GRAPH, PAGE, WEIGHTS, write
+    from model_packaging.onnx_model.optimise import GRAPH, PAGE, WEIGHTS, write
 
     model = graph.keep_outputs(encoder(), ["out"])
     write(model, tmp_path)

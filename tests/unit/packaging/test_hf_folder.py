@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from model_packaging import hf_folder
 from model_packaging.findings import FindingsError
+from model_packaging.huggingface import hf_folder
 
 INDEX = "model.safetensors.index.json"
 Llama = Callable[..., Path]

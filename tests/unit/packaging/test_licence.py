@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given as examples
 from hypothesis import strategies as st
 
-from model_packaging import licence, licence_texts
 from model_packaging.findings import FindingsError
-from model_packaging.licence import Claim
+from model_packaging.licences import licence, licence_texts
+from model_packaging.licences.licence import Claim
 
 AGPL = (
     "GNU AFFERO GENERAL PUBLIC LICENSE\n   Version 3, 19 November 2007\n\n Copyright (C) 2007 Free Software Foundation"

@@ -14,12 +14,14 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from model_packaging import Artifact, export, folder_manifest, folder_pipeline
-from model_packaging import manifest as archive_manifest
+from model_packaging import Artifact, folder_pipeline
+from model_packaging.artifact import folder_manifest
+from model_packaging.artifact import manifest as archive_manifest
+from model_packaging.artifact.folder_manifest import FolderManifest, open_folder
+from model_packaging.artifact.manifest import Manifest
 from model_packaging.findings import FindingsError
-from model_packaging.folder_manifest import FolderManifest, open_folder
 from model_packaging.folder_pipeline import package_folder
-from model_packaging.manifest import Manifest
+from model_packaging.huggingface import export
 from model_packaging.progress import quiet
 from model_packaging.spec import FolderSpec
 
@@ -30,7 +32,7 @@ SCHEMAS = {
 
 
 def committed(name: str) -> str:
-    return files("model_packaging").joinpath(f"{name}.schema.json").read_text(encoding="utf-8")
+    return files("model_packaging.artifact").joinpath(f"{name}.schema.json").read_text(encoding="utf-8")
 
 
 def checked(manifest: Manifest | FolderManifest, name: str) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def test_the_committed_schema_is_what_the_models_say(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_command_writes_it_as_it_is_committed(name: str) -> None:
-    command = [sys.executable, "-m", f"model_packaging.{name}"]
+    command = [sys.executable, "-m", f"model_packaging.artifact.{name}"]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == committed(name)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model_packaging.measure import NotReadyError, StartFailedError, start_once
+from model_packaging.evaluation.measure import NotReadyError, StartFailedError, start_once
 
 
 def ends(monkeypatch: pytest.MonkeyPatch, status: int, words: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from model_packaging import oci
+from model_packaging.artifact import oci
 from model_packaging.findings import FindingsError
 
 ABOUT = oci.Description(

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_packaging.bench import Figures
-from model_packaging.measure import Start
-from model_packaging.plot import LETTER, WIDTH, phases_svg
+from model_packaging.benchmark.bench import Figures
+from model_packaging.benchmark.plot import LETTER, WIDTH, phases_svg
+from model_packaging.evaluation.measure import Start
 
 SVG = "{http://www.w3.org/2000/svg}"
 LABELS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12)

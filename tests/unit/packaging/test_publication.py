@@ -10,13 +10,13 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from model_packaging.artifact import Artifact
+from model_packaging.artifact.folder_manifest import FolderArtifact
+from model_packaging.artifact.publish import plan, publish_artifact
+from model_packaging.artifact.reader import Artifact
+from model_packaging.artifact.s3_upload import Destination
 from model_packaging.findings import FindingsError
-from model_packaging.folder_manifest import FolderArtifact
 from model_packaging.folder_pipeline import package_folder
 from model_packaging.progress import quiet
-from model_packaging.publication import plan, publish_artifact
-from model_packaging.publish import Destination
 from model_packaging.spec import FolderSpec
 from scaletozero.cli import app
 from scaletozero.cli.publishing import destination

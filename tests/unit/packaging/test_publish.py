@@ -12,9 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 from moto.server import ThreadedMotoServer
 
-from model_packaging import publish
+from model_packaging.artifact import s3_upload
+from model_packaging.artifact.s3_upload import Destination
 from model_packaging.findings import FindingsError
-from model_packaging.publish import Destination
 
 PART = 5 * 2**20
 HERE = Destination("models", ["eu-west-1"])
@@ -35,7 +35,7 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    monkeypatch.setattr(publish, "PART_BYTES", PART)
+    monkeypatch.setattr(s3_upload, "PART_BYTES", PART)
     client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}))
     for bucket in client.list_buckets()["Buckets"]:
         for upload in client.list_multipart_uploads(Bucket=bucket["Name"]).get("Uploads", ()):
@@ -55,7 +55,7 @@ def archive(tmp_path: Path) -> dict[str, Path]:
 
 
 def under(files: dict[str, Path]) -> str:
-    return publish.prefix("minilm", hashlib.sha256(next(iter(files.values())).read_bytes()).hexdigest())
+    return s3_upload.prefix("minilm", hashlib.sha256(next(iter(files.values())).read_bytes()).hexdigest())
 
 
 def calls(client: Any, operation: str) -> list[dict]:
@@ -66,22 +66,22 @@ def calls(client: Any, operation: str) -> list[dict]:
 
 def rejected(*arguments: Any) -> str:
     with pytest.raises(FindingsError) as error:
-        publish.publish(*arguments)
+        s3_upload.publish(*arguments)
     return str(error.value)
 
 
 def test_a_small_file(s3: Any, tmp_path: Path) -> None:
     (tmp_path / "model.tar.gz").write_bytes(b"small")
     files = {"model.tar.gz": tmp_path / "model.tar.gz"}
-    [published] = publish.publish(files, under(files), HERE, s3)
+    [published] = s3_upload.publish(files, under(files), HERE, s3)
     digest = hashlib.sha256(b"small").hexdigest()
-    assert published == publish.Published(f"s3://models/models/minilm/{digest}/model.tar.gz", 5, digest, True)
+    assert published == s3_upload.Published(f"s3://models/models/minilm/{digest}/model.tar.gz", 5, digest, True)
     assert s3.get_object(Bucket="models", Key=f"models/minilm/{digest}/model.tar.gz")["Body"].read() == b"small"
 
 
 def test_a_file_in_parts(s3: Any, archive: dict[str, Path]) -> None:
     arrived: list[int] = []
-    [published] = publish.publish(archive, under(archive), HERE, s3, arrived.append)
+    [published] = s3_upload.publish(archive, under(archive), HERE, s3, arrived.append)
     body = s3.get_object(Bucket="models", Key=published.uri.removeprefix("s3://models/"))["Body"].read()
     assert body == archive["model.tar.gz"].read_bytes()
     assert sorted(arrived) == [17, PART, PART, PART]
@@ -94,15 +94,15 @@ def test_its_own_client_is_of_the_buckets_region(
     regions = []
     client = boto3.client
     monkeypatch.setattr(boto3, "client", lambda *a, **k: regions.append(k.get("region_name")) or client(*a, **k))
-    assert publish.publish(archive, under(archive), HERE)[0].sent
+    assert s3_upload.publish(archive, under(archive), HERE)[0].sent
     assert regions == [None, "eu-west-1"]
 
 
 def test_what_is_there_already_is_not_sent_again(s3: Any, archive: dict[str, Path]) -> None:
-    publish.publish(archive, under(archive), HERE, s3)
+    s3_upload.publish(archive, under(archive), HERE, s3)
     sent = [calls(s3, name) for name in ("PutObject", "UploadPart", "CreateMultipartUpload")]
     arrived: list[int] = []
-    [again] = publish.publish(archive, under(archive), HERE, s3, arrived.append)
+    [again] = s3_upload.publish(archive, under(archive), HERE, s3, arrived.append)
     assert not again.sent
     assert sent == [[], [], []]
     assert arrived == [3 * PART + 17]
@@ -137,13 +137,13 @@ def break_at(client: Any, number: int) -> None:
 def test_an_upload_broken_half_way_continues(
     s3: Any, archive: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publish, "_WORKERS", 1)
+    monkeypatch.setattr(s3_upload, "_WORKERS", 1)
     break_at(s3, 3)
     assert "the connection must hold" in rejected(archive, under(archive), HERE, s3)
     assert "Contents" not in s3.list_objects_v2(Bucket="models")
     s3.meta.events.unregister("before-send.s3.UploadPart", unique_id="break")
     uploads, created = calls(s3, "UploadPart"), calls(s3, "CreateMultipartUpload")
-    [published] = publish.publish(archive, under(archive), HERE, s3)
+    [published] = s3_upload.publish(archive, under(archive), HERE, s3)
     assert published.sent
     assert [upload["PartNumber"] for upload in uploads] == [3, 4]
     assert created == []
@@ -157,14 +157,14 @@ def test_a_part_that_arrived_wrong_is_sent_again(s3: Any, archive: dict[str, Pat
     for number, body in ((1, first), (2, bytes(PART)), (3, b"short")):
         s3.upload_part(Bucket="models", Key=key, UploadId=upload, PartNumber=number, Body=body)
     uploads = calls(s3, "UploadPart")
-    assert publish.publish(archive, under(archive), HERE, s3)[0].sent
+    assert s3_upload.publish(archive, under(archive), HERE, s3)[0].sent
     assert sorted(sent["PartNumber"] for sent in uploads) == [2, 3, 4]
 
 
 def test_the_checksum_that_s3_lists_decides_over_the_tag() -> None:
-    digest = publish._Digest(4, "", 4, ("right",), ("md5",))
-    assert publish._holds({"PartNumber": 1, "Size": 4, "ETag": '"kms"', "ChecksumSHA256": "right"}, digest, 0)
-    assert not publish._holds({"PartNumber": 1, "Size": 4, "ETag": '"md5"', "ChecksumSHA256": "wrong"}, digest, 0)
+    digest = s3_upload._Digest(4, "", 4, ("right",), ("md5",))
+    assert s3_upload._holds({"PartNumber": 1, "Size": 4, "ETag": '"kms"', "ChecksumSHA256": "right"}, digest, 0)
+    assert not s3_upload._holds({"PartNumber": 1, "Size": 4, "ETag": '"md5"', "ChecksumSHA256": "wrong"}, digest, 0)
 
 
 @pytest.mark.parametrize("size", [5, 3 * PART + 17])
@@ -177,11 +177,11 @@ def test_somebody_else_was_faster(s3: Any, tmp_path: Path, size: int) -> None:
         if not done:
             done.append(True)
             other = boto3.client("s3")
-            publish.publish(files, under(files), HERE, other)
+            s3_upload.publish(files, under(files), HERE, other)
 
     for operation in ("PutObject", "CreateMultipartUpload"):
         s3.meta.events.register(f"before-parameter-build.s3.{operation}", first)
-    [published] = publish.publish(files, under(files), HERE, s3)
+    [published] = s3_upload.publish(files, under(files), HERE, s3)
     assert not published.sent
     assert "Uploads" not in s3.list_multipart_uploads(Bucket="models")
 
@@ -224,13 +224,13 @@ def test_a_missing_and_an_empty_file(tmp_path: Path) -> None:
 def test_encryption(s3: Any, tmp_path: Path, size: int) -> None:
     path = tmp_path / "model.tar.gz"
     path.write_bytes(os.urandom(size))
-    [published] = publish.publish({"m": path}, "models", Destination("models", kms_key="alias/models"), s3)
+    [published] = s3_upload.publish({"m": path}, "models", Destination("models", kms_key="alias/models"), s3)
     head = s3.head_object(Bucket="models", Key=published.uri.removeprefix("s3://models/"))
     assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/models")
 
 
 def test_what_is_there_but_not_encrypted(s3: Any, archive: dict[str, Path]) -> None:
-    publish.publish(archive, under(archive), HERE, s3)
+    s3_upload.publish(archive, under(archive), HERE, s3)
     message = rejected(archive, under(archive), Destination("models", kms_key="alias/models"), s3)
     assert "must be encrypted with KMS" in message
 
@@ -238,33 +238,33 @@ def test_what_is_there_but_not_encrypted(s3: Any, archive: dict[str, Path]) -> N
 @pytest.mark.parametrize("name", ["", "Up", "a/b", "-a", "a--b", "../a"])
 def test_a_name_that_is_no_key(name: str) -> None:
     with pytest.raises(FindingsError, match="name: must be lower-case"):
-        publish.prefix(name, "0" * 64)
+        s3_upload.prefix(name, "0" * 64)
 
 
 def test_a_digest_that_is_none() -> None:
     with pytest.raises(FindingsError, match="sha256: must be 64"):
-        publish.prefix("a", "latest")
+        s3_upload.prefix("a", "latest")
 
 
 def test_a_folder(s3: Any, tmp_path: Path) -> None:
     (tmp_path / "m" / "1_Pooling").mkdir(parents=True)
     for name in ("config.json", "1_Pooling/config.json"):
         (tmp_path / "m" / name).write_text(name)
-    files = publish.folder_files(tmp_path / "m")
+    files = s3_upload.folder_files(tmp_path / "m")
     sums = "".join(
         f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in ("1_Pooling/config.json", "config.json")
     )
-    assert publish.folder_digest(files) == hashlib.sha256(sums.encode()).hexdigest()
-    published = publish.publish(files, publish.prefix("m", publish.folder_digest(files)), HERE, s3)
+    assert s3_upload.folder_digest(files) == hashlib.sha256(sums.encode()).hexdigest()
+    published = s3_upload.publish(files, s3_upload.prefix("m", s3_upload.folder_digest(files)), HERE, s3)
     assert [each.uri.partition("/m/")[2][65:] for each in published] == ["1_Pooling/config.json", "config.json"]
 
 
 def test_a_folder_with_a_link(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("/etc/hostname")
     with pytest.raises(FindingsError, match="must be a regular file"):
-        publish.folder_files(tmp_path)
+        s3_upload.folder_files(tmp_path)
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(FindingsError, match="must hold files"):
-        publish.folder_files(tmp_path)
+        s3_upload.folder_files(tmp_path)

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model_packaging.choose import CHOSEN, choose
-from model_packaging.compress import DOWNLOAD_MB_PER_S, INFLATE_MB_PER_S, from_sizes
-from model_packaging.evaluate import distance, interleaved, quality
+from model_packaging.artifact.manifest import Candidate, Quality, Speed
+from model_packaging.evaluation.choose import CHOSEN, choose
+from model_packaging.evaluation.evaluate import distance, interleaved, quality
+from model_packaging.evaluation.measure import AWS_MEMORY_MB, recommended_mb
 from model_packaging.findings import FindingsError
-from model_packaging.manifest import Candidate, Quality, Speed
-from model_packaging.measure import AWS_MEMORY_MB, recommended_mb
 from model_packaging.probes import builtin_pairs, load_probe
+from model_packaging.quantization.compress import DOWNLOAD_MB_PER_S, INFLATE_MB_PER_S, from_sizes
 from model_packaging.serving.request import MAX_INPUTS, BadRequestError, texts_of
 from model_packaging.spec import PackageSpec, QualityFloor
 
@@ -190,7 +190,7 @@ class TestQuality:
 
     @given(st.lists(st.integers(0, 5), min_size=3, max_size=12))
     def test_spearman_with_ties_is_the_textbook_one(self, values: list[int]) -> None:
-        from model_packaging.evaluate import _ranks
+        from model_packaging.evaluation.evaluate import _ranks
 
         seen = _ranks(np.array(values, float))
         expected = [sum(v < x for v in values) + (sum(v == x for v in values) + 1) / 2 for x in values]

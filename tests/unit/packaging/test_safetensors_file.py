@@ -11,8 +11,8 @@ import safetensors.numpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_packaging import safetensors_file
 from model_packaging.findings import FindingsError
+from model_packaging.huggingface import safetensors_file
 
 
 def raw(path: Path, header: object, data: bytes = b"") -> Path:

@@ -9,7 +9,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_packaging import sbom
+from model_packaging.artifact import sbom
 
 MODEL = sbom.Model(
     "minilm",

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_packaging import sentence_modules
 from model_packaging.findings import FindingsError
-from model_packaging.sentence_modules import Pooling
+from model_packaging.huggingface import sentence_modules
+from model_packaging.huggingface.sentence_modules import Pooling
 
 Write = Callable[[Path, dict[str, np.ndarray]], None]
 TYPES = "sentence_transformers.models."

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from model_packaging import signing
+from model_packaging.artifact import signing
 from model_packaging.findings import FindingsError
 
 

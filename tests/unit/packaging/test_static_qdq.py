@@ -8,9 +8,10 @@ import pytest
 import small_models
 from onnx import numpy_helper
 
-from model_packaging import graph, static_qdq
-from model_packaging.optimise import folded, fused
-from model_packaging.static_qdq import OPERATORS, RANGES, calibrate, convolutional, recipes, static
+from model_packaging.onnx_model import graph
+from model_packaging.onnx_model.optimise import folded, fused
+from model_packaging.quantization import static_qdq
+from model_packaging.quantization.static_qdq import OPERATORS, RANGES, calibrate, convolutional, recipes, static
 
 PICTURES = small_models.images(12)[0]
 EXAMPLES = [{"pixels": each[None]} for each in PICTURES]

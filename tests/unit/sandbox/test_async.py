@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from moto.s3.models import s3_backends
 
 from scaletozero import ModelError, Submitted
-from scaletozero.sandbox.aws.async_service import gauges
-from scaletozero.sandbox.aws.backlog import Backlog
+from scaletozero.sandbox.aws.async_inference.backlog import Backlog
+from scaletozero.sandbox.aws.async_inference.service import gauges
 
 
 def told(world: Any, name: str, what: str) -> Callable[[], list[dict[str, Any]]]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaletozero.sandbox.aws import runtime_metrics
-from scaletozero.sandbox.aws.async_calls import (
+from scaletozero.sandbox.aws.async_inference.backlog import Backlog, ClosedBacklogError
+from scaletozero.sandbox.aws.async_inference.calls import (
     AsyncCall,
     Outcome,
     accept,
@@ -18,9 +18,9 @@ from scaletozero.sandbox.aws.async_calls import (
     object_at,
     parameters,
 )
-from scaletozero.sandbox.aws.backlog import Backlog, ClosedBacklogError
-from scaletozero.sandbox.aws.deployment import AsyncOutput
-from scaletozero.sandbox.aws.layer import AwsError
+from scaletozero.sandbox.aws.middleware import AwsError
+from scaletozero.sandbox.aws.runtime import metrics
+from scaletozero.sandbox.aws.runtime.deployment import AsyncOutput
 
 OUTPUT = AsyncOutput("s3://b/answers", "s3://b/failures")
 NAMES = st.text(string.ascii_letters + string.digits, min_size=1, max_size=8)
@@ -245,7 +245,7 @@ def test_a_closed_backlog_takes_no_more_and_lets_go() -> None:
 
 def test_every_metric_has_the_services_unit() -> None:
     def unit(name: str) -> Any:
-        return runtime_metrics._datum(name, 1.0, "e", None, datetime(2026, 1, 1))["Unit"]
+        return metrics._datum(name, 1.0, "e", None, datetime(2026, 1, 1))["Unit"]
 
     assert unit("ApproximateBacklogSize") == "Count"
     assert unit("ApproximateAgeOfOldestRequest") == "Seconds"

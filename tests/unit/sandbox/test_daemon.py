@@ -17,7 +17,7 @@ import pytest
 
 from model_packaging.findings import FindingsError
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.aws import container
+from scaletozero.sandbox.aws.runtime import container
 from scaletozero.sandbox.daemon import Sandbox, ensure_running, running, status, stop
 
 

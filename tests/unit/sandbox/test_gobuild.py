@@ -3,8 +3,8 @@ import threading
 
 import pytest
 
-from scaletozero.sandbox import gobuild
-from scaletozero.sandbox.gobuild import GoModule, build, one_at_a_time, reason
+from scaletozero.engine import go_build
+from scaletozero.engine.go_build import GoModule, build, one_at_a_time, reason
 
 MODULE = GoModule("example.org/tool", "v1.2.3", {"tool": "cmd/tool"})
 
@@ -18,24 +18,24 @@ def describe(*replaces: tuple[str, str, str], **requires: str) -> dict:
 
 def test_a_fork_stays_a_fork():
     described = describe(("a", "b", "v1.0.0"), a="v0.9.0")
-    assert [*gobuild._replacements(described, "")] == [("a", "b@v1.0.0")]
+    assert [*go_build._replacements(described, "")] == [("a", "b@v1.0.0")]
 
 
 def test_a_replacement_of_one_version_stays_one_of_that_version():
     described = {"Replace": [{"Old": {"Path": "a", "Version": "v0.1.0"}, "New": {"Path": "a", "Version": "v0.2.0"}}]}
-    assert [*gobuild._replacements(described, "")] == [("a@v0.1.0", "a@v0.2.0")]
+    assert [*go_build._replacements(described, "")] == [("a@v0.1.0", "a@v0.2.0")]
 
 
 def test_a_sibling_that_is_published_is_left_to_its_own_version():
-    assert [*gobuild._replacements(describe(("a", "../a", ""), a="v3.6.14"), "v0.1.0")] == []
+    assert [*go_build._replacements(describe(("a", "../a", ""), a="v3.6.14"), "v0.1.0")] == []
 
 
 def test_a_sibling_without_a_version_gets_the_one_that_it_was_published_at():
-    assert [*gobuild._replacements(describe(("a", "./staging/a", ""), a="v0.0.0"), "v0.34.2")] == [("a", "a@v0.34.2")]
+    assert [*go_build._replacements(describe(("a", "./staging/a", ""), a="v0.0.0"), "v0.34.2")] == [("a", "a@v0.34.2")]
 
 
 def test_a_module_that_replaces_nothing():
-    assert [*gobuild._replacements({"Require": None, "Replace": None}, "v0.34.2")] == []
+    assert [*go_build._replacements({"Require": None, "Replace": None}, "v0.34.2")] == []
 
 
 def test_without_go_nothing_is_built_and_nothing_is_left(tmp_path, monkeypatch):

@@ -225,13 +225,13 @@ def test_metrics_are_the_services(world: Any) -> None:
 
 def test_no_room_to_unpack_is_an_error_and_leaves_nothing(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     world.endpoint("a")
-    from scaletozero.sandbox.aws import runtime_instance
+    from scaletozero.sandbox.aws.runtime import instance
 
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device", "model.onnx")
 
     with monkeypatch.context() as patch:
-        patch.setattr(runtime_instance, "safe_extract", full)
+        patch.setattr(instance, "safe_extract", full)
         response = error(lambda: world.invoke("a"))
     assert response["Error"]["Code"] == "ModelError"
     assert "No space left on device" in response["OriginalMessage"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaletozero.sandbox.aws.cron import fires
+from scaletozero.sandbox.aws.scaling.cron import fires
 
 RESOURCE = "endpoint/a/variant/main"
 TARGET = {
@@ -160,12 +160,12 @@ def test_target_tracking_follows_the_load(world: Any, monkeypatch: pytest.Monkey
     )
     scaling = world.servers._scaling
     scaling.stop()
-    fleet = world.servers._runtime.fleet("eu-central-1", "a")
+    pool = world.servers._runtime.pool("eu-central-1", "a")
     now = datetime.now(UTC)
 
     def minute(busy: int) -> int:
         nonlocal now
-        monkeypatch.setattr(type(fleet), "busy", busy)
+        monkeypatch.setattr(type(pool), "busy", busy)
         for _ in range(60):
             now += timedelta(seconds=1)
             scaling.step(now)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaletozero.sandbox.aws.scaling_rules import AlarmRule, Sample, datapoint, stepped, tracked
+from scaletozero.sandbox.aws.scaling.rules import AlarmRule, Sample, datapoint, stepped, tracked
 
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
 WAKE = AlarmRule("HasBacklogWithoutCapacity", "Average", 60, 1, "GreaterThanOrEqualToThreshold", 1.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model_packaging.artifact import Artifact
+from model_packaging.artifact.reader import Artifact
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_an_asynchronous_endpoint_encrypts_with_the_key_what_can_be(run, package
     assert configuration["asyncInferenceConfig"]["outputConfig"]["kmsKeyId"] == KEY
     assert {each.inputs["kmsMasterKeyId"] for each in done.of(":Topic")} == {KEY}
     statements = {each["Sid"]: each for each in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
-    assert statements["EncryptAnswers"]["Resource"] == KEY
+    assert statements["EncryptResults"]["Resource"] == KEY
 
 
 def test_an_asynchronous_endpoint_in_a_network_may_attach_to_it_and_no_other(run, packaged) -> None:
@@ -92,15 +92,15 @@ def test_an_asynchronous_endpoint_in_a_network_may_attach_to_it_and_no_other(run
     done = run(lambda: AsyncEndpoint("speech", given).endpoint_arn)
     assert done.one(":Model")["vpcConfig"] == {"subnets": ["subnet-01234567"], "securityGroupIds": ["sg-01234567"]}
     statements = {each["Sid"]: each for each in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
-    attach = statements["Attach"]["Resource"]
+    attach = statements["AttachNetworkInterfaces"]["Resource"]
     assert attach == [
         f"arn:aws:ec2:{REGION}:*:network-interface/*",
         f"arn:aws:ec2:{REGION}:*:subnet/subnet-01234567",
         f"arn:aws:ec2:{REGION}:*:security-group/sg-01234567",
     ]
-    assert statements["TakeRequests"]["Resource"] == "arn:aws:s3:::models/async/speech/requests/*"
-    assert statements["FindRequests"]["Condition"] == {"StringLike": {"s3:prefix": "async/speech/*"}}
-    assert len(statements["Tell"]["Resource"]) == 2
+    assert statements["ReadRequests"]["Resource"] == "arn:aws:s3:::models/async/speech/requests/*"
+    assert statements["ListRequests"]["Condition"] == {"StringLike": {"s3:prefix": "async/speech/*"}}
+    assert len(statements["PublishNotifications"]["Resource"]) == 2
 
 
 def test_a_network_that_comes_late_and_is_wrong_is_refused_too(run, packaged) -> None:

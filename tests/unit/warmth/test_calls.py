@@ -14,8 +14,8 @@ from moto import mock_aws
 
 from model_packaging.findings import FindingsError
 from scaletozero import ModelError, Submitted, result, submit
-from scaletozero.endpoints.calls import LONGEST_PAUSE
-from scaletozero.warmth import call_function
+from scaletozero.endpoints.async_client import LONGEST_PAUSE
+from scaletozero.scaling import call_function
 
 BUCKET = "models"
 REQUESTS = f"s3://{BUCKET}/async/speech/requests"
@@ -91,7 +91,7 @@ def test_requests_go_to_a_bucket(s3, requests: str) -> None:
 
 
 def test_a_request_that_is_too_large_is_refused_before_the_upload(s3, monkeypatch) -> None:
-    monkeypatch.setattr("scaletozero.endpoints.calls.MAX_BYTES", 3)
+    monkeypatch.setattr("scaletozero.endpoints.async_client.MAX_BYTES", 3)
     with pytest.raises(FindingsError, match="may have at most 3 bytes, got 4"):
         submit("e", b"1234", requests=REQUESTS, s3=s3, runtime=object())
 

@@ -9,8 +9,8 @@ import pulumi_aws as aws
 import pytest
 from endpoint_declarations import IMAGE, OFFICE, REGION, WEEKDAYS, args, kinds
 
-from model_packaging.archive import scan, write_archive
-from model_packaging.artifact import Artifact, open_artifact
+from model_packaging.artifact.archive import scan, write_archive
+from model_packaging.artifact.reader import Artifact, open_artifact
 from model_packaging.findings import FindingsError
 from scaletozero import ServerlessEndpoint, WarmCalls, WarmPool
 from scaletozero.endpoints.model import own_image

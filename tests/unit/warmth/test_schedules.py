@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
-from scaletozero.settings.schedules import DAY, DAYS, Window, over, overlap, window_findings
-from scaletozero.warmth.crons import calls
-from scaletozero.warmth.timeline import (
+from scaletozero.scaling.call_schedules import calls
+from scaletozero.scaling.timeline import (
     actions,
     closes,
     early_conflicts,
@@ -24,6 +23,7 @@ from scaletozero.warmth.timeline import (
     opens,
     warm_hours_per_month,
 )
+from scaletozero.settings.schedules import DAY, DAYS, Window, over, overlap, window_findings
 
 ZONES = [
     "UTC",

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
+from scaletozero.scaling.advice import Plan, advise, busy_window, cheapest, events
+from scaletozero.scaling.cost import CALL_MINUTES, rates, warm_cost
+from scaletozero.scaling.plot import svg
+from scaletozero.scaling.simulation import Endpoint, Floor, WarmCalls, replay
+from scaletozero.scaling.trace import Trace, read_trace
 from scaletozero.settings.schedules import Window
-from scaletozero.warmth.advice import Plan, advise, busy_window, cheapest, events
-from scaletozero.warmth.cost import CALL_MINUTES, rates, warm_cost
-from scaletozero.warmth.plot import svg
-from scaletozero.warmth.simulation import Endpoint, Floor, WarmCalls, replay
-from scaletozero.warmth.trace import Trace, read_trace
 
 MONDAY = 1_767_571_200.0
 """2026-01-05T00:00:00Z."""

@@ -17,12 +17,12 @@ from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import FakeEndpoint, sagemaker_backends
 
-from scaletozero.sandbox.aws.async_service import snapshot
-from scaletozero.sandbox.aws.backlog import Backlog
-from scaletozero.sandbox.aws.deployment import Deployment, deployment
-from scaletozero.sandbox.aws.layer import ACCOUNT, AwsError, Call, Handler
-from scaletozero.sandbox.aws.runtime import Runtime
-from scaletozero.sandbox.aws.runtime_fleet import Fleet, StartFailedError
+from scaletozero.sandbox.aws.async_inference.backlog import Backlog
+from scaletozero.sandbox.aws.async_inference.service import snapshot
+from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Handler
+from scaletozero.sandbox.aws.runtime.deployment import Deployment, deployment
+from scaletozero.sandbox.aws.runtime.instance_pool import InstancePool, StartFailedError
+from scaletozero.sandbox.aws.runtime_api import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -142,19 +142,19 @@ class Endpoints:
         """Capacity of a serverless variant: MaxConcurrency and ProvisionedConcurrency, without a new configuration."""
         with self._lock:
             endpoint = self._settled(call)
-            fleet = self._runtime.fleet(call.region, endpoint.endpoint_name)
+            pool = self._runtime.pool(call.region, endpoint.endpoint_name)
             wanted = (call.parameters.get("DesiredWeightsAndCapacities") or [{}])[0]
-            if fleet is None or wanted.get("VariantName") != fleet.deployment.variant:
+            if pool is None or wanted.get("VariantName") != pool.deployment.variant:
                 raise _invalid(f'Could not find variant "{wanted.get("VariantName")}".')
             change = wanted.get("ServerlessUpdateConfig") or {}
-            most = int(change.get("MaxConcurrency") or fleet.deployment.maximum)
-            warm = int(change.get("ProvisionedConcurrency") or fleet.deployment.provisioned)
-            if "DesiredInstanceCount" in wanted and not fleet.deployment.serverless:
+            most = int(change.get("MaxConcurrency") or pool.deployment.maximum)
+            warm = int(change.get("ProvisionedConcurrency") or pool.deployment.provisioned)
+            if "DesiredInstanceCount" in wanted and not pool.deployment.serverless:
                 most = warm = int(wanted["DesiredInstanceCount"])
             if warm > most:
                 raise _invalid(f"ProvisionedConcurrency {warm} must not be above MaxConcurrency {most}.")
             endpoint.status("Updating")
-        threading.Thread(target=self._resize, args=(endpoint, fleet, most, warm), daemon=True).start()
+        threading.Thread(target=self._resize, args=(endpoint, pool, most, warm), daemon=True).start()
         return {"EndpointArn": endpoint.arn}
 
     def describe(self, call: Call) -> dict[str, Any]:
@@ -176,22 +176,22 @@ class Endpoints:
         return {}
 
     def snapshot(self) -> dict[str, Any]:
-        """Every endpoint with its status and, once it has one, its fleet."""
+        """Every endpoint with its status and, once it has one, its pool."""
         found: dict[str, Any] = {}
         for region, store in list(sagemaker_backends[ACCOUNT].items()):
             for name, endpoint in list(store.endpoints.items()):
-                fleet = self._runtime.fleet(region, name)
+                pool = self._runtime.pool(region, name)
                 about = {"status": endpoint.endpoint_status, "region": region, "failure": endpoint.failure_reason}
                 if backlog := self._runtime.backlog(region, name):
                     about["backlog"] = snapshot(backlog, time.time())
-                found[f"{name} ({region})" if name in found else name] = about | (fleet.snapshot() if fleet else {})
+                found[f"{name} ({region})" if name in found else name] = about | (pool.snapshot() if pool else {})
         return found
 
     def backlog(self, region: str, name: str) -> Backlog | None:
         return self._runtime.backlog(region, name)
 
-    def fleet(self, region: str, name: str) -> Fleet | None:
-        return self._runtime.fleet(region, name)
+    def pool(self, region: str, name: str) -> InstancePool | None:
+        return self._runtime.pool(region, name)
 
     def scales(self, region: str, name: str) -> bool:
         """Whether an endpoint's capacity can be changed now: it is there, and nothing else is about to change it."""
@@ -200,24 +200,24 @@ class Endpoints:
 
     def set_capacity(self, region: str, name: str, warm: int) -> None:
         """Scale an endpoint's provisioned concurrency, or its instances, as Application Auto Scaling does."""
-        fleet = self._runtime.fleet(region, name)
+        pool = self._runtime.pool(region, name)
         endpoint = sagemaker_backends[ACCOUNT][region].endpoints.get(name)
-        if fleet is None or not isinstance(endpoint, Endpoint) or not self.scales(region, name):
+        if pool is None or not isinstance(endpoint, Endpoint) or not self.scales(region, name):
             return
-        most = fleet.deployment.maximum if fleet.deployment.serverless else warm
+        most = pool.deployment.maximum if pool.deployment.serverless else warm
         endpoint.status("Updating")
-        self._resize(endpoint, fleet, most, min(warm, most))
+        self._resize(endpoint, pool, most, min(warm, most))
 
     def _move(self, call: Call, endpoint: Endpoint, config: Any, created: bool = False) -> None:
         """Start the new configuration beside the old one and move over once it answers."""
         plan = deployment(call.region, endpoint.endpoint_name, config, _store(call)._models)
 
         def work() -> None:
-            fleet = self._runtime.new_fleet(plan)
+            pool = self._runtime.new_pool(plan)
             try:
-                fleet.prove()
+                pool.prove()
             except StartFailedError as error:
-                fleet.stop()
+                pool.stop()
                 log.warning("%s: %s", endpoint.endpoint_name, error)
                 with self._lock:
                     if endpoint.endpoint_status != "Deleting":
@@ -225,19 +225,19 @@ class Endpoints:
                 return
             with self._lock:
                 if endpoint.endpoint_status == "Deleting":
-                    fleet.stop()
+                    pool.stop()
                     return
-                self._runtime.install(fleet)
+                self._runtime.install(pool)
                 endpoint.endpoint_config_name = plan.config
                 endpoint.production_variants = _variants(endpoint, config, plan)
                 endpoint.status("InService")
 
         threading.Thread(target=work, daemon=True, name=f"move {endpoint.endpoint_name}").start()
 
-    def _resize(self, endpoint: Endpoint, fleet: Fleet, most: int, warm: int) -> None:
+    def _resize(self, endpoint: Endpoint, pool: InstancePool, most: int, warm: int) -> None:
         reason = None
         try:
-            fleet.resize(most, warm)
+            pool.resize(most, warm)
         except StartFailedError as error:
             reason = str(error)
         with self._lock:
@@ -245,7 +245,7 @@ class Endpoints:
                 for variant in endpoint.production_variants:
                     for key in ("CurrentServerlessConfig", "DesiredServerlessConfig"):
                         if key in variant:
-                            variant[key] = {**variant[key], **_capacity(fleet.deployment)}
+                            variant[key] = {**variant[key], **_capacity(pool.deployment)}
                     if "CurrentInstanceCount" in variant:
                         variant["CurrentInstanceCount"] = variant["DesiredInstanceCount"] = most
                 endpoint.status("InService", reason)

@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import Any
 
-from scaletozero.sandbox.aws.layer import ACCOUNT, AwsError, Call, Route
+from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Route
 
 _CLUSTER = r"/clusters/(?P<clusterName>[^/]+)/pod-identity-associations"
 _CHANGEABLE = ("roleArn", "targetRoleArn", "disableSessionTags")

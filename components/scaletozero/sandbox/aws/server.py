@@ -12,16 +12,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from scaletozero.sandbox.aws.async_store import Store
-from scaletozero.sandbox.aws.corrections import correct_moto
+from scaletozero.sandbox.aws.async_inference.store import Store
 from scaletozero.sandbox.aws.endpoints import Endpoints
-from scaletozero.sandbox.aws.layer import Layer
+from scaletozero.sandbox.aws.middleware import Layer
+from scaletozero.sandbox.aws.moto_patches import correct_moto
+from scaletozero.sandbox.aws.overrides import PROVIDED
 from scaletozero.sandbox.aws.pod_identity import PodIdentity
-from scaletozero.sandbox.aws.provided import PROVIDED
-from scaletozero.sandbox.aws.runtime import Runtime
-from scaletozero.sandbox.aws.runtime_instance import PROGRAM, Starter, StartFailedError
-from scaletozero.sandbox.aws.runtime_metrics import Metrics
-from scaletozero.sandbox.aws.scaling import Scaling
+from scaletozero.sandbox.aws.runtime.instance import PROGRAM, Starter, StartFailedError
+from scaletozero.sandbox.aws.runtime.metrics import Metrics
+from scaletozero.sandbox.aws.runtime_api import Runtime
+from scaletozero.sandbox.aws.scaling.service import Scaling
 from scaletozero.sandbox.providers.clients import Clients
 
 HOST = "127.0.0.1"

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaletozero.engine.go_build import Say
 from scaletozero.sandbox.cluster.certificates import write_certificates, write_key
-from scaletozero.sandbox.cluster.keeper import EndedError, Keeper
 from scaletozero.sandbox.cluster.programs import CONTROL_PLANE, find_programs
-from scaletozero.sandbox.gobuild import Say
+from scaletozero.sandbox.cluster.supervisor import EndedError, Supervisor
 
 START_SECONDS = 120
 """How long etcd or the API server may take to answer."""
@@ -33,17 +33,17 @@ class Cluster:
     Attributes:
         url: the API server's.
         kubeconfig: a file with the rights of `system:masters`.
-        keeper: what runs its processes; it takes more of them.
+        supervisor: what runs its processes; it takes more of them.
     """
 
     url: str
     kubeconfig: Path
-    keeper: Keeper
+    supervisor: Supervisor
 
     @property
     def folder(self) -> Path:
         """Gone, with everything in it, when the cluster stops."""
-        return self.keeper.folder
+        return self.supervisor.folder
 
     @property
     def service_account_key(self) -> Path:
@@ -61,14 +61,14 @@ def control_plane(say: Say = lambda line: None) -> Iterator[Cluster]:
         EndedError: one of them ended while it started.
     """
     programs = find_programs(CONTROL_PLANE, say)
-    keeper = Keeper(Path(tempfile.mkdtemp(prefix="scaletozero-cluster-")))
+    supervisor = Supervisor(Path(tempfile.mkdtemp(prefix="scaletozero-cluster-")))
     try:
         began = time.monotonic()
-        cluster = _start(keeper, programs)
+        cluster = _start(supervisor, programs)
         say(f"cluster: {cluster.url} answers after {time.monotonic() - began:.1f} s")
         yield cluster
     finally:
-        keeper.close()
+        supervisor.close()
 
 
 def free_ports(count: int) -> list[int]:
@@ -80,20 +80,20 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _start(keeper: Keeper, programs: dict[str, Path]) -> Cluster:
-    folder = keeper.folder
+def _start(supervisor: Supervisor, programs: dict[str, Path]) -> Cluster:
+    folder = supervisor.folder
     write_certificates(folder / "tls")
     write_key(folder / "service-accounts.key")
     token = secrets.token_hex(16)
     tokens = folder / "tokens.csv"
     tokens.touch(mode=0o600)
     tokens.write_text(f"{token},admin,admin,system:masters\n")
-    etcd = _until_it_runs(lambda: _start_etcd(keeper, programs["etcd"]))
-    url = _until_it_runs(lambda: _start_api_server(keeper, programs["kube-apiserver"], etcd, token))
+    etcd = _until_it_runs(lambda: _start_etcd(supervisor, programs["etcd"]))
+    url = _until_it_runs(lambda: _start_api_server(supervisor, programs["kube-apiserver"], etcd, token))
     kubeconfig = folder / "kubeconfig"
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(json.dumps(_kubeconfig(url, folder / "tls" / "ca.crt", token)))
-    return Cluster(url, kubeconfig, keeper)
+    return Cluster(url, kubeconfig, supervisor)
 
 
 def _until_it_runs(start: Callable[[], str]) -> str:
@@ -107,24 +107,24 @@ def _until_it_runs(start: Callable[[], str]) -> str:
     return start()
 
 
-def _start_etcd(keeper: Keeper, program: Path) -> str:
+def _start_etcd(supervisor: Supervisor, program: Path) -> str:
     client, peer = (f"http://127.0.0.1:{port}" for port in free_ports(2))
-    keeper.start(
+    supervisor.start(
         "etcd",
         [
-            program, "--unsafe-no-fsync", "--data-dir", keeper.folder / "etcd", "--log-level", "warn",
+            program, "--unsafe-no-fsync", "--data-dir", supervisor.folder / "etcd", "--log-level", "warn",
             "--listen-client-urls", client, "--advertise-client-urls", client,
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
         ],
     )  # fmt: skip
-    wait_until(keeper, "etcd", lambda: answers(f"{client}/health"))
+    wait_until(supervisor, "etcd", lambda: answers(f"{client}/health"))
     return client
 
 
-def _start_api_server(keeper: Keeper, program: Path, etcd: str, token: str) -> str:
-    folder, (port,) = keeper.folder, free_ports(1)
+def _start_api_server(supervisor: Supervisor, program: Path, etcd: str, token: str) -> str:
+    folder, (port,) = supervisor.folder, free_ports(1)
     key = folder / "service-accounts.key"
-    keeper.start(
+    supervisor.start(
         "kube-apiserver",
         [
             program, "--etcd-servers", etcd, "--bind-address", "127.0.0.1", "--secure-port", str(port),
@@ -138,17 +138,17 @@ def _start_api_server(keeper: Keeper, program: Path, etcd: str, token: str) -> s
     )  # fmt: skip
     url = f"https://127.0.0.1:{port}"
     trusted = ssl.create_default_context(cafile=folder / "tls" / "ca.crt")
-    wait_until(keeper, "kube-apiserver", lambda: answers(f"{url}/readyz", token, trusted))
+    wait_until(supervisor, "kube-apiserver", lambda: answers(f"{url}/readyz", token, trusted))
     return url
 
 
-def wait_until(keeper: Keeper, name: str, ready: Callable[[], bool]) -> None:
+def wait_until(supervisor: Supervisor, name: str, ready: Callable[[], bool]) -> None:
     """Wait for `ready`. Raises EndedError when the process `name` ends first or takes longer than START_SECONDS."""
     deadline = time.monotonic() + START_SECONDS
     while not ready():
-        keeper.require_running(name)
+        supervisor.require_running(name)
         if time.monotonic() > deadline:
-            raise EndedError(f"{name} did not answer within {START_SECONDS} s: {keeper.last_words(name)}")
+            raise EndedError(f"{name} did not answer within {START_SECONDS} s: {supervisor.last_words(name)}")
         time.sleep(0.1)
 
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scaletozero.sandbox.cluster.api import KubernetesApi
+from scaletozero.engine.go_build import source_folder
+from scaletozero.kubernetes.api import KubernetesApi
 from scaletozero.sandbox.cluster.certificates import write_certificates
 from scaletozero.sandbox.cluster.control_plane import Cluster, answers, free_ports, wait_until
 from scaletozero.sandbox.cluster.definitions import install_definitions, read_definitions
 from scaletozero.sandbox.cluster.programs import KARPENTER, KEDA
-from scaletozero.sandbox.gobuild import source_folder
 from scaletozero.settings.gpu_types import TYPES, hourly
 
 KEDA_NAMESPACE = "keda"
@@ -27,7 +27,7 @@ NODE_CLASS: Mapping[str, str] = {"group": "karpenter.kwok.sh", "kind": "KWOKNode
 
 def start_controller_manager(cluster: Cluster, programs: Mapping[str, Path]) -> None:
     """Deployments get pods, deleted namespaces go."""
-    cluster.keeper.start(
+    cluster.supervisor.start(
         "kube-controller-manager",
         [
             programs["kube-controller-manager"], "--kubeconfig", cluster.kubeconfig, "--leader-elect=false",
@@ -39,7 +39,7 @@ def start_controller_manager(cluster: Cluster, programs: Mapping[str, Path]) -> 
 
 def start_scheduler(cluster: Cluster, programs: Mapping[str, Path]) -> None:
     """Pods get nodes, and preempt lesser ones."""
-    cluster.keeper.start(
+    cluster.supervisor.start(
         "kube-scheduler",
         [
             programs["kube-scheduler"], "--kubeconfig", cluster.kubeconfig, "--leader-elect=false", "--secure-port=0",
@@ -51,7 +51,7 @@ def start_scheduler(cluster: Cluster, programs: Mapping[str, Path]) -> None:
 def start_nodes(cluster: Cluster, programs: Mapping[str, Path]) -> None:
     """Every Node object acts as a node."""
     (port,) = free_ports(1)
-    cluster.keeper.start(
+    cluster.supervisor.start(
         "kwok",
         [
             programs["kwok"], "--kubeconfig", cluster.kubeconfig, "--manage-all-nodes", "--cidr", "10.99.0.0/16",
@@ -79,7 +79,7 @@ def start_karpenter(
     offered = cluster.folder / "instance-types.json"
     offered.write_text(json.dumps(types))
     metrics, health = free_ports(2)
-    cluster.keeper.start(
+    cluster.supervisor.start(
         "karpenter",
         [programs["karpenter"], "--instance-types-file-path", offered],
         {
@@ -91,7 +91,7 @@ def start_karpenter(
             "HEALTH_PROBE_PORT": str(health),
         },
     )
-    wait_until(cluster.keeper, "karpenter", lambda: answers(f"http://127.0.0.1:{health}/healthz"))
+    wait_until(cluster.supervisor, "karpenter", lambda: answers(f"http://127.0.0.1:{health}/healthz"))
 
 
 def start_keda(cluster: Cluster, programs: Mapping[str, Path], api: KubernetesApi, *, proxy: str = "") -> None:
@@ -105,7 +105,7 @@ def start_keda(cluster: Cluster, programs: Mapping[str, Path], api: KubernetesAp
     certificates = cluster.folder / "keda"
     write_certificates(certificates, f"keda-operator.{KEDA_NAMESPACE}.svc")
     metrics, health, service = (f"127.0.0.1:{port}" for port in free_ports(3))
-    cluster.keeper.start(
+    cluster.supervisor.start(
         "keda",
         [
             programs["keda"], "--cert-dir", certificates, "--ca-dir", certificates, "--leader-elect=false",
@@ -120,7 +120,7 @@ def start_keda(cluster: Cluster, programs: Mapping[str, Path], api: KubernetesAp
             **({"HTTPS_PROXY": proxy} if proxy else {}),
         },
     )  # fmt: skip
-    wait_until(cluster.keeper, "keda", lambda: answers(f"http://{health}/healthz"))
+    wait_until(cluster.supervisor, "keda", lambda: answers(f"http://{health}/healthz"))
 
 
 def instance_types(names: Iterable[str], region: str, zones: Iterable[str]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from model_packaging.findings import refuse
-from scaletozero.sandbox.cluster.api import KubernetesApi
+from scaletozero.kubernetes.api import KubernetesApi
 
 ESTABLISH_SECONDS = 60
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from model_packaging.findings import refuse
-from scaletozero.sandbox.engine import cache_folder
-from scaletozero.sandbox.gobuild import GoModule, Say, build, reason
+from scaletozero.engine.find import cache_folder
+from scaletozero.engine.go_build import GoModule, Say, build, reason
 
 _BASE = "k8s.io/component-base/version"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi
+from scaletozero.kubernetes.api import ApiError, KubernetesApi
 
 
 class Cluster(HTTPServer):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scaletozero.sandbox.cluster import keeper
-from scaletozero.sandbox.cluster.keeper import EndedError, Keeper
+from scaletozero.sandbox.cluster import supervisor
+from scaletozero.sandbox.cluster.supervisor import EndedError, Supervisor
 
 
 def runs(pid: int) -> bool:
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_it_ends_everything_and_leaves_nothing(folder):
-    held = Keeper(folder)
+    held = Supervisor(folder)
     pids = [held.start(name, ["sleep", "1000"]) for name in ("one", "two")]
     held.require_running("one")
     held.close()
@@ -45,8 +45,8 @@ def test_it_ends_everything_when_its_parent_is_killed(folder):
     program = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path
-        from scaletozero.sandbox.cluster.keeper import Keeper
-        held = Keeper(Path({str(folder)!r}))
+        from scaletozero.sandbox.cluster.supervisor import Supervisor
+        held = Supervisor(Path({str(folder)!r}))
         print(held.start("one", ["sleep", "1000"]), flush=True)
         time.sleep(1000)
     """)
@@ -69,13 +69,13 @@ def test_a_process_that_will_not_end_is_killed(folder, monkeypatch):
     assert process.stdout
     process.stdout.readline()
     process.stdout.close()
-    monkeypatch.setattr(keeper, "STOP_SECONDS", 0.1)
-    keeper._end(process)
+    monkeypatch.setattr(supervisor, "STOP_SECONDS", 0.1)
+    supervisor._end(process)
     assert process.returncode == -signal.SIGKILL
 
 
 def test_a_process_that_ended_says_its_last_words(folder):
-    held = Keeper(folder)
+    held = Supervisor(folder)
     try:
         held.start("one", ["sh", "-c", "echo listen: address already in use >&2; exit 3"])
 
@@ -93,7 +93,7 @@ def test_a_process_that_ended_says_its_last_words(folder):
 
 
 def test_a_program_that_is_not_there(folder):
-    held = Keeper(folder)
+    held = Supervisor(folder)
     try:
         with pytest.raises(EndedError, match=r"one: .*No such file"):
             held.start("one", [folder / "nothing"])
@@ -102,7 +102,7 @@ def test_a_program_that_is_not_there(folder):
 
 
 def test_it_passes_the_environment_on_and_stops_one_alone(folder):
-    held = Keeper(folder)
+    held = Supervisor(folder)
     try:
         held.start("one", ["sh", "-c", "echo $GREETING; exec sleep 1000"], {"GREETING": "hello"})
         other = held.start("two", ["sleep", "1000"])

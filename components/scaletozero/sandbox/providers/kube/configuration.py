@@ -52,7 +52,7 @@ def target_from(config: Mapping[str, Any]) -> Target | None:
         ApiError: the kubeconfig can't be read.
         ValueError: neither a cluster nor a folder is named.
     """
-    from scaletozero.sandbox.cluster.api import KubernetesApi
+    from scaletozero.kubernetes.api import KubernetesApi
 
     namespace = config.get("namespace") or None
     if folder := config.get("renderYamlToDirectory"):

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from scaletozero.sandbox.cluster.api import ApiError, KubernetesApi, UnknownKindError
+from scaletozero.kubernetes.api import ApiError, KubernetesApi, UnknownKindError
 from scaletozero.sandbox.providers.kube.manifests import FORCE, PROPAGATION, SKIP_AWAIT, annotation
 from scaletozero.sandbox.providers.kube.ownership import conflicts, is_made_by, leave_ignored
 from scaletozero.sandbox.providers.kube.readiness import FailedError, missing

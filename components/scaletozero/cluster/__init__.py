@@ -1,0 +1,1 @@
+"""Components on a Kubernetes cluster: prerequisites, node pools, warm pools, and any object."""

@@ -1,0 +1,111 @@
+"""Pools of GPU nodes that come and go: with Karpenter or EKS Auto Mode, or as a managed node group."""
+
+import pulumi
+import pulumi_aws as aws
+
+from model_packaging.findings import FindingsError, refuse
+from scaletozero.args.node_pools import GpuNodeGroupArgs, GpuNodePoolArgs
+from scaletozero.cluster.objects import declare, need_cluster
+from scaletozero.component import Component, validated
+from scaletozero.kubernetes.checks.name import name_findings
+from scaletozero.kubernetes.manifests.nodes import ROLE, plan_gpu_node_pool
+from scaletozero.kubernetes.plan import prefixed
+from scaletozero.settings.gpu_pools import GpuNodeGroupSettings, GpuNodePoolSettings
+from scaletozero.settings.gpu_types import TYPES
+
+
+class GpuNodePool(Component):
+    """A pool of GPU nodes and their node class: limited, tainted, in one region, never emptied to save money.
+
+    Raises:
+        FindingsError: when an argument breaks a rule, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:GpuNodePool"
+
+    pool_name: pulumi.Output[str]
+    """The pool's name, for an endpoint's `placement` and `cluster.pools`."""
+    usd_per_hour: pulumi.Output[float]
+    """What all its GPUs cost on demand."""
+
+    def __init__(self, name: str, args: GpuNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, inputs = validated(GpuNodePoolSettings, args, name=name, inputs=["nodes"])
+        if found := name_findings(name):
+            raise FindingsError(prefixed(name, found))
+        plan = plan_gpu_node_pool(name, settings)
+        super().__init__(name, opts, region=settings.region, tags={})
+        need_cluster(self)
+        declare(
+            self,
+            plan.objects,
+            primary="NodePool",
+            substitutions={ROLE: inputs["nodes"].apply(lambda known: known["role"])},
+        )
+
+        self.pool_name = pulumi.Output.from_input(name)
+        self.usd_per_hour = pulumi.Output.from_input(plan.usd_per_hour)
+        self.register_outputs({"pool_name": self.pool_name, "usd_per_hour": self.usd_per_hour})
+
+
+LONGEST_GROUP = 63
+"""Characters of a managed node group's name."""
+
+
+class GpuNodeGroup(Component):
+    """A managed group of GPU nodes from none up, for clusters with Cluster Autoscaler, with a warm pool if asked for.
+
+    Change `max_gpus` with `pulumi up --refresh`: EKS is told the number of nodes with it, and without a refresh that is
+    the one that the state remembers.
+
+    Raises:
+        FindingsError: when an argument breaks a rule, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:GpuNodeGroup"
+
+    pool_name: pulumi.Output[str]
+    """The group's name, for an endpoint's `placement` and `cluster.pools`."""
+
+    def __init__(self, name: str, args: GpuNodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, inputs = validated(GpuNodeGroupSettings, args, name=name, inputs=["role_arn"])
+        if len(name) > LONGEST_GROUP:
+            rule = f"must have at most {LONGEST_GROUP} characters, as the group is named so"
+            raise refuse("the component's name", rule, name, "EKS would refuse the group", "shorten it")
+        super().__init__(name, opts, region=settings.region, tags=settings.tags)
+        warm = settings.warm
+        effects = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}
+        group = aws.eks.NodeGroup(
+            self.child(),
+            region=settings.region,
+            cluster_name=settings.cluster,
+            # Endpoints name it, and other groups have to be told from it.
+            node_group_name=name,
+            node_role_arn=inputs["role_arn"],
+            subnet_ids=list(settings.subnets),
+            instance_types=list(settings.types),
+            ami_type="BOTTLEROCKET_x86_64_NVIDIA",
+            disk_size=settings.volume_gib,
+            scaling_config={"min_size": 0, "desired_size": 0, "max_size": settings.max_nodes},
+            taints=[
+                aws.eks.NodeGroupTaintArgs(key=taint.key, effect=effects[taint.effect], value=taint.value or None)
+                for taint in settings.taints
+            ],
+            warm_pool_config={
+                "min_size": warm.nodes,
+                "max_group_prepared_capacity": settings.max_nodes,
+                "pool_state": warm.state.upper(),
+                "reuse_on_scale_in": False,
+            }
+            if warm
+            else None,
+            tags={
+                **self._tags,
+                "k8s.io/cluster-autoscaler/node-template/resources/nvidia.com/gpu": str(TYPES[settings.types[0]].gpus),
+            },
+            # The number of nodes is Cluster Autoscaler's.
+            opts=pulumi.ResourceOptions.merge(
+                self.options(), pulumi.ResourceOptions(ignore_changes=["scalingConfig.desiredSize"])
+            ),
+        )
+        self.pool_name = group.node_group_name
+        self.register_outputs({"pool_name": self.pool_name})

@@ -1,0 +1,143 @@
+"""The bucket that holds an environment's packaged models."""
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from scaletozero.args.artifact_store import ArtifactStoreArgs
+from scaletozero.component import Component, validated
+from scaletozero.settings.common import ArtifactStoreSettings
+from scaletozero.settings.names import MODELS
+
+ANSWERS = "async"
+"""The prefix below which requests and answers of asynchronous endpoints lie: `async/<name>/requests`, `answers`,
+`failures`."""
+
+
+class ArtifactStore(Component):
+    """A private, versioned, encrypted bucket, reachable through TLS only.
+
+    It is not emptied when it is destroyed: a bucket that still holds a model that was not put there by an endpoint
+    of the same stack stays.
+
+    Raises:
+        FindingsError: when an argument breaks a rule, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:ArtifactStore"
+
+    bucket: pulumi.Output[str]
+    """The bucket's name."""
+    arn: pulumi.Output[str]
+    """The bucket's ARN."""
+
+    def __init__(self, name: str, args: ArtifactStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, inputs = validated(ArtifactStoreSettings, args, name=name, inputs=["kms_key_arn"])
+        super().__init__(name, opts, region=settings.region, tags=settings.tags)
+        region = settings.region
+
+        bucket = aws.s3.Bucket(
+            self.child(limit=63),
+            region=region,
+            tags=self._tags,
+            opts=self.options(),
+        )
+        private = aws.s3.BucketPublicAccessBlock(
+            self.child("private"),
+            region=region,
+            bucket=bucket.bucket,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=self.options(),
+        )
+        aws.s3.BucketOwnershipControls(
+            self.child("ownership"),
+            region=region,
+            bucket=bucket.bucket,
+            rule={"object_ownership": "BucketOwnerEnforced"},
+            opts=self.options(),
+        )
+        versioning = aws.s3.BucketVersioning(
+            self.child("versioning"),
+            region=region,
+            bucket=bucket.bucket,
+            versioning_configuration={"status": "Enabled"},
+            opts=self.options(),
+        )
+        with_key = settings.kms_key_arn is not None
+        encryption = aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+            sse_algorithm="aws:kms" if with_key else "AES256",
+            kms_master_key_id=inputs["kms_key_arn"] if with_key else None,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            self.child("encryption"),
+            region=region,
+            bucket=bucket.bucket,
+            # A bucket key spares a KMS call per object.
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=encryption, bucket_key_enabled=with_key
+                )
+            ],
+            opts=self.options(),
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            self.child("lifecycle"),
+            region=region,
+            bucket=bucket.bucket,
+            rules=[
+                {
+                    "id": "old-versions",
+                    "status": "Enabled",
+                    "filter": {"prefix": f"{MODELS}/"},
+                    "noncurrent_version_expiration": {"noncurrent_days": settings.keep_old_versions_days},
+                    "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
+                },
+                *_answers_rule(settings.keep_answers_days),
+            ],
+            # S3 takes a rule about old versions only once there can be some.
+            opts=self.options(depends_on=[versioning]),
+        )
+        aws.s3.BucketPolicy(
+            self.child("tls-only"),
+            region=region,
+            bucket=bucket.bucket,
+            policy=bucket.arn.apply(tls_only_policy),
+            # S3 refuses two changes of a bucket's access rules at the same time.
+            opts=self.options(depends_on=[private]),
+        )
+
+        # Whoever puts something into the bucket waits for the versions: without one, deleting it would leave a marker.
+        self.bucket = versioning.bucket
+        self.arn = bucket.arn
+        self.register_outputs({"bucket": self.bucket, "arn": self.arn})
+
+
+def _answers_rule(days: int | None) -> list[aws.s3.BucketLifecycleConfigurationRuleArgsDict]:
+    if days is None:
+        return []
+    return [
+        {
+            "id": "answers",
+            "status": "Enabled",
+            "filter": {"prefix": f"{ANSWERS}/"},
+            "expiration": {"days": days},
+            "noncurrent_version_expiration": {"noncurrent_days": 1},
+        }
+    ]
+
+
+def tls_only_policy(bucket_arn: str) -> str:
+    """The bucket policy that denies every request made without TLS."""
+    statement = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket_arn, f"{bucket_arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})

@@ -1,0 +1,138 @@
+"""The project on disk: where it begins, which environments it has, what each one says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from model_packaging.findings import refuse
+from model_packaging.validation import nearest
+from scaletozero.environment.read import KEY, read_environment
+from scaletozero.settings.environment import Environment
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a `Pulumi.yaml`.
+
+    Attributes:
+        root: the folder.
+        name: the project's name, the namespace of its configuration.
+        program: the folder of its program.
+        stacks: the folder of its stacks' settings files.
+    """
+
+    root: Path
+    name: str
+    program: Path
+    stacks: Path
+
+    @property
+    def local(self) -> Path:
+        """Where this machine keeps what belongs to the project and to nobody else."""
+        return self.root / ".scaletozero"
+
+    def environments(self) -> list[str]:
+        """The names of the environments that have a settings file."""
+        return sorted(path.name[len("Pulumi.") : -len(".yaml")] for path in self.stacks.glob("Pulumi.?*.yaml"))
+
+    def settings_file(self, environment: str) -> Path:
+        """The settings file of an environment.
+
+        Raises:
+            FindingsError: when there is none.
+        """
+        path = self.stacks / f"Pulumi.{environment}.yaml"
+        known = self.environments()
+        if environment not in known:
+            guess = nearest(environment, known)
+            raise refuse(
+                "environment",
+                f"must be one of {', '.join(known)}" if known else f"needs a settings file in {self.stacks}",
+                environment,
+                "there is nothing to deploy",
+                f"write `{guess}`, or add {path.name}" if guess else f"add {path.name}",
+            )
+        return path
+
+    def configuration(self, environment: str) -> dict[str, Any]:
+        """What an environment's settings file says under `config`.
+
+        Raises:
+            FindingsError: when the file is missing, or is no YAML mapping.
+        """
+        path = self.settings_file(environment)
+        content = read_yaml(path)
+        config = content.get("config") or {}
+        if not isinstance(config, dict):
+            raise refuse(f"{path.name}: config", "must be a mapping", config)
+        return config
+
+    def environment(self, name: str, *, with_artifacts: bool = True, on_sandbox: bool = False) -> Environment:
+        """An environment, validated, its artifacts found and whole.
+
+        Args:
+            name: the environment.
+            with_artifacts: whether to look at the artifacts, and at the cluster of endpoints on Kubernetes, at all.
+            on_sandbox: it is to run in the sandbox, whatever is written.
+
+        Raises:
+            FindingsError: with everything that is wrong.
+        """
+        path, config = self.settings_file(name), self.configuration(name)
+        key = f"{self.name}:{KEY}"
+        if key not in config:
+            guess = nearest(key, config)
+            fix = f"write `{key}` instead of `{guess}`" if guess else f"add `{key}:`"
+            raise refuse(f"{path.name}: config", f"needs `{key}`", "none", "there is nothing to deploy", fix)
+        return read_environment(config[key], self.root if with_artifacts else None, on_sandbox=on_sandbox)
+
+
+def find_project(start: Path | None = None) -> Project:
+    """The project that a folder belongs to: the nearest folder upwards with a `Pulumi.yaml`.
+
+    Raises:
+        FindingsError: when there is none, or it cannot be read.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "Pulumi.yaml").is_file():
+            content = read_yaml(folder / "Pulumi.yaml")
+            if not isinstance(content.get("name"), str):
+                raise refuse(f"{folder / 'Pulumi.yaml'}: name", "is required", "none", fix="add `name: ...`")
+            return Project(
+                root=folder,
+                name=content["name"],
+                program=folder / str(content.get("main") or "."),
+                stacks=folder / str(content.get("stackConfigDir") or "."),
+            )
+    raise refuse(
+        str(start),
+        "must be inside a project, a folder with a Pulumi.yaml",
+        consequence="there is nothing to deploy",
+        fix="change to the project's folder",
+    )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that is one mapping; an empty one is an empty mapping.
+
+    Raises:
+        FindingsError: when it cannot be read, or is something else.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise refuse(str(path), "must be a readable text file", str(error)) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise refuse(where, "must be YAML", getattr(error, "problem", "") or "something else") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise refuse(str(path), "must be a mapping", f"a {type(content).__name__}")
+    return content

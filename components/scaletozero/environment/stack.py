@@ -1,0 +1,205 @@
+"""One environment of a project, driven through the engine: on its cloud account, or on the embedded AWS."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import runpy
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pulumi import automation as auto
+from pulumi.automation.errors import CommandError
+
+from model_packaging.findings import refuse
+from scaletozero.engine.command import EngineCommand
+from scaletozero.environment.project import Project
+from scaletozero.environment.read import KEY
+from scaletozero.sandbox.daemon import Sandbox
+from scaletozero.sandbox.providers.install import install_plugins
+from scaletozero.sandbox.providers.kube import MANIFESTS
+
+Say = Callable[[str], object]
+
+NO_CREDENTIALS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONFIG_FILE")
+"""What this machine may know of real accounts, and the sandbox must not."""
+
+
+@dataclass(frozen=True)
+class EnvironmentStack:
+    """An environment and where it runs.
+
+    Attributes:
+        project: the project.
+        name: the environment's name, also the stack's.
+        engine: the engine that runs it.
+        sandbox: the embedded AWS it runs on; None on a cloud account.
+    """
+
+    project: Project
+    name: str
+    engine: EngineCommand
+    sandbox: Sandbox | None
+
+    def stack(self) -> auto.Stack:
+        """The engine's stack, made where there is none yet."""
+        options = self._options()
+        options.pulumi_command = self.engine
+        return auto.create_or_select_stack(
+            self.name, project_name=self.project.name, program=self._program, opts=options
+        )
+
+    def _program(self) -> None:
+        # Where the language host of `pulumi up` runs it, so that paths it makes are the same.
+        with contextlib.chdir(self.project.program):
+            runpy.run_path(str(self.project.program), run_name="__main__")
+
+    def _options(self) -> auto.LocalWorkspaceOptions:
+        return self._sandboxed() if self.sandbox else auto.LocalWorkspaceOptions(work_dir=str(self.project.root))
+
+    def _sandboxed(self) -> auto.LocalWorkspaceOptions:
+        """A workspace in the project's local folder: the engine writes into it, and never into the user's files."""
+        assert self.sandbox
+        work = self.project.local / "work" / self.name
+        backend, home = self.project.local / "backend", self.project.local / "home"
+        for folder in (work, backend, home):
+            folder.mkdir(parents=True, exist_ok=True)
+        settings = {"name": self.project.name, "runtime": "python"}
+        (work / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+        config = {"config": self._sandboxed_configuration()}
+        (work / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump(config))
+        install_plugins(home)
+        return auto.LocalWorkspaceOptions(
+            work_dir=str(work),
+            pulumi_home=str(home),
+            env_vars=sandbox_environment(backend, self.sandbox, self.manifests),
+        )
+
+    @property
+    def manifests(self) -> Path:
+        """Where an environment's Kubernetes objects are rendered to, where the sandbox is given no cluster."""
+        return self.project.local / "manifests" / self.name
+
+    def _sandboxed_configuration(self) -> dict[str, Any]:
+        """What the settings file says, and that it runs in the sandbox, which the program has to know."""
+        config, key = self.project.configuration(self.name), f"{self.project.name}:{KEY}"
+        written = config.get(key)
+        return {**config, key: {**written, "sandbox": written.get("sandbox") or {}}} if written else config
+
+    def repair(self, stack: auto.Stack, say: Say) -> None:
+        """Clears what a run that was killed left behind: its lock, and resources it may have been creating.
+
+        On the embedded AWS only: on an account nobody can tell a killed run from one on another machine, so there the
+        engine's own words about pending operations and `pulumi cancel` apply.
+        """
+        if not self.sandbox:
+            return
+        self._release(stack, say)
+        exported = stack.export_stack()
+        state = dict(exported.deployment or {})
+        pending = state.get("pending_operations") or []
+        if not pending:
+            return
+        from scaletozero.sandbox.providers.pending import forget_pending  # half of a command's start, and rarely needed
+
+        say(f"repairing: {len(pending)} operations of an interrupted run")
+        created = [item["resource"] for item in pending if item["type"] == "creating"]
+        forget_pending(self.sandbox.aws_url, [(resource["type"], resource.get("inputs") or {}) for resource in created])
+        stack.import_stack(auto.Deployment(exported.version, {**state, "pending_operations": []}))
+
+    def _release(self, stack: auto.Stack, say: Say, patience: float = 60) -> None:
+        # The engine of a killed command may still be finishing a resource: it gets the time to.
+        deadline = time.monotonic() + patience
+        while holders := self._engine_locks():
+            if not any(_alive(pid) for pid in holders) or time.monotonic() > deadline:
+                say("repairing: releasing the lock of an interrupted run")
+                stack.cancel()
+                return
+            time.sleep(0.2)
+
+    def _engine_locks(self) -> list[int]:
+        folder = self.project.local / "backend" / ".pulumi" / "locks"
+        holders: list[int] = []
+        for path in folder.glob(f"organization/{self.project.name}/{self.name}/*.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                holders.append(int(json.loads(path.read_text())["pid"]))
+        return holders
+
+    def outputs(self) -> dict[str, Any]:
+        """What the environment exported when it was last deployed; empty before that. Changes nothing, anywhere."""
+        options = self._options()
+        env = dict(options.env_vars or {}) | ({"PULUMI_HOME": options.pulumi_home} if options.pulumi_home else {})
+        try:
+            result = self.engine.run(["stack", "output", "--json", "--stack", self.name], str(options.work_dir), env)
+        except CommandError as error:
+            if "no stack named" in str(error):
+                return {}
+            raise
+        return json.loads(result.stdout or "{}")
+
+
+def sandbox_environment(backend: Path, sandbox: Sandbox, manifests: Path) -> dict[str, str]:
+    """The environment in which the engine keeps its state in a folder and meets no cloud but the embedded one.
+
+    Args:
+        backend: the folder of the state.
+        sandbox: the embedded cloud.
+        manifests: the folder that Kubernetes objects are rendered to, unless KUBECONFIG names a cluster.
+    """
+    return {
+        MANIFESTS: str(manifests),
+        "PULUMI_BACKEND_URL": backend.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": "",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "AWS_ENDPOINT_URL": sandbox.aws_url,
+        "AWS_ACCESS_KEY_ID": "sandbox",
+        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **dict.fromkeys(NO_CREDENTIALS, ""),
+    }
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def environment_lock(project: Project, name: str) -> Iterator[None]:
+    """Holds an environment of this folder for one command.
+
+    Raises:
+        FindingsError: when another command holds it.
+    """
+    folder = project.local / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    path: Path = folder / f"{name}.lock"
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "another process"
+            raise refuse(
+                f"environment {name}",
+                "can be changed by one command at a time",
+                holder,
+                "two at once would undo each other's work",
+                "wait for it to end, then run this again",
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()}\n")
+        lock.flush()
+        yield

@@ -1,0 +1,1 @@
+"""A plan against a cluster: what would fail there. Pure."""

@@ -1,0 +1,272 @@
+"""Whether the GPUs that a declaration wants can be had, within limits, quota and cap. Each finding has the number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model_packaging.findings import Finding
+from scaletozero.kubernetes.derive import GPU_COUNTS, Derived, gpus_bought, most_gpus, quota_replicas
+from scaletozero.kubernetes.manifests.scaling import awake
+from scaletozero.kubernetes.model import Model
+from scaletozero.settings.gpu import GpuEndpointSettings
+from scaletozero.settings.gpu_types import GpuType, cheapest, hourly
+
+STATIC_GATE = "StaticCapacity=true"
+"""Karpenter's feature gate for pools of a fixed number of nodes; alpha, and off unless it is set (1.14)."""
+
+_ALLOCATABLE = 0.925
+"""Of an instance's memory, what Karpenter counts with (its default `vmMemoryOverheadPercent`, 0.075)."""
+_RESERVED_MIB = 1024
+"""What the kubelet keeps: 255 MiB and 11 for each pod that fits, and 100 before it evicts (EKS's defaults)."""
+
+
+def capacity_findings(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
+    """Everything about capacity."""
+    yield from _pool(settings, derived)
+    yield from _types(settings, model, derived)
+    yield from _resources(settings, derived)
+    if derived.pool and derived.types:
+        yield from _limits(settings, derived)
+    yield from _cap(settings, derived)
+    yield from _tolerations(settings, derived)
+    yield from _without_metrics(settings)
+    yield from _budget(settings)
+
+
+def _pool(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    cluster, name = settings.cluster, settings.placement.pool
+    known = ", ".join(pool.name for pool in cluster.pools)
+    if not cluster.pools:
+        yield Finding(
+            "cluster.pools",
+            "must have a pool of GPU nodes",
+            "none",
+            "no pod could ever be placed",
+            "declare a GpuNodePool, and name it here",
+        )
+    elif derived.pool is None:
+        yield Finding(
+            "placement.pool" if name else "gpu.types",
+            "must be a pool of the cluster" if name else "must be sold by a pool of the cluster",
+            name or ", ".join(settings.gpu.types or ()),
+            "no pod could ever be placed",
+            f"pools there are: {known}",
+        )
+    elif derived.pool.static and cluster.nodes == "karpenter" and STATIC_GATE not in cluster.feature_gates:
+        yield Finding(
+            "cluster.feature_gates",
+            f"must have {STATIC_GATE} for the pool {derived.pool.name}, whose nodes are of a fixed number",
+            ", ".join(cluster.feature_gates) or "none",
+            "Karpenter would run none of them",
+            "switch it on in Karpenter's settings, and add it here",
+        )
+
+
+def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
+    region, pool = settings.cluster.region, derived.pool
+    needed = model.gpu_memory_mib(settings.serving.max_length)
+    fitting = _fitting(settings, model, needed)
+    names = ", ".join(each.name for each in fitting) or "none is offered there"
+    if pool and not derived.types:
+        yield Finding(
+            "gpu.types",
+            f"must hold the model: {needed} MiB of GPU memory at compute capability {model.capability / 10}",
+            f"{', '.join(pool.types)} (the pool {pool.name})",
+            "it would run out of memory while it loads",
+            f"let the pool buy one of: {names}"
+            if fitting
+            else "lower `serving.max_length`, package it in fewer bits, or go to another region",
+        )
+        return
+    for index, each in enumerate(derived.types if settings.gpu.types else ()):
+        path = f"gpu.types.{index}"
+        if hourly(each.name, region) is None:
+            yield Finding(
+                path,
+                f"must be known to be offered in {region}",
+                each.name,
+                "no node could be bought, and no price is known to bound the bill",
+                f"fitting there: {names}",
+            )
+        elif pool and each.name not in pool.types:
+            yield Finding(
+                path,
+                f"must be a type that the pool {pool.name} may buy",
+                each.name,
+                "the fallback would never happen",
+                f"add it to the pool, or write one of {', '.join(pool.types)}",
+            )
+        if each.capability < model.capability:
+            yield Finding(
+                path,
+                f"must have compute capability {model.capability / 10} or more for this artifact",
+                f"{each.name} ({each.gpu}, {each.capability / 10})",
+                "the engine would refuse to start",
+                f"fitting there: {names}",
+            )
+        enough = [n for n in GPU_COUNTS if n <= each.gpus and each.gpu_memory_mib * n >= needed]
+        count = min(derived.gpus, each.gpus)
+        if each.gpu_memory_mib * count < needed:
+            yield Finding(
+                path,
+                f"must hold the model: {needed} MiB of GPU memory",
+                f"{each.gpu_memory_mib * count} MiB ({count} x {each.gpu})",
+                "it would run out of memory while it loads",
+                (f"write `gpu.count: {enough[0]}`, or " if enough else "")
+                + f"lower `serving.max_length`; fitting there: {names}",
+            )
+        elif each.gpus < derived.gpus:
+            yield Finding(
+                "gpu.count",
+                f"must be at most what one {each.name} has, {each.gpus}",
+                str(derived.gpus),
+                "no node could hold a replica",
+                f"write {enough[0] if enough else each.gpus}, or take another type",
+            )
+
+
+def _fitting(settings: GpuEndpointSettings, model: Model, needed: int) -> list[GpuType]:
+    """The types that hold the model with the GPUs that were written, or else with as few as it takes."""
+    region, counts = settings.cluster.region, (settings.gpu.count,) if settings.gpu.count else GPU_COUNTS
+    found = (cheapest(region, gpus=n, gpu_memory_mib=needed, capability=model.capability) for n in counts)
+    return next((types for types in found if types), [])
+
+
+def _resources(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    if not derived.types:
+        return
+    smallest = min(derived.types, key=lambda each: each.memory_mib / each.gpus)
+    share = derived.gpus / smallest.gpus
+    allocatable = int((smallest.memory_mib * _ALLOCATABLE - _RESERVED_MIB) * share)
+    given = settings.overrides
+    if given.memory_gib and derived.memory_mib > allocatable:
+        yield Finding(
+            "overrides.memory_gib",
+            f"must leave something of a {smallest.name} to the node, which has "
+            f"{smallest.memory_mib * share / 1024:.0f} GiB a replica",
+            str(derived.memory_mib // 1024),
+            "no node could hold a replica",
+            f"write {int(smallest.memory_mib * share * 8 // 10 // 1024)}",
+        )
+    if derived.shm_mib * 2 > derived.memory_mib:
+        yield Finding(
+            "overrides.shm_gib",
+            "must be at most half of the replica's memory, which it is counted in",
+            str(derived.shm_mib // 1024),
+            "the engine would be killed for memory when it uses it",
+            f"write {max(derived.memory_mib // 2048, 1)}",
+        )
+    cores = min(each.vcpus * derived.gpus / each.gpus for each in derived.types)
+    if given.cpu and derived.cpu_millis > 950 * cores:
+        yield Finding(
+            "overrides.cpu",
+            f"must leave something of the {cores:g} cores that each type has a replica to the node",
+            f"{derived.cpu_millis / 1000:g}",
+            "no node could hold as many replicas as it has GPUs for",
+            f"write {max(cores * 8 // 10, 0.5):g}",
+        )
+
+
+def _limits(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    scaling, pool = settings.scaling, derived.pool
+    assert pool
+    a_node = derived.types[0]
+    wanted, most = gpus_bought(scaling.max + scaling.buffer, derived.gpus, a_node), most_gpus(pool, a_node)
+    if wanted > most:
+        fitting = most // a_node.gpus * max(a_node.gpus // derived.gpus, 1) - scaling.buffer
+        more = f"raise the pool's limit to {wanted}"
+        if pool.static is not None and most < pool.max_gpus:
+            more = f"raise the pool's `static` to {-(-wanted // a_node.gpus)}"
+            if wanted > pool.max_gpus:
+                more += f", and its limit to {wanted}"
+        yield Finding(
+            "scaling.max",
+            f"must fit the pool {pool.name}: its limit is {most} GPUs"
+            if most == pool.max_gpus
+            else f"must fit the pool {pool.name}: it always has {pool.static} nodes, {most} GPUs",
+            f"{scaling.max} and a buffer of {scaling.buffer}, which are {wanted} GPUs of {a_node.name}",
+            "the last replicas would stay Pending",
+            (f"write `max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "") + more,
+        )
+    quota = settings.cluster.gpu_quota.get(settings.namespace)
+    counted = quota_replicas(settings, pool, scaling.max) * derived.gpus
+    if quota is not None and counted > quota:
+        fitting = quota // derived.gpus - (quota_replicas(settings, pool, scaling.max) - scaling.max)
+        yield Finding(
+            "scaling.max",
+            f"must fit the namespace's quota of {quota} GPUs",
+            f"{counted} GPUs with {scaling.max} replicas",
+            "the last replicas would be refused",
+            (f"write `max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "")
+            + f"raise the quota to {counted}",
+        )
+
+
+def _cap(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    cap, worst = settings.scaling.cap_usd_per_hour, derived.usd_per_hour
+    if cap is None or not derived.types:
+        return
+    if worst is None:
+        unpriced = [each.name for each in derived.types if hourly(each.name, settings.cluster.region) is None]
+        yield Finding(
+            "scaling.cap_usd_per_hour",
+            "needs a price for each type",
+            ", ".join(unpriced),
+            "nothing could bound the bill",
+            "take other types",
+        )
+    elif worst > cap:
+        replicas = settings.scaling.max + settings.scaling.buffer
+        fitting = int(cap / (worst / replicas)) - settings.scaling.buffer
+        yield Finding(
+            "scaling.cap_usd_per_hour",
+            "must be at least what all replicas and the buffer cost on demand",
+            f"{cap:g}, while {replicas} nodes cost {worst:.2f}",
+            "the cap could be passed within the hour",
+            (f"write `scaling.max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "")
+            + f"raise the cap to {worst:.2f}",
+        )
+
+
+def _tolerations(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
+    pool = derived.pool
+    if pool is None:
+        return
+    taints = {(taint.key, taint.value, taint.effect) for taint in pool.taints}
+    for index, toleration in enumerate(settings.placement.tolerations):
+        if (toleration.key, toleration.value, toleration.effect) not in taints:
+            value = f"={toleration.value}" if toleration.value else ""
+            yield Finding(
+                f"placement.tolerations.{index}",
+                f"must match a taint of the pool {pool.name}",
+                f"{toleration.key}{value}:{toleration.effect}",
+                "it would change nothing there, and let pods onto nodes that are not meant for them elsewhere",
+                "remove it: the pool's own taints are tolerated already",
+            )
+
+
+def _without_metrics(settings: GpuEndpointSettings) -> Iterator[Finding]:
+    replicas = settings.scaling.without_metrics
+    if replicas is None or 0 < replicas <= settings.scaling.max:
+        return
+    yield Finding(
+        "scaling.without_metrics",
+        f"must be from 1 to `max`, {settings.scaling.max}",
+        str(replicas),
+        "an endpoint whose metrics cannot be read would be put to sleep under load"
+        if not replicas
+        else "KEDA would go past the maximum",
+        f"write {min(max(replicas, awake(settings)), settings.scaling.max)}, or leave it out",
+    )
+
+
+def _budget(settings: GpuEndpointSettings) -> Iterator[Finding]:
+    least, floor = settings.placement.min_available, awake(settings)
+    if least is not None and least >= floor:
+        yield Finding(
+            "placement.min_available",
+            f"must be below the replicas that run at least, {floor}",
+            str(least),
+            "no node with a replica on it could ever be drained",
+            f"write {floor - 1}, or leave it out" if floor > 1 else "leave it out: one pod at a time may go",
+        )

@@ -1,0 +1,88 @@
+"""Whether the nodes that a warm pool wants can be had, and its objects made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from model_packaging.findings import Finding
+from scaletozero.kubernetes.checks.cluster import crd_findings, crds_wanted, namespace_findings, version_findings
+from scaletozero.kubernetes.checks.name import name_findings
+from scaletozero.kubernetes.derive import gpus_bought
+from scaletozero.kubernetes.facts.backend import Backend
+from scaletozero.settings.gpu_types import TYPES, hourly
+from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
+
+
+def warm_findings(name: str, settings: GpuWarmPoolSettings, backend: Backend) -> Iterator[Finding]:
+    """Everything about a warm pool but its means."""
+    yield from name_findings(name)
+    if name == settings.endpoint:
+        yield Finding(
+            "name",
+            "must not be the endpoint's own",
+            name,
+            "its Deployment would replace the endpoint's",
+            "take another",
+        )
+    yield from namespace_findings(settings.cluster, settings.namespace)
+    if settings.schedule and backend.kind == "placeholder":
+        yield from version_findings(settings.cluster, http=False)
+        yield from crd_findings(
+            settings.cluster, crds_wanted(http=False, monitoring=False, signed_metrics=False, buffer=False)
+        )
+    yield from _types(settings)
+    if backend.kind in ("buffer", "placeholder"):
+        yield from _limits(settings, backend)
+
+
+def _types(settings: GpuWarmPoolSettings) -> Iterator[Finding]:
+    region, pool = settings.cluster.region, settings.cluster.pool(settings.pool)
+    for index, each in enumerate(TYPES[name] for name in settings.types):
+        path = f"types.{index}"
+        if hourly(each.name, region) is None:
+            rule, consequence = (
+                f"must be known to be offered in {region}",
+                "no node could be bought, and no price is known",
+            )
+            yield Finding(path, rule, each.name, consequence, "take another type")
+        elif pool and each.name not in pool.types:
+            yield Finding(
+                path,
+                f"must be a type that the pool {pool.name} may buy",
+                each.name,
+                "no such node would be kept warm",
+                f"add it to the pool, or write one of {', '.join(pool.types)}",
+            )
+        if settings.gpus > each.gpus:
+            rule, fix = f"must be at most what one {each.name} has, {each.gpus}", f"write {each.gpus}"
+            yield Finding("gpus", rule, str(settings.gpus), "no node could hold one", fix)
+        for field, most in (("cpu_millis", each.vcpus * 1000), ("memory_mib", each.memory_mib)):
+            # Something of every node is the kubelet's and the system's.
+            if (given := getattr(settings, field)) >= most:
+                rule = f"must leave something of a {each.name} to the node, which has {most}"
+                yield Finding(field, rule, str(given), "no node could hold one", f"write {most * 8 // 10} or less")
+
+
+def _limits(settings: GpuWarmPoolSettings, backend: Backend) -> Iterator[Finding]:
+    pool, most = settings.cluster.pool(settings.pool), settings.most
+    widest = max((TYPES[name] for name in settings.types), key=lambda each: gpus_bought(most, settings.gpus, each))
+    wanted = gpus_bought(most, settings.gpus, widest)
+    path = "replicas" if most == settings.replicas else "schedule"
+    if pool and wanted > pool.max_gpus:
+        yield Finding(
+            path,
+            f"must fit the pool {pool.name}: its limit is {pool.max_gpus} GPUs",
+            f"{most} replicas, which are {wanted} GPUs of {widest.name}",
+            "the last of them would stay Pending",
+            f"write less, or raise the pool's limit to {wanted}",
+        )
+    quota = settings.cluster.gpu_quota.get(settings.namespace)
+    # A CapacityBuffer has no pods.
+    if backend.kind == "placeholder" and quota is not None and most * settings.gpus > quota:
+        yield Finding(
+            path,
+            f"must fit the namespace's quota of {quota} GPUs",
+            f"{most * settings.gpus} GPUs with {most} replicas",
+            "the last of them would be refused",
+            f"write less, or raise the quota to {most * settings.gpus}",
+        )

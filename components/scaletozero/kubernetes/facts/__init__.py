@@ -1,0 +1,1 @@
+"""What a cluster has: read from its API, or from a file."""

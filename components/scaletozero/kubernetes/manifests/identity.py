@@ -1,0 +1,61 @@
+"""Who an endpoint's pods are on AWS, and the one thing they may do there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scaletozero.kubernetes.manifests.objects import Manifest, manifest, selector
+from scaletozero.settings.gpu import GpuEndpointSettings
+from scaletozero.settings.regions import partition_of
+
+
+def service_account(name: str, settings: GpuEndpointSettings) -> Manifest:
+    """The pods' identity. No token of it is mounted: Pod Identity gives them one of its own."""
+    return manifest(
+        "v1",
+        "ServiceAccount",
+        name,
+        settings.namespace,
+        selector(name),
+        automountServiceAccountToken=False,
+    )
+
+
+def trust_policy(name: str, settings: GpuEndpointSettings) -> dict[str, Any]:
+    """Lets EKS Pod Identity take the role for this service account of this cluster, and for no other."""
+    tags = {
+        "aws:RequestTag/eks-cluster-name": settings.cluster.name,
+        "aws:RequestTag/kubernetes-namespace": settings.namespace,
+        "aws:RequestTag/kubernetes-service-account": name,
+    }
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "pods.eks.amazonaws.com"},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {"StringEquals": tags},
+            }
+        ],
+    }
+
+
+def role_policy(bucket: str, at: str, region: str, kms_key_arn: str | None = None) -> dict[str, Any]:
+    """Reads the objects below the prefix `at`, lists them, and decrypts them where the bucket has a key of its own."""
+    decrypt = {"Sid": "Decrypt", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key_arn}
+    arn = f"arn:{partition_of(region)}:s3:::{bucket}"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{arn}/{at}/*"},
+            {
+                "Sid": "List",
+                "Effect": "Allow",
+                "Action": "s3:ListBucket",
+                "Resource": arn,
+                "Condition": {"StringLike": {"s3:prefix": [at, f"{at}/*"]}},
+            },
+            *([decrypt] if kms_key_arn else []),
+        ],
+    }

@@ -1,0 +1,75 @@
+"""What is measured of an endpoint, and what somebody is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scaletozero.kubernetes.derive import Derived
+from scaletozero.kubernetes.manifests.objects import Manifest, go_seconds, manifest, selector
+from scaletozero.kubernetes.manifests.pods import PORT
+from scaletozero.kubernetes.manifests.scaling import http_trigger
+from scaletozero.settings.gpu import GpuEndpointSettings
+
+
+def pod_monitor(name: str, settings: GpuEndpointSettings) -> Manifest:
+    """Scrapes the pods themselves: behind a service there is nothing to find at zero."""
+    return manifest(
+        "monitoring.coreos.com/v1",
+        "PodMonitor",
+        name,
+        settings.namespace,
+        selector(name),
+        spec={
+            "selector": {"matchLabels": selector(name)},
+            "podMetricsEndpoints": [{"port": PORT, "path": settings.serving.metrics_path, "interval": "15s"}],
+        },
+    )
+
+
+def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> Manifest:
+    """The alerts."""
+    namespace = settings.namespace
+    here = f'namespace="{namespace}"'
+    # Kubernetes shortens the name of a pod to 63 characters, and never that of the ReplicaSet which made it.
+    made_by = f'kube_pod_info{{{here}, created_by_kind="ReplicaSet", created_by_name=~"{name}-[a-z0-9]+"}}'
+    own = f"and on (namespace, pod) {made_by}"
+    rules = [
+        _rule(
+            "GpuPodPending",
+            f'sum(kube_pod_status_phase{{{here}, phase="Pending"}} {own}) > 0',
+            derived.deadlines.rollout,
+            f"a replica of {name} has waited for longer than its node, image and model should take",
+        )
+    ]
+    if http_trigger(settings):
+        held = f'sum(interceptor_request_concurrency{{route_name="{name}", route_namespace="{namespace}"}})'
+        ready = f'sum(kube_deployment_status_replicas_ready{{{here}, deployment="{name}"}})'
+        rules.append(
+            _rule(
+                "RequestsHeldTooLong",
+                f"{held} > 0 and on() ({ready} == 0)",
+                derived.cold.total(),
+                f"requests to {name} are held, and nothing has been ready for longer than the cold start should take",
+            )
+        )
+    if settings.serving.engine == "vllm":
+        rules.append(
+            _rule(
+                "KvCacheNearlyFull",
+                f"max(vllm:kv_cache_usage_perc{{{here}}} {own}) > 0.9",
+                300,
+                f"a replica of {name} will soon make requests wait: raise `scaling.max` or lower `max_length`",
+            )
+        )
+    spec = {"groups": [{"name": f"{namespace}.{name}", "rules": rules}]}
+    return manifest("monitoring.coreos.com/v1", "PrometheusRule", name, namespace, selector(name), spec=spec)
+
+
+def _rule(alert: str, expression: str, seconds: int, summary: str) -> dict[str, Any]:
+    return {
+        "alert": alert,
+        "expr": expression,
+        "for": go_seconds(seconds),
+        "labels": {"severity": "warning"},
+        "annotations": {"summary": summary},
+    }

@@ -1,0 +1,141 @@
+"""What wakes an endpoint and puts it to sleep: KEDA's objects, the only owners of its replicas."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from scaletozero.kubernetes.derive import Derived
+from scaletozero.kubernetes.manifests.cron import cron_triggers
+from scaletozero.kubernetes.manifests.objects import Manifest, go_seconds, manifest, selector
+from scaletozero.kubernetes.manifests.pods import PORT
+from scaletozero.settings.cluster import Prometheus
+from scaletozero.settings.gpu import GpuEndpointSettings, HttpTrigger, PrometheusTrigger
+
+SETTLE_SECONDS = 600
+"""How long a lower need must last before replicas go: windows, and averages around a target, would flap otherwise."""
+
+
+def http_trigger(settings: GpuEndpointSettings) -> HttpTrigger | None:
+    """The trigger that counts requests, where there is one."""
+    return next((each for each in settings.scaling.triggers if isinstance(each, HttpTrigger)), None)
+
+
+def interceptor_address(keda_namespace: str) -> str:
+    """Where requests enter: the interceptor's service, as `<service>.<namespace>:<port>`."""
+    return f"keda-add-ons-http-interceptor-proxy.{keda_namespace}:8080"
+
+
+def own_host(name: str, settings: GpuEndpointSettings) -> str:
+    """The host name that every endpoint has."""
+    return f"{name}.{settings.namespace}"
+
+
+def interceptor_route(name: str, settings: GpuEndpointSettings, derived: Derived, concurrency: int) -> Manifest:
+    """Routes, counts, and holds requests while nothing is ready."""
+    timeouts = {"responseHeader": go_seconds(settings.serving.request_seconds)}
+    spec: dict[str, Any] = {
+        "target": {"service": name, "portName": PORT},
+        "rules": [{"hosts": [own_host(name, settings), *settings.hosts]}],
+        "scalingMetric": {"concurrency": {"targetValue": concurrency}},
+        "timeouts": timeouts,
+    }
+    on_cold = settings.on_cold
+    if on_cold.action != "reject":
+        timeouts["readiness"] = go_seconds(derived.deadlines.hold)
+    if on_cold.service:
+        spec["coldStart"] = {"fallback": {"service": {"name": on_cold.service.name, "port": on_cold.service.port}}}
+    if on_cold.action == "reject":
+        # Answered at once, a request is gone before the scaler counts those in flight; the rate remembers it for a
+        # minute. Its target is out of reach, so that concurrency alone decides how many replicas there are.
+        spec["scalingMetric"]["requestRate"] = {"targetValue": 2**31 - 1}
+        headers = {"Retry-After": str(derived.cold.total()), "Content-Type": "application/json"}
+        response = {"statusCode": 503, "headers": headers, "body": '{"error": "the model is starting"}'}
+        spec["coldStart"] = {"placeholder": {"response": response}}
+    return manifest("http.keda.sh/v1beta1", "InterceptorRoute", name, settings.namespace, selector(name), spec=spec)
+
+
+def scaled_object(name: str, settings: GpuEndpointSettings, derived: Derived) -> Manifest:
+    """Owns the replicas."""
+    scaling, deadlines = settings.scaling, derived.deadlines
+    sleeps = {"idleReplicaCount": 0, "minReplicaCount": scaling.wake}
+    replicas = awake(settings) if scaling.without_metrics is None else scaling.without_metrics
+    return manifest(
+        "keda.sh/v1alpha1",
+        "ScaledObject",
+        name,
+        settings.namespace,
+        selector(name),
+        spec={
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "pollingInterval": 5,
+            "cooldownPeriod": deadlines.idle,
+            "initialCooldownPeriod": deadlines.idle,
+            **({"minReplicaCount": scaling.min} if scaling.min else sleeps),
+            "maxReplicaCount": scaling.max,
+            "fallback": {"failureThreshold": 3, "replicas": replicas, "behavior": "currentReplicasIfHigher"},
+            # Nothing that is false: KEDA writes the object back without it, and each `up` would put it there again.
+            "advanced": {
+                "horizontalPodAutoscalerConfig": {
+                    "behavior": {
+                        "scaleUp": {"stabilizationWindowSeconds": 0},
+                        "scaleDown": {
+                            "stabilizationWindowSeconds": SETTLE_SECONDS,
+                            "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
+                        },
+                    }
+                },
+            },
+            "triggers": _triggers(name, settings, deadlines.lead),
+        },
+    )
+
+
+def awake(settings: GpuEndpointSettings) -> int:
+    """Replicas while it is awake and little is asked."""
+    return settings.scaling.min or settings.scaling.wake
+
+
+def _triggers(name: str, settings: GpuEndpointSettings, lead: int) -> list[dict[str, Any]]:
+    cluster = settings.cluster
+    scaler = f"keda-add-ons-http-external-scaler.{cluster.keda_namespace}:9090"
+    found: list[dict[str, Any]] = []
+    for trigger in settings.scaling.triggers:
+        if isinstance(trigger, PrometheusTrigger):
+            found.append(_prometheus(name, trigger, cluster.prometheus))
+        else:
+            found.append({"type": "external-push", "metadata": {"scalerAddress": scaler, "interceptorRoute": name}})
+    return found + cron_triggers(settings.schedule, lead)
+
+
+def _prometheus(name: str, trigger: PrometheusTrigger, where: Prometheus | None) -> dict[str, Any]:
+    metadata = {
+        "serverAddress": where.address if where else "",
+        "query": trigger.query,
+        "threshold": _in_full(trigger.threshold),
+        "activationThreshold": _in_full(trigger.activation),
+    }
+    if not (where and where.amp_region):
+        return {"type": "prometheus", "metadata": metadata}
+    return {
+        "type": "prometheus",
+        "metadata": {**metadata, "awsRegion": where.amp_region},
+        "authenticationRef": {"name": name},
+    }
+
+
+def _in_full(value: float) -> str:
+    """Every digit that was written: `1234567`, not `1.23457e+06`."""
+    return f"{Decimal(str(value)).normalize():f}"
+
+
+def trigger_authentication(name: str, settings: GpuEndpointSettings) -> Manifest:
+    """Lets KEDA's operator sign its questions to Amazon Managed Prometheus with its own identity."""
+    return manifest(
+        "keda.sh/v1alpha1",
+        "TriggerAuthentication",
+        name,
+        settings.namespace,
+        selector(name),
+        spec={"podIdentity": {"provider": "aws"}},
+    )

@@ -1,0 +1,85 @@
+"""Where moto answers what the service would not, and cannot be told otherwise from outside."""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Any
+
+import botocore.session
+from moto.applicationautoscaling import models as scaling_models
+from moto.applicationautoscaling import responses as scaling_responses
+from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket
+from moto.sagemaker.exceptions import ValidationError as SageMakerValidationError
+from moto.sagemaker.models import FakeEndpointConfig
+from moto.scheduler.models import EventBridgeSchedulerBackend
+
+from scaletozero.sandbox.aws.middleware import ACCOUNT
+
+
+def correct_moto() -> None:
+    """Apply the corrections of this file; a second time changes nothing."""
+    FakeBucket.get_permission = _permit  # type: ignore[method-assign]
+    FakeEndpointConfig.validate_instance_type = _known_instance_type  # type: ignore[method-assign]
+    CloudWatchResponse.put_composite_alarm = _put_composite_alarm  # type: ignore[attr-defined]
+    ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy  # type: ignore[method-assign]
+    EventBridgeSchedulerBackend.delete_schedule_group = _delete_schedule_group  # type: ignore[method-assign]
+    dimensions = {member.name: member.value for member in scaling_models.ScalableDimensionValueSet}
+    dimensions["SAGEMAKER_PROVISIONED_CONCURRENCY"] = "sagemaker:variant:DesiredProvisionedConcurrency"
+    extended: Any = enum.Enum("ScalableDimensionValueSet", dimensions)
+    scaling_models.ScalableDimensionValueSet = extended
+    scaling_responses.ScalableDimensionValueSet = extended  # pyright: ignore[reportPrivateImportUsage]
+
+
+def _permit(self: FakeBucket, *_: Any, **__: Any) -> PermissionResult:
+    """Bucket policies: moto denies what a statement denies without regard to its Condition, so a policy that demands
+    TLS would close the bucket. Who may do what is not simulated at all here (every caller is the account's owner), so
+    policies are stored and never evaluated."""
+    return PermissionResult.PERMITTED
+
+
+def _known_instance_type(self: FakeEndpointConfig, instance_type: str) -> None:
+    """Instance types: moto's list is older than the service model."""
+    model: Any = botocore.session.get_session().get_service_model("sagemaker")
+    known = model.shape_for("ProductionVariantInstanceType").enum
+    if instance_type not in known:
+        raise SageMakerValidationError(
+            message=f"Value '{instance_type}' at 'instanceType' is not a known instance type"
+        )
+
+
+def _put_composite_alarm(self: CloudWatchResponse) -> ActionResult:
+    """Composite alarms: moto stores and lists them, but has no operation that makes one."""
+    rule = self._get_param("AlarmRule")
+    alarms = self.cloudwatch_backend.alarms
+    names = re.findall(r"(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*[\"']?([^\"')]+?)[\"']?\s*\)", rule)
+    missing = [name for name in names if name.rpartition(":alarm:")[2] not in alarms]
+    if missing:
+        from moto.cloudwatch.exceptions import ValidationError
+
+        arns = ", ".join(f"arn:aws:cloudwatch:{self.region}:{ACCOUNT}:alarm:{name}" for name in missing)
+        raise ValidationError(f"Could not save the composite alarm as alarms [{arns}] in the alarm rule do not exist")
+    return self.put_metric_alarm()
+
+
+_moto_put_scaling_policy = ApplicationAutoscalingBackend.put_scaling_policy
+
+
+def _put_scaling_policy(self: ApplicationAutoscalingBackend, *args: Any, **kwargs: Any) -> Any:
+    """Scaling policies: one that is changed keeps its ARN, by which alarms call it."""
+    before = {key: policy.policy_arn for key, policy in self.policies.items()}
+    policy = _moto_put_scaling_policy(self, *args, **kwargs)
+    for key, kept in self.policies.items():
+        if kept is policy and key in before:
+            policy.policy_arn = before[key]
+    return policy
+
+
+def _delete_schedule_group(self: EventBridgeSchedulerBackend, name: str | None) -> None:
+    """Schedule groups: deleting one that is not there is an error of the service, not a crash."""
+    self.get_schedule_group(name)
+    self.schedule_groups.pop(name or "default")

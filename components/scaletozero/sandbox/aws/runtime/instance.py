@@ -1,0 +1,291 @@
+"""One instance: an artifact fetched and unpacked, and a process that serves it by the container contract."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import model_packaging
+from model_packaging.artifact.archive import safe_extract
+from model_packaging.findings import FindingsError
+from scaletozero.sandbox.aws.runtime import container
+from scaletozero.sandbox.aws.runtime.deployment import Deployment
+
+START_SECONDS = 180
+"""Model download and first good /ping (SageMaker developer guide, serverless endpoints)."""
+
+INVOKE_SECONDS = 60
+"""The container's answer to /invocations (same source)."""
+
+PROGRAM = ("model_packaging.serving", "serve")
+"""What the container's image runs: module and arguments."""
+
+STOP_SECONDS = 5
+KEPT_LOGS = 100
+
+
+class StartFailedError(RuntimeError):
+    """An instance did not come up, with the reason."""
+
+
+class CrashedError(RuntimeError):
+    """The instance's process ended, or stopped answering, during a request."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the container answered: status, headers that the service passes on, body."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(eq=False)
+class Instance:
+    """A running process and its folder.
+
+    Attributes:
+        phases: milliseconds of each part of its start, in order.
+        idle_since: monotonic time of its last answer.
+    """
+
+    process: subprocess.Popen[bytes]
+    port: int
+    folder: Path
+    log: Path
+    phases: dict[str, float]
+    idle_since: float = field(default_factory=time.monotonic)
+    requests: int = 0
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def invoke(self, body: bytes, headers: dict[str, str], seconds: float = INVOKE_SECONDS) -> Answer:
+        """POST /invocations.
+
+        Raises:
+            TimeoutError: no answer in time; the process may still be busy with it.
+            CrashedError: the process is gone.
+        """
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        try:
+            connection.request("POST", "/invocations", body, headers)
+            response = connection.getresponse()
+            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        except TimeoutError:
+            raise
+        except (OSError, http.client.HTTPException) as error:
+            raise CrashedError(f"{type(error).__name__}: {error}") from error
+        finally:
+            connection.close()
+            self.idle_since = time.monotonic()
+            self.requests += 1
+
+    def kill(self) -> None:
+        """End the process at once; it is gone when this returns, so that no other request gets it."""
+        self.process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_SECONDS)
+
+    def stop(self) -> None:
+        """End the process (SIGTERM, then SIGKILL) and take its folder away."""
+        with contextlib.suppress(OSError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def last_words(self) -> str:
+        """The end of its log, on one line."""
+        return last_words(self.log)
+
+
+def last_words(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        return " | ".join(lines[-3:])[-500:]
+    return ""
+
+
+class Starter:
+    """Starts instances.
+
+    Args:
+        state: the sandbox's folder: instances are unpacked under it, their logs are kept there.
+        fetch: writes the object at an s3:// address to a file.
+        program: module and arguments of the container's program.
+    """
+
+    def __init__(
+        self, state: Path, fetch: Callable[[str, str, Path], None], program: tuple[str, ...] = PROGRAM
+    ) -> None:
+        self._instances, self._logs = state / "instances", state / "logs"
+        self._fetch, self._program = fetch, program
+        shutil.rmtree(self._instances, ignore_errors=True)  # left over from a sandbox that was killed
+        self._instances.mkdir(parents=True)
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for old in sorted(self._logs.iterdir(), key=lambda log: log.stat().st_mtime)[:-KEPT_LOGS]:
+            old.unlink()
+        self._reader, self._writer = os.pipe()
+        os.set_inheritable(self._reader, True)
+        self._ports: set[int] = set()
+        self._lock = threading.Lock()
+
+    def start(self, deployment: Deployment, cancelled: threading.Event) -> Instance:
+        """A new instance that has answered /ping. Raises StartFailedError."""
+        folder = self._instances / uuid.uuid4().hex
+        try:
+            folder.mkdir()
+            return self._start(deployment, folder, cancelled)
+        except BaseException as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise StartFailedError(f"{error.strerror or error} ({error.filename or folder.name})") from error
+            raise
+
+    def _start(self, deployment: Deployment, folder: Path, cancelled: threading.Event) -> Instance:
+        phases: dict[str, float] = {}
+        clock = _Clock(phases)
+        model = folder / "model"
+        if deployment.model_data_url:
+            archive = folder / "model.tar.gz"
+            self._fetch(deployment.region, deployment.model_data_url, archive)
+            clock.lap("download")
+            try:
+                safe_extract(archive, model)
+            except FindingsError as error:
+                raise StartFailedError(f"{deployment.model_data_url} cannot be unpacked: {error}") from error
+            archive.unlink()
+            clock.lap("unpack")
+        else:
+            model.mkdir()
+        log = self._logs / f"{deployment.region}-{deployment.endpoint}-{folder.name[:8]}.log"
+        for _ in range(3):
+            port = self._free_port()
+            process = self._spawn(deployment, folder, port, log)
+            own = self._await_ping(process, port, log, cancelled)
+            if own is not None:
+                break
+        else:
+            raise StartFailedError(f"no free port: {last_words(log)}")
+        waited = clock.lap("process")
+        phases["process"] = round(max(0.0, waited - sum(own.values())), 1)
+        return Instance(process, port, folder, log, phases | own)
+
+    def _spawn(self, deployment: Deployment, folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", container.__file__, str(self._reader), *self._program]
+        scratch = folder / "tmp"
+        scratch.mkdir(exist_ok=True)
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+            "PYTHONPATH": str(Path(model_packaging.__file__).parents[1]),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(scratch),
+            "OMP_NUM_THREADS": str(threads(deployment.memory_mb)),
+            "SCALETOZERO_THREADS": str(threads(deployment.memory_mb)),
+            **deployment.environment,
+            "SM_MODEL_DIR": str(folder / "model"),
+            "SAGEMAKER_BIND_TO_PORT": str(port),
+            "SCALETOZERO_BIND_HOST": "127.0.0.1",
+        }
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(self._reader,),
+                start_new_session=True,
+            )
+
+    def _await_ping(
+        self, process: subprocess.Popen[bytes], port: int, log: Path, cancelled: threading.Event
+    ) -> dict[str, float] | None:
+        """The server's own phases once /ping says 200; None when somebody else has the port."""
+        deadline = time.monotonic() + START_SECONDS
+        try:
+            while time.monotonic() < deadline and not cancelled.is_set():
+                if process.poll() is not None:
+                    words = last_words(log)
+                    if "Address already in use" in words:
+                        return None
+                    raise StartFailedError(f"the container ended with status {process.returncode}: {words}")
+                phases = ping(port)
+                if phases is not None:
+                    return phases
+                time.sleep(0.01)
+            reason = "the endpoint went away" if cancelled.is_set() else f"no good /ping within {START_SECONDS} s"
+            raise StartFailedError(f"{reason}: {last_words(log)}")
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+
+    def _free_port(self) -> int:
+        """A port that no other instance of ours was given lately."""
+        with self._lock, contextlib.ExitStack() as tried:
+            if len(self._ports) > 4096:
+                self._ports.clear()
+            while True:
+                probe = tried.enter_context(socket.socket())
+                probe.bind(("127.0.0.1", 0))
+                port = probe.getsockname()[1]
+                if port not in self._ports:
+                    self._ports.add(port)
+                    return port
+
+
+def threads(memory_mb: int | None) -> int:
+    """Threads for an instance of that memory: serverless memory brings CPU with it, about one for each 1769 MB (the
+    ratio that AWS documents for Lambda; for SageMaker it documents none). At most what this machine has."""
+    here = os.cpu_count() or 1
+    return here if memory_mb is None else max(1, min(here, round(memory_mb / 1769)))
+
+
+def ping(port: int) -> dict[str, float] | None:
+    """The phases that a healthy server reports; None while it isn't healthy."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as response:
+            body = response.read()
+    except (OSError, http.client.HTTPException, urllib.error.URLError):
+        return None
+    try:
+        phases: Any = json.loads(body).get("phases") or {}
+        return {str(name): float(ms) for name, ms in phases.items()}
+    except (ValueError, AttributeError, TypeError):
+        return {}
+
+
+class _Clock:
+    def __init__(self, phases: dict[str, float]) -> None:
+        self._phases, self._last = phases, time.perf_counter()
+
+    def lap(self, name: str) -> float:
+        now = time.perf_counter()
+        elapsed, self._last = (now - self._last) * 1000, now
+        self._phases[name] = round(elapsed, 1)
+        return elapsed

@@ -1,0 +1,310 @@
+"""The instances of one deployment: started when a request finds none free, stopped when idle, never too many."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from scaletozero.sandbox.aws.runtime.deployment import Deployment
+from scaletozero.sandbox.aws.runtime.instance import Instance, StartFailedError
+
+log = logging.getLogger(__name__)
+
+KEPT_COLD_STARTS = 200
+
+
+class ThrottledError(RuntimeError):
+    """As many requests as instances are allowed are under way already."""
+
+
+class ClosedError(RuntimeError):
+    """The pool was replaced or removed before the request got an instance."""
+
+
+class InstancePool:
+    """One deployment's instances. Every method may be called from any thread.
+
+    Args:
+        start: makes an instance; raises StartFailedError.
+        idle_seconds: how long a free instance stays beyond the provisioned ones.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        start: Callable[[Deployment, threading.Event], Instance],
+        idle_seconds: float,
+    ) -> None:
+        self.deployment = deployment
+        self._start, self._idle_seconds = start, idle_seconds
+        self._lock = threading.Condition()
+        self._free: list[Instance] = []
+        self._busy: dict[Instance, int] = {}  # how many requests each is working on
+        self._starting = 0
+        self._closed = False
+        self._cancelled = threading.Event()
+        self.cold_starts: deque[dict[str, Any]] = deque(maxlen=KEPT_COLD_STARTS)
+        self.cold_start_count = 0
+        self.invocations = 0
+
+    def prove(self) -> None:
+        """Start one instance and see it healthy, as the service does before InService; keep the provisioned.
+
+        Raises:
+            StartFailedError: it isn't.
+        """
+        first = self._start(self.deployment, self._cancelled)
+        if not self.deployment.provisioned:
+            first.stop()
+            return
+        with self._lock:
+            self._free.append(first)
+        self.top_up(self.deployment.provisioned)
+
+    def top_up(self, floor: int) -> list[Instance]:
+        """Have at least `floor` instances; gives those that were started. Raises StartFailedError when one fails."""
+        with self._lock:
+            missing = floor - len(self._free) - len(self._busy) - self._starting
+            if missing <= 0 or self._closed:
+                return []
+            self._starting += missing
+        with ThreadPoolExecutor(min(missing, 4)) as pool:
+            results = [pool.submit(self._start_counted) for _ in range(missing)]
+        made = [result.result() for result in results if not result.exception()]
+        for instance in made:
+            self._give_back(instance)
+        for result in results:
+            result.result()
+        return made
+
+    def resize(self, maximum: int, provisioned: int) -> None:
+        """Other bounds, from now on. Raises StartFailedError when the floor can't be reached: they stay as they were.
+
+        Instances of an endpoint that isn't serverless go at once where there are to be fewer, those that work on
+        something when they are done.
+        """
+        before, began = self.deployment, time.perf_counter()
+        self.deployment = dataclasses.replace(before, maximum=maximum, provisioned=provisioned)
+        try:
+            made = self.top_up(provisioned)
+        except StartFailedError:
+            self.deployment = before
+            self._trim()
+            raise
+        if made and not before.maximum:  # whatever waits has waited for this start
+            with self._lock:
+                self._record_start(made[0], began)
+        self._trim()
+
+    def _trim(self) -> None:
+        if self.deployment.serverless:
+            return
+        with self._lock:
+            surplus = max(0, len(self._free) + len(self._busy) - self.deployment.maximum)
+            gone, self._free = self._free[:surplus], self._free[surplus:]
+        for instance in gone:
+            instance.stop()
+
+    def acquire(self, seconds: float) -> Instance | None:
+        """A place for one request on an instance that is there, until `release()`; None where none is free in time.
+
+        It starts nothing: that is for scaling. Raises ClosedError.
+        """
+        with self._lock:
+            self._lock.wait_for(lambda: self._closed or self._place(), seconds)
+            if self._closed:
+                raise ClosedError
+            found = self._place()
+            if found is None:
+                return None
+            if found in self._free:
+                self._free.remove(found)
+            self._busy[found] = self._busy.get(found, 0) + 1
+            self.invocations += 1
+            return found
+
+    def _place(self) -> Instance | None:
+        """An instance with room: a free one, else the least busy of those that stay."""
+        for instance in reversed(self._free):
+            if instance.alive:
+                return instance
+        # Where some have to go, the busiest stay, so that the others come to an end.
+        stay = sorted(self._busy, key=self._busy.__getitem__, reverse=True)[: self.deployment.maximum]
+        room = [each for each in stay if self._busy[each] < self.deployment.concurrency and each.alive]
+        return min(room, key=self._busy.__getitem__, default=None)
+
+    def release(self, instance: Instance) -> None:
+        """The request that a place was acquired for is over."""
+        self._give_back(instance)
+
+    def abandon(self, instance: Instance) -> None:
+        """Nobody waits any more for what an instance is at: it ends, unless others are waiting for it, too."""
+        with self._lock:
+            alone = self._busy.get(instance) == 1
+        if alone:
+            instance.kill()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was replaced or removed."""
+        return self._closed
+
+    @contextmanager
+    def instance(self) -> Iterator[tuple[Instance, float | None]]:
+        """An instance for one request, and the seconds its start took when it had to be started.
+
+        Raises:
+            ThrottledError, StartFailedError, ClosedError
+        """
+        taken, setup = self._take()
+        try:
+            yield taken, setup
+        finally:
+            self._give_back(taken)
+
+    def _take(self) -> tuple[Instance, float | None]:
+        with self._lock:
+            if self._closed:
+                raise ClosedError
+            self.invocations += 1
+            if self.busy >= self.deployment.maximum:
+                raise ThrottledError
+            while self._free:
+                candidate = self._free.pop()
+                if candidate.alive:
+                    self._busy[candidate] = 1
+                    return candidate, None
+                self._discard(candidate)
+            self._starting += 1
+        began = time.perf_counter()
+        made = self._start_counted()
+        with self._lock:
+            setup = self._record_start(made, began)
+        return made, setup
+
+    def _record_start(self, made: Instance, began: float) -> float:
+        """A start that somebody waited for; the seconds it took."""
+        setup = time.perf_counter() - began
+        self.cold_start_count += 1
+        self.cold_starts.append(
+            {"at": time.time(), "pid": made.process.pid, "total_ms": round(setup * 1000, 1), "phases": made.phases}
+        )
+        return setup
+
+    def _start_counted(self) -> Instance:
+        try:
+            made = self._start(self.deployment, self._cancelled)
+        except BaseException:
+            with self._lock:
+                self._starting -= 1
+                self._lock.notify_all()
+            raise
+        with self._lock:
+            self._starting -= 1
+            self._busy[made] = 1
+            self._lock.notify_all()
+        return made
+
+    def _give_back(self, instance: Instance) -> None:
+        with self._lock:
+            self._busy[instance] -= 1
+            if self._busy[instance]:
+                self._lock.notify_all()
+                return
+            del self._busy[instance]
+            here = len(self._free) + len(self._busy)
+            surplus = not self.deployment.serverless and here >= self.deployment.maximum
+            keep = instance.alive and not self._closed and not surplus
+            if keep:
+                self._free.append(instance)
+            self._lock.notify_all()
+        if not keep:
+            instance.stop()
+
+    def _discard(self, instance: Instance) -> None:
+        threading.Thread(target=instance.stop, daemon=True).start()
+
+    def reap(self) -> None:
+        """Stop what is idle too long or has died; start what is missing from the provisioned."""
+        now = time.monotonic()
+        with self._lock:
+            dead = [item for item in self._free if not item.alive]
+            alive = [item for item in self._free if item.alive]
+            spare = len(alive) + len(self._busy) - self.deployment.provisioned
+            idle = [item for item in alive if now - item.idle_since >= self._idle_seconds]
+            idle = sorted(idle, key=lambda item: item.idle_since)[: max(0, spare)]
+            self._free = [item for item in alive if item not in idle]
+        for instance in (*dead, *idle):
+            instance.stop()
+        try:
+            self.top_up(self.deployment.provisioned)
+        except StartFailedError as error:
+            log.warning("%s: a provisioned instance did not come up: %s", self.deployment.endpoint, error)
+
+    def stop(self, cancel: bool = False) -> None:
+        """No new requests; waits for those under way, then every instance goes. `cancel` gives up starts under way."""
+        with self._lock:
+            self._closed = True
+            free, self._free = self._free, []
+        if cancel:
+            self._cancelled.set()
+        for instance in free:
+            instance.stop()
+        with self._lock:
+            self._lock.wait_for(lambda: not self._busy and not self._starting, timeout=90)
+            left = list(self._busy)
+        for instance in left:
+            instance.stop()
+
+    def kill(self) -> None:
+        """Every instance goes at once, in the middle of what it does."""
+        with self._lock:
+            self._closed = True
+            everything, self._free = [*self._free, *self._busy], []
+        self._cancelled.set()
+        for instance in everything:
+            instance.process.kill()
+        for instance in everything:
+            instance.stop()
+
+    @property
+    def busy(self) -> int:
+        """Requests under way."""
+        return sum(self._busy.values()) + self._starting
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the allowed instances that are working, 0 to 1."""
+        return len(self._busy) / max(1, self.deployment.maximum)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What `status` shows."""
+        now = time.monotonic()
+        with self._lock:
+            states = [("idle", item) for item in self._free] + [("busy", item) for item in self._busy]
+            return {
+                "config": self.deployment.config,
+                "memory_mb": self.deployment.memory_mb,
+                "min": self.deployment.provisioned,
+                "max": self.deployment.maximum,
+                "instances": [
+                    {
+                        "pid": item.process.pid,
+                        "state": state if item.alive else "dead",
+                        "idle_s": round(now - item.idle_since, 1) if state == "idle" else 0.0,
+                        "log": str(item.log),
+                    }
+                    for state, item in states
+                ],
+                "starting": self._starting,
+                "cold_starts": list(self.cold_starts),
+                "cold_start_count": self.cold_start_count,
+                "invocations": self.invocations,
+            }

@@ -1,0 +1,300 @@
+"""The SageMaker Runtime API over real processes: `POST /endpoints/{name}/invocations` and `.../async-invocations`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from scaletozero.sandbox.aws.async_inference.backlog import Backlog
+from scaletozero.sandbox.aws.async_inference.calls import MAX_INLINE_BYTES, accept, parameters
+from scaletozero.sandbox.aws.async_inference.service import SETTLE_SECONDS, AsyncService
+from scaletozero.sandbox.aws.async_inference.store import Store
+from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, respond, respond_error, signed_region
+from scaletozero.sandbox.aws.runtime.deployment import Deployment
+from scaletozero.sandbox.aws.runtime.instance import Answer, CrashedError, Instance, StartFailedError
+from scaletozero.sandbox.aws.runtime.instance_pool import ClosedError, InstancePool, ThrottledError
+from scaletozero.sandbox.aws.runtime.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+MAX_BYTES = 4 * 1024 * 1024
+"""Request and response of a serverless endpoint (SageMaker developer guide, invoking a serverless endpoint)."""
+
+MAX_BYTES_INSTANCE = 25_000_000
+"""Request of an endpoint on instances (same guide, real-time inference)."""
+
+_PATH = re.compile(r"/endpoints/([^/]+)/(async-)?invocations")
+
+
+class Runtime:
+    """Every endpoint's pool, and the WSGI application that invokes them.
+
+    Args:
+        start: makes an instance of a deployment.
+        idle_seconds: how long an instance stays without requests.
+        metrics: where the figures go.
+        store: where asynchronous endpoints find requests and leave answers.
+        status: gives what `/_sandbox/status` shows.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[Deployment, threading.Event], Instance],
+        idle_seconds: float,
+        metrics: Metrics,
+        store: Store,
+    ) -> None:
+        self._start, self._idle_seconds, self._metrics = start, idle_seconds, metrics
+        self._async = AsyncService(self.pool, store, metrics)
+        self._lock = threading.Lock()
+        self._pools: dict[tuple[str, str], InstancePool] = {}
+        self._stopped = threading.Event()
+        self.status: Callable[[], Any] = dict
+        threading.Thread(target=self._reap, daemon=True, name="reaper").start()
+
+    def new_pool(self, deployment: Deployment) -> InstancePool:
+        """A pool that nobody reaches yet."""
+        return InstancePool(deployment, self._start, self._idle_seconds)
+
+    def install(self, pool: InstancePool) -> None:
+        """Send the endpoint's requests to `pool` from now on; the one before it finishes what it has and goes."""
+        with self._lock:
+            old = self._pools.get(pool.deployment.key)
+            self._pools[pool.deployment.key] = pool
+            if old:
+                pool.invocations += old.invocations
+                pool.cold_start_count += old.cold_start_count
+                pool.cold_starts.extend(old.cold_starts)
+        if pool.deployment.asynchronous:
+            self._async.open(pool.deployment.key)
+        else:
+            self._async.close(pool.deployment.key)
+        if old:
+            threading.Thread(target=old.stop, daemon=True, name="drain").start()
+
+    def remove(self, region: str, endpoint: str) -> None:
+        """No more requests; returns when its processes are gone: at once where no caller is connected to one."""
+        self._async.close((region, endpoint))
+        with self._lock:
+            pool = self._pools.pop((region, endpoint), None)
+        if pool and pool.deployment.asynchronous:
+            pool.kill()
+        elif pool:
+            pool.stop(cancel=True)
+
+    def pool(self, region: str, endpoint: str) -> InstancePool | None:
+        with self._lock:
+            return self._pools.get((region, endpoint))
+
+    def pools(self) -> list[InstancePool]:
+        with self._lock:
+            return list(self._pools.values())
+
+    def backlog(self, region: str, endpoint: str) -> Backlog | None:
+        """What waits for an asynchronous endpoint; None for any other."""
+        return self._async.backlog((region, endpoint))
+
+    def stop(self) -> None:
+        """Everything ends at once; what was asked asynchronously and interrupted has failed when this returns."""
+        self._stopped.set()
+        backlogs = self._async.stop()
+        with self._lock:
+            pools, self._pools = list(self._pools.values()), {}
+        for pool in pools:
+            pool.kill()
+        for backlog in backlogs:
+            if not backlog.settle(SETTLE_SECONDS):
+                log.warning("%d interrupted requests have no failure written", backlog.size)
+
+    def _reap(self) -> None:
+        while not self._stopped.wait(max(0.05, min(1.0, self._idle_seconds / 4))):
+            for pool in self.pools():
+                try:
+                    pool.reap()
+                except Exception:
+                    log.exception("reaping %s", pool.deployment.endpoint)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/_sandbox/status":
+            body = json.dumps(self.status()).encode()
+            return respond(start_response, 200, body, {"Content-Type": "application/json"})
+        match = _PATH.fullmatch(path)
+        if not match or environ["REQUEST_METHOD"] != "POST":
+            return respond_error(
+                start_response, AwsError("UnknownOperationException", f"no such operation: {path}", 404)
+            )
+        name = urllib.parse.unquote(match[1])
+        try:
+            if match[2]:
+                return self._submit(name, environ, start_response)
+            answer, variant = self._invoke(name, environ)
+        except AwsError as error:
+            return respond_error(start_response, error)
+        headers = {
+            "Content-Type": answer.headers.get("content-type", "application/octet-stream"),
+            "x-Amzn-Invoked-Production-Variant": variant,
+        }
+        custom = answer.headers.get("x-amzn-sagemaker-custom-attributes")
+        if custom:
+            headers["X-Amzn-SageMaker-Custom-Attributes"] = custom
+        return respond(start_response, 200, answer.body, headers)
+
+    def _submit(self, name: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """InvokeEndpointAsync: the request waits; the answer says where its own answer will be."""
+        # One byte more than is allowed, so that what is too long is seen to be; the rest is read and thrown away.
+        body, size = read_body(environ, MAX_INLINE_BYTES + 1)
+        deployment = self._find(name, environ).deployment
+        if deployment.asynchronous is None:
+            raise AwsError(
+                "ValidationError",
+                f"Endpoint {name} of account {ACCOUNT} has no AsyncInferenceConfig: invoke it with InvokeEndpoint.",
+            )
+        if size > MAX_INLINE_BYTES:
+            body = b" " * (MAX_INLINE_BYTES + 1)
+        call = accept(
+            parameters(environ),
+            body,
+            endpoint=name,
+            region=deployment.region,
+            output=deployment.asynchronous,
+            now=time.time(),
+        )
+        self._async.submit(call)
+        headers = {"Content-Type": "application/json", "X-Amzn-SageMaker-OutputLocation": call.output}
+        if call.failure:
+            headers["X-Amzn-SageMaker-FailureLocation"] = call.failure
+        return respond(start_response, 202, json.dumps({"InferenceId": call.inference_id}).encode(), headers)
+
+    def _find(self, name: str, environ: Mapping[str, Any]) -> InstancePool:
+        region = signed_region(environ)
+        pool = self.pool(region, name) if region else None
+        if region is None:  # an unsigned request, from curl: the name is enough where it is unambiguous
+            named = [pool for pool in self.pools() if pool.deployment.endpoint == name]
+            pool = named[0] if len(named) == 1 else None
+        if pool is None:
+            raise AwsError("ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
+        return pool
+
+    def _invoke(self, name: str, environ: Mapping[str, Any]) -> tuple[Answer, str]:
+        began = time.perf_counter()
+        pool = self._find(name, environ)
+        if pool.deployment.asynchronous:
+            read_body(environ, 0)
+            raise AwsError(
+                "ValidationError",
+                f"Endpoint {name} of account {ACCOUNT} is asynchronous: invoke it with InvokeEndpointAsync.",
+            )
+        limit = MAX_BYTES if pool.deployment.serverless else MAX_BYTES_INSTANCE
+        body, size = read_body(environ, limit)
+        if size > limit:
+            self._metrics.record(pool.deployment, {"Invocations": 1, "Invocation4XXErrors": 1})
+            raise AwsError("", f"HTTP content length exceeded {limit} bytes.", 413)
+        while True:
+            try:
+                with pool.instance() as (instance, setup):
+                    return self._ask(pool, instance, setup, body, environ, began), pool.deployment.variant
+            except ClosedError:  # it was replaced between the look-up and the request
+                if self._stopped.is_set():
+                    raise AwsError("ServiceUnavailable", "The sandbox is stopping.", 503) from None
+                pool = self._find(name, environ)
+            except ThrottledError:
+                self._metrics.record(pool.deployment, {"Invocations": 1, "Invocation4XXErrors": 1})
+                raise AwsError("ThrottlingException", "Rate exceeded", 429) from None
+            except StartFailedError as error:
+                self._metrics.record(pool.deployment, {"Invocations": 1, "Invocation5XXErrors": 1})
+                raise _model_error(pool.deployment, 500, f"The container did not start: {error}") from error
+
+    def _ask(
+        self,
+        pool: InstancePool,
+        instance: Instance,
+        setup: float | None,
+        body: bytes,
+        environ: Mapping[str, Any],
+        began: float,
+    ) -> Answer:
+        deployment = pool.deployment
+        sent = time.perf_counter()
+        utilisation = pool.utilisation
+        values: dict[str, float] = {"Invocations": 1, "ServerlessConcurrentExecutionsUtilization": utilisation * 100}
+        try:
+            answer = instance.invoke(body, _forwarded(environ))
+            took = time.perf_counter() - sent
+            values |= {"ModelLatency": took * 1e6, "OverheadLatency": (time.perf_counter() - began - took) * 1e6}
+            if setup is not None:
+                values["ModelSetupTime"] = setup * 1e6
+            values["Invocation4XXErrors"] = float(400 <= answer.status < 500)
+            values["Invocation5XXErrors"] = float(answer.status >= 500)
+        except TimeoutError as error:
+            instance.kill()  # it is still at it, and nobody waits for the answer
+            values["Invocation5XXErrors"] = 1
+            raise _model_error(
+                deployment,
+                0,
+                "Your invocation timed out while waiting for a response from container primary. Review the latency "
+                "metrics for each container in Amazon CloudWatch, resolve the issue, and try again.",
+            ) from error
+        except CrashedError as error:
+            instance.kill()
+            values["Invocation5XXErrors"] = 1
+            raise _model_error(
+                deployment, 500, f"The container ended: {error}. {instance.last_words()}".strip()
+            ) from error
+        finally:
+            self._metrics.record(deployment, values)
+        if not 200 <= answer.status < 300:
+            raise _model_error(deployment, answer.status, answer.body.decode(errors="replace"))
+        if deployment.serverless and len(answer.body) > MAX_BYTES:
+            message = f"Response payload size ({len(answer.body)} bytes) exceeded maximum allowed ({MAX_BYTES} bytes)."
+            raise _model_error(deployment, 500, message)
+        return answer
+
+
+def read_body(environ: Mapping[str, Any], limit: int) -> tuple[bytes, int]:
+    """(body, its length). A body over the limit is read and thrown away, so that the client gets its answer."""
+    stream = environ["wsgi.input"]
+    declared = int(environ.get("CONTENT_LENGTH") or 0)
+    chunked = environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
+    kept, size = bytearray(), 0
+    while chunked or size < declared:
+        part = stream.read(1 << 16 if chunked else min(1 << 16, declared - size))
+        if not part:
+            break
+        size += len(part)
+        if size <= limit:
+            kept += part
+    return bytes(kept), size
+
+
+_FORWARDED = {
+    "CONTENT_TYPE": "Content-Type",
+    "HTTP_ACCEPT": "Accept",
+    "HTTP_X_AMZN_SAGEMAKER_CUSTOM_ATTRIBUTES": "X-Amzn-SageMaker-Custom-Attributes",
+}
+
+
+def _forwarded(environ: Mapping[str, Any]) -> dict[str, str]:
+    """The service passes these on and strips the rest."""
+    return {name: environ[key] for key, name in _FORWARDED.items() if environ.get(key)}
+
+
+def _model_error(deployment: Deployment, status: int, message: str) -> AwsError:
+    """A container's error as the service reports it."""
+    whose = "client" if 400 <= status < 500 else "server"
+    group = f"/aws/sagemaker/Endpoints/{deployment.endpoint}"
+    return AwsError(
+        "ModelError",
+        f'Received {whose} error ({status}) from primary with message "{message}". See {group} in account {ACCOUNT} '
+        "for more information.",
+        424,
+        OriginalStatusCode=status,
+        OriginalMessage=message,
+        LogStreamArn=f"arn:aws:logs:{deployment.region}:{ACCOUNT}:log-group:{group}",
+    )

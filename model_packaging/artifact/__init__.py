@@ -1,0 +1,1 @@
+"""The packaged model: archive, manifest, OCI layout, bill of materials, signature, upload."""

@@ -1,0 +1,145 @@
+"""A packaged model on disk: model.tar.gz and the manifest beside it. Light enough for a preview: standard library and
+pydantic.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from model_packaging.artifact.archive import scan
+from model_packaging.artifact.manifest import Manifest
+from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.magic import RUNS_CODE, sniff_file
+from model_packaging.spec import findings_of
+
+ARCHIVE = "model.tar.gz"
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A packaged model whose archive was found to be the one its manifest describes.
+
+    Attributes:
+        path: the folder.
+        archive: model.tar.gz in it.
+        digest: sha256 of the archive, hex.
+        manifest: what it is, and the evidence.
+    """
+
+    path: Path
+    archive: Path
+    digest: str
+    manifest: Manifest
+
+
+def open_artifact(path: str | Path) -> Artifact:
+    """The artifact at `path`, its folder or the model.tar.gz in it, checked to the last byte.
+
+    Raises:
+        FindingsError: nothing there; a pickle or another kind of file; no manifest, or one of another schema; an
+            archive that is truncated, differs from its digest, holds other files than the manifest says, or breaks a
+            rule of `safe_extract`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise refuse(str(path), "the artifact must exist", "nothing there", "", "run `scaletozero package` first")
+    if path.is_file() and (kind := sniff_file(path)) != "gzip":
+        raise refuse(
+            str(path),
+            f"an artifact is a folder with {ARCHIVE} and {MANIFEST}",
+            f"a {kind} file",
+            RUNS_CODE.get(kind, ""),
+            "package the model with `scaletozero package`, from ONNX",
+        )
+    folder, archive = (path, path / ARCHIVE) if path.is_dir() else (path.parent, path)
+    known = _identity(archive), _identity(folder / MANIFEST)
+    if known not in _checked:
+        manifest = read_manifest(folder / MANIFEST)
+        _check_archive(archive, manifest)
+        _checked[known] = manifest
+    return Artifact(folder, archive, _checked[known].archive.sha256, _checked[known])
+
+
+# A program opens an artifact to check its environment and again to deploy it; reading it once is enough.
+_checked: dict[tuple[object, object], Manifest] = {}
+
+
+def _identity(path: Path) -> object:
+    try:
+        found = path.stat()
+    except OSError:
+        return object()  # equal to nothing: what is not there is looked for again
+    return str(path.resolve()), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest at `path`.
+
+    Raises:
+        FindingsError: it is missing, not JSON, of another schema, or incomplete.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise refuse(
+            str(path), "the manifest must lie beside the archive", error.strerror or "", "", "package the model again"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise refuse(str(path), "the manifest must be JSON", str(error), "", "package the model again") from error
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        found = [
+            Finding(f"{path}: {each.path}", each.rule, each.got, "", "package the model again with this version")
+            for each in findings_of(error)
+        ]
+        raise FindingsError(found) from error
+
+
+def _check_archive(archive: Path, manifest: Manifest) -> None:
+    if not archive.is_file():
+        raise refuse(
+            str(archive), "the archive must lie beside the manifest", "nothing there", "", "package the model again"
+        )
+    recorded, size = manifest.archive, archive.stat().st_size
+    if size != recorded.size:
+        how = "truncated" if size < recorded.size else "too long"
+        raise refuse(
+            str(archive),
+            f"must have the {recorded.size} bytes that its manifest says",
+            f"{size} ({how})",
+            "the endpoint would never become healthy",
+            "copy or package it again",
+        )
+    digest = sha256_of(archive)
+    if digest != recorded.sha256:
+        raise refuse(
+            str(archive),
+            f"must have the sha256 that its manifest says, {recorded.sha256}",
+            digest,
+            "something else than what was measured would be served",
+            "copy or package it again",
+        )
+    held = {(each.path, each.size, each.sha256) for each in scan(archive)}
+    listed = {(each.path, each.size, each.sha256) for each in manifest.files}
+    if held != listed:
+        odd = ", ".join(sorted({each[0] for each in held ^ listed}))
+        raise refuse(
+            str(archive),
+            "must hold exactly the files that its manifest lists",
+            f"a difference in {odd}",
+            "something else than what was measured would be served",
+            "package the model again",
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

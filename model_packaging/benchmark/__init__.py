@@ -1,0 +1,1 @@
+"""Whole cold starts of artifacts, against the source they were packaged from."""

@@ -1,0 +1,1 @@
+"""A model as a Hugging Face folder: read, checked, exported through torch."""

@@ -1,0 +1,59 @@
+"""A Hugging Face folder as the source of an artifact: what it is before, and the graph exported from it after."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from model_packaging.artifact.folder_manifest import Export, FolderSource, digest_of
+from model_packaging.huggingface import export, hf_folder
+from model_packaging.work import Work
+
+_EVIDENCE = "evidence.json"
+
+
+def describe(path: Path, revision: str | None) -> tuple[FolderSource, int]:
+    """What the manifest says of the folder at `path`, and the number of its parameters.
+
+    Raises:
+        FindingsError: see `hf_folder.read`.
+    """
+    folder = hf_folder.read(path)
+    files = {name: shard.path for name, shard in folder.shards.items()}
+    files |= {name: hf_folder.inside(path, name) for name in folder.carried}
+    sums = {name: _sha256(file) for name, file in files.items()}
+    size = sum(file.stat().st_size for file in files.values())
+    return FolderSource(name=path.name, sha256=digest_of(sums), size=size, revision=revision), folder.parameters
+
+
+def exported_once(path: Path, task: str, work: Work) -> tuple[Path, Export]:
+    """The graph of the model in `path`, exported unless a run that was killed had done so, and the evidence for it.
+
+    Raises:
+        FindingsError: see `export.export_folder`.
+    """
+
+    def build(folder: Path) -> None:
+        made = entry(export.export_folder(path, folder / "model", task))
+        (folder / _EVIDENCE).write_text(made.model_dump_json(), encoding="utf-8")
+
+    folder = work.folder("exported", build)
+    return folder / "model" / "model.onnx", Export.model_validate(json.loads((folder / _EVIDENCE).read_text("utf-8")))
+
+
+def entry(exported: export.Exported) -> Export:
+    """What the manifest says of an export."""
+    return Export(
+        opset=export.OPSET,
+        outputs=exported.outputs,
+        max_length=exported.max_length,
+        parity=exported.parity,
+        cases=tuple(dict(case) for case in exported.cases),
+        versions=dict(exported.versions),
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

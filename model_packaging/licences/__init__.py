@@ -1,0 +1,1 @@
+"""Licences of models: recognised, checked, with their texts."""

@@ -1,0 +1,173 @@
+"""Static int8 for models with convolutions: the ranges of activations are measured beforehand, on a user's examples.
+
+Activations are unsigned and weights signed with 7 of the 8 bits, a scale a channel: U8S8 is what CPUs are fastest at,
+and eight bits would saturate the 16-bit sums of a CPU without VNNI (ONNX Runtime's documentation,
+performance/model-optimizations/quantization.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import ModelProto, version_converter
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantType, create_calibrator
+from onnxruntime.quantization.calibrate import TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+from model_packaging.artifact.manifest import Quantization
+from model_packaging.onnx_model import graph
+from model_packaging.onnx_model.optimise import folded
+from model_packaging.serving.tensors import Arrays
+
+CONVOLUTIONS = ("Conv", "ConvTranspose")
+OPERATORS = {"int8-static": ("Conv", "MatMul", "Gemm"), "int8-static-conv": ("Conv",)}
+"""What each recipe quantizes; the second is for graphs of which the quantizer, or the quality, does not bear the first.
+What lies between those operators stays float32: quantized too, it was faster on one of
+three models measured, by a tenth."""
+
+RECIPES = {
+    name: Quantization(
+        scheme=f"int8 weights a channel and static activations of {', '.join(operators)}",
+        weight_bits=8,
+        activation_bits=8,
+        reduce_range=True,
+    )
+    for name, operators in OPERATORS.items()
+}
+
+LEAST_OPSET = 13  # from which on DequantizeLinear has a scale a channel
+CONVERTED_OPSET = 17
+RANGES = {
+    "all": (CalibrationMethod.MinMax, {}),
+    # The few outermost values can cost all others precision; which of the two is better differs from model to model.
+    "99.999 percent": (CalibrationMethod.Percentile, {"percentile": 99.999, "num_bins": 2048}),
+}
+"""How much of an activation's values its range holds."""
+AT_ONCE = 4  # examples whose activations are in memory together
+MOST = 64  # examples that calibrate: bounds the time, each is run once for each of `RANGES`
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A graph whose activations have been seen: `model`, of opset 13 or newer, and the `ranges` of its tensors, which
+    hold so much (`held`, of `RANGES`) of their values.
+    """
+
+    model: ModelProto
+    ranges: dict[str, tuple[float, float]]
+    held: str
+
+
+def convolutional(model: ModelProto) -> bool:
+    """Whether `model` has convolutions: dynamic quantization leaves them float32, static is what makes them faster."""
+    return any(node.op_type in CONVOLUTIONS for node in graph.nodes(model.graph))
+
+
+def recipes(model: ModelProto) -> tuple[str, ...]:
+    """The recipes that give different graphs of `model`."""
+    held = graph.initializers(model)
+    others = {"MatMul", "Gemm"} & {node.op_type for node in model.graph.node if set(node.input[1:2]) & set(held)}
+    return tuple(OPERATORS) if others else ("int8-static",)
+
+
+def calibrate(model: ModelProto, examples: Sequence[Arrays]) -> list[Calibrated]:
+    """The ranges of every activation over `examples`, one for each of `RANGES`.
+
+    Args:
+        model: with constants folded.
+
+    Raises:
+        RuntimeError: the graph cannot be converted to an opset that has scales a channel.
+        ValueError: the calibrator cannot make sense of an activation.
+    """
+    opset = graph.opset(model)
+    if opset < LEAST_OPSET:
+        try:
+            model = folded(version_converter.convert_version(model, CONVERTED_OPSET))
+        except Exception as error:
+            said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise RuntimeError(f"cannot be converted from opset {opset} to {CONVERTED_OPSET}: {said}") from error
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    model = graph.flatten_biases(copy)
+    found = []
+    for held, (method, options) in RANGES.items():
+        with tempfile.TemporaryDirectory() as folder, _quiet():
+            source = Path(folder) / "in.onnx"
+            graph.save(onnx.shape_inference.infer_shapes(model), source)
+            calibrator = create_calibrator(
+                source,
+                list(OPERATORS["int8-static"]),
+                augmented_model_path=str(Path(folder) / "augmented.onnx"),
+                calibrate_method=method,
+                extra_options=options,
+            )
+            left = iter(examples[:MOST])
+            while some := list(islice(left, AT_ONCE)):
+                calibrator.collect_data(_Examples(some))
+            seen = calibrator.compute_data()
+        found.append(Calibrated(model, {name: _range(value.range_value) for name, value in seen.items()}, held))
+    return found
+
+
+def static(calibrated: Calibrated, operators: Sequence[str]) -> ModelProto:
+    """The graph with the `operators` that have weights in int8.
+
+    Raises:
+        Exception: whatever ONNX Runtime's quantizer meets; it does not take every graph.
+    """
+    copy = ModelProto()
+    copy.CopyFrom(calibrated.model)
+    ranges: dict[str, Any] = {
+        name: (np.array(low, np.float32), np.array(high, np.float32)) for name, (low, high) in calibrated.ranges.items()
+    }
+    with _quiet():
+        quantizer = QDQQuantizer(
+            onnx.shape_inference.infer_shapes(copy),
+            per_channel=True,
+            reduce_range=True,
+            weight_qType=QuantType.QInt8,
+            activation_qType=QuantType.QUInt8,
+            tensors_range=TensorsData(CalibrationMethod.MinMax, ranges),
+            nodes_to_quantize=[],
+            nodes_to_exclude=[],
+            op_types_to_quantize=list(operators),
+            extra_options={"MatMulConstBOnly": True},
+        )
+        return quantizer.quantize_model()
+
+
+class _Examples(CalibrationDataReader):
+    def __init__(self, examples: Sequence[Arrays]) -> None:
+        self._left = iter(examples)
+
+    def get_next(self) -> Arrays | None:  # type: ignore[override] - the base class says dict, and means None at the end
+        return next(self._left, None)
+
+
+def _range(value: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
+    """Rounded to three digits: sums differ in the last ones between CPUs, and the artifact must not."""
+    low, high = (float(f"{np.ravel(each)[0]:.3g}") for each in value)
+    return low, high
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the quantizer off the user's terminal: it logs a line for many channels, and prints others."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.disable(level)
