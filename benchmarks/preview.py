@@ -28,10 +28,10 @@ from scaletozero.endpoints.artifact_store import tls_only_policy
 from scaletozero.endpoints.model import role_policy
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.declare import declare_environment
+from scaletozero.environment.settings import Environment
 from scaletozero.environment.stack import sandbox_environment
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.providers.install import install_plugins
-from scaletozero.settings.environment import Environment
 
 REGION = "us-east-1"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaletozero-serving:0.1.0"

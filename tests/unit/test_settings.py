@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse, show
+from scaletozero.environment.settings import Environment
 from scaletozero.settings.common import ArtifactStoreSettings
-from scaletozero.settings.environment import Environment
 from scaletozero.settings.regions import regions_of
 from scaletozero.settings.serverless import MEMORY_MB, ServerlessEndpointSettings, image_repository_arn
 

@@ -12,7 +12,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import parse
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.environment.project import find_project
-from scaletozero.settings.environment import Environment
+from scaletozero.environment.settings import Environment
 
 if TYPE_CHECKING:
     from scaletozero.settings.cluster import Cluster, Pool

@@ -15,9 +15,9 @@ from scaletozero.cli.output import done, engine_says, err, failed, findings_as_e
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.project import Project, find_project
+from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
-from scaletozero.settings.environment import Environment, Sandbox
 from scaletozero.settings.gpu import GpuEndpoint
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, a Pulumi.<name>.yaml.")]

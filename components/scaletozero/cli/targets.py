@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model_packaging.findings import refuse
 from scaletozero.environment.project import Project
-from scaletozero.settings.environment import Environment
+from scaletozero.environment.settings import Environment
 from scaletozero.settings.kubernetes import Kubernetes
 
 FOLDER = "a folder for manifests"

@@ -13,8 +13,8 @@ from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.asynchronous import AsyncEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.environment.read import gpu_args
+from scaletozero.environment.settings import Environment
 from scaletozero.settings.asynchronous import AsynchronousEndpoint as DeclaredAsynchronous
-from scaletozero.settings.environment import Environment
 from scaletozero.settings.gpu import GpuEndpoint as DeclaredGpu
 from scaletozero.settings.serverless import ServerlessEndpoint as DeclaredServerless
 

@@ -11,7 +11,7 @@ import yaml
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.environment.read import KEY, read_environment
-from scaletozero.settings.environment import Environment
+from scaletozero.environment.settings import Environment
 
 
 @dataclass(frozen=True)

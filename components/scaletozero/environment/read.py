@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import LATER, parse
-from scaletozero.settings.environment import Endpoint, Environment, Sandbox
+from scaletozero.environment.settings import Endpoint, Environment, Sandbox
 from scaletozero.settings.fit import fit_findings
 from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
 from scaletozero.settings.schedules import over

@@ -16,7 +16,7 @@ from model_packaging.findings import Finding, FindingsError
 from scaletozero.environment.declare import declare_environment
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import read_environment
-from scaletozero.settings.environment import Environment
+from scaletozero.environment.settings import Environment
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1b2c3d4e"

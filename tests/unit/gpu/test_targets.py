@@ -11,7 +11,7 @@ from model_packaging.findings import Finding, FindingsError
 from scaletozero.cli.targets import FOLDER, hold_to_cluster, remember
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import read_environment
-from scaletozero.settings.environment import Environment
+from scaletozero.environment.settings import Environment
 
 CLUSTERS = {"there": (ARN, "https://127.0.0.1:1"), "elsewhere": ("kind-kind", "https://127.0.0.1:2")}
 

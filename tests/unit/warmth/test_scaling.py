@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
+from scaletozero.environment.settings import Environment
 from scaletozero.settings.account import LARGE_REGIONS, default_concurrency
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
-from scaletozero.settings.environment import Environment
 from scaletozero.settings.instances import has_local_storage, instance_types
 from scaletozero.settings.scaling import Scaling
 from scaletozero.settings.serverless import ServerlessEndpointSettings
