@@ -6,19 +6,13 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding, FindingsError
-from model_packaging.validation import LATER, parse
-from scaletozero.environment.settings import Endpoint, Environment, Sandbox
-from scaletozero.settings.fit import fit_findings
-from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
+from model_packaging.validation import parse
+from scaletozero.endpoints.kind import Site
+from scaletozero.endpoints.kinds import kind_of
+from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.settings.schedules import over
-from scaletozero.settings.serverless import ServerlessEndpoint
-
-if TYPE_CHECKING:
-    from scaletozero.kubernetes.model import Model
 
 KEY = "environment"
 """The key of a stack's configuration, in the project's namespace, that holds the environment."""
@@ -62,35 +56,24 @@ def windows_over(environment: Environment, now: datetime) -> list[Finding]:
     ]
 
 
+def site_of(environment: Environment, root: Path) -> Site:
+    """Where the environment's endpoints are declared."""
+    return Site(environment.region, root, environment.tags, environment.artifacts.kms_key_arn, environment.kubernetes)
+
+
 def artifact_findings(environment: Environment, root: Path) -> list[Finding]:
-    """What is wrong with the endpoints' artifacts, and with those endpoints that need theirs to be judged at all."""
+    """What is wrong with the endpoints' artifacts, and with endpoints that need theirs to be judged at all."""
+    site = site_of(environment, root)
     findings: list[Finding] = []
     for name, endpoint in environment.endpoints.items():
-        path = f"{KEY}.endpoints.{name}"
         try:
-            model = _opened(endpoint, root)
+            found = kind_of(endpoint).artifact_findings(name, endpoint, site)
         except FindingsError as error:
-            findings += [
-                Finding(f"{path}.artifact", f"{found.path} {found.rule}", found.got, found.consequence, found.fix)
-                for found in error.findings
-            ]
-            continue
-        if isinstance(endpoint, ServerlessEndpoint):
-            findings += fit_findings(open_artifact(root / endpoint.artifact).manifest, endpoint.memory_mb, path)
-        if isinstance(endpoint, GpuEndpoint) and model:
-            findings += gpu_findings(environment, name, endpoint, model)
+            path = f"endpoints.{name}.artifact"
+            found = [Finding(path, f"{e.path} {e.rule}", e.got, e.consequence, e.fix) for e in error.findings]
+        findings += [replace(each, path=f"{KEY}.{each.path}") for each in found]
     # What is wrong with the cluster is wrong for each of its endpoints.
     return list(dict.fromkeys(findings))
-
-
-def _opened(endpoint: Endpoint, root: Path) -> Model | None:
-    """An endpoint's artifact was looked at; what a plan has to know of it, where there is one."""
-    if not isinstance(endpoint, GpuEndpoint):
-        open_artifact(root / endpoint.artifact)
-        return None
-    from scaletozero.kubernetes.model import read_model  # only for those who have a cluster
-
-    return read_model(root / endpoint.artifact)[0]
 
 
 def with_facts(environment: Environment, root: Path) -> Environment:
@@ -100,7 +83,7 @@ def with_facts(environment: Environment, root: Path) -> Environment:
         FindingsError: nothing can be known of it, or it is not as it was written.
     """
     block = environment.kubernetes
-    if block is None or not any(isinstance(each, GpuEndpoint) for each in environment.endpoints.values()):
+    if block is None or not any(kind_of(each).on_cluster for each in environment.endpoints.values()):
         return environment
     from scaletozero.kubernetes.facts.read import facts
 
@@ -114,33 +97,3 @@ def with_facts(environment: Environment, root: Path) -> Environment:
 
 def _below(path: str) -> str:
     return f"{KEY}.{path}" if path.startswith("kubernetes") else path
-
-
-def gpu_findings(environment: Environment, name: str, endpoint: GpuEndpoint, model: Model) -> list[Finding]:
-    """Everything that is wrong with an endpoint on Kubernetes; paths are the environment's."""
-    from scaletozero.kubernetes.plan import plan_gpu_endpoint
-
-    try:
-        settings = parse(GpuEndpointSettings, {**gpu_args(environment, endpoint), "bucket": LATER})
-        found = plan_gpu_endpoint(name, settings, model).findings
-    except FindingsError as error:
-        found = error.findings
-    return [replace(each, path=_as_written(name, each.path)) for each in found]
-
-
-def gpu_args(environment: Environment, endpoint: GpuEndpoint) -> dict[str, Any]:
-    """The arguments of `GpuEndpoint`, but for its bucket and the artifact's whole path."""
-    assert environment.kubernetes
-    return {
-        **endpoint.model_dump(exclude={"kind", "tags"}, exclude_unset=True),
-        "cluster": environment.kubernetes.cluster.model_dump(exclude_unset=True),
-        "namespace": environment.kubernetes.namespace,
-        "tags": {**environment.tags, **endpoint.tags},
-    }
-
-
-def _as_written(name: str, path: str) -> str:
-    """Where in the environment a finding of one endpoint stands."""
-    if path.partition(".")[0] in ("cluster", "namespace"):
-        return f"{KEY}.kubernetes.{path}"
-    return f"{KEY}.endpoints.{name}.{path}"

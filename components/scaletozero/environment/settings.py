@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Union
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject, show
+from scaletozero.endpoints.kind import Kind
+from scaletozero.endpoints.kinds import DEFAULT, KINDS, kind_of
 from scaletozero.settings.account import Quotas, quota_findings
-from scaletozero.settings.alarms import topic_conflicts
-from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.common import ArtifactStoreOptions, Tags, key_conflicts
-from scaletozero.settings.gpu import GpuEndpoint
-from scaletozero.settings.instances import instance_conflicts
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
-from scaletozero.settings.serverless import ServerlessEndpoint, image_conflicts
 
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
 
@@ -39,17 +36,14 @@ EndpointName = Annotated[Text, AfterValidator(_name)]
 
 
 def _kind(value: object) -> object:
-    kind = value.get("kind", "serverless") if isinstance(value, Mapping) else getattr(value, "kind", "serverless")
-    return show(kind)
+    written = value.get("kind", DEFAULT) if isinstance(value, Mapping) else getattr(value, "kind", DEFAULT)
+    return show(written)
 
 
-Endpoint = Annotated[
-    Annotated[ServerlessEndpoint, Tag("serverless")]
-    | Annotated[AsynchronousEndpoint, Tag("asynchronous")]
-    | Annotated[GpuEndpoint, Tag("gpu")],
-    Discriminator(_kind),
-]
-"""One endpoint, of the kind that its `kind` says; serverless where it says nothing."""
+def endpoint_of(kinds: Mapping[str, Kind]) -> Any:
+    """The type of one endpoint: of the kind that its `kind` names."""
+    of_kinds = tuple(Annotated[kind.settings, Tag(name)] for name, kind in kinds.items())
+    return Annotated[Union[of_kinds], Discriminator(_kind)]  # noqa: UP007 - the members are known at run time only
 
 
 def _port(value: int) -> int:
@@ -95,7 +89,7 @@ class Environment(Settings):
     """
 
     region: Region
-    endpoints: dict[EndpointName, Endpoint]
+    endpoints: dict[EndpointName, endpoint_of(KINDS)]  # pyright: ignore[reportInvalidTypeForm]
     artifacts: ArtifactStoreOptions = ArtifactStoreOptions()
     kubernetes: Kubernetes | None = None
     quotas: Quotas = Quotas()
@@ -115,19 +109,15 @@ class Environment(Settings):
     def conflicts(self) -> Iterable[Finding]:
         yield from self._cluster_conflicts()
         for name, endpoint in self.endpoints.items():
-            path = f"endpoints.{name}"
-            yield from (replace(finding, path=f"{path}.{finding.path}") for finding in endpoint.conflicts())
-            if isinstance(endpoint, GpuEndpoint):
-                continue
-            yield from image_conflicts(endpoint.image, self.region, f"{path}.image")
-            yield from topic_conflicts(endpoint.alarms, self.region, f"{path}.alarms")
-            if isinstance(endpoint, AsynchronousEndpoint):
-                yield from instance_conflicts(endpoint.instance_type, self.region, f"{path}.instance_type")
-        yield from quota_findings(self.endpoints, self.region, self.quotas)
+            kind = kind_of(endpoint)
+            found = [*endpoint.conflicts(), *kind.site_findings(endpoint, self.region)]
+            yield from (replace(finding, path=f"endpoints.{name}.{finding.path}") for finding in found)
+        shares = {name: kind_of(endpoint).quota_share(endpoint) for name, endpoint in self.endpoints.items()}
+        yield from quota_findings(shares, self.region, self.quotas)
         yield from key_conflicts(self.artifacts.kms_key_arn, self.region, "artifacts.kms_key_arn")
 
     def _cluster_conflicts(self) -> Iterable[Finding]:
-        wanting = [name for name, endpoint in self.endpoints.items() if isinstance(endpoint, GpuEndpoint)]
+        wanting = [name for name, endpoint in self.endpoints.items() if kind_of(endpoint).on_cluster]
         if self.kubernetes is None:
             if wanting:
                 yield Finding(

@@ -8,15 +8,14 @@ yours has.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, reject
-from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.instances import InstanceType
-from scaletozero.settings.serverless import ServerlessEndpoint
 
 CONCURRENCY = 500
 """Concurrent calls of all serverless endpoints of an account in most regions."""
@@ -70,21 +69,36 @@ def default_concurrency(region: str) -> int:
     return LARGE_CONCURRENCY if region in LARGE_REGIONS else CONCURRENCY
 
 
-def provisioned_at_most(endpoint: ServerlessEndpoint) -> int:
-    """The most provisioned concurrency that an endpoint's scaling and schedule can ever ask for."""
-    scaling = endpoint.scaling
-    if not scaling.min:
-        return 0
-    return scaling.max if scaling.target else max([scaling.min, *(window.min for window in endpoint.schedule)])
+@dataclass(frozen=True)
+class QuotaShare:
+    """What one endpoint takes at most of an account's quotas in a region.
+
+    Attributes:
+        serverless_endpoints: 1 for a serverless endpoint.
+        concurrency: concurrent calls.
+        provisioned_concurrency: units.
+        instances: instance type -> how many.
+    """
+
+    serverless_endpoints: int = 0
+    concurrency: int = 0
+    provisioned_concurrency: int = 0
+    instances: Mapping[str, int] = field(default_factory=dict)
 
 
 def quota_findings(
-    endpoints: Mapping[str, object], region: str, quotas: Quotas, path: str = "endpoints"
+    shares: Mapping[str, QuotaShare], region: str, quotas: Quotas, path: str = "endpoints"
 ) -> Iterable[Finding]:
-    """What an environment's endpoints take together, where that is more than the account has."""
-    serverless = {name: one for name, one in endpoints.items() if isinstance(one, ServerlessEndpoint)}
-    calls = {name: one.scaling.max for name, one in serverless.items()}
-    units = {name: provisioned_at_most(one) for name, one in serverless.items()}
+    """What an environment's endpoints take together, where that is more than the account has.
+
+    Args:
+        shares: the endpoints' shares by their names.
+        region: where they are.
+        quotas: what the account has.
+        path: where the endpoints stand.
+    """
+    calls = {name: one.concurrency for name, one in shares.items()}
+    units = {name: one.provisioned_concurrency for name, one in shares.items()}
     whose = "the account's" if quotas.concurrency is not None else f"AWS's default in {region},"
     have = default_concurrency(region) if quotas.concurrency is None else quotas.concurrency
     if (total := sum(calls.values())) > have:
@@ -104,24 +118,20 @@ def quota_findings(
             "scaling would fail, and calls would meet cold containers",
             "lower a `min`, set `buffer: 0`, or raise the quota",
         )
-    if len(serverless) > quotas.serverless_endpoints:
+    if (count := sum(one.serverless_endpoints for one in shares.values())) > quotas.serverless_endpoints:
         yield Finding(
             path,
             f"may have at most {quotas.serverless_endpoints} serverless endpoints in a region",
-            str(len(serverless)),
+            str(count),
             "SageMaker would refuse the others",
             "raise the quota and write it as `quotas.serverless_endpoints`, or use another account",
         )
-    for instance_type, count in quotas.instances.items():
-        wanted = {
-            name: one.scaling.max
-            for name, one in endpoints.items()
-            if isinstance(one, AsynchronousEndpoint) and one.instance_type == instance_type
-        }
-        if (total := sum(wanted.values())) > count:
+    for instance_type, most in quotas.instances.items():
+        wanted = {name: one.instances[instance_type] for name, one in shares.items() if instance_type in one.instances}
+        if (total := sum(wanted.values())) > most:
             yield Finding(
                 path,
-                f"may have at most {count} of {instance_type} in all",
+                f"may have at most {most} of {instance_type} in all",
                 f"{_terms(wanted)} = {total}",
                 "instances would not start when they are needed",
                 "lower a `max`, or raise the quota",

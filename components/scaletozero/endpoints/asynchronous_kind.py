@@ -1,0 +1,56 @@
+"""The kind `asynchronous`: SageMaker Asynchronous Inference on instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from model_packaging.artifact.reader import open_artifact
+from model_packaging.findings import Finding
+from scaletozero.endpoints.kind import Invocation, Kind, Site
+from scaletozero.endpoints.sagemaker_kind import arguments, exports, sagemaker_findings
+from scaletozero.settings.account import QuotaShare
+from scaletozero.settings.asynchronous import AsynchronousEndpoint
+from scaletozero.settings.instances import instance_conflicts
+
+if TYPE_CHECKING:
+    import pulumi
+
+
+class AsynchronousKind(Kind[AsynchronousEndpoint]):
+    """Instances that are added while requests wait in the queue, and removed when it is empty."""
+
+    name = "asynchronous"
+    settings = AsynchronousEndpoint
+    invocation = Invocation.QUEUE
+
+    def site_findings(self, settings: AsynchronousEndpoint, region: str) -> Iterable[Finding]:
+        yield from sagemaker_findings(settings, region)
+        yield from instance_conflicts(settings.instance_type, region, "instance_type")
+
+    def quota_share(self, settings: AsynchronousEndpoint) -> QuotaShare:
+        return QuotaShare(instances={settings.instance_type: settings.scaling.max})
+
+    def artifact_findings(self, name: str, settings: AsynchronousEndpoint, site: Site) -> list[Finding]:
+        open_artifact(site.root / settings.artifact)
+        return []
+
+    def declare(
+        self,
+        name: str,
+        settings: AsynchronousEndpoint,
+        site: Site,
+        bucket: pulumi.Output[str],
+        opts: pulumi.ResourceOptions,
+    ) -> dict[str, Any]:
+        from scaletozero.endpoints.asynchronous import AsyncEndpoint
+
+        endpoint = AsyncEndpoint(name, arguments(settings, site, bucket), opts)
+        return {
+            **exports(settings, endpoint),
+            "instance_type": settings.instance_type,
+            "requests": endpoint.requests,
+        }
+
+    def size(self, exported: Mapping[str, Any]) -> str:
+        return exported["instance_type"]

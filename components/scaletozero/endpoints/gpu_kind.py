@@ -1,0 +1,82 @@
+"""The kind `gpu`: GPUs of a Kubernetes cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from model_packaging.findings import Finding, FindingsError
+from model_packaging.validation import LATER, parse
+from scaletozero.endpoints.kind import Invocation, Kind, Site, common_exports, without_none
+from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
+
+if TYPE_CHECKING:
+    import pulumi
+
+
+class GpuKind(Kind[GpuEndpoint]):
+    """Pods that KEDA scales, on nodes that Karpenter or EKS Auto Mode brings."""
+
+    name = "gpu"
+    settings = GpuEndpoint
+    invocation = Invocation.CLUSTER
+    on_cluster = True
+
+    def artifact_findings(self, name: str, settings: GpuEndpoint, site: Site) -> list[Finding]:
+        from scaletozero.kubernetes.model import read_model  # for environments with a cluster
+        from scaletozero.kubernetes.plan import plan_gpu_endpoint
+
+        model = read_model(site.root / settings.artifact)[0]
+        try:
+            declared = parse(GpuEndpointSettings, {**_arguments(settings, site), "bucket": LATER})
+            found = plan_gpu_endpoint(name, declared, model).findings
+        except FindingsError as error:
+            found = error.findings
+        return [replace(each, path=_as_written(name, each.path)) for each in found]
+
+    def declare(
+        self, name: str, settings: GpuEndpoint, site: Site, bucket: pulumi.Output[str], opts: pulumi.ResourceOptions
+    ) -> dict[str, Any]:
+        from scaletozero.endpoints import gpu
+        from scaletozero.kubernetes.manifests.scaling import interceptor_address
+
+        assert site.kubernetes
+        args: Any = {
+            **_arguments(settings, site),
+            "artifact": str(site.root / settings.artifact),
+            "bucket": bucket,
+            **without_none({"kms_key_arn": site.kms_key_arn}),
+        }
+        endpoint = gpu.GpuEndpoint(name, args, opts)
+        entrance = interceptor_address(site.kubernetes.cluster.keda_namespace)
+        return {
+            **common_exports(settings),
+            "name": endpoint.endpoint_name,
+            "namespace": site.kubernetes.namespace,
+            "host": endpoint.host,
+            "interceptor_address": entrance,
+            "enter_at": entrance,  # the name of `interceptor_address` before 0.2; for one release
+            "digest": endpoint.artifact_digest,
+            "cold_start_seconds": endpoint.cold_start_seconds,
+            "usd_per_hour": endpoint.usd_per_hour,
+        }
+
+    def size(self, exported: Mapping[str, Any]) -> str:
+        return "GPU"
+
+
+def _arguments(settings: GpuEndpoint, site: Site) -> dict[str, Any]:
+    """The arguments of `GpuEndpoint`, but for its bucket and the artifact's whole path."""
+    assert site.kubernetes
+    return {
+        **settings.model_dump(exclude={"kind", "tags"}, exclude_unset=True),
+        "cluster": site.kubernetes.cluster.model_dump(exclude_unset=True),
+        "namespace": site.kubernetes.namespace,
+        "tags": site.tags_of(settings),
+    }
+
+
+def _as_written(name: str, path: str) -> str:
+    """Where in the environment a finding of one endpoint stands."""
+    return f"kubernetes.{path}" if path.partition(".")[0] in ("cluster", "namespace") else f"endpoints.{name}.{path}"

@@ -1,0 +1,139 @@
+"""What an endpoint kind is: all that differs between the backends. Pure but for `declare`.
+
+The registry is `scaletozero.endpoints.kinds`; the environment's settings, checks and program, the command and the
+documentation read it, and none of them asks which kind it has before it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from model_packaging.findings import Finding
+from scaletozero.settings.account import QuotaShare
+from scaletozero.settings.kubernetes import Kubernetes
+from scaletozero.settings.schedules import Window
+
+if TYPE_CHECKING:  # a declaration needs the engine's SDK, and a check does not
+    import pulumi
+
+
+class Invocation(StrEnum):
+    """How callers reach an endpoint."""
+
+    RESPONSE = "response"
+    """`InvokeEndpoint`: the response comes back in the same call."""
+    QUEUE = "queue"
+    """`InvokeEndpointAsync`: the request waits in a queue, and the result is written to S3."""
+    CLUSTER = "cluster"
+    """HTTP inside the cluster, by the endpoint's host name."""
+
+
+class Scaled(Protocol):
+    """How far an endpoint scales."""
+
+    @property
+    def max(self) -> int: ...
+
+
+class EndpointSettings(Protocol):
+    """What the settings of every kind have."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def artifact(self) -> str: ...
+    @property
+    def scaling(self) -> Scaled: ...
+    @property
+    def schedule(self) -> tuple[Window, ...]: ...
+    @property
+    def tags(self) -> Mapping[str, str]: ...
+    def conflicts(self) -> Iterable[Finding]: ...
+
+
+S = TypeVar("S", bound=EndpointSettings)
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where an environment's endpoints are declared.
+
+    Attributes:
+        region: the AWS region.
+        root: the project's folder, which the artifacts' paths are relative to.
+        tags: the environment's tags.
+        kms_key_arn: the key of the artifacts' bucket, where it has one.
+        kubernetes: the cluster and namespace, where the environment has one.
+    """
+
+    region: str
+    root: Path
+    tags: Mapping[str, str]
+    kms_key_arn: str | None = None
+    kubernetes: Kubernetes | None = None
+
+    def tags_of(self, settings: EndpointSettings) -> dict[str, str]:
+        """The tags of one endpoint: the environment's and its own."""
+        return {**self.tags, **settings.tags}
+
+
+class Kind(ABC, Generic[S]):
+    """One kind of endpoint.
+
+    Attributes:
+        name: what is written as `kind`.
+        settings: the model of what may be declared.
+        invocation: how callers reach it.
+        on_cluster: whether it runs on the environment's Kubernetes cluster, and so needs one.
+    """
+
+    name: ClassVar[str]
+    settings: ClassVar[type[Any]]
+    invocation: ClassVar[Invocation]
+    on_cluster: ClassVar[bool] = False
+
+    def site_findings(self, settings: S, region: str) -> Iterable[Finding]:
+        """What is wrong with an endpoint in a region, whatever its artifact; paths below the endpoint."""
+        return ()
+
+    def quota_share(self, settings: S) -> QuotaShare:
+        """What the endpoint takes at most of the account's quotas."""
+        return QuotaShare()
+
+    @abstractmethod
+    def artifact_findings(self, name: str, settings: S, site: Site) -> list[Finding]:
+        """What keeps the packaged model from this endpoint; paths below the environment's.
+
+        Raises:
+            FindingsError: the artifact itself is missing, incomplete or invalid.
+        """
+
+    @abstractmethod
+    def declare(
+        self, name: str, settings: S, site: Site, bucket: pulumi.Output[str], opts: pulumi.ResourceOptions
+    ) -> dict[str, Any]:
+        """Declares the endpoint's component. To be called inside a Pulumi program.
+
+        Returns:
+            What the stack exports about it: `kind`, `name`, `max`, `artifact`, `digest` and what else callers need.
+        """
+
+    @abstractmethod
+    def size(self, exported: Mapping[str, Any]) -> str:
+        """The size of one unit, for `status`, from what was exported."""
+
+
+def common_exports(settings: EndpointSettings) -> dict[str, Any]:
+    """What is exported about an endpoint of every kind, besides what its resources give."""
+    return {"kind": settings.kind, "max": settings.scaling.max, "artifact": settings.artifact}
+
+
+def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are set."""
+    return {key: value for key, value in values.items() if value is not None}

@@ -1,0 +1,49 @@
+"""What the kinds on SageMaker have in common: the arguments of their components, and what is exported about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from model_packaging.findings import Finding
+from scaletozero.endpoints.kind import Site, common_exports, without_none
+from scaletozero.settings.alarms import topic_conflicts
+from scaletozero.settings.asynchronous import AsynchronousEndpoint
+from scaletozero.settings.serverless import ServerlessEndpoint, image_conflicts
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from scaletozero.endpoints.asynchronous import AsyncEndpoint
+    from scaletozero.endpoints.serverless import ServerlessEndpoint as ServerlessComponent
+
+SageMakerSettings = ServerlessEndpoint | AsynchronousEndpoint
+
+
+def sagemaker_findings(settings: SageMakerSettings, region: str) -> Iterable[Finding]:
+    """An image or a topic of another region; paths below the endpoint."""
+    yield from image_conflicts(settings.image, region, "image")
+    yield from topic_conflicts(settings.alarms, region, "alarms")
+
+
+def arguments(settings: SageMakerSettings, site: Site, bucket: pulumi.Output[str]) -> Any:
+    """The component's arguments."""
+    return {
+        **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
+        "artifact": str(site.root / settings.artifact),
+        "bucket": bucket,
+        "region": site.region,
+        "tags": site.tags_of(settings),
+        **without_none({"kms_key_arn": site.kms_key_arn}),
+    }
+
+
+def exports(settings: SageMakerSettings, endpoint: ServerlessComponent | AsyncEndpoint) -> dict[str, Any]:
+    """What is exported about an endpoint on SageMaker."""
+    return {
+        **common_exports(settings),
+        "name": endpoint.endpoint_name,
+        "arn": endpoint.endpoint_arn,
+        "digest": endpoint.artifact_digest,
+        "logs": endpoint.log_group,
+    }
