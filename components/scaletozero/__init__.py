@@ -6,6 +6,8 @@ A name is loaded when it is first used: the sandbox's plugins and the command li
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from scaletozero import moved
+
 if TYPE_CHECKING:
     from scaletozero.args.alarms import EndpointAlarmsArgs
     from scaletozero.args.artifact_store import ArtifactStoreArgs
@@ -124,3 +126,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME})
+
+
+moved.install()

@@ -49,6 +49,10 @@ def declare_environment(environment: Environment, root: Path) -> None:
     )
 
 
+deploy = declare_environment
+"""Its name before 0.2, for one release."""
+
+
 def _providers(environment: Environment) -> list[pulumi.ProviderResource]:
     providers: list[pulumi.ProviderResource] = [aws.Provider("aws", region=environment.region)]
     if block := environment.kubernetes:
