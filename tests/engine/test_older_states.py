@@ -1,0 +1,97 @@
+"""Stacks that were deployed by earlier versions update without a replacement.
+
+`states/0.1.json` is the state of `declarations(...)` as version 0.1 deployed it, exported by the engine: endpoints of
+every kind with all that can belong to them. Paths of that machine are `/project`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gpu_declarations import IMAGE as GPU_IMAGE
+from gpu_environment import kubernetes
+from pulumi import automation as auto
+from small_artifact import small_artifact
+from small_checkpoint import small_checkpoint
+
+from scaletozero import ServingImage, WarmCalls
+from scaletozero.environment.declare import declare_environment
+from scaletozero.environment.read import read_environment
+
+REGION = "eu-central-1"
+ACCOUNT = f"{REGION}:123456789012"
+IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/serving:1.0"
+TOPIC = f"arn:aws:sns:{ACCOUNT}:on-call"
+WINDOW = {"days": ["mon-fri"], "start": "08:00", "end": "18:00", "timezone": "Europe/Berlin"}
+STATES = sorted((Path(__file__).parent / "states").glob("*.json"))
+
+
+def environment() -> dict[str, Any]:
+    warm = {"min": 1, "max": 8, "buffer": 1}
+    vpc = {"subnet_ids": ["subnet-0123456789abcdef0"], "security_group_ids": ["sg-0123456789abcdef0"]}
+    return {
+        "region": REGION,
+        "tags": {"team": "search"},
+        "artifacts": {"kms_key_arn": f"arn:aws:kms:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"},
+        "kubernetes": kubernetes(),
+        "endpoints": {
+            "plain": {"artifact": "small", "image": IMAGE},
+            "warm": {
+                "artifact": "small",
+                "image": IMAGE,
+                "memory_mb": 2048,
+                "scaling": warm,
+                "alarms": {"notify": [TOPIC], "p99_ms": 300},
+                "schedule": [{**WINDOW, "min": 3}],
+            },
+            "queue": {
+                "kind": "asynchronous",
+                "artifact": "batch",
+                "image": IMAGE,
+                "instance_type": "ml.g5.xlarge",
+                "scaling": {"max": 3, "idle_seconds": 600},
+                "alarms": {"notify": [TOPIC]},
+                "vpc": vpc,
+            },
+            "llm": {"kind": "gpu", "artifact": "checkpoint", "image": GPU_IMAGE},
+        },
+        "sandbox": {"aws_port": 0, "runtime_port": 0},
+    }
+
+
+def declarations(folder: Path) -> None:
+    declare_environment(read_environment(environment(), folder), folder)
+    WarmCalls(
+        "caller",
+        {
+            "endpoint_name": "sentences",
+            "endpoint_arn": f"arn:aws:sagemaker:{ACCOUNT}:endpoint/sentences",
+            "region": REGION,
+            "sample_input": '{"inputs":["a"]}',
+            "cold_start_seconds": 1.5,
+            "schedule": [{**WINDOW, "min": 2}],
+        },
+    )
+    ServingImage("image", {"region": REGION})
+
+
+@pytest.mark.parametrize("state", STATES, ids=[path.stem for path in STATES])
+def test_a_stack_of_an_earlier_version_updates_without_a_replacement(
+    state: Path, sandbox_stack: Any, tmp_path: Path
+) -> None:
+    small_artifact(tmp_path, "small")
+    small_artifact(tmp_path, "batch")
+    small_checkpoint(tmp_path / "checkpoint")
+    stack: auto.Stack = sandbox_stack(lambda: declarations(tmp_path), project="scaletozero", stack="prod")
+    deployment = json.loads(state.read_text())
+    stack.import_stack(auto.Deployment(3, deployment))
+
+    events: list[Any] = []
+    stack.preview(on_event=events.append)
+
+    planned = [event.resource_pre_event.metadata for event in events if event.resource_pre_event]
+    gone = [(step.op.value, step.urn) for step in planned if step.op.value not in ("same", "update", "create", "read")]
+    assert gone == []
+    kept = {step.urn for step in planned if step.op.value in ("same", "update")}
+    assert len(kept) == len(deployment["resources"])
