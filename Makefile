@@ -14,12 +14,16 @@ TORCH      := $(TORCH_VENV)/.ready
 LOWEST_VENV := .venv-lowest
 LOWEST      := $(LOWEST_VENV)/.ready
 
-.PHONY: help setup up down test test-long test-torch test-cluster test-live test-lowest lint bench schema lock
+.PHONY: help setup tools up down test test-long test-torch test-cluster test-live test-lowest lint bench schema lock
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
 
 setup: $(READY) ## only set everything up
+
+# Each tier builds what it lacks by itself; this is for those who want it beforehand, or while something else runs.
+tools: $(READY) ## only build the programs that the tests need, into the shared cache
+	$(BIN)/python tests/support/build_tools.py
 
 up: $(READY) ## package a real model, deploy it on this machine, ask it, show the figures
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml

@@ -11,6 +11,7 @@ import pulumi
 import pytest
 from hypothesis import HealthCheck, settings
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
+from pulumi.runtime.mocks import MockMonitor
 from small_artifact import small_artifact
 
 from model_packaging.artifact.reader import Artifact
@@ -54,6 +55,8 @@ class Recorded(Mocks):
 
     registered: list[MockResourceArgs] = field(default_factory=list)
     calls: list[MockCallArgs] = field(default_factory=list)
+    requests: list[Any] = field(default_factory=list)
+    """The registrations as the engine gets them, with the resources' options."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.registered.append(args)
@@ -78,9 +81,26 @@ class Recorded(Mocks):
         (args,) = self.of(kind)
         return args.inputs
 
+    def request(self, kind: str) -> Any:
+        """The registration of the only resource of that kind."""
+        (found,) = (request for request in self.requests if request.type.endswith(kind))
+        return found
+
     def types(self) -> list[str]:
         """The types of all that was registered by components, sorted."""
         return sorted(args.typ for args in self.registered if args.typ.startswith("aws:"))
+
+
+class Monitor(MockMonitor):
+    """Keeps every registration beside the recorder's answer to it."""
+
+    def __init__(self, mocks: Recorded) -> None:
+        super().__init__(mocks)
+        self._requests = mocks.requests
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the engine's name
+        self._requests.append(request)
+        return super().RegisterResource(request)
 
 
 Run = Callable[[Callable[[], Any]], Recorded]
@@ -103,7 +123,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Run]:
 
     def run_program(program: Callable[[], Any]) -> Recorded:
         mocks = Recorded()
-        pulumi.runtime.set_mocks(mocks, project="acme", stack="dev", preview=request.param)
+        pulumi.runtime.set_mocks(mocks, project="acme", stack="dev", preview=request.param, monitor=Monitor(mocks))
 
         @pulumi.runtime.test
         def go() -> Any:

@@ -1,5 +1,6 @@
 """The unmodified engine applies programs to the embedded AWS through the sandbox's plugin."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -15,12 +16,14 @@ import boto3
 import pulumi
 import pulumi_aws as aws
 import pytest
+from clusters import eventually
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
 from model_packaging.artifact.archive import write_archive
 from scaletozero.engine.find import find_engine
 from scaletozero.sandbox.aws.server import Servers
+from scaletozero.sandbox.inline import inline
 from scaletozero.sandbox.providers.install import install_plugins
 from scaletozero.sandbox.providers.pending import forget_pending
 
@@ -61,7 +64,7 @@ class World:
         options = auto.LocalWorkspaceOptions(
             work_dir=str(work), pulumi_home=str(home), env_vars=environment, pulumi_command=find_engine()
         )
-        stack = auto.create_or_select_stack("dev", "sandbox", program=program, opts=options)
+        stack = auto.create_or_select_stack("dev", "sandbox", program=inline(program), opts=options)
         for key, value in ({"aws:region": REGION} | config).items():
             if value:
                 stack.set_config(key, auto.ConfigValue(value))
@@ -378,6 +381,20 @@ def test_regions_default_tags_and_imports(world: World) -> None:
     assert changes(stack.up(refresh=True)) == {}
     stack.destroy()
     assert world.left() == world.nothing()
+
+
+def test_a_run_that_fails_leaves_no_event_loop_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor what waits on one, which Python would complain about at the end, after tests that all passed."""
+    loops: list[asyncio.AbstractEventLoop] = []
+    make = asyncio.new_event_loop
+    monkeypatch.setattr(asyncio, "new_event_loop", lambda: loops.append(make()) or loops[-1])
+    world.servers.aws_url = "https://sagemaker.eu-central-1.amazonaws.com"
+    with pytest.raises(CommandError):
+        world.stack(world.program).preview()
+    assert loops
+    # The thread that ran the program ends a little later than the engine.
+    eventually(lambda: all(loop.is_closed() for loop in loops), why=lambda: str(loops))
+    assert not [task for loop in loops for task in asyncio.all_tasks(loop)]
 
 
 def test_the_plugin_never_starts_against_a_real_account(world: World) -> None:

@@ -10,6 +10,7 @@ from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
 from scaletozero.engine.find import find_engine
+from scaletozero.sandbox.inline import inline
 from scaletozero.sandbox.providers.install import install_plugins
 
 
@@ -45,7 +46,8 @@ class KubernetesStack:
         options = auto.LocalWorkspaceOptions(
             work_dir=str(work), pulumi_home=str(home), env_vars=environment, pulumi_command=find_engine()
         )
-        return auto.create_or_select_stack("dev", "sandbox", program=lambda: self.program(self.settings), opts=options)
+        program = inline(lambda: self.program(self.settings))
+        return auto.create_or_select_stack("dev", "sandbox", program=program, opts=options)
 
     def up(self, **options: Any) -> auto.UpResult:
         return self.stack.up(show_secrets=False, **options)

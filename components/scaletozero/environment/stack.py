@@ -22,6 +22,7 @@ from scaletozero.engine.command import EngineCommand
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import KEY
 from scaletozero.sandbox.daemon import Sandbox
+from scaletozero.sandbox.inline import inline
 from scaletozero.sandbox.providers.install import install_plugins
 from scaletozero.sandbox.providers.kube import MANIFESTS
 
@@ -52,7 +53,7 @@ class EnvironmentStack:
         options = self._options()
         options.pulumi_command = self.engine
         return auto.create_or_select_stack(
-            self.name, project_name=self.project.name, program=self._program, opts=options
+            self.name, project_name=self.project.name, program=inline(self._program), opts=options
         )
 
     def _program(self) -> None:

@@ -6,13 +6,16 @@ know, and custom resources have none.
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import yaml
 
@@ -90,6 +93,8 @@ class KubernetesApi:
         self.cluster: str = (contexts.get(chosen) or {}).get("cluster") or ""
         configuration.connection_pool_maxsize = _CONNECTIONS
         self.url: str = configuration.host
+        if not configuration.verify_ssl:
+            _warn_once(self.url)
         self._configuration = configuration
         # The client's own calls differ between its major versions; what it makes of a kubeconfig does not.
         self._pool: Any = RESTClientObject(configuration).pool_manager
@@ -237,6 +242,16 @@ class KubernetesApi:
 
     def close(self) -> None:
         self._pool.clear()
+
+
+@functools.cache
+def _warn_once(url: str) -> None:
+    """One warning per process, in place of urllib3's at each request."""
+    from urllib3.exceptions import InsecureRequestWarning
+
+    theirs = f"Unverified HTTPS request is being made to host '{urlsplit(url).hostname}'"
+    warnings.filterwarnings("ignore", re.escape(theirs), InsecureRequestWarning)
+    warnings.warn(f"the kubeconfig turns off the check of the certificate of {url}", InsecureRequestWarning, 3)
 
 
 def _refusal(status: int, data: bytes | None) -> ApiError:

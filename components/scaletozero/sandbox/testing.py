@@ -20,6 +20,7 @@ from pulumi import automation as auto
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.stack import sandbox_environment
 from scaletozero.sandbox import daemon
+from scaletozero.sandbox.inline import inline
 from scaletozero.sandbox.providers.install import install_plugins
 
 SandboxStack = Callable[..., auto.Stack]
@@ -50,6 +51,6 @@ def sandbox_stack(sandbox: daemon.Sandbox, tmp_path: Path) -> SandboxStack:
             # Not the cluster of whoever runs the tests.
             env_vars={**sandbox_environment(backend, sandbox, tmp_path / "manifests"), "KUBECONFIG": ""},
         )
-        return auto.create_or_select_stack(stack, project_name=project, program=program, opts=options)
+        return auto.create_or_select_stack(stack, project_name=project, program=inline(program), opts=options)
 
     return make

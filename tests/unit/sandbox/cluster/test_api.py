@@ -1,15 +1,19 @@
 """What a kubeconfig says about who asks reaches the cluster, whichever release of the client reads it."""
 
 import json
+import ssl
 import threading
+import warnings
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from urllib3.exceptions import InsecureRequestWarning
 
 from scaletozero.kubernetes.api import ApiError, KubernetesApi
+from scaletozero.sandbox.cluster.certificates import write_certificates
 
 
 class Cluster(HTTPServer):
@@ -106,3 +110,21 @@ def test_a_cluster_that_does_not_answer(cluster: Cluster) -> None:
     with pytest.raises(ApiError, match="does not answer") as caught:
         KubernetesApi(kubeconfig).version()
     assert caught.value.status == 0
+
+
+def test_a_certificate_that_is_not_verified_is_warned_of_once(cluster: Cluster, tmp_path: Path) -> None:
+    write_certificates(tmp_path / "tls")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "tls" / "tls.crt", tmp_path / "tls" / "tls.key")
+    cluster.socket = context.wrap_socket(cluster.socket, server_side=True)
+    content = json.loads(cluster.kubeconfig({"token": "abc"}))
+    where = {"server": f"https://127.0.0.1:{cluster.server_port}", "insecure-skip-tls-verify": True}
+    content["clusters"][0]["cluster"] = where
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", InsecureRequestWarning)  # as urllib3 has it
+        for _ in range(2):
+            api = KubernetesApi(json.dumps(content, indent=1))
+            for _ in range(3):
+                assert api.version() == (1, 34)
+    (only,) = (str(each.message) for each in said)
+    assert only == f"the kubeconfig turns off the check of the certificate of {where['server']}"
