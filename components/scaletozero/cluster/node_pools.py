@@ -12,6 +12,7 @@ from scaletozero.kubernetes.manifests.nodes import ROLE, plan_gpu_node_pool
 from scaletozero.kubernetes.plan import prefixed
 from scaletozero.settings.gpu_pools import GpuNodeGroupSettings, GpuNodePoolSettings
 from scaletozero.settings.gpu_types import TYPES
+from scaletozero.spending.gpu_prices import offer_findings
 
 
 class GpuNodePool(Component):
@@ -33,6 +34,8 @@ class GpuNodePool(Component):
         if found := name_findings(name):
             raise FindingsError(prefixed(name, found))
         plan = plan_gpu_node_pool(name, settings)
+        if plan.findings:
+            raise FindingsError(prefixed(name, plan.findings))
         super().__init__(name, opts, region=settings.region, tags={})
         need_cluster(self)
         declare(
@@ -71,6 +74,8 @@ class GpuNodeGroup(Component):
         if len(name) > LONGEST_GROUP:
             rule = f"must have at most {LONGEST_GROUP} characters, as the group is named so"
             raise refuse("the component's name", rule, name, "EKS would refuse the group", "shorten it")
+        if found := offer_findings(settings.types, settings.region):
+            raise FindingsError(prefixed(name, found))
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         warm = settings.warm
         effects = {"NoSchedule": "NO_SCHEDULE", "PreferNoSchedule": "PREFER_NO_SCHEDULE", "NoExecute": "NO_EXECUTE"}

@@ -9,7 +9,8 @@ from scaletozero.kubernetes.facts.backend import choose_backend
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.cluster import Pool
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.gpu_types import TYPES, GpuType, cheapest, hourly
+from scaletozero.settings.gpu_types import TYPES, GpuType
+from scaletozero.spending.gpu_prices import cheapest, hourly
 
 _USABLE = 0.8
 """Of an instance's cores and memory: the rest is the kubelet's, the system's and the daemons'."""

@@ -9,9 +9,8 @@ from model_packaging.findings import Finding
 from scaletozero.kubernetes.checks.cluster import KUBERNETES
 from scaletozero.kubernetes.manifests.network import default_deny
 from scaletozero.kubernetes.manifests.objects import Manifest, manifest
-from scaletozero.kubernetes.manifests.pods import TYPE_LABEL
 from scaletozero.settings.cluster import GPU, Cluster, numbers
-from scaletozero.settings.gpu_types import TYPES
+from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
 from scaletozero.settings.prerequisites import Chart, Namespace, PrerequisitesSettings
 
 

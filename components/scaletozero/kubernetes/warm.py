@@ -14,8 +14,9 @@ from scaletozero.kubernetes.manifests.objects import Manifest, manifest
 from scaletozero.kubernetes.manifests.pods import POD_SECURITY, container_security, gpu_resources, placement
 from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.gpu import LARGEST_IMAGE_GB
-from scaletozero.settings.gpu_types import TYPES, hourly
+from scaletozero.settings.gpu_types import TYPES
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
+from scaletozero.spending.gpu_prices import hourly
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
 """Does nothing, in less than a megabyte."""

@@ -1,9 +1,7 @@
 """From windows to the moments at which a service has to change the floor. Pure.
 
 A floor is in force from a cold start's length before a window opens to the moment it closes, on every day of the year.
-Two things make that less than obvious. An hour that a clock skips in spring does not happen, and a scheduled action in
-it is skipped (EventBridge Scheduler user guide, daylight saving time); an hour that it repeats in autumn is ambiguous.
-So no action stands in such an hour: an opening one moves before it, a closing one after it, on every day. And where one
+No action is scheduled in an hour that a clock skips or repeats (see `scaletozero.settings.local_time`). And where one
 window follows another, the earlier one's end must not undo the later one's early start: what is scheduled is the
 highest floor of all the windows that are open.
 """
@@ -13,21 +11,17 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from itertools import pairwise
+from datetime import datetime, timedelta
 from math import ceil
 
 from model_packaging.findings import Finding
+from scaletozero.settings.local_time import closes, opens
 from scaletozero.settings.schedules import DAY, DAYS, Opening, Window, days_text, overlap
 
 WEEK = 7 * DAY
 
 SERVICE_MINUTES = 2
 """On top of the cold start: one minute because actions are that precise, one to change the endpoint."""
-
-_YEARS = (2024, 2038)
-"""The years whose changes of the clock are avoided; time zone rules are not made further ahead."""
 
 
 def lead_minutes(cold_start_seconds: float) -> int:
@@ -68,79 +62,6 @@ class Span:
     end: int
     timezone: str
     floor: int
-
-
-@dataclass(frozen=True)
-class Jump:
-    """A stretch of the local clock that is skipped or repeated on some day.
-
-    Attributes:
-        start: its first minute, as a minute of the day; negative where it begins the day before.
-        length: minutes.
-        skipped: whether it is skipped; repeated otherwise.
-    """
-
-    start: int
-    length: int
-    skipped: bool
-
-
-@cache
-def jumps(timezone: str) -> tuple[Jump, ...]:
-    """Every stretch of a time zone's clock that does not happen exactly once on each day."""
-    zone = zoneinfo.ZoneInfo(timezone)
-    found: set[Jump] = set()
-    begin, end = (datetime(year, 1, 1, tzinfo=UTC) for year in _YEARS)
-    instants = [begin + timedelta(days=step) for step in range((end - begin).days)]
-    offsets = [_offset(zone, instant) for instant in instants]
-    for (instant, old), (_, new) in pairwise(zip(instants, offsets, strict=True)):
-        if old != new:
-            change = next(m for m in range(DAY + 1) if _offset(zone, instant + timedelta(minutes=m)) == new)
-            local = instant + timedelta(minutes=change + min(old, new))
-            found.add(Jump(local.hour * 60 + local.minute, abs(new - old), new > old))
-    return tuple(sorted(found, key=lambda jump: (jump.start, jump.length)))
-
-
-def _offset(zone: zoneinfo.ZoneInfo, instant: datetime) -> int:
-    offset = instant.astimezone(zone).utcoffset()
-    assert offset is not None
-    return int(offset.total_seconds()) // 60
-
-
-def opens(minute: int, lead: int, timezone: str) -> int:
-    """The minute of the day, possibly of an earlier day (negative), at which a window has to be opened.
-
-    At least `lead` minutes pass from it to `minute` on every day, also where the clock skips some of them.
-    """
-    early = minute - lead
-    early -= max(
-        (jump.length for jump, begin in _around(timezone, early, minute) if jump.skipped and begin < minute), default=0
-    )
-    while inside := [
-        begin for jump, begin in _around(timezone, early, early + 1) if begin <= early < begin + jump.length
-    ]:
-        early = min(inside) - 1
-    return early
-
-
-def closes(minute: int, timezone: str) -> int:
-    """The minute of the day, possibly of the next, at which a window that ends at `minute` can be closed."""
-    while inside := [
-        begin + jump.length
-        for jump, begin in _around(timezone, minute, minute + 1)
-        if begin <= minute < begin + jump.length
-    ]:
-        minute = max(inside)
-    return minute
-
-
-def _around(timezone: str, first: int, last: int) -> Iterator[tuple[Jump, int]]:
-    """The jumps that touch the minutes from `first` to `last`, with the minute at which each begins there."""
-    for jump in jumps(timezone):
-        for day in range((first - jump.length) // DAY - 1, last // DAY + 2):
-            begin = jump.start + day * DAY
-            if begin < last and begin + jump.length > first:
-                yield jump, begin
 
 
 def spans(windows: Sequence[Window], *, lead: int) -> list[Span]:

@@ -13,7 +13,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, may_be_later, reject
 from scaletozero.settings.cluster import GPU, Amount, Count, Pool, Seconds, Taint, not_empty, unique, zone_findings
 from scaletozero.settings.common import Tags
-from scaletozero.settings.gpu_types import TYPES, GpuInstanceType, hourly
+from scaletozero.settings.gpu_types import TYPES, GpuInstanceType
 from scaletozero.settings.regions import Region
 from scaletozero.settings.schedules import DAY, Clock, cron_days, days_of
 
@@ -131,7 +131,7 @@ class GpuNodePoolSettings(Settings):
 
     def conflicts(self) -> Iterable[Finding]:
         yield from zone_findings(self.zones, self.region, "zones")
-        yield from _type_findings(self.types, self.region, self.max_gpus)
+        yield from _type_findings(self.types, self.max_gpus)
         if self.static and (wanted := self.static * max(TYPES[name].gpus for name in self.types)) > self.max_gpus:
             got = f"{self.static} nodes, {wanted} GPUs"
             fix = f"write `max_gpus: {wanted}`"
@@ -221,7 +221,7 @@ class GpuNodeGroupSettings(Settings):
     tags: Tags = Field(default_factory=dict)
 
     def conflicts(self) -> Iterable[Finding]:
-        yield from _type_findings(self.types, self.region, self.max_gpus)
+        yield from _type_findings(self.types, self.max_gpus)
         for index, taint in enumerate(self.taints):
             for field, given in (("key", taint.key), ("value", taint.value)):
                 if len(given) > LONGEST_TAINT:
@@ -255,16 +255,8 @@ class GpuNodeGroupSettings(Settings):
         )
 
 
-def _type_findings(types: tuple[str, ...], region: str, max_gpus: int) -> Iterable[Finding]:
+def _type_findings(types: tuple[str, ...], max_gpus: int) -> Iterable[Finding]:
     for index, name in enumerate(types):
-        if hourly(name, region) is None:
-            yield Finding(
-                f"types.{index}",
-                f"must be known to be offered in {region}",
-                name,
-                "no node could be bought, and no price is known to bound the bill",
-                "write another type",
-            )
         if TYPES[name].gpus > max_gpus:
             yield Finding(
                 f"types.{index}",

@@ -1,7 +1,7 @@
-"""EC2 instance types with GPUs: what each has, and where it is known to be offered.
+"""EC2 instance types with GPUs, and what each has.
 
-Hardware as DescribeInstanceTypes reports it (GPU memory is what the driver can use, in MiB); where a type is offered,
-and for how much, comes from the price table, so that neither is ever guessed.
+Hardware as DescribeInstanceTypes reports it (GPU memory is what the driver can use, in MiB). Where a type is offered,
+and for how much, is in the price table; see `scaletozero.spending.gpu_prices`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from model_packaging.validation import Text, nearest, reject
-from scaletozero.spending.prices import Price, offered
+
+TYPE_LABEL = "node.kubernetes.io/instance-type"
+"""The label of a node that names its instance type."""
 
 
 @dataclass(frozen=True)
@@ -55,31 +57,6 @@ TYPES = {
     )
 }
 """Every instance type that a GPU endpoint can be given."""
-
-
-def hourly(name: str, region: str) -> Price | None:
-    """The on-demand price of one instance an hour, or None where it is not known to be offered."""
-    return offered("ec2", region).get(name)
-
-
-def cheapest(region: str, *, gpus: int, gpu_memory_mib: int, capability: int) -> list[GpuType]:
-    """The types offered in `region` that hold a model, the cheapest first.
-
-    Args:
-        region: an AWS region.
-        gpus: how many GPUs one replica takes.
-        gpu_memory_mib: what it needs on all of them together.
-        capability: the least compute capability, times ten.
-    """
-    fitting = [
-        (price.usd, name)
-        for name, price in offered("ec2", region).items()
-        if (each := TYPES.get(name))
-        and each.gpus >= gpus
-        and each.capability >= capability
-        and each.gpu_memory_mib * gpus >= gpu_memory_mib
-    ]
-    return [TYPES[name] for _, name in sorted(fitting)]
 
 
 def _known(name: str) -> str:

@@ -13,16 +13,8 @@ from hypothesis import strategies as st
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
 from scaletozero.scaling.call_schedules import calls
-from scaletozero.scaling.timeline import (
-    actions,
-    closes,
-    early_conflicts,
-    floor_at,
-    jumps,
-    lead_minutes,
-    opens,
-    warm_hours_per_month,
-)
+from scaletozero.scaling.timeline import actions, early_conflicts, floor_at, lead_minutes, warm_hours_per_month
+from scaletozero.settings.local_time import closes, jumps, opens
 from scaletozero.settings.schedules import DAY, DAYS, Window, over, overlap, window_findings
 
 ZONES = [

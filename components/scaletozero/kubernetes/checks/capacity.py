@@ -9,7 +9,8 @@ from scaletozero.kubernetes.derive import GPU_COUNTS, Derived, gpus_bought, most
 from scaletozero.kubernetes.manifests.scaling import awake
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.gpu_types import GpuType, cheapest, hourly
+from scaletozero.settings.gpu_types import GpuType
+from scaletozero.spending.gpu_prices import cheapest, hourly, offer_finding
 
 STATIC_GATE = "StaticCapacity=true"
 """Karpenter's feature gate for pools of a fixed number of nodes; alpha, and off unless it is set (1.14)."""
@@ -80,14 +81,8 @@ def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Ite
         return
     for index, each in enumerate(derived.types if settings.gpu.types else ()):
         path = f"gpu.types.{index}"
-        if hourly(each.name, region) is None:
-            yield Finding(
-                path,
-                f"must be known to be offered in {region}",
-                each.name,
-                "no node could be bought, and no price is known to bound the bill",
-                f"fitting there: {names}",
-            )
+        if unoffered := offer_finding(each.name, region, path, f"fitting there: {names}"):
+            yield unoffered
         elif pool and each.name not in pool.types:
             yield Finding(
                 path,

@@ -9,8 +9,9 @@ from scaletozero.kubernetes.checks.cluster import crd_findings, crds_wanted, nam
 from scaletozero.kubernetes.checks.name import name_findings
 from scaletozero.kubernetes.derive import gpus_bought
 from scaletozero.kubernetes.facts.backend import Backend
-from scaletozero.settings.gpu_types import TYPES, hourly
+from scaletozero.settings.gpu_types import TYPES
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
+from scaletozero.spending.gpu_prices import offer_finding
 
 
 def warm_findings(name: str, settings: GpuWarmPoolSettings, backend: Backend) -> Iterator[Finding]:
@@ -39,12 +40,8 @@ def _types(settings: GpuWarmPoolSettings) -> Iterator[Finding]:
     region, pool = settings.cluster.region, settings.cluster.pool(settings.pool)
     for index, each in enumerate(TYPES[name] for name in settings.types):
         path = f"types.{index}"
-        if hourly(each.name, region) is None:
-            rule, consequence = (
-                f"must be known to be offered in {region}",
-                "no node could be bought, and no price is known",
-            )
-            yield Finding(path, rule, each.name, consequence, "take another type")
+        if unoffered := offer_finding(each.name, region, path):
+            yield unoffered
         elif pool and each.name not in pool.types:
             yield Finding(
                 path,

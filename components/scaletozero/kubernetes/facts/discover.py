@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from model_packaging.findings import refuse
-from scaletozero.kubernetes.manifests.pods import TYPE_LABEL
 from scaletozero.settings.cluster import GPU
-from scaletozero.settings.gpu_types import TYPES
+from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
 
 if TYPE_CHECKING:
     from scaletozero.kubernetes.api import KubernetesApi

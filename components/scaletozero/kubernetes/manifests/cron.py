@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from scaletozero.scaling.timeline import closes, opens
+from scaletozero.settings.local_time import closes, opens
 from scaletozero.settings.schedules import DAY, Window, cron_days
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from model_packaging.findings import Finding
 from scaletozero.kubernetes.manifests.objects import Manifest, go_seconds, manifest
-from scaletozero.kubernetes.manifests.pods import TYPE_LABEL
 from scaletozero.settings.cluster import GPU, Pool
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings, Nodes
-from scaletozero.settings.gpu_types import TYPES, hourly
+from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
+from scaletozero.spending.gpu_prices import hourly, offer_findings
 
 ROLE = "${role}"
 """Stands in a manifest for the name of a role that is not known yet."""
@@ -27,12 +28,14 @@ class NodePoolPlan:
         objects: the node class, and the pool.
         pool: as an endpoint sees it.
         usd_per_hour: at most, on demand.
+        findings: what is wrong with it; nothing may be declared while there is any.
     """
 
     name: str
     objects: tuple[Manifest, ...]
     pool: Pool
     usd_per_hour: float
+    findings: tuple[Finding, ...] = ()
 
 
 def plan_gpu_node_pool(name: str, settings: GpuNodePoolSettings) -> NodePoolPlan:
@@ -46,7 +49,8 @@ def plan_gpu_node_pool(name: str, settings: GpuNodePoolSettings) -> NodePoolPlan
         name,
         (node_class, node_pool(name, settings, node_class)),
         settings.pool(name),
-        max(prices) * settings.max_gpus,
+        max(prices, default=0.0) * settings.max_gpus,
+        tuple(offer_findings(settings.types, settings.region)),
     )
 
 

@@ -12,11 +12,10 @@ from scaletozero.kubernetes.manifests.objects import BUCKET, Manifest, manifest,
 from scaletozero.kubernetes.model import Model, place
 from scaletozero.settings.cluster import GPU, Cluster, Pool, Taint
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.gpu_types import GpuType
+from scaletozero.settings.gpu_types import TYPE_LABEL, GpuType
 
 USER = 1000
 PORT = "http"
-TYPE_LABEL = "node.kubernetes.io/instance-type"
 CACHE = "/cache"
 READ_BUFFER_BYTES = 2 * 2**30
 """Memory through which weights stream to the GPU; without a limit it would be as much as the weights."""

@@ -17,7 +17,8 @@ from scaletozero.sandbox.cluster.certificates import write_certificates
 from scaletozero.sandbox.cluster.control_plane import Cluster, answers, free_ports, wait_until
 from scaletozero.sandbox.cluster.definitions import install_definitions, read_definitions
 from scaletozero.sandbox.cluster.programs import KARPENTER, KEDA
-from scaletozero.settings.gpu_types import TYPES, hourly
+from scaletozero.settings.gpu_types import TYPES
+from scaletozero.spending.gpu_prices import hourly
 
 KEDA_NAMESPACE = "keda"
 KARPENTER_NAMESPACE = "karpenter"

@@ -1,0 +1,55 @@
+"""Where instance types with GPUs are offered, and for how much. A type without a price is taken as not offered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from model_packaging.findings import Finding
+from scaletozero.settings.gpu_types import TYPES, GpuType
+from scaletozero.spending.prices import Price, offered
+
+
+def hourly(name: str, region: str) -> Price | None:
+    """The on-demand price of one instance an hour, or None where it is not known to be offered."""
+    return offered("ec2", region).get(name)
+
+
+def cheapest(region: str, *, gpus: int, gpu_memory_mib: int, capability: int) -> list[GpuType]:
+    """The types offered in `region` that hold a model, the cheapest first.
+
+    Args:
+        region: an AWS region.
+        gpus: how many GPUs one replica takes.
+        gpu_memory_mib: what it needs on all of them together.
+        capability: the least compute capability, times ten.
+    """
+    fitting = [
+        (price.usd, name)
+        for name, price in offered("ec2", region).items()
+        if (each := TYPES.get(name))
+        and each.gpus >= gpus
+        and each.capability >= capability
+        and each.gpu_memory_mib * gpus >= gpu_memory_mib
+    ]
+    return [TYPES[name] for _, name in sorted(fitting)]
+
+
+def offer_finding(name: str, region: str, path: str, fix: str = "write another type") -> Finding | None:
+    """What is wrong with a type that is not known to be offered in a region.
+
+    Args:
+        name: the instance type.
+        region: an AWS region.
+        path: where the type stands.
+        fix: what to write instead.
+    """
+    if hourly(name, region) is not None:
+        return None
+    consequence = "no node could be bought, and no price is known to bound the bill"
+    return Finding(path, f"must be known to be offered in {region}", name, consequence, fix)
+
+
+def offer_findings(types: Iterable[str], region: str) -> list[Finding]:
+    """The types that are not known to be offered in a region; paths below `types`."""
+    found = (offer_finding(name, region, f"types.{index}") for index, name in enumerate(types))
+    return [each for each in found if each]
