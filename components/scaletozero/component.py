@@ -3,15 +3,17 @@
 import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from typing import Any, ParamSpec, TypeVar
 
 import pulumi
 
 from model_packaging.findings import Finding, FindingsError, refuse
-from model_packaging.validation import LATER, Settings, parse
+from model_packaging.validation import LATER, Settings, parse, show
 from scaletozero.settings.names import logical_name, safe_name
 
 T = TypeVar("T", bound=Settings)
+V = TypeVar("V")
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -83,17 +85,18 @@ class Component(pulumi.ComponentResource):
 
 def validated(
     model: type[T], args: Mapping[str, Any], *, name: str, inputs: Sequence[str] = ()
-) -> tuple[T, dict[str, pulumi.Output[Any]]]:
+) -> tuple[T, dict[str, Any]]:
     """Validates a component's args: at once what is plain, as soon as it is known what comes from other resources.
 
     Args:
         model: the settings of the component.
         args: what the caller gave.
         name: the component's name, the root of every finding's path.
-        wired: keys of `args` that may be outputs of other resources, or have some in them.
+        inputs: keys of `args` that may be outputs of other resources, or contain some.
 
     Returns:
-        The settings, with `LATER` for what is not known yet; and the wired args, each checked before it is used.
+        The settings, with `LATER` for what is not known yet; and the value of every key of `inputs`: as it was given
+        where it is plain (None where it was not), else an output that is checked before it is used.
 
     Raises:
         FindingsError: with everything that is wrong.
@@ -106,8 +109,10 @@ def validated(
             "the services' own names are made from it, and they would refuse it",
             "write a name such as `sentences`",
         )
+    if not isinstance(args, Mapping):
+        raise refuse(name, "must be a mapping of arguments", show(args), fix=f"pass `{{...}}`, see `{model.__name__}`")
     given = {key: value for key, value in args.items() if value is not None}
-    late = {key: pulumi.Output.from_input(value) for key, value in given.items() if _has_output(value)}
+    late = {key: value for key, value in given.items() if _has_output(value)}
     if misplaced := [key for key in late if key not in inputs]:
         raise FindingsError(
             Finding(
@@ -120,14 +125,77 @@ def validated(
             for key in misplaced
         )
     settings = parse(model, {key: _plain(value) for key, value in given.items()}, name)
+    if not late:
+        return settings, {key: given.get(key) for key in inputs}
 
-    @shown_as_it_is
-    def check(known: dict[str, Any]) -> dict[str, Any]:
+    def check(known: Mapping[str, Any]) -> Mapping[str, Any]:
+        if empty := [key for key in late if known[key] is None or known[key] == ""]:
+            raise FindingsError(
+                Finding(
+                    f"{name}.{key}",
+                    "must have a value once it is known",
+                    "an output that turned out empty",
+                    "the service would refuse it, or use its own default",
+                    "leave the argument out where there is no value",
+                )
+                for key in empty
+            )
         parse(model, {**given, **known}, name)
         return known
 
-    checked = pulumi.Output.all(**late).apply(check) if late else pulumi.Output.from_input({})
-    return settings, {key: checked[key] if key in late else pulumi.Output.from_input(given.get(key)) for key in inputs}
+    known = checked(pulumi.Output.all(**late), check, {f"{name}.{key}": value for key, value in late.items()})
+    return settings, {key: known[key] if key in late else given.get(key) for key in inputs}
+
+
+def checked(
+    value: pulumi.Output[V], check: Callable[[V], R], sources: Mapping[str, Any] | None = None
+) -> pulumi.Output[R]:
+    """Applies `check` to a value that is known later; what it finds does not show what came as a secret.
+
+    Args:
+        value: the value.
+        check: returns what is used of it, or raises FindingsError.
+        sources: the path of an argument -> the input that it was given. A finding at or below a path shows nothing of
+            an input that is a secret, and no other text shows that value. Without them all is secret if `value` is.
+    """
+    paths = list(sources or {"": value})
+    secret = [pulumi.Output.from_input(each).is_secret() for each in (sources or {"": value}).values()]
+
+    @shown_as_it_is
+    def run(known: Sequence[Any]) -> R:
+        value, parts, secrets = known
+        try:
+            return check(value)
+        except FindingsError as error:
+            hidden = {path: part for path, part, is_secret in zip(paths, parts, secrets, strict=True) if is_secret}
+            raise FindingsError(_without_secrets(found, hidden) for found in error.findings) from None
+
+    return pulumi.Output.all(value, list((sources or {"": value}).values()), secret).apply(run)
+
+
+SECRET = "[secret]"  # noqa: S105 - what is shown instead of one
+
+
+def _without_secrets(found: Finding, hidden: Mapping[str, Any]) -> Finding:
+    """A finding without what is secret: neither the values at the hidden paths, nor text that holds one of them."""
+    for path, value in hidden.items():
+        if found.path == path or found.path.startswith(f"{path}.") or not path:
+            # A fix may have been derived from the value, and be as secret.
+            found = replace(found, got=SECRET, fix="")
+        for text in _texts(value):
+            found = Finding(*(getattr(found, field.name).replace(text, SECRET) for field in fields(found)))
+    return found
+
+
+def _texts(value: Any) -> list[str]:
+    """Every string in a value, the longest first; of what is so short that it stands in any text, none."""
+    if isinstance(value, Mapping):
+        found = [text for each in value.values() for text in _texts(each)]
+    elif isinstance(value, list | tuple):
+        found = [text for each in value for text in _texts(each)]
+    else:
+        found = [value] if isinstance(value, str) and len(value) > 3 else []
+    return sorted(found, key=len, reverse=True)
 
 
 def _has_output(value: Any) -> bool:

@@ -198,3 +198,30 @@ def test_a_refused_endpoint_declares_nothing(run, make_artifact) -> None:
 
     registered = run(program).registered
     assert registered == []
+
+
+def refusal(run, **late: Any) -> str:
+    with pytest.raises(pulumi.RunError) as caught:
+        run(lambda: ArtifactStore("artifacts", {"region": "eu-central-1", **late}).arn)
+    return str(caught.value)
+
+
+def test_a_secret_is_not_shown_by_the_finding_about_it(run) -> None:
+    wrong = "arn:aws:kms:us-east-1:111122223333:key/very-secret"
+    assert wrong in refusal(run, kms_key_arn=pulumi.Output.from_input(wrong))
+    said = refusal(run, kms_key_arn=pulumi.Output.secret(wrong))
+    assert "artifacts.kms_key_arn: must be" in said
+    assert "[secret]" in said
+    assert "very-secret" not in said
+
+
+def test_an_output_that_turns_out_empty_is_refused(run) -> None:
+    for empty in (None, ""):
+        said = refusal(run, kms_key_arn=pulumi.Output.from_input(empty))
+        assert "artifacts.kms_key_arn: must have a value once it is known" in said
+
+
+@pytest.mark.parametrize("wrong", [None, [], "region", 5])
+def test_arguments_that_are_no_mapping_are_refused(run, wrong: Any) -> None:
+    with pytest.raises(FindingsError, match=r"artifacts: must be a mapping of arguments"):
+        run(lambda: ArtifactStore("artifacts", wrong))

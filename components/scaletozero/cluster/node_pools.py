@@ -42,7 +42,7 @@ class GpuNodePool(Component):
             self,
             plan.objects,
             primary="NodePool",
-            substitutions={ROLE: inputs["nodes"].apply(lambda known: known["role"])},
+            substitutions={ROLE: pulumi.Output.from_input(inputs["nodes"]).apply(lambda known: known["role"])},
         )
 
         self.pool_name = pulumi.Output.from_input(name)

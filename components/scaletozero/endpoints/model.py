@@ -11,7 +11,7 @@ import pulumi_aws as aws
 
 from model_packaging.artifact.reader import Artifact
 from model_packaging.findings import refuse
-from scaletozero.component import Component, shown_as_it_is
+from scaletozero.component import Component, checked, shown_as_it_is
 from scaletozero.settings.names import model_prefix
 from scaletozero.settings.regions import partition_of
 from scaletozero.settings.serverless import image_account, image_repository_arn
@@ -40,8 +40,8 @@ def declare_model(
     region: str,
     artifact: Artifact,
     bucket: pulumi.Input[str],
-    image: pulumi.Output[str],
-    key: pulumi.Output[str] | None,
+    image: pulumi.Input[str],
+    key: pulumi.Input[str] | None,
     more: pulumi.Input[Sequence[Statement]] = (),
     vpc: Mapping[str, Any] | None = None,
 ) -> ServedModel:
@@ -87,7 +87,11 @@ def declare_model(
         tags=owner._tags,
         opts=owner.options(),
     )
-    image = pulumi.Output.all(image, role.arn).apply(lambda known: own_image(f"{name}.image", *known))
+    image = checked(
+        pulumi.Output.all(image, role.arn),
+        lambda known: own_image(f"{name}.image", *known),
+        {f"{name}.image": image},
+    )
     permissions = aws.iam.RolePolicy(
         owner.child("permissions", limit=128),
         role=role.name,

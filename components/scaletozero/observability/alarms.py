@@ -33,7 +33,9 @@ class EndpointAlarms(Component):
         settings, inputs = validated(EndpointAlarmsSettings, args, name=name, inputs=["endpoint_name", "alarms"])
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         endpoint = inputs["endpoint_name"]
-        topics = inputs["alarms"].apply(lambda alarms: list((alarms or {}).get("notify") or []))
+        topics = pulumi.Output.from_input(inputs["alarms"]).apply(
+            lambda alarms: list((alarms or {}).get("notify") or [])
+        )
         declared = {
             alarm.name: self._declare(alarm, endpoint, settings.variant)
             for alarm in alarms_of(settings.alarms, kind=settings.kind, provisioned=settings.provisioned)
@@ -105,3 +107,7 @@ def _watched(alarm: Alarm, dimensions: Mapping[str, Any]) -> dict[str, Any]:
             *queries,
         ]
     }
+
+
+def _topics(alarms: Mapping[str, Any] | None) -> list[Any]:
+    return list((alarms or {}).get("notify") or [])
