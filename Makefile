@@ -16,24 +16,24 @@ LOWEST      := $(LOWEST_VENV)/.ready
 
 .PHONY: help setup tools up down test test-long test-torch test-cluster test-live test-lowest lint bench schema lock
 
-help: ## what there is
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
 
-setup: $(READY) ## only set everything up
+setup: $(READY) ## only set up the environment
 
-# Each tier builds what it lacks by itself; this is for those who want it beforehand, or while something else runs.
+# Each tier also builds what it lacks; this target builds everything beforehand, or while something else runs.
 tools: $(READY) ## only build the programs that the tests need, into the shared cache
 	$(BIN)/python tests/support/build_tools.py
 
-up: $(READY) ## package a real model, deploy it on this machine, ask it, show the figures
+up: $(READY) ## package a real model, deploy it on this machine, invoke it, print the figures
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
 	$(BIN)/scaletozero up -e local
 	$(BIN)/python examples/sentences.py
 
-down: $(READY) ## take the local environment away
+down: $(READY) ## delete the local environment
 	$(BIN)/scaletozero down -e local
 
-test: $(READY) ## the default tests: unit, contracts, packaging, engine
+test: $(READY) ## run the default tests: unit, contracts, packaging, engine
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
 	$(BIN)/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging tests/engine
 
@@ -43,14 +43,15 @@ test-long: $(READY) ## opt in: scaling and schedules on the engine, load, simula
 test-torch: $(TORCH) ## opt in: export real models through torch (several GB are installed)
 	$(TORCH_VENV)/bin/pytest tests/torch
 
-test-cluster: $(READY) ## opt in: a real Kubernetes API server, built here once if there is no cluster
-	$(BIN)/pytest tests/cluster
+test-cluster: $(READY) ## opt in: a real Kubernetes API server, built once if no test cluster is given
+	$(BIN)/pytest -n 2 tests/cluster
 
-test-live: $(READY) ## opt in: real scheduler, KEDA and Karpenter over simulated nodes, built here once
-	$(BIN)/pytest tests/live
+# More than there are cores: its tests mostly wait for one cluster, which they share.
+test-live: $(READY) ## opt in: real scheduler, KEDA and Karpenter with simulated nodes, built once
+	$(BIN)/pytest -n 5 --dist worksteal tests/live
 
 # The table of resources is of the locked SDK, and is held to it alone.
-test-lowest: $(LOWEST) ## opt in: the oldest release that is allowed of every library
+test-lowest: $(LOWEST) ## opt in: the default tests with the oldest supported release of every library
 	$(LOWEST_VENV)/bin/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging --ignore tests/unit/sandbox/test_table.py
 
 lint: $(READY) ## ruff and pyright
@@ -63,12 +64,12 @@ bench: $(READY) $(TORCH) ## the figures of the README, measured here (installs t
 	$(BIN)/python benchmarks/artifacts.py
 	$(BIN)/python benchmarks/preview.py
 
-schema: $(READY) ## write the generated files anew: the plugin's schema, the manifests'
+schema: $(READY) ## regenerate the committed schemas: the plugin's and the manifests'
 	$(BIN)/python -m scaletozero.plugin > components/schema.json
 	$(BIN)/python -m model_packaging.artifact.manifest > model_packaging/artifact/manifest.schema.json
 	$(BIN)/python -m model_packaging.artifact.folder_manifest > model_packaging/artifact/folder_manifest.schema.json
 
-lock: $(READY) ## resolve the dependencies anew
+lock: $(READY) ## resolve the dependencies again
 	$(RESOLVE) $(EXTRAS) -o requirements.lock
 	$(RESOLVE) $(EXTRAS) --resolution lowest-direct -o lowest.lock
 	echo 'compressed-tensors>=0.18' | $(RESOLVE) - --extra packaging --extra torch --extra dev -o torch.lock

@@ -46,7 +46,7 @@ def test_the_plugin_offers_that_very_schema() -> None:
             assert plugin.stdout
             with grpc.insecure_channel(f"127.0.0.1:{plugin.stdout.readline().strip()}") as channel:
                 provider = provider_pb2_grpc.ResourceProviderStub(channel)
-                offered = provider.GetSchema(provider_pb2.GetSchemaRequest(), wait_for_ready=True, timeout=60)
+                offered = provider.GetSchema(provider_pb2.GetSchemaRequest(), wait_for_ready=True, timeout=300)
         finally:
             plugin.kill()
     assert json.loads(offered.schema) == schema()

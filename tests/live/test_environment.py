@@ -22,7 +22,7 @@ def workbench(tmp_path: Path, live: Live, monkeypatch: pytest.MonkeyPatch) -> It
     (tmp_path / "stacks" / "environments").mkdir(parents=True)
     shutil.copy(ROOT / "Pulumi.yaml", tmp_path)
     shutil.copy(ROOT / "stacks" / "__main__.py", tmp_path / "stacks")
-    monkeypatch.setenv("KUBECONFIG", str(live.cluster.kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(live.kubeconfig))
     for each in OPERATORS:
         live.api.apply(each)
     yield Workbench(tmp_path)

@@ -15,7 +15,7 @@ NAMES = [f"llm-{index}" for index in range(COUNT)]
 
 def memory_mb(live: Live, program: str) -> int:
     """Resident memory of one of the cluster's programs, in MB (10^6 bytes)."""
-    status = Path(f"/proc/{live.cluster.supervisor.pids[program]}/status").read_text()
+    status = Path(f"/proc/{live.pids[program]}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) * 1024 // 10**6
 
 

@@ -9,11 +9,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
+
+POLL_SECONDS = 0.5
+"""How often an open stream looks whether something has changed."""
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _MESSAGES: dict[str, list[tuple[str, int, Any, str]]] = {
@@ -46,12 +50,38 @@ def _classes() -> dict[str, Any]:
 
 
 class Demand:
-    """Who has requests waiting: nobody, until a test says so."""
+    """Who has requests waiting: nobody, until a test says so.
 
-    def __init__(self) -> None:
-        self._waiting: set[tuple[str, str]] = set()
-        self._changed = threading.Condition()
-        self._closed = False
+    Args:
+        folder: keeps it, a file for each endpoint, so that tests in several processes have one cluster.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def request(self, namespace: str, *names: str) -> None:
+        """Requests for these endpoints wait, or are being answered."""
+        for name in names:
+            self._file(namespace, name).touch()
+
+    def answer(self, namespace: str, *names: str) -> None:
+        """There are none any more."""
+        for name in names:
+            self._file(namespace, name).unlink()
+
+    def is_waiting(self, namespace: str, name: str) -> bool:
+        return self._file(namespace, name).exists()
+
+    def _file(self, namespace: str, name: str) -> Path:
+        return self.folder / f"{namespace}.{name}"
+
+
+class Scaler:
+    """Tells KEDA, which reaches it through `proxy`."""
+
+    def __init__(self, demand: Demand) -> None:
+        self._demand = demand
+        self._closed = threading.Event()
         self._messages = _classes()
         self._server = grpc.server(ThreadPoolExecutor(600, thread_name_prefix="scaler"))
         self._server.add_generic_rpc_handlers((self._handlers(),))
@@ -64,27 +94,13 @@ class Demand:
     def proxy(self) -> str:
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def request(self, namespace: str, *names: str) -> None:
-        """Requests for these endpoints wait, or are being answered."""
-        with self._changed:
-            self._waiting |= {(namespace, name) for name in names}
-            self._changed.notify_all()
-
-    def answer(self, namespace: str, *names: str) -> None:
-        """There are none any more."""
-        with self._changed:
-            self._waiting -= {(namespace, name) for name in names}
-            self._changed.notify_all()
-
     def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed.set()
         self._listener.close()
         self._server.stop(None).wait()
 
     def _is_waiting(self, reference: Any) -> bool:
-        return (reference.namespace, reference.name) in self._waiting
+        return self._demand.is_waiting(reference.namespace, reference.name)
 
     def _handlers(self) -> grpc.GenericRpcHandler:
         make = self._messages
@@ -94,11 +110,8 @@ class Demand:
 
         def stream(request: Any, context: Any) -> Iterator[Any]:
             said = None
-            while not self._closed and context.is_active():
-                with self._changed:
-                    if self._is_waiting(request) == said:
-                        self._changed.wait(1)
-                    now = self._is_waiting(request)
+            while not self._closed.wait(0.0 if said is None else POLL_SECONDS) and context.is_active():
+                now = self._is_waiting(request)
                 if now != said:
                     said = now
                     yield make["IsActiveResponse"](result=now)
@@ -128,7 +141,7 @@ class Demand:
         return grpc.method_handlers_generic_handler("externalscaler.ExternalScaler", methods)
 
     def _accept(self) -> None:
-        while not self._closed:
+        while not self._closed.is_set():
             try:
                 client, _ = self._listener.accept()
             except OSError:

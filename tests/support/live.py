@@ -1,12 +1,14 @@
 """A whole cluster on this machine, and what the live tests look at on it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from clusters import custom_resources, eventually, own_cluster, say
-from demand import Demand
+from demand import Demand, Scaler
 from gpu_declarations import IMAGE, MODEL, endpoint
 
 from model_packaging.validation import parse
@@ -15,7 +17,6 @@ from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
 from scaletozero.kubernetes.warm import WarmPlan, plan_warm_pool
-from scaletozero.sandbox.cluster.control_plane import Cluster
 from scaletozero.sandbox.cluster.controllers import (
     NODE_CLASS,
     instance_types,
@@ -44,11 +45,22 @@ FROM_THE_OPERATORS = ("keda.sh", "karpenter.sh", "autoscaling.x-k8s.io")
 
 @dataclass
 class Live:
-    """The cluster, and who has requests waiting."""
+    """The cluster, and who has requests waiting.
 
-    cluster: Cluster
+    Attributes:
+        pids: the name of each of its programs -> its process.
+    """
+
+    kubeconfig: Path
+    pids: Mapping[str, int]
     api: KubernetesApi
     demand: Demand
+
+    @classmethod
+    def at(cls, address: dict[str, Any]) -> "Live":
+        """The cluster of `live_cluster`, also from another process."""
+        kubeconfig = Path(address["kubeconfig"])
+        return cls(kubeconfig, address["pids"], KubernetesApi(kubeconfig), Demand(Path(address["demand"])))
 
     def pool(self, name: str = POOL, **changes: Any) -> str:
         """A pool of nodes as it is declared, with the simulated node class in place of the declared one."""
@@ -131,12 +143,6 @@ class Live:
         assert live
         return live["spec"]["replicas"]
 
-    def scale(self, namespace: str, replicas: int, name: str = "llm") -> None:
-        """By hand, past KEDA, which is paused for it."""
-        scaled = self.manifest("keda.sh/v1alpha1", "ScaledObject", namespace, name)
-        self.api.patch(scaled, {"metadata": {"annotations": {"autoscaling.keda.sh/paused-replicas": str(replicas)}}})
-        eventually(lambda: self.replicas(namespace, name) == replicas)
-
     def pods(self, namespace: str, name: str = "llm", phase: str | None = "Running") -> list[dict[str, Any]]:
         """Of an endpoint, those that are not on their way out."""
         found = self.api.list("v1", "Pod", namespace, f"app.kubernetes.io/name={name}")
@@ -160,7 +166,7 @@ class Live:
 
     def gone(self, namespace: str, pool: str = POOL, name: str = "llm") -> None:
         """Neither pods nor nodes are left."""
-        eventually(lambda: not self.pods(namespace, name, None) and not self.nodes(pool), patience=240)
+        eventually(lambda: not self.pods(namespace, name, None) and not self.nodes(pool))
 
     def clear(self, namespace: str, *pools: str) -> None:
         """Takes it all away again."""
@@ -168,11 +174,11 @@ class Live:
             if each["metadata"]["name"].startswith(f"{namespace}."):
                 self.api.delete(self.manifest("scheduling.k8s.io/v1", "PriorityClass", None, each["metadata"]["name"]))
         self.api.delete(self.manifest("v1", "Namespace", None, namespace))
-        eventually(lambda: not self.api.get(self.manifest("v1", "Namespace", None, namespace)), patience=240)
+        eventually(lambda: not self.api.get(self.manifest("v1", "Namespace", None, namespace)))
         # Only now: a node that is bought for what is still asked for, while its pool goes, belongs to nobody.
         for pool in pools:
             self.api.delete(self.manifest("karpenter.sh/v1", "NodePool", None, pool))
-        eventually(lambda: not any(self.nodes(pool) for pool in pools), patience=240)
+        eventually(lambda: not any(self.nodes(pool) for pool in pools))
 
     def evict(self, pod: dict[str, Any]) -> bool:
         """As a drain does; whether the disruption budget allows it."""
@@ -187,19 +193,20 @@ class Live:
 
 
 @contextmanager
-def live_cluster() -> Iterator[Live]:
-    """Control plane, controllers, scheduler, simulated nodes, Karpenter and KEDA."""
+def live_cluster() -> Iterator[dict[str, Any]]:
+    """Control plane, controllers, scheduler, simulated nodes, Karpenter and KEDA; where it is, for `Live.at`."""
+    others = [each for each in custom_resources() if each["spec"]["group"] not in FROM_THE_OPERATORS]
     programs = find_programs(EVERYTHING, say)
-    demand = Demand()
-    try:
-        with own_cluster() as (cluster, api):
-            others = [each for each in custom_resources() if each["spec"]["group"] not in FROM_THE_OPERATORS]
-            install_definitions(api, others)
-            start_controller_manager(cluster, programs)
-            start_scheduler(cluster, programs)
-            start_nodes(cluster, programs)
-            start_karpenter(cluster, programs, api, instance_types(TYPES, REGION, ZONES))
-            start_keda(cluster, programs, api, proxy=demand.proxy)
-            yield Live(cluster, api, demand)
-    finally:
-        demand.close()
+    # The cluster ends first: KEDA would go on asking a scaler that is gone.
+    with (
+        TemporaryDirectory(prefix="scaletozero-demand-") as demand,
+        closing(Scaler(Demand(Path(demand)))) as scaler,
+        own_cluster() as (cluster, api),
+    ):
+        install_definitions(api, others)
+        start_controller_manager(cluster, programs)
+        start_scheduler(cluster, programs)
+        start_nodes(cluster, programs)
+        start_karpenter(cluster, programs, api, instance_types(TYPES, REGION, ZONES))
+        start_keda(cluster, programs, api, proxy=scaler.proxy)
+        yield {"kubeconfig": str(cluster.kubeconfig), "pids": cluster.keeper.pids, "demand": demand}

@@ -56,7 +56,7 @@ class Workbench:
         """Runs `scaletozero` in the project to its end."""
         with self.start(*arguments, **environ) as process:
             try:
-                out, err = process.communicate(timeout=240)
+                out, err = process.communicate(timeout=600)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

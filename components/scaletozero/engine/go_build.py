@@ -1,4 +1,4 @@
-"""Programs built from a published Go module, as its own `go.mod` resolves it."""
+"""Builds programs from a published Go module, with the versions that its own `go.mod` resolves."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class GoModule:
-    """A pinned module and the programs that are built from it."""
+    """A pinned module, and the programs to build from it."""
 
     path: str
     version: str
-    """With its `v`."""
+    """Including the leading `v`."""
     programs: Mapping[str, str]
     """The binary's name -> its package, relative to the module."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """Package variables set at link time (a version, which otherwise only a release's own build sets)."""
+    """Package variables to set at link time, such as a version that otherwise only a release build sets."""
     sibling_version: str = ""
-    """The version of the modules that it requires at v0.0.0 and replaces by a folder of its own repository."""
+    """The published version of modules that it requires at v0.0.0 and replaces by a folder of its own repository."""
     minutes: float = 1
-    """Roughly, from nothing, on two cores."""
+    """Approximate build time on two cores with empty caches."""
 
     @property
     def name(self) -> str:
@@ -37,10 +37,10 @@ class GoModule:
 
 
 def build(module: GoModule, target: Path, say: Say) -> None:
-    """Build the module's programs into the folder `target`; those already there are left as they are.
+    """Build the module's programs into the folder `target`. Programs that are already there are not built again.
 
     Raises:
-        RuntimeError: go is not installed, or the build failed; the text is the compiler's last line.
+        RuntimeError: Go is not installed, or the build failed; the message is the compiler's last line.
         subprocess.CalledProcessError: the module could not be fetched.
     """
     if built(module, target):
@@ -56,7 +56,7 @@ def build(module: GoModule, target: Path, say: Say) -> None:
             _compile(go, module, Path(folder), say)
             target.mkdir(parents=True, exist_ok=True)
             for program in module.programs:
-                # Under its final name only when whole: a build cut short must not look like a program.
+                # It gets its final name only when complete, so that an interrupted build cannot look like a program.
                 arriving = target / f"{program}.arriving"
                 shutil.move(Path(folder) / "bin" / program, arriving)
                 arriving.replace(target / program)
@@ -67,10 +67,10 @@ def built(module: GoModule, target: Path) -> bool:
 
 
 def source_folder(module: GoModule) -> Path:
-    """The module's unpacked source, fetched if need be: some modules carry data files that their programs need.
+    """The module's unpacked source, downloaded if necessary: some modules contain data files that their programs need.
 
     Raises:
-        RuntimeError: go is not installed.
+        RuntimeError: Go is not installed.
         subprocess.CalledProcessError: the module could not be fetched.
     """
     go = shutil.which("go")
@@ -81,7 +81,7 @@ def source_folder(module: GoModule) -> Path:
 
 
 def reason(error: Exception) -> str:
-    """Why a fetch or a build failed, in one line."""
+    """Why a download or a build failed, in one line."""
     if isinstance(error, subprocess.CalledProcessError):
         text = (error.stderr or error.output or b"").decode(errors="replace")
         last = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
@@ -115,7 +115,7 @@ def _compile(go: str, module: GoModule, folder: Path, say: Say) -> None:
     done = 0
     for program, package in zip(module.programs, packages, strict=True):
         command = [go, "build", "-v", "-ldflags", flags, "-o", str(binaries / program), package]
-        # What an earlier program has in common with this one is compiled already, and counted.
+        # Packages that an earlier program shares with this one are compiled and counted already.
         done = _follow(command, folder, module.name, done, total, say)
 
 
@@ -136,7 +136,7 @@ def _replacements(described: dict, sibling_version: str) -> Iterator[tuple[str, 
 
 
 def _follow(command: list[str], folder: Path, name: str, done: int, total: int, say: Say) -> int:
-    """Builds, and tells after every tenth of all packages; how many are done then."""
+    """Build, and report progress after every tenth of all packages. Returns how many packages are compiled by then."""
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as build:
         assert build.stderr
         shown, last = done * 10 // total, ""
@@ -152,7 +152,7 @@ def _follow(command: list[str], folder: Path, name: str, done: int, total: int, 
 
 @contextlib.contextmanager
 def one_at_a_time(lock_file: Path, say: Say, what: str) -> Iterator[None]:
-    """Two projects that start at once must not both build, or write over each other."""
+    """Hold a lock, so that two projects that start at the same time do not both build or overwrite each other."""
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with lock_file.open("w") as lock:
         try:

@@ -37,7 +37,7 @@ def test_a_pod_drains_until_its_last_request_is_answered() -> None:
     # The wait for the proxies is not what is tested.
     program = drain_program(server.server_port, 60).replace(f"time.sleep({DEREGISTER_SECONDS})", "pass")
     try:
-        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
     finally:
         server.shutdown()
     assert Busy.asked == Busy.busy + 1
@@ -53,7 +53,7 @@ def test_and_no_longer_than_it_may() -> None:
     program = drain_program(server.server_port, 2).replace(f"time.sleep({DEREGISTER_SECONDS})", "pass")
     began = time.monotonic()
     try:
-        subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", program], check=True, timeout=300)
     finally:
         server.shutdown()
     assert time.monotonic() - began >= 2

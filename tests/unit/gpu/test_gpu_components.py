@@ -1,6 +1,5 @@
 """Exactly what the components on Kubernetes declare, as an update and as a preview."""
 
-import hashlib
 import json
 import runpy
 from pathlib import Path
@@ -169,8 +168,8 @@ def test_a_manifest_that_is_none(run, artifact: Path) -> None:
 def test_what_a_plan_knows_of_a_model(artifact: Path) -> None:
     model, files = read_model(artifact)
     assert (model.name, model.weights_bytes, model.capability, model.max_length) == ("qwen", 1000, 89, 32768)
-    assert set(files) == {"config.json", "model.safetensors"}
-    assert all(hashlib.sha256(each.read_bytes()) for each in files.values())
+    assert files == {name: artifact / "model" / name for name in ("config.json", "model.safetensors")}
+    assert model.digest == json.loads((artifact / "manifest.json").read_text())["sha256"]
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ def archive(**behaviour: Any) -> bytes:
     return out.getvalue()
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    """What `what` gives once it is true."""
+def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
+    """What `what` gives once it is true; fails after `seconds`, which is no measure, only an end."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := what():
@@ -66,7 +66,7 @@ class World:
             region_name=REGION,
             aws_access_key_id="x",
             aws_secret_access_key="x",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=60, max_pool_connections=64, **config),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=300, max_pool_connections=64, **config),
         )
 
     def model(self, name: str, **behaviour: Any) -> None:
@@ -142,7 +142,7 @@ class World:
         """What calls ask for that are only answered once so many of them are there."""
         return {"folder": tempfile.mkdtemp(dir=self.state.parent), "calls": calls}
 
-    def result(self, submitted: Submitted, timeout: float = 20) -> dict[str, Any]:
+    def result(self, submitted: Submitted, timeout: float = 300) -> dict[str, Any]:
         """Its answer."""
         return json.loads(result(submitted, timeout=timeout, s3=self.client("s3"), sleep=lambda _: time.sleep(0.02)))
 

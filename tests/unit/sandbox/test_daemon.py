@@ -7,13 +7,13 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from clusters import eventually
 
 from model_packaging.findings import FindingsError
 from scaletozero.sandbox import daemon
@@ -178,11 +178,20 @@ def test_callers_at_the_same_time_share_one(state: Path) -> None:
 def test_a_container_ends_when_the_other_end_of_its_pipe_closes() -> None:
     reader, writer = os.pipe()
     os.set_inheritable(reader, True)
+    port = free_port()
     child = subprocess.Popen(
-        [sys.executable, "-P", container.__file__, str(reader), "http.server", str(free_port())], pass_fds=(reader,)
+        [sys.executable, "-P", container.__file__, str(reader), "http.server", str(port)], pass_fds=(reader,)
     )
     os.close(reader)
-    time.sleep(0.5)
+    eventually(lambda: answers(port))
     assert child.poll() is None
     os.close(writer)
-    assert child.wait(10) == 3
+    assert child.wait(300) == 3
+
+
+def answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True

@@ -102,7 +102,7 @@ def test_the_second_waits_for_the_first(tmp_path):
     with one_at_a_time(tmp_path / "lock", lambda line: None, "tool"):
         thread = threading.Thread(target=second)
         thread.start()
-        assert waiting.wait(30)
+        assert waiting.wait(300)
         order.append("first")
     thread.join(30)
     assert order == ["first", "second"]

@@ -1,6 +1,5 @@
 """Application Auto Scaling: when schedules fire, what a target takes, and that processes follow it."""
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -116,13 +115,18 @@ def test_the_floor_is_kept_warm_and_follows_a_schedule(world: Any) -> None:
     client = world.client("application-autoscaling")
     client.register_scalable_target(**TARGET, MinCapacity=2, MaxCapacity=4)
     world.wait_for(lambda: len(world.about("a")["instances"]) == 2)
-    soon = datetime.now(UTC) + timedelta(seconds=2)
+    scaling = world.servers._scaling
+    scaling.stop()
+    soon = datetime.now(UTC) + timedelta(hours=1)
     client.put_scheduled_action(
         **TARGET,
         ScheduledActionName="more",
         Schedule=f"at({soon.replace(microsecond=0, tzinfo=None).isoformat()})",
         ScalableTargetAction={"MinCapacity": 3, "MaxCapacity": 4},
     )
+    scaling.step(soon - timedelta(seconds=2))
+    assert len(world.about("a")["instances"]) == 2
+    scaling.step(soon)
     world.wait_for(lambda: len(world.about("a")["instances"]) == 3)
     variant = world.settled("a")["ProductionVariants"][0]
     assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 3
@@ -135,7 +139,10 @@ def test_a_target_that_outlives_what_it_scales_does_nothing(world: Any) -> None:
     world.config("without", "a")
     world.client("sagemaker").update_endpoint(EndpointName="a", EndpointConfigName="without")
     world.settled("a")
-    time.sleep(2.5)  # more than two looks of the scaler
+    scaling = world.servers._scaling
+    scaling.stop()
+    for _ in range(3):
+        scaling.step(datetime.now(UTC))
     variant = world.settled("a")["ProductionVariants"][0]
     assert "ProvisionedConcurrency" not in variant["CurrentServerlessConfig"]
 

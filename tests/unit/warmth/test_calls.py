@@ -141,7 +141,7 @@ class Endpoint:
     """An endpoint's client that answers once all the calls that are to come at a time are there."""
 
     def __init__(self, together: int, codes: list[str]) -> None:
-        self.barrier, self.codes, self.lock = threading.Barrier(together, timeout=20), list(codes), threading.Lock()
+        self.barrier, self.codes, self.lock = threading.Barrier(together, timeout=300), list(codes), threading.Lock()
         self.asked: list[dict[str, Any]] = []
 
     def invoke_endpoint(self, **asked: Any) -> dict[str, Any]:

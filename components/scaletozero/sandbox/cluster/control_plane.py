@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver on loopback: a cluster that accepts and refuses manifests as any other does."""
+"""etcd and kube-apiserver on loopback: a cluster that validates and stores manifests like any other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scaletozero.sandbox.cluster.programs import CONTROL_PLANE, find_programs
 from scaletozero.sandbox.cluster.supervisor import EndedError, Supervisor
 
 START_SECONDS = 120
-"""How long etcd or the API server may take to answer."""
+"""How long etcd or the API server may take to become ready."""
 
 _ATTEMPTS = 3
 
@@ -31,9 +31,9 @@ class Cluster:
     """A running control plane.
 
     Attributes:
-        url: the API server's.
-        kubeconfig: a file with the rights of `system:masters`.
-        supervisor: what runs its processes; it takes more of them.
+        url: the API server's URL.
+        kubeconfig: a kubeconfig file with the rights of `system:masters`.
+        supervisor: runs the cluster's processes, and can run further ones.
     """
 
     url: str
@@ -42,7 +42,7 @@ class Cluster:
 
     @property
     def folder(self) -> Path:
-        """Gone, with everything in it, when the cluster stops."""
+        """A temporary folder, deleted with its content when the cluster stops."""
         return self.supervisor.folder
 
     @property
@@ -52,7 +52,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def control_plane(say: Say = lambda line: None) -> Iterator[Cluster]:
-    """A new, empty cluster, which goes when the block or this process ends.
+    """Start a new, empty cluster. It is deleted when the block or this process ends.
 
     Pod Security, quota, priority and CEL admission are on; pods need no service account to exist.
 
@@ -72,7 +72,7 @@ def control_plane(say: Say = lambda line: None) -> Iterator[Cluster]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nothing listens on. Another process can still take one before it is used."""
+    """Free ports of 127.0.0.1. Another process can still bind one of them before it is used."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -101,7 +101,7 @@ def _until_it_runs(start: Callable[[], str]) -> str:
         try:
             return start()
         except EndedError as error:
-            # Between choosing a port and listening on it another process may have taken it.
+            # Another process may have bound the port since it was chosen.
             if "address already in use" not in str(error):
                 raise
     return start()
@@ -153,7 +153,7 @@ def wait_until(supervisor: Supervisor, name: str, ready: Callable[[], bool]) -> 
 
 
 def answers(url: str, token: str = "", trusted: ssl.SSLContext | None = None) -> bool:
-    """Whether a health endpoint on this machine says that it is well."""
+    """Whether a health endpoint on this machine responds with 200."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=5, context=trusted) as response:  # noqa: S310 - loopback

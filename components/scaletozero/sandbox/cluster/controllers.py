@@ -27,7 +27,7 @@ NODE_CLASS: Mapping[str, str] = {"group": "karpenter.kwok.sh", "kind": "KWOKNode
 
 
 def start_controller_manager(cluster: Cluster, programs: Mapping[str, Path]) -> None:
-    """Deployments get pods, deleted namespaces go."""
+    """Deployments get pods, and deleted namespaces are emptied and removed."""
     cluster.supervisor.start(
         "kube-controller-manager",
         [
@@ -39,7 +39,7 @@ def start_controller_manager(cluster: Cluster, programs: Mapping[str, Path]) -> 
 
 
 def start_scheduler(cluster: Cluster, programs: Mapping[str, Path]) -> None:
-    """Pods get nodes, and preempt lesser ones."""
+    """Pods are assigned to nodes, and preempt pods of lower priority."""
     cluster.supervisor.start(
         "kube-scheduler",
         [
@@ -50,7 +50,7 @@ def start_scheduler(cluster: Cluster, programs: Mapping[str, Path]) -> None:
 
 
 def start_nodes(cluster: Cluster, programs: Mapping[str, Path]) -> None:
-    """Every Node object acts as a node."""
+    """Every Node object behaves like a node: pods on it become Running."""
     (port,) = free_ports(1)
     cluster.supervisor.start(
         "kwok",
@@ -64,7 +64,7 @@ def start_nodes(cluster: Cluster, programs: Mapping[str, Path]) -> None:
 def start_karpenter(
     cluster: Cluster, programs: Mapping[str, Path], api: KubernetesApi, types: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Karpenter buys simulated nodes of `types` (see `instance_types`) for any NodePool with NODE_CLASS."""
+    """Karpenter creates simulated nodes of `types` (see `instance_types`) for any NodePool with NODE_CLASS."""
     source = source_folder(KARPENTER)
     for folder in (source / "pkg" / "apis" / "crds", source / "kwok" / "apis" / "crds"):
         install_definitions(api, read_definitions(folder))
@@ -93,13 +93,14 @@ def start_karpenter(
         },
     )
     wait_until(cluster.supervisor, "karpenter", lambda: answers(f"http://127.0.0.1:{health}/healthz"))
+    cluster.supervisor.keep_running("karpenter")
 
 
 def start_keda(cluster: Cluster, programs: Mapping[str, Path], api: KubernetesApi, *, proxy: str = "") -> None:
-    """KEDA's operator, without its metrics server: it wakes and puts to sleep, between 1 and many nobody scales.
+    """KEDA's operator, without its metrics server: it scales from and to zero, but not between 1 and more replicas.
 
     Args:
-        proxy: the address through which it reaches its scalers, for one that stands in for a scaler in the cluster.
+        proxy: the address of a proxy for its connections to scalers, for a test's own scaler in place of the cluster's.
     """
     install_definitions(api, read_definitions(source_folder(KEDA) / "config" / "crd" / "bases"))
     _namespace(api, KEDA_NAMESPACE)
@@ -122,13 +123,15 @@ def start_keda(cluster: Cluster, programs: Mapping[str, Path], api: KubernetesAp
         },
     )  # fmt: skip
     wait_until(cluster.supervisor, "keda", lambda: answers(f"http://{health}/healthz"))
+    # Its operator panics where its cache is behind: github.com/kedacore/keda/issues/7863
+    cluster.supervisor.keep_running("keda")
 
 
 def instance_types(names: Iterable[str], region: str, zones: Iterable[str]) -> list[dict[str, Any]]:
-    """What the simulated cloud offers: the named GPU types, on demand, and one cheap type without a GPU.
+    """The simulated cloud's offers: the named GPU types, on demand, and one cheap type without a GPU.
 
     Args:
-        zones: in which each is offered.
+        zones: the zones in which each type is offered.
     """
     zones = [*zones]
     offered = [_type("m7i.large", 2, 8192, 0, 0.1, zones)]

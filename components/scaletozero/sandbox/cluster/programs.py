@@ -1,4 +1,4 @@
-"""The programs of a cluster, at the versions that the toolkit is tested with, built from source into the cache."""
+"""The programs of a test cluster, at the versions that the toolkit is tested with, built from source into the cache."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ KARPENTER = GoModule("sigs.k8s.io/karpenter", "v1.14.1", {"karpenter": "kwok"}, 
 KEDA = GoModule("github.com/kedacore/keda/v2", "v2.18.0", {"keda": "cmd/operator"}, minutes=5)
 
 CONTROL_PLANE = (ETCD, KUBERNETES)
-"""What accepts and refuses manifests."""
+"""The programs that accept or refuse manifests."""
 
 EVERYTHING = (*CONTROL_PLANE, KWOK, KARPENTER, KEDA)
-"""With what acts on them: controllers, scheduler, simulated nodes, Karpenter, KEDA."""
+"""These, and the programs that act on objects: controllers, scheduler, simulated nodes, Karpenter, KEDA."""
 
 
 def folder_of(module: GoModule) -> Path:
-    """Where the module's programs are kept."""
+    """The folder of the cache that holds the module's programs."""
     return cache_folder() / "cluster" / f"{module.path.replace('/', '-')}-{module.version}"
 
 
 def find_programs(modules: Iterable[GoModule], say: Say = lambda line: None) -> dict[str, Path]:
-    """Each program's name -> its path; built where the cache has none, one module after the other.
+    """Each program's name -> its path. Missing programs are built, one module after the other.
 
     Raises:
         FindingsError: a program could not be built.
@@ -56,10 +56,10 @@ def find_programs(modules: Iterable[GoModule], say: Say = lambda line: None) -> 
         except (OSError, RuntimeError, subprocess.CalledProcessError) as error:
             raise refuse(
                 module.name,
-                "a cluster of one's own is built from the source of its programs",
+                "the programs of a local cluster are built from their source",
                 reason(error),
-                "no cluster was started; one that KUBECONFIG names is used instead where it is set",
-                "install Go 1.25 or newer, or set KUBECONFIG to a cluster for tests",
+                "no cluster was started; if KUBECONFIG names a cluster, that one is used instead",
+                "install Go 1.25 or newer, or set KUBECONFIG to a test cluster",
             ) from None
         found |= {program: target / program for program in module.programs}
     return found

@@ -1,7 +1,7 @@
-"""Holds the processes of a cluster, and ends them when whoever started it ends, however it ends.
+"""Runs the processes of a cluster, and terminates them when its parent process ends, however that ends.
 
-Run as a program, with the folder it may write in, it reads one JSON request a line. Its standard input closes when its
-parent is gone, also by SIGKILL: it then ends every process, the last started first, and removes the folder.
+Run as a program, with a folder to write to, it reads one JSON request per line. Its standard input closes when its
+parent ends, also by SIGKILL: it then terminates every process, the last started first, and deletes the folder.
 It imports nothing but the standard library, so that it starts at once.
 """
 
@@ -14,25 +14,30 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 STOP_SECONDS = 10
-"""How long a process may take to end before it is killed."""
+"""How long a process may take to terminate before it is killed."""
+
+
+RESTART_SECONDS = 1
+"""How long a process that is kept running stays down after it has ended."""
 
 
 class EndedError(RuntimeError):
-    """A process that should run has ended; the text has the end of its log."""
+    """A process that should be running has ended; the message contains the end of its log."""
 
 
 class Supervisor:
-    """The supervisor's side that its parent holds.
+    """The parent's handle on the supervising process.
 
     Args:
-        folder: removed with all that is in it when this closes or this process ends. Each process logs there.
+        folder: the processes' working folder, with their logs. Deleted when this closes or this process ends.
 
     Attributes:
-        pids: name -> process id of what was started.
+        pids: name -> process id of each process, as it was first started.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +53,7 @@ class Supervisor:
         )
 
     def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> int:
-        """Start `command` under `name`; its process id. Raises EndedError when it can't be started."""
+        """Start `command` under `name`. Returns its process id; raises EndedError if it cannot be started."""
         answer = self._ask({"start": name, "command": [str(part) for part in command], "env": dict(env or {})})
         if "error" in answer:
             raise EndedError(f"{name}: {answer['error']}")
@@ -56,13 +61,17 @@ class Supervisor:
         return answer["pid"]
 
     def require_running(self, name: str) -> None:
-        """Raises EndedError when the process `name` has ended."""
+        """Raises EndedError if the process `name` has ended."""
         code = self._ask({"poll": name})["code"]
         if code is not None:
             raise EndedError(f"{name} ended with {code}: {self.last_words(name)}")
 
+    def keep_running(self, name: str) -> None:
+        """From now on start the process `name` again whenever it ends, as a kubelet does with an operator's pod."""
+        self._ask({"keep": name})
+
     def stop(self, name: str) -> None:
-        """End one process."""
+        """Terminate one process."""
         self._ask({"stop": name})
 
     def last_words(self, name: str, lines: int = 3) -> str:
@@ -70,7 +79,7 @@ class Supervisor:
         return " / ".join(line for line in text.splitlines()[-lines:] if line.strip())
 
     def close(self) -> None:
-        """End every process and remove the folder."""
+        """Terminate every process and delete the folder."""
         assert self._process.stdin
         assert self._process.stdout
         with contextlib.suppress(BrokenPipeError):
@@ -92,41 +101,77 @@ class Supervisor:
         return json.loads(line)
 
 
+class _Processes:
+    """What runs in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._requests: dict[str, dict] = {}
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+
+    def answer(self, request: dict) -> dict:
+        if name := request.get("start"):
+            try:
+                self._requests[name] = request
+                self._running[name] = self._spawn(name)
+            except OSError as error:
+                return {"error": str(error)}
+            return {"pid": self._running[name].pid}
+        if name := request.get("poll"):
+            return {"code": self._running[name].poll()}
+        if name := request.get("keep"):
+            threading.Thread(target=self._keep, args=(name,), daemon=True).start()
+            return {}
+        with self._lock:
+            process = self._running.pop(request["stop"])
+        _end(process)
+        return {}
+
+    def close(self) -> None:
+        with self._lock:
+            self._over.set()
+        for process in reversed(self._running.values()):
+            _end(process)
+
+    def _spawn(self, name: str) -> subprocess.Popen[bytes]:
+        request = self._requests[name]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            return subprocess.Popen(
+                request["command"],
+                cwd=self._folder,
+                env={**os.environ, **request["env"]},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _keep(self, name: str) -> None:
+        while process := self._running.get(name):
+            code = process.wait()
+            self._over.wait(RESTART_SECONDS)
+            with self._lock:
+                if self._over.is_set() or self._running.get(name) is not process:
+                    return
+                with (self._folder / f"{name}.log").open("a") as log:
+                    log.write(f"{name} ended with {code} and is started again\n")
+                self._running[name] = self._spawn(name)
+
+
 def _main(folder: Path) -> None:
-    processes: dict[str, subprocess.Popen[bytes]] = {}
+    processes = _Processes(folder)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
         # readline, not iteration: that reads ahead and would answer late.
         while line := sys.stdin.readline():
-            answer = _answer(json.loads(line), folder, processes)
+            answer = processes.answer(json.loads(line))
             with contextlib.suppress(BrokenPipeError):
                 print(json.dumps(answer), flush=True)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for process in reversed(processes.values()):
-            _end(process)
+        processes.close()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _answer(request: dict, folder: Path, processes: dict[str, subprocess.Popen[bytes]]) -> dict:
-    if name := request.get("start"):
-        try:
-            with (folder / f"{name}.log").open("ab") as log:
-                processes[name] = subprocess.Popen(
-                    request["command"],
-                    cwd=folder,
-                    env={**os.environ, **request["env"]},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                )
-        except OSError as error:
-            return {"error": str(error)}
-        return {"pid": processes[name].pid}
-    if name := request.get("poll"):
-        return {"code": processes[name].poll()}
-    _end(processes.pop(request["stop"]))
-    return {}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -20,7 +20,7 @@ def runs(pid: int) -> bool:
 
 
 def wait_for(condition) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.02)
@@ -111,3 +111,34 @@ def test_it_passes_the_environment_on_and_stops_one_alone(folder):
         assert runs(other)
     finally:
         held.close()
+
+
+def started(folder: Path) -> int:
+    """How often `COUNTED` has been started."""
+    return len((folder / "count").read_text()) if (folder / "count").exists() else 0
+
+
+COUNTED = ["sh", "-c", "printf x >> count; [ $(wc -c < count) -ge 3 ] && exec sleep 1000; exit 7"]
+
+
+def test_a_process_that_is_kept_running_is_started_again_until_it_is_stopped(folder):
+    held = Supervisor(folder)
+    try:
+        held.start("one", COUNTED)
+        held.keep_running("one")
+        wait_for(lambda: started(folder) == 3)
+        assert held.last_words("one") == "one ended with 7 and is started again / one ended with 7 and is started again"
+        held.require_running("one")
+        held.stop("one")
+    finally:
+        held.close()
+    assert not folder.exists()
+
+
+def test_what_is_kept_running_ends_with_the_rest(folder):
+    held = Supervisor(folder)
+    pid = held.start("one", ["sleep", "1000"])
+    held.keep_running("one")
+    held.close()
+    assert not runs(pid)
+    assert not folder.exists()
