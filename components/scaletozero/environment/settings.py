@@ -91,7 +91,8 @@ class Environment(Settings):
         kubernetes: the cluster of its endpoints of kind `gpu`.
         quotas: what the account has in the region, where that is not AWS's default.
         tags: tags on everything.
-        sandbox: present where the environment runs on this machine instead of on AWS.
+        sandbox: present where the environment runs on this machine instead of on AWS; `{}` takes its defaults.
+        protect: whether `scaletozero down` asks for the environment's name before it deletes anything.
     """
 
     region: Region
@@ -101,6 +102,19 @@ class Environment(Settings):
     quotas: Quotas = Quotas()
     tags: Tags = Field(default_factory=dict)
     sandbox: Sandbox | None = None
+    protect: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_empty_sandbox(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "sandbox" in data and data["sandbox"] is None:
+            reject(
+                "must not be empty",
+                "it could mean the sandbox with its defaults, or an account that costs money",
+                "write `sandbox: {}`, or remove the key to deploy to an account",
+                at="sandbox",
+            )
+        return data
 
     @model_validator(mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
 from model_packaging.findings import refuse
+from scaletozero.deployed import endpoints_in
 from scaletozero.engine.command import EngineCommand
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import KEY
@@ -131,17 +132,17 @@ class EnvironmentStack:
                 holders.append(int(json.loads(path.read_text())["pid"]))
         return holders
 
-    def outputs(self) -> dict[str, Any]:
-        """What the environment exported when it was last deployed; empty before that. Changes nothing, anywhere."""
+    def endpoints(self) -> dict[str, dict[str, Any]]:
+        """The endpoints that the stack's state holds; none before the first `up`. Changes nothing, anywhere."""
         options = self._options()
         env = dict(options.env_vars or {}) | ({"PULUMI_HOME": options.pulumi_home} if options.pulumi_home else {})
         try:
-            result = self.engine.run(["stack", "output", "--json", "--stack", self.name], str(options.work_dir), env)
+            result = self.engine.run(["stack", "export", "--stack", self.name], str(options.work_dir), env)
         except CommandError as error:
             if "no stack named" in str(error):
                 return {}
             raise
-        return json.loads(result.stdout or "{}")
+        return endpoints_in((json.loads(result.stdout).get("deployment") or {}).get("resources") or [])
 
 
 def sandbox_environment(backend: Path, sandbox: Sandbox, manifests: Path) -> dict[str, str]:
