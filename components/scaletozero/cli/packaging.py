@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 from model_packaging.findings import refuse
 from model_packaging.progress import Progress, Report
 from scaletozero.cli.output import done, err, findings_as_exit, say, table
-from scaletozero.environment.project import read_yaml
+from scaletozero.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from model_packaging.artifact.folder_manifest import FolderManifest

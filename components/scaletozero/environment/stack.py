@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
@@ -72,9 +71,10 @@ class EnvironmentStack:
         for folder in (work, backend, home):
             folder.mkdir(parents=True, exist_ok=True)
         settings = {"name": self.project.name, "runtime": "python"}
-        (work / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+        (work / "Pulumi.yaml").write_text(json.dumps(settings))
         config = {"config": self._sandboxed_configuration()}
-        (work / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump(config))
+        # As JSON, which is YAML that every reader reads alike.
+        (work / f"Pulumi.{self.name}.yaml").write_text(json.dumps(config))
         install_plugins(home)
         return auto.LocalWorkspaceOptions(
             work_dir=str(work),
