@@ -15,7 +15,7 @@ from scaletozero.cli.engine import color, engine_errors
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.engine.find import find_engine
-from scaletozero.environment.project import Project, find_project
+from scaletozero.environment.project import Project, find_project, require_program
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
@@ -37,6 +37,8 @@ def opened(
     """
     with findings_as_exit():
         project = find_project()
+        if with_artifacts:
+            require_program(project)
         environment = project.environment(name, with_artifacts=with_artifacts, on_sandbox=on_sandbox)
         with environment_lock(project, name):
             hold_to_cluster(project, environment, name, sandboxed=on_sandbox or environment.sandbox is not None)

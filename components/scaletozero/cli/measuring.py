@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.findings import refuse
-from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.cli.output import done, findings_as_exit, print_json, require_folder, say, table, write_file
 from scaletozero.cli.packaging import read_spec, watching
 
 if TYPE_CHECKING:
@@ -28,10 +28,8 @@ def is_artifact(argument: str) -> bool:
 def bench_artifact(path: Path, starts: int, against: Path | None, svg: Path | None, *, as_json: bool) -> None:
     """Starts the artifact and its baseline in turn, each `starts` times, and shows the figures."""
     with findings_as_exit():
-        if svg is not None and not svg.absolute().parent.is_dir():
-            raise refuse(
-                "--svg", "must lie in a folder that exists", str(svg), "the starts would be measured for nothing"
-            )
+        if svg is not None:
+            require_folder("--svg", svg)
         artifact, figures = measure(path, starts, against)
         if svg is not None:
             draw(artifact, figures, svg)
@@ -113,10 +111,7 @@ def draw(artifact: Artifact, figures: Sequence[Figures], to: Path) -> None:
     from model_packaging.benchmark.plot import phases_svg
 
     title = f"Whole cold start of {artifact.manifest.name}, median of {len(figures[0].starts)}, ms"
-    try:
-        to.write_text(phases_svg({each.label: each.phases for each in figures}, title), encoding="utf-8")
-    except OSError as error:
-        raise refuse("--svg", "must be a file that can be written", f"{to}: {error.strerror}") from None
+    write_file("--svg", to, phases_svg({each.label: each.phases for each in figures}, title))
 
 
 def report(artifact: Artifact, figures: Sequence[Figures]) -> dict[str, Any]:

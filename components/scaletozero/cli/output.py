@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from model_packaging.findings import FindingsError
+from model_packaging.findings import FindingsError, refuse
 
 COLOUR = not os.environ.get("NO_COLOR")
 """Whether anything may be coloured or emphasised (https://no-color.org)."""
@@ -23,7 +24,9 @@ COLOUR = not os.environ.get("NO_COLOR")
 _SYSTEM: Any = "auto" if COLOUR else None
 
 # Without a terminal there is no width to fit into: a table is as wide as it is.
-out = Console(soft_wrap=True, highlight=False, color_system=_SYSTEM, width=None if sys.stdout.isatty() else 200)
+out = Console(
+    soft_wrap=True, highlight=False, color_system=_SYSTEM, width=None if sys.stdout and sys.stdout.isatty() else 200
+)
 err = Console(stderr=True, soft_wrap=True, highlight=False, color_system=_SYSTEM)
 
 WRONG_USE = 2
@@ -87,6 +90,29 @@ def write(answer: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(answer + b"\n")
     sys.stdout.buffer.flush()
+
+
+def require_folder(option: str, path: Path) -> None:
+    """Refuses a file to write whose folder does not exist, before work is done for it."""
+    try:
+        there = path.absolute().parent.is_dir()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise refuse(option, "must lie in a folder that exists", str(path)[:200], "the work would be done for nothing")
+
+
+def write_file(option: str, path: Path, text: str) -> None:
+    """Writes a file that an option names.
+
+    Raises:
+        FindingsError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise refuse(option, "must be a file that can be written", f"{str(path)[:200]}: {reason}") from None
 
 
 def print_json(value: Any) -> None:

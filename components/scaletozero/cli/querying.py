@@ -113,13 +113,15 @@ def _unknown(endpoint: str, environment: str, known: Iterable[str]) -> FindingsE
 
 def read_payload(text: str) -> bytes:
     """The JSON to send, from the argument, or from stdin for `-`. Raises FindingsError when it is none."""
-    body = sys.stdin.read() if text == "-" else text
+    fix = """quote it for the shell: '{"inputs": ["hello"]}'"""
     try:
-        json.loads(body)
+        body = sys.stdin.read() if text == "-" else text
+        json.loads(body, parse_int=str)
+        return body.encode()
     except ValueError as error:
-        fix = """quote it for the shell: '{"inputs": ["hello"]}'"""
         raise refuse("JSON", "must be JSON", str(error), "the model would have refused it", fix) from None
-    return body.encode()
+    except RecursionError:
+        raise refuse("JSON", "must be JSON", "more levels than can be read", "", fix) from None
 
 
 def require_fitting(payload: bytes) -> None:
