@@ -106,18 +106,6 @@ class Environment(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _no_empty_sandbox(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "sandbox" in data and data["sandbox"] is None:
-            reject(
-                "must not be empty",
-                "it could mean the sandbox with its defaults, or an account that costs money",
-                "write `sandbox: {}`, or remove the key to deploy to an account",
-                at="sandbox",
-            )
-        return data
-
-    @model_validator(mode="before")
-    @classmethod
     def _one_region(cls, data: Any) -> Any:
         """The cluster's region is the environment's, unless somebody writes another one, which is then refused."""
         block = data.get("kubernetes") if isinstance(data, Mapping) else None
@@ -127,6 +115,14 @@ class Environment(Settings):
         return {**data, "kubernetes": {**block, "cluster": {**cluster, "region": data["region"]}}}  # pyright: ignore[reportGeneralTypeIssues]
 
     def conflicts(self) -> Iterable[Finding]:
+        if self.sandbox is None and "sandbox" in self.model_fields_set:
+            yield Finding(
+                "sandbox",
+                "must not be empty",
+                "nothing",
+                "without a sandbox the environment would be deployed to an account",
+                "write `sandbox: {}` for its defaults, or remove the key",
+            )
         yield from self._cluster_conflicts()
         for name, endpoint in self.endpoints.items():
             path = f"endpoints.{name}"
