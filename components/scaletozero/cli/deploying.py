@@ -12,6 +12,7 @@ import typer
 from scaletozero.cli.asking import Confirm, Yes, agree, can_ask, name_typed
 from scaletozero.cli.clusters import on_cluster
 from scaletozero.cli.engine import color, engine_errors
+from scaletozero.cli.extras import require_sandbox
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.engine.find import find_engine
@@ -26,20 +27,24 @@ EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The e
 
 @contextlib.contextmanager
 def opened(
-    name: str, *, on_sandbox: bool = False, with_artifacts: bool = True
+    name: str, *, on_sandbox: bool = False, with_artifacts: bool = True, serving: bool = False
 ) -> Iterator[tuple[EnvironmentStack, Environment]]:
     """An environment, validated and held for this command, with an engine and, if it is one, its sandbox running.
 
     Args:
         name: the environment.
         on_sandbox: run it on the embedded AWS even if it is meant for an account.
-        with_artifacts: whether every artifact has to be there and whole; not so to take the environment away.
+        with_artifacts: whether every artifact has to be there and whole; not so to delete the environment.
+        serving: models will be started in the sandbox.
     """
     with findings_as_exit():
         project = find_project()
         if with_artifacts:
             require_program(project)
         environment = project.environment(name, with_artifacts=with_artifacts, on_sandbox=on_sandbox)
+        if environment.sandbox:
+            kinds = {type(each) for each in environment.endpoints.values()}
+            require_sandbox(serving=serving and bool(kinds - {GpuEndpoint}))
         with environment_lock(project, name):
             hold_to_cluster(project, environment, name, sandboxed=on_sandbox or environment.sandbox is not None)
             engine = find_engine(say)
@@ -69,7 +74,7 @@ def up(environment: EnvironmentName = "local", yes: Yes = False) -> None:
 
     Example: scaletozero up -e dev
     """
-    with opened(environment) as (deployment, settings):
+    with opened(environment, serving=True) as (deployment, settings):
         if deployment.sandbox is None:
             can_ask("up", yes=yes)
             if changes := _preview(deployment, "up"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.findings import refuse
+from scaletozero.cli.extras import needs
 from scaletozero.cli.output import done, findings_as_exit, print_json, require_folder, say, table, write_file
 from scaletozero.cli.packaging import read_spec, watching
 
@@ -55,15 +56,12 @@ def measure(path: Path, starts: int, against: Path | None) -> tuple[Artifact, Se
     Raises:
         FindingsError: no artifact that can be started here, or a spec of another model.
     """
-    try:
+    with needs("packaging"):
         from model_packaging.artifact.reader import open_artifact
         from model_packaging.benchmark.baseline import baseline
         from model_packaging.benchmark.bench import Contender, whole_starts
         from model_packaging.evaluation.measure import StartFailedError
         from model_packaging.spec import PackageSpec
-    except ImportError as error:
-        fix = "pip install 'scaletozero[packaging]'"
-        raise refuse("scaletozero bench", "needs the extra `packaging`", str(error), fix=fix) from None
     _not_a_folder(path)
     artifact = open_artifact(path)
     spec = against or its_spec(artifact)
