@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, NoReturn, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, NoReturn, TypeAlias, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -86,8 +85,41 @@ def reject(rule: str, consequence: str = "", fix: str = "", at: str = "") -> NoR
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that somebody who wrote `word` most likely meant, or ""."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
+    """The known word that `word` is a misspelling of, or "" where that is not beyond doubt.
+
+    Only one word may be that near, or be the beginning of the other, and it has the same digits: another number is
+    another choice (a larger instance, another region), no misspelling.
+    """
+    known, most = list(known), max(1, len(word) // 4)
+    digits = _digits(word)
+    near = [(distance, each) for each in set(known) if (distance := _edits(word.lower(), each.lower(), most)) <= most]
+    least = min((distance for distance, _ in near), default=0)
+    best = [each for distance, each in near if distance == least]
+    if not best and len(word) >= 3:
+        best = [each for each in set(known) if len(each) >= 3 and (each.startswith(word) or word.startswith(each))]
+    return best[0] if len(best) == 1 and _digits(best[0]) == digits else ""
+
+
+def _digits(word: str) -> str:
+    return "".join(character for character in word if character.isdigit())
+
+
+def _edits(word: str, other: str, most: int) -> int:
+    """How many letters have to be added, removed, changed or swapped with their neighbour; `most` + 1 if more."""
+    if abs(len(word) - len(other)) > most:
+        return most + 1
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(word, 1):
+        before, last, row = row, before, [i]
+        for j, wanted in enumerate(other, 1):
+            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != wanted))
+            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == wanted:
+                best = min(best, last[j - 2] + 1)
+            row.append(best)
+        if min(row) > most:
+            return most + 1
+    return row[-1]
 
 
 def parse(model: type[T], data: object, path: str = "") -> T:
@@ -183,28 +215,40 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
 
 
 def _walk(model: type[BaseModel], location: Sequence[Any]) -> list[type[BaseModel]]:
-    here = [model]
-    for part in location:
+    """The groups of settings that a location leads to; of a union those of the kind that is in it, if one is."""
+    here = union = [model]
+    parts = iter(location)
+    for part in parts:
         fields = [m.model_fields[part] for m in here if part in m.model_fields]
         if fields:
-            here = [inner for field in fields for inner in _models_in(field.annotation)]
+            here = union = [inner for field in fields for inner in _models_in(field.annotation)]
+            if any(_is_mapping(field.annotation) for field in fields):
+                next(parts, None)  # a name that somebody chose, and that may be a setting's
+        elif tagged := [m for m in union if part in _kinds(m)]:
+            here = tagged
     return here
 
 
+def _is_mapping(annotation: object) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return False
+    return get_origin(annotation) is dict or any(_is_mapping(part) for part in get_args(annotation))
+
+
+def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
+    """The values of `kind` that stand for a group of settings."""
+    return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
+
+
 def _fields_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
-    return [name for inner in _walk(model, location) for name in inner.model_fields]
+    return list(dict.fromkeys(name for inner in _walk(model, location) for name in inner.model_fields))
 
 
 def _without_tags(model: type[BaseModel], location: Sequence[Any]) -> list[Any]:
     # Pydantic puts the tag of a union into the location; the user never wrote it there.
     kept: list[Any] = []
     for part in location:
-        tags = {
-            value
-            for inner in _walk(model, kept)
-            if "kind" in inner.model_fields
-            for value in get_args(inner.model_fields["kind"].annotation)
-        }
+        tags = {value for inner in _walk(model, kept) for value in _kinds(inner)}
         if not (part in tags and kept and kept[-1] != "kind"):
             kept.append(part)
     return kept

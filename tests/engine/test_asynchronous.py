@@ -93,7 +93,7 @@ def test_from_nothing_to_an_answer_to_nothing(workbench: Workbench, encoder: Art
     table = workbench.run("status").stdout
     assert "ml.g5.xlarge" in table
     assert "backlog" in table
-    assert "everything is gone" in workbench.done("down")
+    assert "everything is deleted" in workbench.done("down")
 
 
 @pytest.mark.long

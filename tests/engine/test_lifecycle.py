@@ -57,7 +57,7 @@ def test_from_nothing_to_nothing(workbench: Workbench, encoder: Artifact, other_
     # `down` stops the embedded AWS too; so first only what the engine does of it, to see what that leaves.
     workbench.stack().destroy()
     assert workbench.left() == NOTHING
-    assert "everything is gone" in workbench.done("down")
+    assert "everything is deleted" in workbench.done("down")
     assert daemon.running(workbench.root / ".scaletozero") is None
     assert json.loads(workbench.run("status", "--json").stdout)["sandbox"] is None
 

@@ -246,4 +246,4 @@ def test_kept_warm_by_calls_and_watched(workbench: Workbench, encoder: Artifact)
     (whole,) = alarms["CompositeAlarms"]
     assert whole["AlarmActions"] == [topic]
     assert "nothing changes" in workbench.done("up")
-    assert "everything is gone" in workbench.done("down")
+    assert "everything is deleted" in workbench.done("down")

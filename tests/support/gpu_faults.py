@@ -220,8 +220,8 @@ BAD_INPUT: list[Fault] = [
     ("wake where nothing sleeps", {"scaling__min": 1, "scaling__wake": 1}, "scaling.wake", "remove it"),
     (
         "a window that can come once only",
-        {"schedule": [{**{k: v for k, v in WINDOWS[0].items() if k != "days"}, "on": "2027-01-04", "min": 1}]},
-        "schedule.0.on",
+        {"schedule": [{**{k: v for k, v in WINDOWS[0].items() if k != "days"}, "date": "2027-01-04", "min": 1}]},
+        "schedule.0.date",
         "days",
     ),
     ("a namespace that is no label", {"namespace": "My_Models"}, "namespace", "write `my-models`"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_packaging.findings import Finding, FindingsError
-from model_packaging.validation import parse, show
+from model_packaging.validation import nearest, parse, show
 from scaletozero.environment.settings import Environment
 from scaletozero.settings.common import ArtifactStoreSettings
 from scaletozero.settings.regions import regions_of
@@ -84,6 +84,44 @@ def test_idle_seconds_cannot_be_set_and_the_finding_says_why() -> None:
 def test_an_unknown_key_is_told_the_nearest(written: str, meant: str) -> None:
     found = next(f for f in refused(ServerlessEndpointSettings, endpoint(**{written: 1})) if f.path == f"x.{written}")
     assert found.fix == f"write `{meant}`"
+
+
+@pytest.mark.parametrize(
+    ("written", "known", "meant"),
+    [
+        ("us-esat-1", ["us-east-1", "us-west-1", "us-west-2"], "us-east-1"),
+        ("us-wast-1", ["us-east-1", "us-west-1"], ""),
+        ("us-east-3", ["us-east-1", "us-east-2"], ""),
+        ("ca-west", ["ca-west-1"], ""),
+        ("ml.t2.medium", ["ml.m5.12xlarge", "ml.m5.xlarge", "ml.c5.xlarge"], ""),
+        ("ml.g5.3xlarge", ["ml.g5.2xlarge"], ""),
+        ("ml.m5.1xlarge", ["ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.12xlarge"], ""),
+        ("ml.g5.xlagre", ["ml.g5.xlarge", "ml.g4dn.xlarge"], "ml.g5.xlarge"),
+        ("maximum", ["min", "max"], "max"),
+        ("", ["a", "b"], ""),
+    ],
+)
+def test_a_suggestion_is_a_misspelling_and_no_other_choice(written: str, known: list[str], meant: str) -> None:
+    assert nearest(written, known) == meant
+
+
+@pytest.mark.parametrize("name", ["sentences", "gpu", "serverless"])
+def test_the_keys_that_are_listed_are_those_of_the_kind_that_was_written_each_once(name: str) -> None:
+    written = {"kind": "asynchronous", "zzzzzz": 1}
+    found = refused(Environment, {"region": "us-east-1", "endpoints": {name: written}})
+    (fix,) = (each.fix for each in found if each.path.endswith(".zzzzzz"))
+    known = fix.removeprefix("remove it; known here: ").split(", ")
+    assert "instance_type" in known
+    assert not {"memory_mb", "gpu", "on_cold"} & set(known)
+    assert len(known) == len(set(known))
+
+
+def test_an_empty_sandbox_is_refused_and_does_not_mean_an_account() -> None:
+    found = only(Environment, environment(sandbox=None))
+    assert found.path == "x.sandbox"
+    assert "write `sandbox: {}`" in found.fix
+    assert parse(Environment, environment(sandbox={})).sandbox
+    assert parse(Environment, environment()).sandbox is None
 
 
 def test_an_unknown_key_that_is_near_nothing_is_told_what_exists() -> None:

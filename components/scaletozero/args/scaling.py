@@ -20,8 +20,10 @@ class WindowArgs(TypedDict):
     """How much stays warm meanwhile."""
     days: NotRequired[list[str]]
     """The days on which it opens, as `mon` or `mon-fri`; every day unless given."""
-    on: NotRequired[str]
+    date: NotRequired[str]
     """The one date on which it opens, as `2026-11-27`, instead of days."""
+    on: NotRequired[str]
+    """The former name of `date`."""
     overnight: NotRequired[bool]
     """Whether it closes on the next day."""
 

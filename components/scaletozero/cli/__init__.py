@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
+from model_packaging.findings import FindingsError
 from scaletozero.cli import advising, benching, clusters, deploying, inspecting, packaging, publishing, querying
-from scaletozero.cli.output import FAILED, err
+from scaletozero.cli.output import COLOUR, FAILED, err, failed, printable, shown
 
 app = typer.Typer(
     name="scaletozero",
     help="Serve AI models from your own cloud accounts and pay per query.",
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode="rich" if COLOUR else None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -30,11 +35,85 @@ app.command()(benching.bench)
 app.command()(advising.advise)
 app.command()(clusters.cluster)
 
+_UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"scaletozero {metadata.version('scaletozero')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Serve AI models from your own cloud accounts and pay per query."""
+
 
 def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 wrong use."""
+    _open_streams()
+    code = _run()
     try:
-        app()
-    except KeyboardInterrupt:
-        err.print("interrupted", style="bold red")
-        sys.exit(FAILED)
+        sys.stdout.flush()
+    except OSError as error:
+        code = code or _unwritable(error)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Runs the command; its exit code. Nothing that is wrong with the machine or the input is a traceback."""
+    try:
+        return app(standalone_mode=False) or 0
+    except FindingsError as error:
+        return shown(error).exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return failed("interrupted").exit_code
+    except RecursionError:
+        return failed("error: something that was given is nested too deeply to be read").exit_code
+    except OSError as error:
+        if error.errno in (errno.EPIPE, errno.ENOSPC) and error.filename is None:
+            return _unwritable(error)
+        where = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
+        return failed(f"error: {where}{error.strerror or error}").exit_code
+    except Exception as error:
+        if isinstance(error, _UsageError):
+            return _wrong_use(error)
+        raise
+
+
+def _wrong_use(error: Exception) -> int:
+    """Shows what is wrong with the command line, as click would, but with nothing raw in it."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(context.get_help() if context else error, file=sys.stderr)
+    else:
+        if context is not None:
+            err.print(printable(context.get_usage()), markup=False)
+        err.print(printable(f"error: {error.format_message()}"), style="bold red", markup=False)  # pyright: ignore[reportAttributeAccessIssue]
+    return error.exit_code  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _unwritable(error: OSError) -> int:
+    """What stdout was given to is closed or full: said once, and not again at the interpreter's end."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    if error.errno == errno.EPIPE:
+        return FAILED
+    try:
+        return failed(f"error: stdout: {error.strerror}").exit_code
+    except OSError:
+        return FAILED
+
+
+def _open_streams() -> None:
+    """Opens the standard streams that are closed: the next file that is opened would take their place."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115

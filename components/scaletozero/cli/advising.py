@@ -12,7 +12,7 @@ from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, require_folder, say, table, write_file
 from scaletozero.environment.project import find_project
 from scaletozero.scaling.advice import Plan, cheapest
 from scaletozero.scaling.advice import advise as weigh
@@ -63,6 +63,8 @@ def advise(
         memory = memory_of(manifest, declared.memory_mb)
         each = rates(priced, memory)
         _known_zone(timezone)
+        if plot:
+            require_folder("--plot", plot)
         work = work_seconds(manifest)
         calls = read_trace(trace, mean_seconds=work, seed=seed)
         cold = (manifest.cold_start.total_ms if cold_ms is None else cold_ms) / 1000
@@ -82,7 +84,8 @@ def advise(
     best = cheapest(outcomes)
     if plot:
         title = f"{endpoint}: {len(calls.starts):,} calls, {memory} MB, {priced}"
-        plot.write_text(svg(outcomes, objective_seconds=objective_ms / 1000, title=title), encoding="utf-8")
+        with findings_as_exit(FAILED):
+            write_file("--plot", plot, svg(outcomes, objective_seconds=objective_ms / 1000, title=title))
         say(f"plot: {plot}")
     assumed = {
         "calls": len(calls.starts),
@@ -113,7 +116,7 @@ def advise(
     table(("", "plan", "USD a month", "cold", "refused", "p99", "keeps it"), rows)
     say(f"assumed: a cold start of {cold * 1000:.0f} ms, idle containers go after {idle_seconds:g} s, {memory} MB")
     for row in each.rows:
-        say(f"price: {row.sku} {row.usd:g} USD/{row.unit}, {row.confidence}, {row.captured}")
+        say(f"price: {row.sku} {row.usd:.10g} USD/{row.unit}, {row.confidence}, {row.captured}")
     if best:
         done(f"cheapest that keeps {objective_ms:g} ms: {best.plan.name}, {best.usd_per_month:,.2f} USD a month.")
     else:

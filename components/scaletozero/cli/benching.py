@@ -86,7 +86,7 @@ def _only(others: Mapping[str, object], kind: str, what: str) -> None:
 def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int, cold: int, *, as_json: bool) -> None:
     with findings_as_exit():
         body = read_payload(payload)
-        target = find_target(endpoint, environment)
+        target = find_target(endpoint, environment, "bench")
         if target.requests:
             why = "its answers come from a queue: their time says nothing of a call's"
             raise refuse("endpoint", "must answer its calls itself", endpoint, why, "name one that does")

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
-from pulumi.automation.errors import CommandError
 
+from scaletozero.cli.asking import Confirm, Yes, agree, can_ask, name_typed
 from scaletozero.cli.clusters import on_cluster
-from scaletozero.cli.output import done, engine_says, err, failed, findings_as_exit, print_json, say, table
+from scaletozero.cli.engine import color, engine_errors
+from scaletozero.cli.extras import require_sandbox
+from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.engine.find import find_engine
-from scaletozero.environment.project import Project, find_project
+from scaletozero.environment.project import Project, find_project, require_program
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
@@ -25,18 +27,24 @@ EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The e
 
 @contextlib.contextmanager
 def opened(
-    name: str, *, on_sandbox: bool = False, with_artifacts: bool = True
+    name: str, *, on_sandbox: bool = False, with_artifacts: bool = True, serving: bool = False
 ) -> Iterator[tuple[EnvironmentStack, Environment]]:
     """An environment, validated and held for this command, with an engine and, if it is one, its sandbox running.
 
     Args:
         name: the environment.
         on_sandbox: run it on the embedded AWS even if it is meant for an account.
-        with_artifacts: whether every artifact has to be there and whole; not so to take the environment away.
+        with_artifacts: whether every artifact has to be there and whole; not so to delete the environment.
+        serving: models will be started in the sandbox.
     """
     with findings_as_exit():
         project = find_project()
+        if with_artifacts:
+            require_program(project)
         environment = project.environment(name, with_artifacts=with_artifacts, on_sandbox=on_sandbox)
+        if environment.sandbox:
+            kinds = {type(each) for each in environment.endpoints.values()}
+            require_sandbox(serving=serving and bool(kinds - {GpuEndpoint}))
         with environment_lock(project, name):
             hold_to_cluster(project, environment, name, sandboxed=on_sandbox or environment.sandbox is not None)
             engine = find_engine(say)
@@ -61,49 +69,31 @@ def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool) -> da
     return sandbox
 
 
-@contextlib.contextmanager
-def _engine_errors(what: str, name: str) -> Iterator[None]:
-    """The engine has already said what went wrong; here is only what to do now."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise failed(f"{what} was interrupted. `scaletozero up -e {name}` continues and repairs.") from None
-    except CommandError as error:
-        text = str(error)
-        if "stack is currently locked" in text:
-            raise failed(
-                f"{what} did not start: another run holds {name}. Wait for it, or see `pulumi cancel`."
-            ) from None
-        raise failed(
-            f"{what} failed; the lines above say where. `scaletozero up -e {name}` continues from here."
-        ) from None
-
-
-def _color() -> str:
-    return "always" if err.is_terminal else "never"
-
-
-def up(environment: EnvironmentName = "local") -> None:
-    """Deploys an environment.
+def up(environment: EnvironmentName = "local", yes: Yes = False) -> None:
+    """Deploys an environment. On an account it shows the preview first, and asks.
 
     Example: scaletozero up -e dev
     """
-    with opened(environment) as (deployment, settings):
-        with _engine_errors("up", environment), deployment.engine.interruptible(say):
+    with opened(environment, serving=True) as (deployment, settings):
+        if deployment.sandbox is None:
+            can_ask("up", yes=yes)
+            if changes := _preview(deployment, "up"):
+                agree(f"{_text(changes, _TO_DO)} in {settings.region}. Deploy {environment}?", yes=yes)
+        errors = engine_errors("up", environment, deployment.engine)
+        with errors as output, deployment.engine.interruptible(say):
             stack = deployment.stack()
             deployment.repair(stack, say)
             if deployment.sandbox and settings.kubernetes:
                 where = hold_to_cluster(deployment.project, settings, environment, sandboxed=True)
                 remember(deployment.project, environment, where)
             # What the sandbox holds goes when it is stopped; the state is told first.
-            result = stack.up(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
+            result = stack.up(on_output=output, color=color(), refresh=bool(deployment.sandbox))
             if not settings.kubernetes:
                 remember(deployment.project, environment, None)
         changes = _counts(result.summary.resource_changes)
         kept = changes.pop("same", 0)
         if changes:
-            what = ", ".join(f"{count} {_DONE.get(kind, kind)}" for kind, count in sorted(changes.items()))
-            done(f"{environment}: {what}, {kept} unchanged.")
+            done(f"{environment}: {_text(changes, _DONE)}, {kept} unchanged.")
         else:
             done(f"{environment}: nothing changes, {kept} resources are as declared.")
         for name, endpoint in settings.endpoints.items():
@@ -111,6 +101,17 @@ def up(environment: EnvironmentName = "local") -> None:
                 say(f"""next: scaletozero invoke {name} '{{"inputs": ["hello"]}}' -e {environment}""")
         if any(isinstance(endpoint, GpuEndpoint) for endpoint in settings.endpoints.values()):
             say(_kubernetes_next(deployment))
+
+
+def _preview(deployment: EnvironmentStack, what: str) -> dict[str, int]:
+    """Shows what a command would change on an account; the changes by kind, without what stays as it is."""
+    errors = engine_errors(what, deployment.name, deployment.engine)
+    with errors as output, deployment.engine.interruptible(say):
+        stack = deployment.stack()
+        show = stack.preview_destroy if what == "down" else stack.preview
+        changes = _counts(show(on_output=output, color=color()).change_summary)
+    changes.pop("same", None)
+    return changes
 
 
 def _kubernetes_next(deployment: EnvironmentStack) -> str:
@@ -124,6 +125,11 @@ def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
 
 
 _DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
+_TO_DO = {kind: f"to {kind}" for kind in _DONE}
+
+
+def _text(changes: Mapping[str, int], words: Mapping[str, str]) -> str:
+    return ", ".join(f"{count} {words.get(kind, kind)}" for kind, count in sorted(changes.items()))
 
 
 def preview(
@@ -137,35 +143,51 @@ def preview(
     Example: scaletozero preview -e prod-eu --sandbox
     """
     with opened(environment, on_sandbox=sandbox) as (deployment, _):
-        with _engine_errors("preview", environment), deployment.engine.interruptible(say):
+        errors = engine_errors("preview", environment, deployment.engine)
+        with errors as output, deployment.engine.interruptible(say):
             stack = deployment.stack()
             deployment.repair(stack, say)
-            result = stack.preview(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
+            result = stack.preview(on_output=output, color=color(), refresh=bool(deployment.sandbox))
         if deployment.sandbox and deployment.sandbox.fresh:
             daemon.stop(deployment.project.local)
         changes = _counts(result.change_summary)
         same = changes.pop("same", 0)
-        what = ", ".join(f"{count} to {kind}" for kind, count in sorted(changes.items())) or "nothing to change"
+        what = _text(changes, _TO_DO) or "nothing to change"
         done(f"{environment}: {what}, {same} unchanged. `scaletozero up -e {environment}` does it.")
 
 
-def down(environment: EnvironmentName = "local") -> None:
-    """Takes an environment away: every resource, and on this machine the embedded AWS itself.
+def down(environment: EnvironmentName = "local", yes: Yes = False, confirm: Confirm = None) -> None:
+    """Deletes an environment: every resource, and on this machine the embedded AWS itself.
+
+    On an account it shows the preview first, and asks. An environment with `protect: true` is deleted only after its
+    name has been typed, or given with --confirm.
 
     Example: scaletozero down -e local
     """
-    with opened(environment, with_artifacts=False) as (deployment, _):
-        with _engine_errors("down", environment), deployment.engine.interruptible(say):
+    with opened(environment, with_artifacts=False) as (deployment, settings):
+        ask = not settings.protect
+        if ask and deployment.sandbox is None:
+            can_ask("down", yes=yes)
+        if settings.protect:
+            can_ask("down", name=environment, confirm=confirm)
+        if deployment.sandbox is None:
+            changes = _preview(deployment, "down")
+            if changes and ask:
+                agree(f"{_text(changes, _TO_DO)} in {settings.region}. Delete {environment}?", yes=yes)
+        if settings.protect:
+            name_typed(environment, confirm)
+        errors = engine_errors("down", environment, deployment.engine)
+        with errors as output, deployment.engine.interruptible(say):
             stack = deployment.stack()
             deployment.repair(stack, say)
             _forget_answers(deployment)
-            stack.destroy(on_output=engine_says, color=_color(), refresh=bool(deployment.sandbox))
+            stack.destroy(on_output=output, color=color(), refresh=bool(deployment.sandbox))
             if deployment.sandbox:
                 stack.workspace.remove_stack(environment)
                 remember(deployment.project, environment, None)
         if deployment.sandbox:
             daemon.stop(deployment.project.local)
-        done(f"{environment}: everything is gone.")
+        done(f"{environment}: everything is deleted.")
 
 
 def _forget_answers(deployment: EnvironmentStack) -> None:
@@ -175,13 +197,22 @@ def _forget_answers(deployment: EnvironmentStack) -> None:
         return
     from scaletozero.sandbox.async_results import forget_answers  # rarely needed
 
-    outputs = deployment.outputs()
-    forget_answers(sandbox.aws_url, outputs.get("region", ""), outputs.get("endpoints", {}))
+    for region, endpoints in _by_region(deployment.endpoints()).items():
+        forget_answers(sandbox.aws_url, region, endpoints)
+
+
+def _by_region(endpoints: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, about in endpoints.items():
+        if about.get("requests") and "region" in about:
+            found.setdefault(about["region"], {})[name] = about
+    return found
 
 
 def status(
     environment: EnvironmentName = "local",
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the sandbox provides itself.")] = False,
 ) -> None:
     """Shows an environment's endpoints as they are now.
 
@@ -196,8 +227,8 @@ def status(
             report["sandbox"] = None
         else:
             deployment = EnvironmentStack(project, environment, find_engine(say), running)
-            with _engine_errors("status", environment):
-                report["endpoints"] = deployment.outputs().get("endpoints", {})
+            with engine_errors("status", environment, deployment.engine):
+                report["endpoints"] = deployment.endpoints()
             report["cluster"] = on_cluster(report["endpoints"], settings)
             if running:
                 report["sandbox"] = {"pid": running.pid, "aws": running.aws_url, "runtime": running.runtime_url}
@@ -205,10 +236,10 @@ def status(
     if as_json:
         print_json(report)
         return
-    _show_status(report)
+    _show_status(report, verbose=verbose)
 
 
-def _show_status(report: dict[str, Any]) -> None:
+def _show_status(report: dict[str, Any], *, verbose: bool) -> None:
     name = report["environment"]
     if report.get("sandbox", ...) is None:
         done(f"{name}: the embedded AWS is not running. `scaletozero up -e {name}` starts it.")
@@ -217,23 +248,24 @@ def _show_status(report: dict[str, Any]) -> None:
     rows = []
     for endpoint, about in report["endpoints"].items():
         now = cluster.get(endpoint) or live.get(about["name"], {})
-        size = about.get("instance_type") or ("GPU" if about["kind"] == "gpu" else f"{about['memory_mb']} MB")
+        size = about.get("instance_type") or ("GPU" if about["kind"] == "gpu" else f"{about.get('memory_mb', '?')} MB")
         rows.append(
             (
                 endpoint,
                 about["name"],
                 now.get("status", "on AWS"),
                 size,
-                about["max"],
+                about.get("max", "-"),
                 now.get("ready", len(now["instances"]) if "instances" in now else "-"),
                 now.get("backlog", {}).get("size", "-"),
                 now.get("cold_start_count", "-"),
                 now.get("invocations", "-"),
-                about["digest"][:12],
+                about.get("digest", "-")[:12],
             )
         )
     table(("endpoint", "name", "status", "size", "max", "warm", "backlog", "cold starts", "calls", "artifact"), rows)
-    for what, why in report.get("live", {}).get("provided_here", {}).items():
-        say(f"provided by the sandbox itself: {what} ({why})")
+    if verbose:
+        for what, why in report.get("live", {}).get("provided_here", {}).items():
+            say(f"provided by the sandbox itself: {what} ({why})")
     if not rows:
         done(f"{name}: nothing is deployed. `scaletozero up -e {name}` deploys it.")

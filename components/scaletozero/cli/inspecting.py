@@ -10,7 +10,8 @@ import typer
 
 from model_packaging import open_artifact
 from model_packaging.artifact.folder_manifest import FolderManifest, is_folder, open_folder
-from scaletozero.cli.output import done, findings_as_exit, print_json, table
+from scaletozero.cli.extras import require_serving
+from scaletozero.cli.output import FAILED, WRONG_USE, done, findings_as_exit, print_json, table
 from scaletozero.cli.packaging import folder_rows
 
 Folder = Annotated[Path, typer.Argument(metavar="artifact", help="The artifact's folder, or the model.tar.gz in it.")]
@@ -64,12 +65,15 @@ def verify(artifact: Folder) -> None:
 
     Example: scaletozero verify artifacts/paraphrase-minilm
     """
-    with findings_as_exit():
+    # What is there and is not whole has been verified, with that result.
+    with findings_as_exit(FAILED if artifact.exists() else WRONG_USE):
         if is_folder(artifact):
             whole = open_folder(artifact)
             done(f"{whole.folder}: whole, as its manifest says; nothing was started. sha256 {whole.digest[:12]}")
             return
         from model_packaging.evaluation.verification import verify_artifact
 
+        with findings_as_exit():
+            require_serving()
         proved = verify_artifact(artifact).artifact
     done(f"{proved.archive}: whole, as its manifest says, and it answers. sha256 {proved.digest[:12]}")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.findings import refuse
-from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.cli.extras import needs
+from scaletozero.cli.output import done, findings_as_exit, print_json, require_folder, say, table, write_file
 from scaletozero.cli.packaging import read_spec, watching
 
 if TYPE_CHECKING:
@@ -28,10 +29,8 @@ def is_artifact(argument: str) -> bool:
 def bench_artifact(path: Path, starts: int, against: Path | None, svg: Path | None, *, as_json: bool) -> None:
     """Starts the artifact and its baseline in turn, each `starts` times, and shows the figures."""
     with findings_as_exit():
-        if svg is not None and not svg.absolute().parent.is_dir():
-            raise refuse(
-                "--svg", "must lie in a folder that exists", str(svg), "the starts would be measured for nothing"
-            )
+        if svg is not None:
+            require_folder("--svg", svg)
         artifact, figures = measure(path, starts, against)
         if svg is not None:
             draw(artifact, figures, svg)
@@ -57,15 +56,12 @@ def measure(path: Path, starts: int, against: Path | None) -> tuple[Artifact, Se
     Raises:
         FindingsError: no artifact that can be started here, or a spec of another model.
     """
-    try:
+    with needs("packaging"):
         from model_packaging.artifact.reader import open_artifact
         from model_packaging.benchmark.baseline import baseline
         from model_packaging.benchmark.bench import Contender, whole_starts
         from model_packaging.evaluation.measure import StartFailedError
         from model_packaging.spec import PackageSpec
-    except ImportError as error:
-        fix = "pip install 'scaletozero[packaging]'"
-        raise refuse("scaletozero bench", "needs the extra `packaging`", str(error), fix=fix) from None
     _not_a_folder(path)
     artifact = open_artifact(path)
     spec = against or its_spec(artifact)
@@ -113,10 +109,7 @@ def draw(artifact: Artifact, figures: Sequence[Figures], to: Path) -> None:
     from model_packaging.benchmark.plot import phases_svg
 
     title = f"Whole cold start of {artifact.manifest.name}, median of {len(figures[0].starts)}, ms"
-    try:
-        to.write_text(phases_svg({each.label: each.phases for each in figures}, title), encoding="utf-8")
-    except OSError as error:
-        raise refuse("--svg", "must be a file that can be written", f"{to}: {error.strerror}") from None
+    write_file("--svg", to, phases_svg({each.label: each.phases for each in figures}, title))
 
 
 def report(artifact: Artifact, figures: Sequence[Figures]) -> dict[str, Any]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -13,35 +16,103 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from model_packaging.findings import FindingsError
+from model_packaging.findings import FindingsError, refuse
+
+COLOUR = not os.environ.get("NO_COLOR")
+"""Whether anything may be coloured or emphasised (https://no-color.org)."""
+
+_SYSTEM: Any = "auto" if COLOUR else None
 
 # Without a terminal there is no width to fit into: a table is as wide as it is.
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(
+    soft_wrap=True, highlight=False, color_system=_SYSTEM, width=None if sys.stdout and sys.stdout.isatty() else 200
+)
+err = Console(stderr=True, soft_wrap=True, highlight=False, color_system=_SYSTEM)
 
 WRONG_USE = 2
 FAILED = 1
 
 
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+
+# Control characters but for tab and newline; marks that turn the direction of text; lone surrogates.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str, *, colour: bool = False) -> str:
+    """The text with whatever would act on a terminal written out, as `\\x1b`.
+
+    Args:
+        text: anything, also what came from a name, a file or a service.
+        colour: whether colours and emphasis are let through.
+    """
+    if not colour:
+        return _UNPRINTABLE.sub(_written_out, text)
+    parts, at = [], 0
+    for style in _STYLE.finditer(text):
+        parts += [printable(text[at : style.start()]), style[0]]
+        at = style.end()
+    return "".join([*parts, printable(text[at:])])
+
+
+def _written_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
+def plain(text: str) -> str:
+    """The text without its colours."""
+    return _STYLE.sub("", text)
+
+
 def say(line: str) -> None:
     """A line about what is going on."""
-    err.print(Text(line, style="dim"))
-
-
-def engine_says(line: str) -> None:
-    """A line of the engine's own progress, with its own colours."""
-    print(line, file=sys.stderr, flush=True)
+    err.print(Text(printable(line), style="dim"))
 
 
 def done(line: str) -> None:
     """The last line of a command that worked: what is now, or what to do next."""
-    err.print(Text(line, style="bold green"))
+    err.print(Text(printable(line), style="bold green"))
 
 
 def failed(line: str, code: int = FAILED) -> typer.Exit:
     """The last line of a command that did not work, and the exit to raise."""
-    err.print(Text(line, style="bold red"))
+    err.print(Text(printable(line), style="bold red"))
     return typer.Exit(code)
+
+
+def write(answer: bytes) -> None:
+    """A service's response: as it came for programs, and printable on a terminal."""
+    if sys.stdout.isatty():
+        print(printable(answer.decode(errors="backslashreplace")))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(answer + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def require_folder(option: str, path: Path) -> None:
+    """Refuses a file to write whose folder does not exist, before work is done for it."""
+    try:
+        there = path.absolute().parent.is_dir()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        raise refuse(option, "must lie in a folder that exists", str(path)[:200], "the work would be done for nothing")
+
+
+def write_file(option: str, path: Path, text: str) -> None:
+    """Writes a file that an option names.
+
+    Raises:
+        FindingsError: it cannot be written.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise refuse(option, "must be a file that can be written", f"{str(path)[:200]}: {reason}") from None
 
 
 def print_json(value: Any) -> None:
@@ -51,20 +122,29 @@ def print_json(value: Any) -> None:
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "") -> None:
     """A result for people."""
-    grid = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    grid = Table(title=printable(title) or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        grid.add_column(column, overflow="fold")
+        grid.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(str(cell)) for cell in row))
+        grid.add_row(*(Text(printable(str(cell))) for cell in row))
     out.print(grid)
 
 
 @contextlib.contextmanager
-def findings_as_exit() -> Iterator[None]:
-    """Turns findings into lines on stderr and exit code 2: what was asked for is wrong, nothing was begun."""
+def findings_as_exit(code: int = WRONG_USE) -> Iterator[None]:
+    """Turns findings into lines on stderr and an exit.
+
+    Args:
+        code: 2 where nothing has begun and what was asked for is wrong, 1 where something has.
+    """
     try:
         yield
     except FindingsError as error:
-        for finding in error.findings:
-            err.print(Text("error: ", style="bold red"), Text(str(finding)), sep="", end="\n")
-        raise typer.Exit(WRONG_USE) from None
+        raise shown(error, code) from None
+
+
+def shown(error: FindingsError, code: int = WRONG_USE) -> typer.Exit:
+    """Prints findings; the exit to raise."""
+    for finding in error.findings:
+        err.print(Text("error: ", style="bold red"), Text(printable(str(finding))), sep="", end="\n")
+    return typer.Exit(code)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -12,10 +14,11 @@ import typer
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from model_packaging.findings import refuse
+from model_packaging.findings import FindingsError, refuse
 from model_packaging.progress import Progress, Report
-from scaletozero.cli.output import done, err, findings_as_exit, say, table
-from scaletozero.environment.project import read_yaml
+from scaletozero.cli.extras import needs
+from scaletozero.cli.output import FAILED, WRONG_USE, done, err, findings_as_exit, print_json, say, shown, table
+from scaletozero.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from model_packaging.artifact.folder_manifest import FolderManifest
@@ -26,24 +29,37 @@ PATHS = ("source", "tokenizer", "out", "probe", "calibration", "work")
 def package(
     spec: Annotated[Path, typer.Argument(help="The model's YAML file; paths in it are relative to it.")],
     out: Annotated[Path | None, typer.Option(help="The folder for the artifact, instead of the file's own.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the artifact's manifest as JSON.")] = False,
 ) -> None:
     """Packages a model: quantizes it, measures it against the original, and archives the best with the evidence.
 
     Example: scaletozero package models/paraphrase-minilm.yaml
     """
-    with findings_as_exit():
-        try:
-            from model_packaging.artifact.folder_manifest import FolderArtifact
-            from model_packaging.pipeline import package as run
-            from model_packaging.spec import spec_of
-        except ImportError as error:
-            fix = "pip install 'scaletozero[packaging]'"
-            raise refuse("scaletozero package", "needs the extra `packaging`", str(error), fix=fix) from None
+    with findings_as_exit(), needs("packaging"):
+        from model_packaging.artifact.folder_manifest import FolderArtifact
+        from model_packaging.pipeline import package as run
+        from model_packaging.spec import spec_of
+
         values = read_spec(spec)
         if out is not None:
             values["out"] = out
+        wanted = spec_of(values)
+        begun = False
         with watching() as report:
-            artifact = run(spec_of(values), report)
+
+            def noted(step: Progress) -> None:
+                nonlocal begun
+                begun = begun or step.stage != "inspect"
+                report(step)
+
+            try:
+                artifact = run(wanted, noted)
+            except FindingsError as error:
+                full = isinstance(error.__cause__, OSError) and error.__cause__.errno in (errno.ENOSPC, errno.EDQUOT)
+                raise shown(error, FAILED if begun or full else WRONG_USE) from None
+    if as_json:
+        print_json(json.loads(artifact.manifest.to_json()))
+        return
     if isinstance(artifact, FolderArtifact):
         table(("", artifact.manifest.name), folder_rows(artifact.manifest))
         done(f"{artifact.folder}: {artifact.manifest.size / 1e6:.1f} MB, sha256 {artifact.digest[:12]}.")

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import NoRegionError, ProfileNotFound
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from model_packaging.artifact.publish import plan, publish_artifact
 from model_packaging.artifact.s3_upload import Destination
-from model_packaging.findings import refuse
-from scaletozero.cli.output import done, err, findings_as_exit, print_json, table
+from model_packaging.findings import FindingsError, refuse
+from scaletozero.cli.output import FAILED, WRONG_USE, done, err, findings_as_exit, print_json, shown, table
 from scaletozero.environment.project import find_project
 
 
@@ -35,7 +36,10 @@ def publish(
         columns = TextColumn("publish"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
         with Progress(*columns, console=err, disable=not err.is_terminal) as bars:
             task = bars.add_task("publish", total=planned.size)
-            published = publish_artifact(planned, to, advance=lambda count: bars.advance(task, count))
+            try:
+                published = publish_artifact(planned, to, advance=lambda count: bars.advance(task, count))
+            except FindingsError as error:
+                raise shown(error, FAILED if _asked(error.__cause__) else WRONG_USE) from None
     rows: list[tuple[Any, ...]] = [
         (each.uri, f"{each.size / 1e6:.1f} MB", "sent" if each.sent else "already there") for each in published.objects
     ]
@@ -47,6 +51,11 @@ def publish(
         return
     table(("object", "size", ""), rows)
     done(f"{published.uri} holds sha256 {published.digest[:12]}.")
+
+
+def _asked(cause: BaseException | None) -> bool:
+    """Whether S3 was asked: a profile or a region that is wrong on this machine ends it before that."""
+    return cause is not None and not isinstance(cause, ProfileNotFound | NoRegionError)
 
 
 def destination(bucket: str, environment: str | None, regions: list[str], kms_key: str | None) -> Destination:

@@ -6,17 +6,18 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from model_packaging.findings import refuse
+from model_packaging.findings import FindingsError, refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import WRONG_USE, err, failed, findings_as_exit, say
+from scaletozero.cli.engine import engine_errors
+from scaletozero.cli.output import WRONG_USE, err, failed, findings_as_exit, say, write
 from scaletozero.endpoints.async_client import MAX_SECONDS, ModelError, result, submit
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.project import find_project
@@ -60,47 +61,67 @@ class Target:
         )
 
 
-def find_target(endpoint: str, environment: str) -> Target:
+def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target:
     """The endpoint of that name in an environment that was deployed.
+
+    Args:
+        endpoint: the name of its component.
+        environment: the environment's name.
+        what: the command that asks.
 
     Raises:
         FindingsError: when the environment or the endpoint is not there.
     """
     project = find_project()
     settings = project.environment(environment, with_artifacts=False)
-    if endpoint not in settings.endpoints:
-        guess = nearest(endpoint, settings.endpoints)
-        known = ", ".join(settings.endpoints) or "none"
-        fix = f"write `{guess}`" if guess else "name one of them"
-        raise refuse("endpoint", f"must be one of {environment}'s: {known}", endpoint, "nothing was asked", fix)
     sandbox = daemon.running(project.local) if settings.sandbox else None
     fix = f"run `scaletozero up -e {environment}`"
     if settings.sandbox and sandbox is None:
-        raise refuse(environment, "must be up", "no embedded AWS running", "nothing was asked", fix)
-    deployed = EnvironmentStack(project, environment, find_engine(say), sandbox).outputs().get("endpoints", {})
+        if settings.endpoints and endpoint not in settings.endpoints:
+            raise _unknown(endpoint, environment, settings.endpoints)
+        raise refuse(environment, "must be up", "no embedded AWS running", "nothing was sent", fix)
+    engine = find_engine(say)
+    with engine_errors(what, environment, engine):
+        deployed = EnvironmentStack(project, environment, engine, sandbox).endpoints()
     if endpoint not in deployed:
-        raise refuse("endpoint", "must be deployed", f"{endpoint}, which is declared only", "nothing was asked", fix)
+        if endpoint not in settings.endpoints:
+            raise _unknown(endpoint, environment, {**settings.endpoints, **deployed})
+        raise refuse("endpoint", "must be deployed", f"{endpoint}, which is declared only", "nothing was sent", fix)
     about = deployed[endpoint]
     if about["kind"] == "gpu":
+        from scaletozero.settings.cluster import Cluster
+
+        block = settings.kubernetes
+        namespace = block.cluster.keda_namespace if block else Cluster.model_fields["keda_namespace"].default
         raise refuse(
             "endpoint",
-            "must be one that SageMaker answers for",
-            f"{endpoint}, which answers in the cluster",
-            "nothing was asked",
-            f"from inside the cluster: curl -H 'Host: {about['host']}' http://{about['interceptor_address']}/",
+            "must be an endpoint of SageMaker",
+            f"{endpoint}, which is called in its cluster",
+            "nothing was sent",
+            f"from inside the cluster: curl -H 'Host: {about.get('host', '')}' http://{entrance(namespace)}/",
         )
-    return Target(about["name"], settings.region, sandbox, about.get("requests"))
+    return Target(about["name"], about.get("region", settings.region), sandbox, about.get("requests"))
+
+
+def _unknown(endpoint: str, environment: str, known: Iterable[str]) -> FindingsError:
+    names = list(known)
+    guess = nearest(endpoint, names)
+    fix = f"write `{guess}`" if guess else "name one of them"
+    rule = f"must be one of {environment}'s: {', '.join(names) or 'none'}"
+    return refuse("endpoint", rule, endpoint, "nothing was sent", fix)
 
 
 def read_payload(text: str) -> bytes:
     """The JSON to send, from the argument, or from stdin for `-`. Raises FindingsError when it is none."""
-    body = sys.stdin.read() if text == "-" else text
+    fix = """quote it for the shell: '{"inputs": ["hello"]}'"""
     try:
-        json.loads(body)
+        body = sys.stdin.read() if text == "-" else text
+        json.loads(body, parse_int=str)
+        return body.encode()
     except ValueError as error:
-        fix = """quote it for the shell: '{"inputs": ["hello"]}'"""
         raise refuse("JSON", "must be JSON", str(error), "the model would have refused it", fix) from None
-    return body.encode()
+    except RecursionError:
+        raise refuse("JSON", "must be JSON", "more levels than can be read", "", fix) from None
 
 
 def require_fitting(payload: bytes) -> None:
@@ -206,10 +227,10 @@ def invoke(
         body = read_payload(payload)
         target = find_target(endpoint, environment)
         if target.requests:
-            print(ask_asynchronously(target, target.requests, body, timeout or MAX_SECONDS).decode())
+            write(ask_asynchronously(target, target.requests, body, timeout or MAX_SECONDS))
             return
         require_fitting(body)
         if timeout is not None:
             why = "SageMaker Serverless answers within its own limit, or not at all"
             raise refuse("--timeout", "is for asynchronous endpoints", timeout, why, "leave it out")
-    print(ask(target.client(), target, body).decode())
+    write(ask(target.client(), target, body))

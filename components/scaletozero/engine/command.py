@@ -23,11 +23,15 @@ class EngineCommand(PulumiCommand):
     A terminal's Ctrl-C goes to every process of the foreground group. The engine would get it beside this process,
     which serves the engine the program: whoever ended first would leave the other in the middle of a resource. So the
     engine gets no signal from the terminal, and `interruptible` hands it exactly one per Ctrl-C.
+
+    Attributes:
+        failed: the result of the last run that failed, which the SDK's errors hold as one text only.
     """
 
     def __init__(self, found: PulumiCommand) -> None:
         self.command = found.command
         self.version = found.version
+        self.failed: CommandResult | None = None
         self._running: set[subprocess.Popen[str]] = set()
 
     def run(
@@ -67,6 +71,7 @@ class EngineCommand(PulumiCommand):
                 self._running.discard(process)
         result = CommandResult(stdout=stdout, stderr=stderr, code=code)
         if code != 0:
+            self.failed = result
             raise create_command_error(result)
         return result
 

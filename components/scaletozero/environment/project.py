@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from model_packaging.findings import refuse
-from model_packaging.validation import nearest
+from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.validation import nearest, show
 from scaletozero.environment.read import KEY, read_environment
 from scaletozero.environment.settings import Environment
+from scaletozero.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)
@@ -97,18 +96,17 @@ def find_project(start: Path | None = None) -> Project:
     Raises:
         FindingsError: when there is none, or it cannot be read.
     """
-    start = (start or Path.cwd()).resolve()
+    try:
+        start = (start or Path.cwd()).resolve()
+    except OSError as error:
+        fix = "change to a folder that exists"
+        raise refuse("the working folder", "must exist", error.strerror or str(error), fix=fix) from None
     for folder in (start, *start.parents):
         if (folder / "Pulumi.yaml").is_file():
             content = read_yaml(folder / "Pulumi.yaml")
             if not isinstance(content.get("name"), str):
                 raise refuse(f"{folder / 'Pulumi.yaml'}: name", "is required", "none", fix="add `name: ...`")
-            return Project(
-                root=folder,
-                name=content["name"],
-                program=folder / str(content.get("main") or "."),
-                stacks=folder / str(content.get("stackConfigDir") or "."),
-            )
+            return _project(folder, content)
     raise refuse(
         str(start),
         "must be inside a project, a folder with a Pulumi.yaml",
@@ -117,22 +115,36 @@ def find_project(start: Path | None = None) -> Project:
     )
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that is one mapping; an empty one is an empty mapping.
+def _project(folder: Path, content: dict[str, Any]) -> Project:
+    where = folder / "Pulumi.yaml"
+    runtime = content.get("runtime")
+    language = runtime.get("name") if isinstance(runtime, dict) else runtime
+    findings: list[Finding] = []
+    if language != "python":
+        then = "this command runs the program itself, in Python"
+        fix = "write `runtime: python`, or drive a program in another language with `pulumi`"
+        findings.append(Finding(f"{where}: runtime", "must be python", show(language), then, fix))
+    paths = {"main": ".", "stackConfigDir": "."}
+    for key, default in paths.items():
+        value = content.get(key, default)
+        if not isinstance(value, str) or "\0" in value or Path(value).is_absolute():
+            rule = "must be a path relative to this file"
+            findings.append(Finding(f"{where}: {key}", rule, show(value), "the engine would refuse it"))
+        else:
+            paths[key] = value or default
+    if findings:
+        raise FindingsError(findings)
+    return Project(folder, content["name"], folder / paths["main"], folder / paths["stackConfigDir"])
+
+
+def require_program(project: Project) -> None:
+    """Refuses a project whose program is missing: a folder with a `__main__.py`, or one file.
 
     Raises:
-        FindingsError: when it cannot be read, or is something else.
+        FindingsError: there is none.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise refuse(str(path), "must be a readable text file", str(error)) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise refuse(where, "must be YAML", getattr(error, "problem", "") or "something else") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise refuse(str(path), "must be a mapping", f"a {type(content).__name__}")
-    return content
+    program = project.program
+    if program.is_file() or (program / "__main__.py").is_file():
+        return
+    got = "a folder without one" if program.is_dir() else "nothing there"
+    raise refuse(f"{project.root / 'Pulumi.yaml'}: main", f"must lead to a __main__.py, in {program}", got)

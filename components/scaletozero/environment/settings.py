@@ -85,7 +85,8 @@ class Environment(Settings):
         kubernetes: the cluster of its endpoints of kind `gpu`.
         quotas: what the account has in the region, where that is not AWS's default.
         tags: tags on everything.
-        sandbox: present where the environment runs on this machine instead of on AWS.
+        sandbox: present where the environment runs on this machine instead of on AWS; `{}` takes its defaults.
+        protect: whether `scaletozero down` asks for the environment's name before it deletes anything.
     """
 
     region: Region
@@ -95,6 +96,7 @@ class Environment(Settings):
     quotas: Quotas = Quotas()
     tags: Tags = Field(default_factory=dict)
     sandbox: Sandbox | None = None
+    protect: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -107,6 +109,14 @@ class Environment(Settings):
         return {**data, "kubernetes": {**block, "cluster": {**cluster, "region": data["region"]}}}  # pyright: ignore[reportGeneralTypeIssues]
 
     def conflicts(self) -> Iterable[Finding]:
+        if self.sandbox is None and "sandbox" in self.model_fields_set:
+            yield Finding(
+                "sandbox",
+                "must not be empty",
+                "nothing",
+                "without a sandbox the environment would be deployed to an account",
+                "write `sandbox: {}` for its defaults, or remove the key",
+            )
         yield from self._cluster_conflicts()
         for name, endpoint in self.endpoints.items():
             kind = kind_of(endpoint)

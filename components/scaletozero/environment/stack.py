@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
 from model_packaging.findings import refuse
+from scaletozero.deployed import endpoints_in
 from scaletozero.engine.command import EngineCommand
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import KEY
@@ -72,9 +72,10 @@ class EnvironmentStack:
         for folder in (work, backend, home):
             folder.mkdir(parents=True, exist_ok=True)
         settings = {"name": self.project.name, "runtime": "python"}
-        (work / "Pulumi.yaml").write_text(yaml.safe_dump(settings))
+        (work / "Pulumi.yaml").write_text(json.dumps(settings))
         config = {"config": self._sandboxed_configuration()}
-        (work / f"Pulumi.{self.name}.yaml").write_text(yaml.safe_dump(config))
+        # As JSON, which is YAML that every reader reads alike.
+        (work / f"Pulumi.{self.name}.yaml").write_text(json.dumps(config))
         install_plugins(home)
         return auto.LocalWorkspaceOptions(
             work_dir=str(work),
@@ -132,17 +133,17 @@ class EnvironmentStack:
                 holders.append(int(json.loads(path.read_text())["pid"]))
         return holders
 
-    def outputs(self) -> dict[str, Any]:
-        """What the environment exported when it was last deployed; empty before that. Changes nothing, anywhere."""
+    def endpoints(self) -> dict[str, dict[str, Any]]:
+        """The endpoints that the stack's state holds; none before the first `up`. Changes nothing, anywhere."""
         options = self._options()
         env = dict(options.env_vars or {}) | ({"PULUMI_HOME": options.pulumi_home} if options.pulumi_home else {})
         try:
-            result = self.engine.run(["stack", "output", "--json", "--stack", self.name], str(options.work_dir), env)
+            result = self.engine.run(["stack", "export", "--stack", self.name], str(options.work_dir), env)
         except CommandError as error:
             if "no stack named" in str(error):
                 return {}
             raise
-        return json.loads(result.stdout or "{}")
+        return endpoints_in((json.loads(result.stdout).get("deployment") or {}).get("resources") or [])
 
 
 def sandbox_environment(backend: Path, sandbox: Sandbox, manifests: Path) -> dict[str, str]:

@@ -19,6 +19,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import yaml
 
+from scaletozero.files import read_text
+
+LARGEST_KUBECONFIG = 1_000_000
+"""Bytes of a kubeconfig."""
+
 TIMEOUT_SECONDS = 60
 """For one request."""
 
@@ -62,6 +67,11 @@ class Kind:
         return f"{root}/{self.api_version}{scope}/{self.plural}" + (f"/{quote(name)}" if name else "")
 
 
+def _text(kubeconfig: Path) -> str:
+    # Not all of what KUBECONFIG may name ends when it is read.
+    return read_text(kubeconfig.expanduser(), LARGEST_KUBECONFIG)
+
+
 class KubernetesApi:
     """Talks to one cluster. Safe to use from several threads. `cluster` is its name in the kubeconfig.
 
@@ -81,11 +91,14 @@ class KubernetesApi:
         from kubernetes.config.kube_config import load_kube_config_from_dict
 
         try:
-            text = str(kubeconfig) if "\n" in str(kubeconfig) else Path(kubeconfig).expanduser().read_text()
+            text = str(kubeconfig) if "\n" in str(kubeconfig) else _text(Path(kubeconfig))
             content = yaml.safe_load(text)
             configuration = Configuration()
             load_kube_config_from_dict(content, context=context, client_configuration=configuration)
-        except (OSError, yaml.YAMLError, ConfigException, AttributeError, TypeError, KeyError) as error:
+        except (
+            *(OSError, ValueError, RecursionError, yaml.YAMLError, ConfigException),
+            *(AttributeError, TypeError, KeyError),
+        ) as error:
             raise ApiError(f"the kubeconfig can't be used: {error}") from None
         chosen = context or content.get("current-context")
         contexts = {entry["name"]: entry["context"] for entry in content.get("contexts") or ()}

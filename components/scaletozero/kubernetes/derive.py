@@ -67,7 +67,7 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
         cold=cold,
         deadlines=deadlines(settings, cold, surge=surge),
         surge=surge,
-        usd_per_hour=replicas * max(worst) if len(worst) == len(types) and worst else None,
+        usd_per_hour=round(replicas * max(worst), 6) if len(worst) == len(types) and worst else None,
     )
 
 

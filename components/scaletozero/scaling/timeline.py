@@ -16,7 +16,7 @@ from math import ceil
 
 from model_packaging.findings import Finding
 from scaletozero.settings.local_time import closes, opens
-from scaletozero.settings.schedules import DAY, DAYS, Opening, Window, days_text, overlap
+from scaletozero.settings.schedules import DAY, DAYS, Opening, Window, days_text, overlaps
 
 WEEK = 7 * DAY
 
@@ -67,13 +67,13 @@ class Span:
 def spans(windows: Sequence[Window], *, lead: int) -> list[Span]:
     """When each floor is in force, early start included, day by day."""
     found: list[Span] = []
-    for timezone in sorted({window.timezone for window in windows if window.on is None}):
-        levels = _levels([window for window in windows if window.on is None and window.timezone == timezone], lead)
+    for timezone in sorted({window.timezone for window in windows if window.date is None}):
+        levels = _levels([window for window in windows if window.date is None and window.timezone == timezone], lead)
         for day in range(7):
             found += _stretches(levels[day * DAY : (day + 1) * DAY], day, timezone)
     for window in windows:
-        if window.on is not None:
-            opening = _early(window.opening(window.on), lead)
+        if window.date is not None:
+            opening = _early(window.opening(window.date), lead)
             for begin, end in _dates(opening):
                 minutes = begin.hour * 60 + begin.minute
                 length = int((end - begin).total_seconds()) // 60
@@ -124,8 +124,8 @@ def actions(windows: Sequence[Window], *, base: int, lead: int, now: datetime) -
         now: a single date's action that is already past is left out, because services refuse it.
     """
     found: list[Action] = []
-    for timezone in sorted({window.timezone for window in windows if window.on is None}):
-        group = [window for window in windows if window.on is None and window.timezone == timezone]
+    for timezone in sorted({window.timezone for window in windows if window.date is None}):
+        group = [window for window in windows if window.date is None and window.timezone == timezone]
         levels = [level or base for level in _levels(group, lead)]
         changes: dict[tuple[int, int], list[int]] = {}
         for minute in range(WEEK):
@@ -134,8 +134,8 @@ def actions(windows: Sequence[Window], *, base: int, lead: int, now: datetime) -
         for (minute, floor), days in sorted(changes.items()):
             found.append(_weekly(minute, days, timezone, floor))
     for window in windows:
-        if window.on is not None:
-            opening = _early(window.opening(window.on), lead)
+        if window.date is not None:
+            opening = _early(window.opening(window.date), lead)
             moments = ((opening.begin, window.min, "open"), (opening.end, base, "close"))
             found += [_once(at, floor, label) for at, floor, label in moments if at > now]
     return found
@@ -172,29 +172,30 @@ def early_conflicts(windows: Sequence[Window], lead: int, path: str = "schedule"
     """
 
     def margins(window: Window) -> tuple[int, int]:
-        if window.on is not None:
+        if window.date is not None:
             return lead, 0
         end = window.start + window.minutes
         return window.start - opens(window.start, lead, window.timezone), closes(end, window.timezone) - end
 
-    for index, one in enumerate(windows):
-        for earlier, other in enumerate(windows[:index]):
-            if one.timezone == other.timezone and one.on is None and other.on is None:
-                continue
-            if not overlap(one, other) and overlap(one, other, margins):
-                yield Finding(
-                    f"{path}.{index}",
-                    f"must be at least {lead} minutes apart from {path}.{earlier} ({other})",
-                    f"{one}, which is opened {lead} minutes early for the cold start",
-                    "the end of one would close what the other has opened",
-                    "make the gap longer, or write both in the same time zone",
-                )
+    def on_two_clocks(one: Window, other: Window) -> bool:
+        return one.timezone != other.timezone or one.date is not None or other.date is not None
+
+    together = overlaps(windows, wanted=on_two_clocks)
+    for (earlier, later), _ in overlaps(windows, margins, on_two_clocks).items():
+        if (earlier, later) not in together:
+            yield Finding(
+                f"{path}.{later}",
+                f"must be at least {lead} minutes apart from {path}.{earlier} ({windows[earlier]})",
+                f"{windows[later]}, which is opened {lead} minutes early for the cold start",
+                "the end of one would close what the other has opened",
+                "make the gap longer, or write both in the same time zone",
+            )
 
 
 def warm_hours_per_month(windows: Sequence[Window], *, base: int, lead: int) -> float:
     """Unit-hours that a schedule keeps warm in a month of 730 hours, single dates left out."""
     weekly = base * WEEK
-    for timezone in {window.timezone for window in windows if window.on is None}:
-        levels = _levels([window for window in windows if window.on is None and window.timezone == timezone], lead)
+    for timezone in {window.timezone for window in windows if window.date is None}:
+        levels = _levels([window for window in windows if window.date is None and window.timezone == timezone], lead)
         weekly += sum(max(0, level - base) for level in levels)
     return weekly / WEEK * 730

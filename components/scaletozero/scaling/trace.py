@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,9 +11,20 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.validation import show
+from scaletozero.files import readable
 
 SHOWN = 5
 """Findings of one file that are told; a file that is wrong everywhere says the same thing over and over."""
+
+FIRST, LAST = 0.0, 4_102_444_800.0
+"""The instants that a call may have come at: from 1970 to 2100."""
+
+LONGEST_DAYS = 400
+"""From the first to the last arrival."""
+
+LONGEST_CALL = 86_400.0
+"""Seconds of one call."""
 
 _TIME = ("timestamp", "time", "ts", "at")
 _DURATION = ("duration", "duration_s", "duration_ms", "seconds")
@@ -53,12 +63,15 @@ def read_trace(path: Path, *, mean_seconds: float, seed: int) -> Trace:
         FindingsError: the file cannot be read, is empty, or has rows that are no arrivals.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with readable(path).open(encoding="utf-8") as file:
             starts, durations = _parse(path, file)
     except (OSError, UnicodeDecodeError) as error:
         raise refuse(str(path), "must be a readable text file", str(error)) from None
     if not starts:
         raise refuse(str(path), "must hold at least one arrival", "none", "there is nothing to replay")
+    if (days := (max(starts) - min(starts)) / 86_400) > LONGEST_DAYS:
+        fix = "give a part of it"
+        raise refuse(str(path), f"may span at most {LONGEST_DAYS} days", f"{days:,.0f} days", fix=fix)
     drawn = not durations
     if drawn:
         generator = random.Random(seed)  # noqa: S311 - a simulation, no secret
@@ -73,7 +86,7 @@ def _parse(path: Path, lines: Iterable[str]) -> tuple[list[float], list[float]]:
     numbered = enumerate(lines, 1)
     _, first = next(numbered, (0, ""))
     if first.lstrip().startswith("{"):
-        return _collect(path, _json_rows(path, first, numbered), 1.0)
+        return _collect(path, _json_rows(path, first, numbered))
     header = [name.strip().strip('"').lower() for name in first.strip().split(",")]
     at = next((header.index(name) for name in _TIME if name in header), None)
     if at is None:
@@ -81,48 +94,53 @@ def _parse(path: Path, lines: Iterable[str]) -> tuple[list[float], list[float]]:
         raise refuse(f"{path}:1", "must name a column `timestamp`", first.strip()[:60], fix=fix)
     how = next((name for name in _DURATION if name in header), None)
     column = header.index(how) if how else None
-    return _collect(path, _csv_rows(numbered, at, column), 0.001 if how == "duration_ms" else 1.0)
+    return _collect(path, _csv_rows(numbered, at, column, 0.001 if how == "duration_ms" else 1.0))
 
 
-def _csv_rows(lines: Iterable[tuple[int, str]], at: int, column: int | None) -> Iterator[tuple[int, str, str | None]]:
+Row = tuple[int, object, object, float]
+"""The line's number, when the call came, how long it took and in what part of a second that is given."""
+
+
+def _csv_rows(lines: Iterable[tuple[int, str]], at: int, column: int | None, scale: float) -> Iterator[Row]:
     for number, line in lines:
         if not line.isspace():
             cells = line.split(",")
             short = len(cells) <= max(at, column or 0)
-            yield number, "" if short else cells[at], None if column is None else "" if short else cells[column]
+            duration = None if column is None else "" if short else cells[column]
+            yield number, "" if short else cells[at], duration, scale
 
 
-def _json_rows(path: Path, first: str, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, object, object]]:
+def _json_rows(path: Path, first: str, lines: Iterable[tuple[int, str]]) -> Iterator[Row]:
     for number, line in chain([(1, first)], lines):
         if line.isspace():
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise refuse(f"{path}:{number}", "must be one JSON object a line", str(error)) from None
         if not isinstance(row, dict):
             raise refuse(f"{path}:{number}", "must be one JSON object a line", type(row).__name__)
-        duration = row.get("duration", row.get("seconds"))
-        if duration is None and row.get("duration_ms") is not None:
-            duration = float(row["duration_ms"]) / 1000
-        yield number, row.get("timestamp", row.get("time")), duration
+        duration, scale = row.get("duration", row.get("seconds")), 1.0
+        if duration is None:
+            duration, scale = row.get("duration_ms"), 0.001
+        yield number, row.get("timestamp", row.get("time")), duration, scale
 
 
-def _collect(path: Path, rows: Iterable[tuple[int, object, object]], scale: float) -> tuple[list[float], list[float]]:
+def _collect(path: Path, rows: Iterable[Row]) -> tuple[list[float], list[float]]:
     starts: list[float] = []
     durations: list[float] = []
     findings: list[Finding] = []
-    for number, at, duration in rows:
+    for number, at, duration, scale in rows:
         try:
             starts.append(_instant(at))
             if duration is not None:
                 seconds = float(duration) * scale  # pyright: ignore[reportArgumentType]
-                if not 0 <= seconds < math.inf:
-                    raise ValueError(f"a duration of {duration}")
+                if not 0 <= seconds <= LONGEST_CALL:
+                    raise ValueError(f"a duration of {show(duration)}")
                 durations.append(seconds)
-        except (TypeError, ValueError) as error:
-            rule = "must have a time (seconds or ISO 8601) and a duration of 0 or more"
-            findings.append(Finding(f"{path}:{number}", rule, str(error)))
+        except (TypeError, ValueError, OverflowError) as error:
+            rule = "must have a time (seconds or ISO 8601, 1970 to 2100) and a duration from 0 to a day"
+            findings.append(Finding(f"{path}:{number}", rule, show(str(error))))
             if len(findings) == SHOWN:
                 break
     if findings:
@@ -139,6 +157,6 @@ def _instant(value: object) -> float:
     except (TypeError, ValueError):
         moment = datetime.fromisoformat(str(value).strip().strip('"'))
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if not math.isfinite(seconds):
-        raise ValueError(f"a time of {value}")
+    if not FIRST <= seconds < LAST:
+        raise ValueError(f"a time of {show(value)}")
     return seconds

@@ -322,11 +322,11 @@ class GpuEndpoint(Settings):
 def date_findings(windows: Iterable[Window]) -> Iterable[Finding]:
     """The windows for a single date."""
     for index, window in enumerate(windows):
-        if window.on is not None:
+        if window.date is not None:
             yield Finding(
-                f"schedule.{index}.on",
+                f"schedule.{index}.date",
                 "is not for Kubernetes",
-                window.on.isoformat(),
+                window.date.isoformat(),
                 "KEDA's cron knows no year: the window would come again every year",
                 "write the day with `days`, and take the window away afterwards",
             )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import pairwise
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, field_serializer, model_validator
 
@@ -24,6 +24,12 @@ DAY = 24 * 60
 """Minutes of a day on the clock."""
 
 _CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)")
+
+YEARS = (2000, 2099)
+"""The years in which a single date may lie."""
+
+SHOWN = 50
+"""Pairs of windows that are told to overlap; what is wrong everywhere need not be said of every pair."""
 
 REFERENCE = date(2026, 1, 5)
 """A Monday from which on a year of weekly windows is laid out to compare them: it holds every state of summer time."""
@@ -87,12 +93,37 @@ def days_of(value: object) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+_TIME_OF_ENGINE = re.compile(r"(\d{4}-\d\d-\d\d)[T ]00:00:00(?:\.0+)?(?:Z| \+0000 UTC)")
+
+
+def _date(value: object) -> object:
+    # The engine reads an unquoted date as a time, and hands that on.
+    if isinstance(value, str) and (match := _TIME_OF_ENGINE.fullmatch(value)):
+        value = match[1]
+    if isinstance(value, str):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, date) or isinstance(value, datetime):
+        reject("must be a date", "nothing could be scheduled", "write it as 2026-11-27")
+    if not YEARS[0] <= value.year <= YEARS[1]:
+        reject(f"must be in a year from {YEARS[0]} to {YEARS[1]}", "the service would refuse it", "correct the year")
+    return value
+
+
+CalendarDate = date  # in a class that has a `date` of its own
+
+SingleDate = Annotated[date, BeforeValidator(_date)]
+"""A calendar date; as the engine hands it on, a midnight in UTC."""
+
+
 class Window(Settings):
     """A time in which more stays warm than otherwise.
 
     Attributes:
         days: the days on which it begins, names and ranges of names; every day, unless given.
-        on: the one date on which it begins, for a single event, instead of `days`.
+        date: the one date on which it begins, for a single event, instead of `days`. `on` is its former name.
         start, end: local times of day; "24:00" ends a day.
         overnight: whether `end` is on the next day.
         timezone: the time zone of `start` and `end`. Its summer time is followed.
@@ -100,17 +131,24 @@ class Window(Settings):
     """
 
     days: Annotated[tuple[int, ...], BeforeValidator(_days)] = EVERY_DAY
-    on: date | None = None
+    date: SingleDate | None = None
     start: Clock
     end: Clock
     overnight: bool = False
     timezone: TimeZone
     min: Int
 
+    @model_validator(mode="before")
+    @classmethod
+    def _former_name(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or "on" not in data or "date" in data:
+            return data
+        return {"date" if key == "on" else key: value for key, value in data.items()}
+
     @model_validator(mode="after")
     def _runs(self) -> Window:
-        if self.on is not None and "days" in self.model_fields_set:
-            reject("cannot be given together with `days`", "the window would begin on either", "remove one", at="on")
+        if self.date is not None and "days" in self.model_fields_set:
+            reject("cannot be given together with `days`", "the window would begin on either", "remove one", at="date")
         if self.start == DAY:
             reject(
                 "must be before 24:00", "it would begin on the next day", 'write "00:00" and the next day', at="start"
@@ -132,22 +170,22 @@ class Window(Settings):
         """How long it is open, on the clock."""
         return self.end - self.start + (DAY if self.overnight else 0)
 
-    def opening(self, day: date) -> Opening:
+    def opening(self, day: CalendarDate) -> Opening:
         """The opening that begins on a local date."""
         zone = zoneinfo.ZoneInfo(self.timezone)
         midnight = datetime.combine(day, time())
         begin, end = midnight + timedelta(minutes=self.start), midnight + timedelta(minutes=self.start + self.minutes)
         return Opening(begin.replace(tzinfo=zone).astimezone(UTC), end.replace(tzinfo=zone, fold=1).astimezone(UTC))
 
-    def openings(self, first: date, last: date) -> list[Opening]:
+    def openings(self, first: CalendarDate, last: CalendarDate) -> list[Opening]:
         """Every opening that begins from one local date to another, both included."""
-        if self.on is not None:
-            return [self.opening(self.on)] if first <= self.on <= last else []
+        if self.date is not None:
+            return [self.opening(self.date)] if first <= self.date <= last else []
         span = (first + timedelta(days=step) for step in range((last - first).days + 1))
         return [self.opening(day) for day in span if day.weekday() in self.days]
 
     def __str__(self) -> str:
-        when = self.on.isoformat() if self.on else days_text(self.days)
+        when = self.date.isoformat() if self.date else days_text(self.days)
         next_day = " (next day)" if self.overnight else ""
         return f"{when} {clock(self.start)}-{clock(self.end)}{next_day} {self.timezone}"
 
@@ -202,45 +240,81 @@ def window_findings(
 
 
 def _overlaps(windows: Sequence[Window], path: str) -> Iterable[Finding]:
-    for later, one in enumerate(windows):
-        for earlier, other in enumerate(windows[:later]):
-            if both := overlap(other, one):
-                begin, end = both.begin.strftime("%a %Y-%m-%d %H:%M"), both.end.strftime("%a %H:%M")
-                yield Finding(
-                    f"{path}.{later}",
-                    f"must not overlap {path}.{earlier} ({other})",
-                    f"{one}: both are open from {begin} to {end} UTC",
-                    "either could close what the other holds open",
-                    "shorten one of them, or make one window of the two",
-                )
+    for (earlier, later), both in overlaps(windows).items():
+        begin, end = both.begin.strftime("%a %Y-%m-%d %H:%M"), both.end.strftime("%a %H:%M")
+        yield Finding(
+            f"{path}.{later}",
+            f"must not overlap {path}.{earlier} ({windows[earlier]})",
+            f"{windows[later]}: both are open from {begin} to {end} UTC",
+            "either could close what the other holds open",
+            "shorten one of them, or make one window of the two",
+        )
 
 
-def overlap(
-    one: Window, other: Window, margins: Callable[[Window], tuple[int, int]] = lambda _: (0, 0)
-) -> Opening | None:
-    """The first time at which two windows are both open, in the year that is compared; None where there is none.
+Margins = Callable[[Window], tuple[int, int]]
+"""How many minutes before its start, and after its end, a window counts as open; less than a day each."""
+
+
+def overlaps(
+    windows: Sequence[Window],
+    margins: Margins = lambda _: (0, 0),
+    wanted: Callable[[Window, Window], bool] = lambda one, other: True,
+) -> dict[tuple[int, int], Opening]:
+    """The pairs of windows that are both open at some time, in the year that is compared; the first `SHOWN` of them.
 
     Args:
-        margins: how many minutes before its start, and after its end, a window is open.
+        windows: the windows.
+        margins: see `Margins`.
+        wanted: which pairs to look at, the earlier one first.
+
+    Returns:
+        The two indices, the smaller first -> the first time at which both are open; in the order of the later window.
     """
-    dates = [window.on for window in (one, other) if window.on is not None]
-    first = min(dates) - timedelta(days=8) if dates else REFERENCE
-    last = max(dates) + timedelta(days=8) if dates else REFERENCE + timedelta(days=371)
-    mine, theirs = (_widened(window.openings(first, last), *margins(window)) for window in (one, other))
-    i = j = 0
-    while i < len(mine) and j < len(theirs):
-        begin, end = max(mine[i].begin, theirs[j].begin), min(mine[i].end, theirs[j].end)
-        if begin < end:
-            return Opening(begin, end)
-        if mine[i].end <= theirs[j].end:
-            i += 1
+    widened = [timedelta(minutes=early) for early, _ in map(margins, windows)]
+    longer = [timedelta(minutes=late) for _, late in map(margins, windows)]
+    found: dict[tuple[int, int], Opening] = {}
+    for first, last in _spans(windows):
+        opened = sorted(
+            (begin - widened[index], end + longer[index], index)
+            for index, window in enumerate(windows)
+            for begin, end in window.openings(first, last)
+        )
+        _sweep(windows, opened, wanted, found)
+    return dict(sorted(found.items(), key=lambda pair: (pair[0][1], pair[0][0])))
+
+
+def _sweep(
+    windows: Sequence[Window],
+    opened: Iterable[tuple[datetime, datetime, int]],
+    wanted: Callable[[Window, Window], bool],
+    found: dict[tuple[int, int], Opening],
+) -> None:
+    """Goes through openings in the order in which they begin, beside those that are still open."""
+    still: list[tuple[datetime, int]] = []
+    for begin, end, index in opened:
+        still = [each for each in still if each[0] > begin]
+        for until, other in still:
+            pair = min(index, other), max(index, other)
+            if other == index or pair in found or not wanted(windows[pair[0]], windows[pair[1]]):
+                continue
+            if len(found) == SHOWN:
+                return
+            found[pair] = Opening(begin, min(end, until))
+        still.append((end, index))
+
+
+def _spans(windows: Sequence[Window]) -> list[tuple[date, date]]:
+    """The dates to compare: a year of weekly windows, and what lies around each single date."""
+    around = timedelta(days=5)
+    spans: list[tuple[date, date]] = []
+    for day in sorted({window.date for window in windows if window.date is not None}):
+        if spans and day - around <= spans[-1][1]:
+            spans[-1] = spans[-1][0], day + around
         else:
-            j += 1
-    return None
-
-
-def _widened(openings: Iterable[Opening], early: int, late: int) -> list[Opening]:
-    return [Opening(begin - timedelta(minutes=early), end + timedelta(minutes=late)) for begin, end in openings]
+            spans.append((day - around, day + around))
+    if any(window.date is None for window in windows):
+        spans.insert(0, (REFERENCE, REFERENCE + timedelta(days=371)))
+    return spans
 
 
 def over(windows: Sequence[Window], now: datetime, path: str = "schedule") -> list[Finding]:
@@ -250,12 +324,12 @@ def over(windows: Sequence[Window], now: datetime, path: str = "schedule") -> li
     """
     return [
         Finding(
-            f"{path}.{index}.on",
+            f"{path}.{index}.date",
             "must not be in the past",
             f"{window}",
             "the service would refuse it",
             "remove the window",
         )
         for index, window in enumerate(windows)
-        if window.on is not None and window.opening(window.on).end <= now
+        if window.date is not None and window.opening(window.date).end <= now
     ]

@@ -96,7 +96,7 @@ def test_placeholders_follow_a_schedule() -> None:
         ({"replicas": 2, "schedule": [WINDOWS[0]]}, "warm.schedule.0.min"),
         ({"types": []}, "warm.types"),
         ({"endpoint": "LLM"}, "warm.endpoint"),
-        ({"schedule": [{**DATED, "on": "2027-01-04"}]}, "warm.schedule.0.on"),
+        ({"schedule": [{**DATED, "date": "2027-01-04"}]}, "warm.schedule.0.date"),
     ],
 )
 def test_warm_pools_that_are_wrong(changes: dict[str, Any], path: str) -> None:

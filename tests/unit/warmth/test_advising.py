@@ -1,6 +1,7 @@
 """`scaletozero advise`, as it is typed: what it prints, what it writes, and how it refuses."""
 
 import json
+import os
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -73,3 +74,48 @@ def test_what_it_cannot_advise_on(arguments: tuple[str, ...], said: str) -> None
     found = advise(*arguments)
     assert found.exit_code == 2
     assert said in found.output
+
+
+@pytest.mark.parametrize("rows", ["1e12", "-1", "1e300", "9999-12-31", "0001-01-01", "inf", "253402300800", "[" * 5000])
+def test_a_time_far_off(project: Path, rows: str) -> None:
+    (project / "far.csv").write_text(f"timestamp,duration\n{rows},0.1\n")
+    found = advise("sentences", "--trace", "far.csv", "--objective-ms", "200")
+    assert found.exit_code == 2
+    assert "far.csv:2: must have a time (seconds or ISO 8601, 1970 to 2100)" in found.stderr
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *('{"timestamp": 1e12}', '{"timestamp": 1, "duration_ms": "x"}', '{"timestamp": 1, "duration_ms": []}'),
+        *('{"timestamp": ' + "[" * 5000, '{"timestamp": ' + "9" * 5000 + "}", '{"timestamp": 1, "duration": 1e9}'),
+    ],
+)
+def test_a_line_that_is_no_call(project: Path, line: str) -> None:
+    (project / "far.jsonl").write_text(f"{line}\n")
+    found = advise("sentences", "--trace", "far.jsonl", "--objective-ms", "200")
+    assert (found.exit_code, "far.jsonl:1: must" in found.stderr) == (2, True)
+
+
+def test_calls_that_are_years_apart(project: Path) -> None:
+    (project / "long.csv").write_text("timestamp,duration\n0,0.1\n4000000000,0.1\n")
+    found = advise("sentences", "--trace", "long.csv", "--objective-ms", "200")
+    assert (found.exit_code, "may span at most 400 days" in found.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("plot", ["nowhere/a.svg", "x" * 5000, "calls.csv/a.svg"])
+def test_a_plot_into_a_folder_that_is_not_there(project: Path, plot: str) -> None:
+    found = advise("sentences", "--trace", "calls.csv", "--objective-ms", "200", "--plot", plot)
+    assert found.exit_code in (1, 2)
+    assert "--plot: must" in found.stderr
+
+
+def test_a_plot_onto_a_folder(project: Path) -> None:
+    found = advise("sentences", "--trace", "calls.csv", "--objective-ms", "200", "--plot", ".")
+    assert (found.exit_code, "--plot: must be a file that can be written" in found.stderr) == (1, True)
+
+
+def test_a_trace_that_is_a_named_pipe(project: Path) -> None:
+    os.mkfifo(project / "pipe")
+    found = advise("sentences", "--trace", "pipe", "--objective-ms", "200")
+    assert (found.exit_code, "got a named pipe" in found.stderr) == (2, True)

@@ -111,7 +111,7 @@ def test_an_update_in_the_middle_of_a_window_leaves_its_floor(run) -> None:
     now = datetime.now(UTC)
     begin, end = now - timedelta(hours=1), now + timedelta(hours=1)
     window = {
-        "on": begin.date().isoformat(),
+        "date": begin.date().isoformat(),
         "start": f"{begin:%H:%M}",
         "end": f"{end:%H:%M}",
         "overnight": end.date() != begin.date(),

@@ -15,7 +15,7 @@ from model_packaging.validation import parse
 from scaletozero.scaling.call_schedules import calls
 from scaletozero.scaling.timeline import actions, early_conflicts, floor_at, lead_minutes, warm_hours_per_month
 from scaletozero.settings.local_time import closes, jumps, opens
-from scaletozero.settings.schedules import DAY, DAYS, Window, over, overlap, window_findings
+from scaletozero.settings.schedules import DAY, DAYS, SHOWN, Window, over, overlaps, window_findings
 
 ZONES = [
     "UTC",
@@ -104,10 +104,45 @@ def test_a_window_over_midnight_says_so() -> None:
 
 
 def test_a_window_begins_on_days_or_on_a_date() -> None:
-    assert refused(on="2026-11-27")[0].path == "w.on"
-    assert window(days=None, on="2026-11-27").on == date(2026, 11, 27)
-    assert window(days=None, on=date(2026, 11, 27)).on == date(2026, 11, 27)
-    assert refused(days=None, on="2026-13-27")[0].path == "w.on"
+    assert refused(date="2026-11-27")[0].path == "w.date"
+    assert window(days=None, date="2026-11-27").date == date(2026, 11, 27)
+    assert window(days=None, date=date(2026, 11, 27)).date == date(2026, 11, 27)
+    assert refused(days=None, date="2026-13-27")[0].path == "w.date"
+
+
+@pytest.mark.parametrize("key", ["date", "on"])
+@pytest.mark.parametrize("value", ["2026-11-27", "2026-11-27 00:00:00 +0000 UTC", "2026-11-27T00:00:00Z"])
+def test_a_date_as_the_engine_hands_it_on_and_by_its_former_name(key: str, value: str) -> None:
+    assert window(days=None, **{key: value}).date == date(2026, 11, 27)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("2026-02-30", "9999-12-31", "0001-01-01", "tomorrow", "2026-11-27 10:00:00 +0000 UTC"),
+        *("2026-11-27 00:00:00 +0200 +0200", True, 20261127, 1e300, datetime(2026, 11, 27, 9, tzinfo=UTC)),
+    ],
+)
+def test_what_is_no_date(value: object) -> None:
+    assert [found.path for found in refused(days=None, date=value)] == ["w.date"]
+
+
+def test_both_names_of_a_date() -> None:
+    assert refused(days=None, date="2026-11-27", on="2026-11-27")[0].path == "w.on"
+
+
+def test_five_hundred_windows_are_laid_out_once_each_and_not_once_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid_out = []
+    openings = Window.openings
+    monkeypatch.setattr(Window, "openings", lambda one, *span: laid_out.append(one) or openings(one, *span))
+    minutes = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(0, 1002, 2)]
+    windows = [window(days=["mon"], start=minutes[i], end=minutes[i + 1]) for i in range(500)]
+    assert window_findings(windows, floor=1, ceiling=9) == []
+    assert len(laid_out) == 500
+
+
+def test_windows_that_all_overlap_are_told_of_a_few() -> None:
+    assert len(window_findings([window() for _ in range(30)], floor=1, ceiling=9)) == SHOWN
 
 
 def test_a_window_starts_before_its_day_ends() -> None:
@@ -144,14 +179,14 @@ def test_windows_that_overlap_are_shown_where() -> None:
             {"start": "05:00", "end": "07:00"},
             False,
         ),
-        ({"days": None, "on": "2026-11-27"}, {}, True),  # a Friday
-        ({"days": None, "on": "2026-11-28"}, {}, False),
-        ({"days": None, "on": "2026-11-27"}, {"days": None, "on": "2027-11-27"}, False),
+        ({"days": None, "date": "2026-11-27"}, {}, True),  # a Friday
+        ({"days": None, "date": "2026-11-28"}, {}, False),
+        ({"days": None, "date": "2026-11-27"}, {"days": None, "date": "2027-11-27"}, False),
     ],
 )
 def test_overlaps_over_midnight_dates_and_time_zones(one: dict, other: dict, when: bool) -> None:
-    assert bool(overlap(window(**one), window(**other))) == when
-    assert bool(overlap(window(**other), window(**one))) == when
+    assert bool(overlaps([window(**one), window(**other)])) == when
+    assert bool(overlaps([window(**other), window(**one)])) == when
 
 
 @pytest.mark.parametrize("floor, ceiling, paths", [(3, 4, []), (4, 10, ["schedule.0.min"]), (1, 3, ["schedule.0.min"])])
@@ -160,10 +195,10 @@ def test_a_window_raises_the_floor_and_stays_below_the_ceiling(floor: int, ceili
 
 
 def test_a_date_in_the_past() -> None:
-    gone = window(days=None, on="2026-11-27")
+    gone = window(days=None, date="2026-11-27")
     end = datetime(2026, 11, 27, 17, tzinfo=UTC)
     assert over([gone], end - timedelta(minutes=1)) == []
-    assert [found.path for found in over([window(), gone], end)] == ["schedule.1.on"]
+    assert [found.path for found in over([window(), gone], end)] == ["schedule.1.date"]
 
 
 def test_a_pair_of_actions_for_a_window() -> None:
@@ -191,7 +226,7 @@ def test_where_windows_touch_the_end_of_one_does_not_undo_the_early_start_of_the
 
 
 def test_a_single_date_is_two_moments_in_utc_of_which_past_ones_are_left_out() -> None:
-    once = [window(days=None, on="2026-11-27")]
+    once = [window(days=None, date="2026-11-27")]
     found = actions(once, base=1, lead=10, now=PAST)
     assert [(each.expression, each.timezone, each.floor) for each in found] == [
         ("at(2026-11-27T06:50:00)", "UTC", 4),
@@ -270,7 +305,7 @@ def test_replaying_the_actions_gives_the_floor_that_is_asked_for(
             },
             "w",
         )
-        if not any(overlap(candidate, other) for other in windows):
+        if not overlaps([*windows, candidate]):
             windows.append(candidate)
     plan = actions(windows, base=1, lead=lead, now=PAST)
     tz = ZoneInfo(zone)
@@ -346,7 +381,7 @@ def test_calls_cover_the_whole_window(start: int, length: int, lead: int) -> Non
 
 
 def test_a_single_date_is_called_on_that_date_only() -> None:
-    found = calls([window(days=None, on="2026-11-27", start="08:00", end="09:00")], lead=5)
+    found = calls([window(days=None, date="2026-11-27", start="08:00", end="09:00")], lead=5)
     assert {(each.expression, each.timezone) for each in found} == {
         ("cron(55 6 27 11 ? 2026)", "UTC"),
         ("cron(0/5 7 27 11 ? 2026)", "UTC"),

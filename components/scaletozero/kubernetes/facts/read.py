@@ -10,6 +10,7 @@ from typing import Any
 
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import parse
+from scaletozero.files import readable
 from scaletozero.kubernetes.facts.discover import read_kubeconfig
 from scaletozero.settings.cluster import Cluster, numbers
 from scaletozero.settings.kubernetes import Kubernetes
@@ -72,8 +73,8 @@ def _saved(block: Kubernetes, root: Path) -> dict[str, Any]:
     assert block.facts
     at, path, fix = f"{PATH}.facts", root / block.facts, "write it anew with `scaletozero cluster --json`"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(readable(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise refuse(at, "must be a file with the facts of a cluster", f"{block.facts}: {said}", "", fix) from None
     found = parse(Cluster, content, block.facts)

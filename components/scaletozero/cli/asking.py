@@ -1,0 +1,67 @@
+"""Asking before a real account is changed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from model_packaging.findings import refuse
+from scaletozero.cli.output import FAILED, failed, printable
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. The variable CI does the same.")]
+Confirm = Annotated[
+    str | None, typer.Option("--confirm", metavar="NAME", help="The name of an environment with `protect: true`.")
+]
+
+
+def can_ask(what: str, *, yes: bool = False, name: str = "", confirm: str | None = None) -> None:
+    """Refuses a command that has to ask where nobody can answer, before anything is done.
+
+    Args:
+        what: the command.
+        yes: `--yes` was given.
+        name: the environment whose name has to be typed, where it is protected.
+        confirm: what was given with `--confirm`.
+
+    Raises:
+        FindingsError: there is no terminal to ask on, or another name was given.
+    """
+    if name and confirm is not None and confirm != name:
+        raise refuse("--confirm", f"must be the environment's name, {name}", confirm, "nothing was changed")
+    answered = confirm is not None if name else yes or _in_ci()
+    if answered or sys.stdin.isatty():
+        return
+    option = f"--confirm {name}" if name else "--yes"
+    rule = f"{what} of a protected environment asks for its name" if name else f"{what} on an account asks first"
+    raise refuse(option, "is required without a terminal", "nothing", rule, f"add `{option}`")
+
+
+def agree(question: str, *, yes: bool) -> None:
+    """Asks whether to go on. Without a yes the command ends, with exit code 1."""
+    if yes or _in_ci():
+        return
+    try:
+        if typer.confirm(printable(question), err=True):
+            return
+    except typer.Abort:
+        pass
+    raise failed("nothing was changed.", FAILED)
+
+
+def name_typed(name: str, confirm: str | None) -> None:
+    """Asks for the name of a protected environment. Without it the command ends, with exit code 1."""
+    if confirm == name:
+        return
+    try:
+        typed = typer.prompt(printable(f"{name} is protected. Type its name to delete it"), err=True)
+    except typer.Abort:
+        typed = ""
+    if typed != name:
+        raise failed("nothing was changed.", FAILED)
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() not in ("", "0", "false")

@@ -1,0 +1,61 @@
+"""What is not installed, said as what to install."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from importlib import util
+
+from model_packaging.findings import FindingsError, refuse
+
+_SANDBOX = ("cryptography", "kubernetes_validate", "moto", "flask")
+_SERVING = ("numpy", "onnxruntime", "tokenizers")
+
+
+def require_sandbox(*, serving: bool) -> None:
+    """Refuses to go on without what the sandbox needs, before anything begins.
+
+    Args:
+        serving: models are started in it.
+
+    Raises:
+        FindingsError: something is not installed.
+    """
+    _require("sandbox", _SANDBOX)
+    if serving:
+        require_serving()
+
+
+def require_serving() -> None:
+    """Refuses to go on without what starts a model on this machine.
+
+    Raises:
+        FindingsError: something is not installed.
+    """
+    _require("packaging", _SERVING)
+
+
+def _require(extra: str, modules: Iterable[str]) -> None:
+    if missing := [name for name in modules if util.find_spec(name) is None]:
+        raise not_installed(extra, ", ".join(missing))
+
+
+def not_installed(extra: str, missing: str) -> FindingsError:
+    """The error for an extra of which something is missing."""
+    name = f"scaletozero[{extra}]"
+    return refuse(name, "must be installed for this", f"no {missing}", "nothing was begun", f"pip install '{name}'")
+
+
+@contextlib.contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Turns the import of a module that is not installed into a finding.
+
+    Raises:
+        FindingsError: a module outside of this package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("scaletozero", "model_packaging"):
+            raise
+        raise not_installed(extra, error.name) from None
