@@ -24,7 +24,7 @@ setup: $(READY) ## only set everything up
 up: $(READY) ## package a real model, deploy it on this machine, ask it, show the figures
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
 	$(BIN)/scaletozero up -e local
-	$(BIN)/python examples/sentences.py
+	source .scaletozero/aws.env && $(BIN)/python examples/sentences.py
 
 down: $(READY) ## take the local environment away
 	$(BIN)/scaletozero down -e local

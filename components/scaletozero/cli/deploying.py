@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from scaletozero.environment.project import Project, find_project
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
+from scaletozero.sandbox.credentials import environment_file
 from scaletozero.settings.gpu import GpuEndpoint
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, a Pulumi.<name>.yaml.")]
@@ -176,7 +178,7 @@ def _forget_answers(deployment: EnvironmentStack) -> None:
     from scaletozero.sandbox.async_results import forget_answers  # rarely needed
 
     outputs = deployment.outputs()
-    forget_answers(sandbox.aws_url, outputs.get("region", ""), outputs.get("endpoints", {}))
+    forget_answers(sandbox.aws_url, sandbox.credentials, outputs.get("region", ""), outputs.get("endpoints", {}))
 
 
 def status(
@@ -200,7 +202,12 @@ def status(
                 report["endpoints"] = deployment.outputs().get("endpoints", {})
             report["cluster"] = on_cluster(report["endpoints"], settings)
             if running:
-                report["sandbox"] = {"pid": running.pid, "aws": running.aws_url, "runtime": running.runtime_url}
+                report["sandbox"] = {
+                    "pid": running.pid,
+                    "aws": running.aws_url,
+                    "runtime": running.runtime_url,
+                    "shell": str(environment_file(project.local)),
+                }
                 report["live"] = daemon.status(running)
     if as_json:
         print_json(report)
@@ -233,6 +240,9 @@ def _show_status(report: dict[str, Any]) -> None:
             )
         )
     table(("endpoint", "name", "status", "size", "max", "warm", "backlog", "cold starts", "calls", "artifact"), rows)
+    if report.get("sandbox"):
+        region, shell = report["region"], shlex.quote(report["sandbox"]["shell"])
+        say(f"for boto3 and the AWS CLI: source {shell} && export AWS_DEFAULT_REGION={region}")
     for what, why in report.get("live", {}).get("provided_here", {}).items():
         say(f"provided by the sandbox itself: {what} ({why})")
     if not rows:

@@ -54,8 +54,8 @@ class Target:
             service,
             region_name=self.region,
             endpoint_url=urls.get(service, self.sandbox.aws_url),
-            aws_access_key_id="sandbox",
-            aws_secret_access_key="sandbox",  # noqa: S106
+            aws_access_key_id=self.sandbox.credentials.access_key,
+            aws_secret_access_key=self.sandbox.credentials.secret_key,
             config=config,
         )
 

@@ -179,7 +179,8 @@ def test_a_container_ends_when_the_other_end_of_its_pipe_closes() -> None:
     reader, writer = os.pipe()
     os.set_inheritable(reader, True)
     child = subprocess.Popen(
-        [sys.executable, "-P", container.__file__, str(reader), "http.server", str(free_port())], pass_fds=(reader,)
+        [sys.executable, "-I", container.__file__, str(reader), "/", "http.server", str(free_port())],
+        pass_fds=(reader,),
     )
     os.close(reader)
     time.sleep(0.5)
