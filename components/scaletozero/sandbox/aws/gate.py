@@ -10,8 +10,9 @@ from xml.sax.saxutils import escape
 
 from moto.iam.models import iam_backends
 
-from scaletozero.sandbox.aws.middleware import AwsError, respond, respond_error, signed
+from scaletozero.sandbox.aws.middleware import AwsError, json_object, respond, respond_error, signed
 from scaletozero.sandbox.aws.signatures import require_signature
+from scaletozero.sandbox.aws.validation import require_valid
 from scaletozero.sandbox.aws.wire import BODY_SHA256
 from scaletozero.sandbox.credentials import Credentials
 
@@ -38,6 +39,7 @@ class Gate:
         try:
             if environ.get("PATH_INFO") not in OPEN:
                 require_signature(environ, environ[BODY_SHA256], self._secret_of, datetime.now(UTC))
+            _require_valid(environ)
             chunks = self._app(environ, response)
             if not response.is_page:
                 return response.send(chunks)
@@ -47,6 +49,9 @@ class Gate:
             error = _instead(response.code)
         except AwsError as refused:
             error = refused
+        except NotImplementedError as missing:
+            log.warning("%s %s: %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"), missing)
+            error = AwsError("NotImplemented", "The embedded AWS does not have this operation.", 501)
         except Exception:
             log.exception("%s %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
             error = AwsError("InternalFailure", "The sandbox failed; its log says why.", 500)
@@ -87,6 +92,14 @@ class _Response:
         kept = [(name, value) for name, value in self._headers if not name.lower().startswith("access-control-")]
         self._start_response(self._status, kept)
         return chunks
+
+
+def _require_valid(environ: Mapping[str, Any]) -> None:
+    """Refuses a request of a JSON protocol whose body its operation does not take."""
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"].seek(0)
+        require_valid(signed(environ).service, target, json_object(body))
 
 
 def _instead(code: int) -> AwsError:

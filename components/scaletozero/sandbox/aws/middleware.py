@@ -105,9 +105,9 @@ class Layer:
             handler, more = self._routed(environ)
         if handler is None:
             return self._moto(environ, start_response)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = environ["wsgi.input"].read()
         try:
-            parameters = {**json.loads(body or b"{}"), **more}
+            parameters = {**json_object(body), **more}
             answer = handler(Call(signed(environ).region or "us-east-1", parameters))
         except AwsError as error:
             return respond_error(start_response, error)
@@ -127,6 +127,23 @@ class Layer:
                     query.setdefault(key, []).append(value)
                 return handler, {**query, **{key: unquote(value) for key, value in match.groupdict().items()}}
         return None, {}
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The parameters in a body; none where it is empty.
+
+    Raises:
+        AwsError: SerializationException, as the services answer what is no JSON object.
+    """
+    if not body.strip():
+        return {}
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise AwsError("SerializationException", "The body is not JSON.") from None
+    if not isinstance(found, dict):
+        raise AwsError("SerializationException", "The body must be a JSON object.")
+    return found
 
 
 class _Replay:
@@ -155,7 +172,8 @@ def respond(
 
 _REASONS = {
     200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 413: "Request Entity Too Large",
-    424: "Failed Dependency", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+    424: "Failed Dependency", 429: "Too Many Requests", 409: "Conflict",
+    500: "Internal Server Error", 501: "Not Implemented", 503: "Service Unavailable",
 }  # fmt: skip
 
 

@@ -54,7 +54,6 @@ class Handler(MotoRequestHandler):
     def parse_request(self) -> bool:
         parsed = super().parse_request()
         if parsed and self.request_version == "HTTP/0.9":
-            self.request_version = "HTTP/1.0"  # a response with a status line
             self.send_error(400, "HTTP/1.0 or HTTP/1.1 is required")
             return False
         return parsed
@@ -88,6 +87,8 @@ class Handler(MotoRequestHandler):
         said = message or self.responses.get(code, ("", ""))[0]
         body = json.dumps({"__type": kind, "message": said, "Message": said}).encode()
         self.close_connection = True
+        if self.request_version == "HTTP/0.9":  # also where no version was understood; its responses have no status
+            self.request_version = "HTTP/1.0"
         self.send_response(code if code < 500 else 400)
         self.send_header("Content-Type", "application/x-amz-json-1.1")
         self.send_header("x-amzn-ErrorType", kind)
