@@ -28,7 +28,7 @@ tools: $(READY) ## only build the programs that the tests need, into the shared 
 up: $(READY) ## package a real model, deploy it on this machine, invoke it, print the figures
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
 	$(BIN)/scaletozero up -e local
-	$(BIN)/python examples/sentences.py
+	source .scaletozero/aws.env && $(BIN)/python examples/sentences.py
 
 down: $(READY) ## delete the local environment
 	$(BIN)/scaletozero down -e local

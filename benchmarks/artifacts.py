@@ -30,8 +30,8 @@ from model_packaging.folder_pipeline import package_folder
 from model_packaging.huggingface.export import INTERPRETER
 from model_packaging.probes import load_probe
 from model_packaging.progress import Progress
+from model_packaging.serving.card import CARD
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.start import CARD
 from model_packaging.spec import FolderSpec
 from scaletozero.cli.packaging import read_spec
 

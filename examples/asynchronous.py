@@ -6,8 +6,7 @@ Its configuration, in the namespace `asynchronous`: `artifact` (the folder that 
 With no account: declare the endpoint in an environment with a `sandbox` (docs/async.md, "Try it here"), then tell
 boto3 where the sandbox is, and `ask()` works as it is written:
 
-    export AWS_ENDPOINT_URL=http://127.0.0.1:8476 AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME=http://127.0.0.1:8477
-    export AWS_ACCESS_KEY_ID=sandbox AWS_SECRET_ACCESS_KEY=sandbox AWS_DEFAULT_REGION=us-east-1
+    source .scaletozero/aws.env && export AWS_DEFAULT_REGION=us-east-1
 """
 
 import pulumi

@@ -8,8 +8,8 @@ from pathlib import Path
 from model_packaging.artifact import oci, sbom
 from model_packaging.artifact.manifest import InputOutput, Manifest
 from model_packaging.onnx_model.source import Source
+from model_packaging.serving.card import CARD
 from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
-from model_packaging.serving.start import CARD
 from model_packaging.serving.task import load_task
 from model_packaging.tasks import Packaging
 

@@ -45,8 +45,8 @@ from model_packaging.probes import Probe
 from model_packaging.progress import Progress, Report, quiet
 from model_packaging.quantization import quantize, static_qdq
 from model_packaging.quantization.compress import decide
+from model_packaging.serving.card import NotServableError, verify
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.start import NotServableError, verify
 from model_packaging.spec import CLASS_TASKS, FolderSpec, PackageSpec
 from model_packaging.tasks import Packaging, classes, packaging_of
 from model_packaging.work import Work, key_of

@@ -26,7 +26,7 @@ from model_packaging.evaluation.measure import TIMEOUT_SECONDS, Start, StartFail
 from model_packaging.onnx_model.assemble import write_inputs
 from model_packaging.onnx_model.optimise import GRAPH
 from model_packaging.progress import Progress, Report, quiet
-from model_packaging.serving.start import CARD, CARD_SCHEMA
+from model_packaging.serving.card import CARD, CARD_SCHEMA
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import inspect
 

@@ -16,16 +16,17 @@ def main(folder: Path, checked: bool) -> None:
     """Starts as the server does; unchecked leaves out the digests and the canary, as others' servers do."""
     python = clock.since_process_start_ms()
     phases = clock.Phases()
-    from model_packaging.serving import server, start
+    from model_packaging.serving import card as cards
+    from model_packaging.serving import server
     from model_packaging.serving.runtime import Runtime
 
     state = server.State()
     phases.end("imports")
     if checked:
-        card = start.verify(folder)
+        card = cards.verify(folder)
         phases.end("verify")
     else:
-        card = json.loads((folder / start.CARD).read_text(encoding="utf-8"))
+        card = json.loads((folder / cards.CARD).read_text(encoding="utf-8"))
     state.runtime = Runtime.load(folder, card, environment.threads(), phases.end)
     if checked:
         state.runtime.canary()

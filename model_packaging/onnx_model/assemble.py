@@ -13,7 +13,7 @@ from model_packaging.artifact.reader import sha256_of
 from model_packaging.onnx_model.optimise import GRAPH, WEIGHTS, write
 from model_packaging.onnx_model.source import TOKENIZER, Source
 from model_packaging.serving import npy
-from model_packaging.serving.start import CARD, CARD_SCHEMA
+from model_packaging.serving.card import CARD, CARD_SCHEMA
 
 Role = Literal["card", "graph", "weights", "tokenizer", "canary"]
 ROLES: dict[str, Role] = {CARD: "card", GRAPH: "graph", WEIGHTS: "weights", TOKENIZER: "tokenizer"}

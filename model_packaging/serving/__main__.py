@@ -23,8 +23,9 @@ def main(arguments: list[str]) -> int:
         from model_packaging.serving.server import serve
 
         return serve()
+    from model_packaging.serving.card import NotServableError
     from model_packaging.serving.environment import model_dir, threads
-    from model_packaging.serving.start import NotServableError, start
+    from model_packaging.serving.start import start
 
     try:
         runtime, phases = start(model_dir(), threads())

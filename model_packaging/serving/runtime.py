@@ -13,8 +13,8 @@ import numpy as np
 import onnxruntime as ort
 
 from model_packaging.serving import npy
+from model_packaging.serving.card import NotServableError
 from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, AnswerTooLongError, BadRequestError
-from model_packaging.serving.start import NotServableError
 from model_packaging.serving.task import Answers, Task, load_task
 
 CANARY_COSINE = 0.9  # far below any quality floor: it tells a broken runtime or CPU, not a worse model

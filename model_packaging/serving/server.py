@@ -12,8 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.serving import environment
+from model_packaging.serving.card import NotServableError
 from model_packaging.serving.request import JSON, MAX_PAYLOAD, BadRequestError, media_of
-from model_packaging.serving.start import NotServableError, start
+from model_packaging.serving.start import start
 
 if TYPE_CHECKING:
     from model_packaging.serving.runtime import Runtime

@@ -1,6 +1,7 @@
 """The unmodified engine applies programs to the embedded AWS through the sandbox's plugin."""
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -36,7 +37,10 @@ def archive(folder: Path, **behaviour: Any) -> Path:
     """An artifact for the container in fake_container.py."""
     path, files = folder / f"{behaviour['version']}.tar.gz", folder / f"{behaviour['version']}.files"
     files.mkdir(exist_ok=True)
-    (files / "behaviour.json").write_text(json.dumps(behaviour))
+    content = json.dumps(behaviour).encode()
+    (files / "behaviour.json").write_bytes(content)
+    entry = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (files / "model.json").write_text(json.dumps({"schema": 1, "files": {"behaviour.json": entry}}))
     write_archive(files, path, level=0)
     return path
 
@@ -60,6 +64,8 @@ class World:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_HOME": str(home),
             "AWS_ENDPOINT_URL": self.servers.aws_url,
+            "AWS_ACCESS_KEY_ID": self.servers.credentials.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.servers.credentials.secret_key,
         }
         options = auto.LocalWorkspaceOptions(
             work_dir=str(work), pulumi_home=str(home), env_vars=environment, pulumi_command=find_engine()
@@ -73,7 +79,11 @@ class World:
     def client(self, service: str) -> Any:
         url = self.servers.runtime_url if service == "sagemaker-runtime" else self.servers.aws_url
         return boto3.client(
-            service, endpoint_url=url, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
+            service,
+            endpoint_url=url,
+            region_name=REGION,
+            aws_access_key_id=self.servers.credentials.access_key,
+            aws_secret_access_key=self.servers.credentials.secret_key,
         )
 
     def version(self) -> int:
@@ -122,7 +132,7 @@ class World:
             primary_container={
                 "image": IMAGE,
                 "model_data_url": pulumi.Output.format("s3://{}/{}", artifact.bucket, artifact.key),
-                "environment": {"PYTHONPATH": str(CONTAINERS), "TOKEN": pulumi.Output.secret("swordfish")},
+                "environment": {"TOKEN": pulumi.Output.secret("swordfish")},
             },
             opts=pulumi.ResourceOptions(depends_on=[policy]),
         )
@@ -147,7 +157,7 @@ def tls_only(arn: str) -> str:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    servers = Servers(tmp_path / "state", 0, 0, 30, program=("fake_container",))
+    servers = Servers(tmp_path / "state", 0, 0, 30, program=(str(CONTAINERS), "fake_container"))
     reset_moto()  # what another test left in this process
     boto3.client("s3")  # imported before the engine's own event loop is
     yield World(tmp_path, servers)
@@ -252,7 +262,7 @@ def test_an_aws_that_was_lost_is_built_up_again_and_a_secret_stays_one(world: Wo
 
     world.servers.stop()
     reset_moto()
-    world.servers = Servers(world.folder / "state", 0, 0, 30, program=("fake_container",))
+    world.servers = Servers(world.folder / "state", 0, 0, 30, program=(str(CONTAINERS), "fake_container"))
     stack = world.stack(world.program)
     assert changes(stack.refresh()) == {"delete": 11}
     assert changes(stack.up()) == {"create": 11}
@@ -288,7 +298,9 @@ def test_an_engine_killed_in_the_middle_of_a_create(world: World, monkeypatch: p
         if operation["type"] == "creating"
     ]
     state.deployment = deployment
-    assert forget_pending(world.servers.aws_url, pending) == ["aws:sagemaker/endpoint:Endpoint sentences"]
+    assert forget_pending(world.servers.aws_url, world.servers.credentials, pending) == [
+        "aws:sagemaker/endpoint:Endpoint sentences"
+    ]
     stack.import_stack(state)
     world.settings |= {"behaviour": {}, "version": 2}
     stack.up()

@@ -33,8 +33,8 @@ def asker(workbench: Workbench) -> Any:
         "sagemaker-runtime",
         region_name="us-east-1",
         endpoint_url=workbench.sandbox().runtime_url,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=workbench.sandbox().credentials.access_key,
+        aws_secret_access_key=workbench.sandbox().credentials.secret_key,
         config=Config(read_timeout=120, retries={"total_max_attempts": 1}, max_pool_connections=64),
     )
 

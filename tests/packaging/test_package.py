@@ -55,8 +55,8 @@ class TestPackagedEncoder:
         import onnxruntime as ort
         from tokenizers import Tokenizer
 
+        from model_packaging.serving.card import verify
         from model_packaging.serving.runtime import Runtime
-        from model_packaging.serving.start import verify
 
         tokenizer = Tokenizer.from_file(str(minilm["tokenizer"]))
         tokenizer.no_padding()

@@ -10,8 +10,8 @@ import small_models
 
 from model_packaging import FindingsError, package
 from model_packaging.quantization import quantize, static_qdq
+from model_packaging.serving.card import verify
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.start import verify
 from model_packaging.serving.texts import Texts
 from model_packaging.spec import Recipe
 from model_packaging.tasks.texts import as_long_as_read

@@ -313,8 +313,8 @@ def test_an_artifact_whose_canary_was_changed_is_never_served(tmp_path: Path) ->
 
 
 def test_the_largest_requests_of_every_task_are_answered(tmp_path: Path) -> None:
+    from model_packaging.serving.card import verify
     from model_packaging.serving.runtime import Runtime
-    from model_packaging.serving.start import verify
 
     for name, (build, changes) in MODELS.items():
         folder = tmp_path / name

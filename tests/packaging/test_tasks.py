@@ -23,9 +23,9 @@ from model_packaging import Artifact, FindingsError, PackageSpec, package, safe_
 from model_packaging.benchmark import whole_start
 from model_packaging.benchmark.bench import usual_archive
 from model_packaging.serving import npy
+from model_packaging.serving.card import verify
 from model_packaging.serving.request import JSON, NPY, BadRequestError
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.start import verify
 from model_packaging.tasks import inspect
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from model_packaging import PackageSpec
 from model_packaging.onnx_model.assemble import assemble
 from model_packaging.probes import builtin_pairs
+from model_packaging.serving.card import verify
 from model_packaging.serving.runtime import Runtime
-from model_packaging.serving.start import verify
 from model_packaging.tasks import packaging_of
 
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64

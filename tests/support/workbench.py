@@ -84,8 +84,8 @@ class Workbench:
             service,
             region_name="us-east-1",
             endpoint_url=self.sandbox().aws_url,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.sandbox().credentials.access_key,
+            aws_secret_access_key=self.sandbox().credentials.secret_key,
         )
 
     def left(self) -> Mapping[str, int]:

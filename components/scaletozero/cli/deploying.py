@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ from scaletozero.environment.project import Project, find_project, require_progr
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
+from scaletozero.sandbox.credentials import environment_file
 from scaletozero.settings.gpu import GpuEndpoint
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, a Pulumi.<name>.yaml.")]
@@ -198,7 +200,7 @@ def _forget_answers(deployment: EnvironmentStack) -> None:
     from scaletozero.sandbox.async_results import forget_answers  # rarely needed
 
     for region, endpoints in _by_region(deployment.endpoints()).items():
-        forget_answers(sandbox.aws_url, region, endpoints)
+        forget_answers(sandbox.aws_url, sandbox.credentials, region, endpoints)
 
 
 def _by_region(endpoints: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
@@ -231,7 +233,12 @@ def status(
                 report["endpoints"] = deployment.endpoints()
             report["cluster"] = on_cluster(report["endpoints"], settings)
             if running:
-                report["sandbox"] = {"pid": running.pid, "aws": running.aws_url, "runtime": running.runtime_url}
+                report["sandbox"] = {
+                    "pid": running.pid,
+                    "aws": running.aws_url,
+                    "runtime": running.runtime_url,
+                    "shell": str(environment_file(project.local)),
+                }
                 report["live"] = daemon.status(running)
     if as_json:
         print_json(report)
@@ -264,6 +271,9 @@ def _show_status(report: dict[str, Any], *, verbose: bool) -> None:
             )
         )
     table(("endpoint", "name", "status", "size", "max", "warm", "backlog", "cold starts", "calls", "artifact"), rows)
+    if report.get("sandbox"):
+        region, shell = report["region"], shlex.quote(report["sandbox"]["shell"])
+        say(f"for boto3 and the AWS CLI: source {shell} && export AWS_DEFAULT_REGION={region}")
     if verbose:
         for what, why in report.get("live", {}).get("provided_here", {}).items():
             say(f"provided by the sandbox itself: {what} ({why})")

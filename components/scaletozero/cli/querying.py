@@ -55,8 +55,8 @@ class Target:
             service,
             region_name=self.region,
             endpoint_url=urls.get(service, self.sandbox.aws_url),
-            aws_access_key_id="sandbox",
-            aws_secret_access_key="sandbox",  # noqa: S106
+            aws_access_key_id=self.sandbox.credentials.access_key,
+            aws_secret_access_key=self.sandbox.credentials.secret_key,
             config=config,
         )
 
@@ -98,7 +98,7 @@ def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target
             "must be an endpoint of SageMaker",
             f"{endpoint}, which is called in its cluster",
             "nothing was sent",
-            f"from inside the cluster: curl -H 'Host: {about.get('host', '')}' http://{entrance(namespace)}/",
+            f"from inside the cluster: curl -H 'Host: {about.get('host', '')}' http://{interceptor_address(namespace)}/",
         )
     return Target(about["name"], about.get("region", settings.region), sandbox, about.get("requests"))
 

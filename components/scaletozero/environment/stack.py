@@ -112,7 +112,8 @@ class EnvironmentStack:
 
         say(f"repairing: {len(pending)} operations of an interrupted run")
         created = [item["resource"] for item in pending if item["type"] == "creating"]
-        forget_pending(self.sandbox.aws_url, [(resource["type"], resource.get("inputs") or {}) for resource in created])
+        pending_creates = [(resource["type"], resource.get("inputs") or {}) for resource in created]
+        forget_pending(self.sandbox.aws_url, self.sandbox.credentials, pending_creates)
         stack.import_stack(auto.Deployment(exported.version, {**state, "pending_operations": []}))
 
     def _release(self, stack: auto.Stack, say: Say, patience: float = 60) -> None:
@@ -161,8 +162,8 @@ def sandbox_environment(backend: Path, sandbox: Sandbox, manifests: Path) -> dic
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "AWS_ENDPOINT_URL": sandbox.aws_url,
-        "AWS_ACCESS_KEY_ID": "sandbox",
-        "AWS_SECRET_ACCESS_KEY": "sandbox",
+        "AWS_ACCESS_KEY_ID": sandbox.credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": sandbox.credentials.secret_key,
         "AWS_EC2_METADATA_DISABLED": "true",
         **dict.fromkeys(NO_CREDENTIALS, ""),
     }

@@ -11,23 +11,27 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from scaletozero.sandbox.credentials import Credentials
 from scaletozero.sandbox.providers.clients import Clients
 
 GONE_SECONDS = 60
 
 
-def forget_answers(aws_url: str, region: str, endpoints: Mapping[str, Mapping[str, Any]]) -> None:
+def forget_answers(
+    aws_url: str, credentials: Credentials, region: str, endpoints: Mapping[str, Mapping[str, Any]]
+) -> None:
     """Deletes asynchronous endpoints, which could go on writing, and then what they have read and written.
 
     Args:
         aws_url: the embedded AWS.
+        credentials: the sandbox's.
         region: where the endpoints are.
         endpoints: an environment's endpoints as `deploy()` exports them; those of other kinds are left alone.
 
     Raises:
         TimeoutError: an endpoint did not go.
     """
-    clients = Clients(aws_url)
+    clients = Clients(aws_url, credentials)
     sagemaker, s3 = clients("sagemaker", region), clients("s3", region)
     for about in endpoints.values():
         if not about.get("requests"):

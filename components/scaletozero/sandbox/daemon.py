@@ -20,12 +20,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from model_packaging.findings import refuse
+from scaletozero.sandbox.credentials import Credentials, environment_file, write_environment_file, write_private
 
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -39,13 +40,15 @@ class Sandbox:
 
     Attributes:
         aws_url: the embedded AWS, for AWS_ENDPOINT_URL.
-        runtime_url: the SageMaker Runtime API.
+        runtime_url: the SageMaker Runtime API, which the embedded AWS has as well.
+        credentials: those that both accept.
         fresh: it was started by this call, so its AWS is empty.
     """
 
     pid: int
     aws_url: str
     runtime_url: str
+    credentials: Credentials
     fresh: bool = False
 
 
@@ -88,7 +91,7 @@ def running(state: Path) -> Sandbox | None:
         return None
     if pid != recorded["pid"]:
         return None
-    return Sandbox(pid, recorded["aws_url"], recorded["runtime_url"])
+    return Sandbox(pid, recorded["aws_url"], recorded["runtime_url"], _credentials(recorded))
 
 
 def status(sandbox: Sandbox) -> dict[str, Any]:
@@ -113,6 +116,11 @@ def stop(state: Path) -> bool:
             _end_hung(state)
         _file(state).unlink(missing_ok=True)
         return found is not None
+
+
+def _credentials(recorded: dict[str, Any]) -> Credentials:
+    # A sandbox of an older release records none, and accepts any.
+    return Credentials(recorded.get("access_key", "sandbox"), recorded.get("secret_key", "sandbox"))
 
 
 def _file(state: Path) -> Path:
@@ -188,7 +196,7 @@ def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -
             raise refuse("sandbox", f"ended with status {code} while it started", _tail(log), fix=f"see {log}")
         found = running(state)
         if found and found.pid == process.pid:
-            return Sandbox(found.pid, found.aws_url, found.runtime_url, fresh=True)
+            return replace(found, fresh=True)
         time.sleep(0.05)
     process.kill()
     process.wait()
@@ -259,26 +267,28 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"port {error.filename} is in use", file=sys.stderr)
         return IN_USE
-    _record(options.state, servers.aws_url, servers.runtime_url, options.idle_seconds)
+    _record(options.state, servers.aws_url, servers.runtime_url, options.idle_seconds, servers.credentials)
     logging.info("embedded AWS at %s, runtime at %s", servers.aws_url, servers.runtime_url)
     stopped.wait()
     servers.stop()
+    environment_file(options.state).unlink(missing_ok=True)
     _file(options.state).unlink(missing_ok=True)
     return 0
 
 
-def _record(state: Path, aws_url: str, runtime_url: str, idle_seconds: float) -> None:
+def _record(state: Path, aws_url: str, runtime_url: str, idle_seconds: float, credentials: Credentials) -> None:
     record = {
         "pid": os.getpid(),
         "aws_url": aws_url,
         "runtime_url": runtime_url,
+        "access_key": credentials.access_key,
+        "secret_key": credentials.secret_key,
         "idle_seconds": idle_seconds,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": importlib.metadata.version("scaletozero"),
     }
-    draft = state / f".sandbox.json.{os.getpid()}"
-    draft.write_text(json.dumps(record, indent=2) + "\n")
-    draft.replace(_file(state))
+    write_environment_file(state, aws_url, credentials)
+    write_private(_file(state), json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

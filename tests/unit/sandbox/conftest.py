@@ -1,5 +1,6 @@
 """The embedded AWS and the runtime in this process, over containers whose behaviour a test chooses."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -15,6 +16,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from moto.moto_api._internal.models import moto_api_backend
 
 from scaletozero import Submitted, result, submit
 from scaletozero.sandbox.aws.server import Servers
@@ -26,11 +28,19 @@ IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/serve:1"
 def archive(**behaviour: Any) -> bytes:
     """An artifact for the container in fake_container.py."""
     data = json.dumps({"version": 1} | behaviour).encode()
+    entry = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    card = json.dumps({"schema": 1, "files": {"behaviour.json": entry}}).encode()
+    return packed({"behaviour.json": data, "model.json": card})
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    """A tar.gz of files by name."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.USTAR_FORMAT) as tar:
-        info = tarfile.TarInfo("behaviour.json")
-        info.size = len(data)
-        tar.addfile(info, io.BytesIO(data))
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
 
 
@@ -64,8 +74,8 @@ class World:
             service,
             endpoint_url=url,
             region_name=REGION,
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
+            aws_access_key_id=self.servers.credentials.access_key,
+            aws_secret_access_key=self.servers.credentials.secret_key,
             config=Config(retries={"total_max_attempts": 1}, read_timeout=300, max_pool_connections=64, **config),
         )
 
@@ -77,7 +87,7 @@ class World:
             PrimaryContainer={
                 "Image": IMAGE,
                 "ModelDataUrl": f"s3://models/{name}.tar.gz",
-                "Environment": {"PYTHONPATH": str(Path(__file__).parent), "GREETING": "hello"},
+                "Environment": {"SCALETOZERO_GREETING": "hello"},
             },
         )
 
@@ -166,6 +176,7 @@ class World:
             return json.load(answer)["endpoints"][name]
 
     wait_for = staticmethod(wait_for)
+    packed = staticmethod(packed)
 
     def refused(self, service: str, operation: str, **parameters: Any) -> str:
         """The message with which the service refuses a call as invalid."""
@@ -186,10 +197,10 @@ def idle_seconds() -> float:
 
 @pytest.fixture
 def world(tmp_path: Path, idle_seconds: float) -> Iterator[World]:
-    servers = Servers(tmp_path, 0, 0, idle_seconds, program=("fake_container",))
+    servers = Servers(tmp_path, 0, 0, idle_seconds, program=(str(Path(__file__).parent), "fake_container"))
     world = World(servers, tmp_path)
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
-    urllib.request.urlopen(urllib.request.Request(f"{servers.aws_url}/moto-api/reset", method="POST"))
+    moto_api_backend.reset()  # what another test left in this process
     world.client("iam").create_role(RoleName="serve", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
     for bucket in ("models", "calls"):
         world.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})

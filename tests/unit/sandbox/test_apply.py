@@ -30,7 +30,7 @@ def applier(world: Any) -> Applier:
     settings = Settings(region=REGION, default_tags={"owner": "me"})
     world.client("s3").create_bucket(Bucket="there", CreateBucketConfiguration={"LocationConstraint": REGION})
     world.client("s3").put_object(Bucket="there", Key="model.tar.gz", Body=b"x")
-    return Applier(Clients(world.servers.aws_url), settings, threading.Event())
+    return Applier(Clients(world.servers.aws_url, world.servers.credentials), settings, threading.Event())
 
 
 def zipped(name: str) -> bytes:

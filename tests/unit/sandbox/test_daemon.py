@@ -180,7 +180,8 @@ def test_a_container_ends_when_the_other_end_of_its_pipe_closes() -> None:
     os.set_inheritable(reader, True)
     port = free_port()
     child = subprocess.Popen(
-        [sys.executable, "-P", container.__file__, str(reader), "http.server", str(port)], pass_fds=(reader,)
+        [sys.executable, "-I", container.__file__, str(reader), "/", "http.server", str(port)],
+        pass_fds=(reader,),
     )
     os.close(reader)
     eventually(lambda: answers(port))

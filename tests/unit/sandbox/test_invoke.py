@@ -29,7 +29,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, target: Target, *arguments: str) ->
 
 def test_an_answer_a_models_error_and_none_in_time(world: Any, capsys: pytest.CaptureFixture[str]) -> None:
     world.asynchronous("a")
-    sandbox = Sandbox(0, world.servers.aws_url, world.servers.runtime_url)
+    sandbox = Sandbox(0, world.servers.aws_url, world.servers.runtime_url, world.servers.credentials)
     target = Target("a", "eu-central-1", sandbox, "s3://calls/requests")
 
     def ask(of: Target = target, timeout: float = 20, **request: Any) -> bytes:

@@ -56,7 +56,7 @@ def test_a_container_gets_the_contract_and_no_credentials(world: Any, monkeypatc
     monkeypatch.setenv("SOME_TOKEN", "do-not-leak")
     world.endpoint("a")
     environment = world.invoke("a", environment=True)
-    assert environment["GREETING"] == "hello"
+    assert environment["SCALETOZERO_GREETING"] == "hello"
     assert environment["SCALETOZERO_BIND_HOST"] == "127.0.0.1"
     assert environment["OMP_NUM_THREADS"] == "1"
     assert "do-not-leak" not in environment.values()

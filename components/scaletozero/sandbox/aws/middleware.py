@@ -15,6 +15,9 @@ ACCOUNT = "123456789012"
 
 JSON = "application/x-amz-json-1.1"
 
+INVOCATIONS = re.compile(r"/endpoints/([^/]+)/(async-)?invocations")
+"""The paths of InvokeEndpoint and InvokeEndpointAsync."""
+
 
 class AwsError(Exception):
     """An error in the service's form: `code`, message, HTTP `status`, and further members of the body."""
@@ -51,15 +54,21 @@ class Route:
     methods: Mapping[str, Handler]
 
 
-def signed_region(environ: Mapping[str, Any]) -> str | None:
-    """The region in the request's signature: `Credential=key/20300101/eu-central-1/sagemaker/aws4_request`."""
-    return _signed(environ)[0]
+@dataclass(frozen=True)
+class Scope:
+    """What a request is signed for; None where it is not signed."""
+
+    region: str | None
+    service: str | None
 
 
-def _signed(environ: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def signed(environ: Mapping[str, Any]) -> Scope:
+    """The scope of the request's signature: `Credential=key/20300101/eu-central-1/sagemaker/aws4_request`."""
     _, found, scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    if not found:
+        scope = dict(parse_qsl(environ.get("QUERY_STRING", ""))).get("X-Amz-Credential", "")
     parts = scope.split(",")[0].split("/")
-    return (parts[2], parts[3]) if found and len(parts) == 5 else (None, None)
+    return Scope(parts[2], parts[3]) if len(parts) == 5 else Scope(None, None)
 
 
 class Layer:
@@ -70,6 +79,8 @@ class Layer:
         handlers: `X-Amz-Target` of an operation -> what answers it.
         pages: path -> what gives the JSON shown there.
         routes: what answers operations that have no such header.
+        runtime: the application that invokes endpoints; it is reached here, too, as clients that know one address only
+            expect.
     """
 
     def __init__(
@@ -77,23 +88,27 @@ class Layer:
         moto: Callable[..., Iterable[bytes]],
         handlers: Mapping[str, Handler],
         pages: Mapping[str, Callable[[], Any]],
-        routes: Iterable[Route] = (),
+        routes: Iterable[Route],
+        runtime: Callable[..., Iterable[bytes]],
     ) -> None:
         self._moto, self._handlers, self._pages, self._routes = moto, handlers, pages, tuple(routes)
+        self._runtime = runtime
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         page = self._pages.get(environ.get("PATH_INFO", ""))
         if page:
             return respond(start_response, 200, json.dumps(page()).encode(), {"Content-Type": "application/json"})
+        if signed(environ).service == "sagemaker" and INVOCATIONS.fullmatch(environ.get("PATH_INFO", "")):
+            return self._runtime(environ, start_response)
         handler, more = self._handlers.get(environ.get("HTTP_X_AMZ_TARGET", "")), {}
         if handler is None:
             handler, more = self._routed(environ)
         if handler is None:
             return self._moto(environ, start_response)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        body = environ["wsgi.input"].read()
         try:
-            parameters = {**json.loads(body or b"{}"), **more}
-            answer = handler(Call(signed_region(environ) or "us-east-1", parameters))
+            parameters = {**json_object(body), **more}
+            answer = handler(Call(signed(environ).region or "us-east-1", parameters))
         except AwsError as error:
             return respond_error(start_response, error)
         if answer is None:
@@ -103,7 +118,7 @@ class Layer:
 
     def _routed(self, environ: Mapping[str, Any]) -> tuple[Handler | None, dict[str, Any]]:
         """What answers by method and path, and the parameters that stand in the path and behind it."""
-        service, path = _signed(environ)[1], environ.get("PATH_INFO", "")
+        service, path = signed(environ).service, environ.get("PATH_INFO", "")
         for route in self._routes:
             match = route.path.fullmatch(path) if service == route.service else None
             if match and (handler := route.methods.get(environ["REQUEST_METHOD"])):
@@ -112,6 +127,23 @@ class Layer:
                     query.setdefault(key, []).append(value)
                 return handler, {**query, **{key: unquote(value) for key, value in match.groupdict().items()}}
         return None, {}
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The parameters in a body; none where it is empty.
+
+    Raises:
+        AwsError: SerializationException, as the services answer what is no JSON object.
+    """
+    if not body.strip():
+        return {}
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise AwsError("SerializationException", "The body is not JSON.") from None
+    if not isinstance(found, dict):
+        raise AwsError("SerializationException", "The body must be a JSON object.")
+    return found
 
 
 class _Replay:
@@ -139,8 +171,9 @@ def respond(
 
 
 _REASONS = {
-    200: "OK", 202: "Accepted", 400: "Bad Request", 404: "Not Found", 413: "Request Entity Too Large",
-    424: "Failed Dependency", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable",
+    200: "OK", 202: "Accepted", 400: "Bad Request", 403: "Forbidden", 404: "Not Found", 413: "Request Entity Too Large",
+    424: "Failed Dependency", 429: "Too Many Requests", 409: "Conflict",
+    500: "Internal Server Error", 501: "Not Implemented", 503: "Service Unavailable",
 }  # fmt: skip
 
 

@@ -34,6 +34,9 @@ class PodIdentity:
     def create(self, call: Call) -> dict[str, Any]:
         """One role for each service account of a namespace."""
         given = call.parameters
+        for key in ("namespace", "serviceAccount", "roleArn"):
+            if not isinstance(given.get(key), str):
+                raise AwsError("InvalidParameterException", f"{key} is required and must be a string", 400)
         with self._lock:
             for each in self._of(call):
                 if all(each[key] == given[key] for key in ("namespace", "serviceAccount")):
@@ -83,11 +86,14 @@ class PodIdentity:
         return {"tags": self._by_arn(call)["tags"]}
 
     def tag(self, call: Call) -> dict[str, Any]:
-        self._by_arn(call)["tags"].update(call.parameters["tags"])
+        tags = call.parameters.get("tags")
+        if not isinstance(tags, dict):
+            raise AwsError("BadRequestException", "tags is required and must be an object", 400)
+        self._by_arn(call)["tags"].update(tags)
         return {}
 
     def untag(self, call: Call) -> dict[str, Any]:
-        for key in call.parameters["tagKeys"]:
+        for key in call.parameters.get("tagKeys", ()):
             self._by_arn(call)["tags"].pop(key, None)
         return {}
 

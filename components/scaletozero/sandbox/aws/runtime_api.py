@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 import time
 import urllib.parse
@@ -15,7 +14,7 @@ from scaletozero.sandbox.aws.async_inference.backlog import Backlog
 from scaletozero.sandbox.aws.async_inference.calls import MAX_INLINE_BYTES, accept, parameters
 from scaletozero.sandbox.aws.async_inference.service import SETTLE_SECONDS, AsyncService
 from scaletozero.sandbox.aws.async_inference.store import Store
-from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, respond, respond_error, signed_region
+from scaletozero.sandbox.aws.middleware import ACCOUNT, INVOCATIONS, AwsError, respond, respond_error, signed
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
 from scaletozero.sandbox.aws.runtime.instance import Answer, CrashedError, Instance, StartFailedError
 from scaletozero.sandbox.aws.runtime.instance_pool import ClosedError, InstancePool, ThrottledError
@@ -28,8 +27,6 @@ MAX_BYTES = 4 * 1024 * 1024
 
 MAX_BYTES_INSTANCE = 25_000_000
 """Request of an endpoint on instances (same guide, real-time inference)."""
-
-_PATH = re.compile(r"/endpoints/([^/]+)/(async-)?invocations")
 
 
 class Runtime:
@@ -125,7 +122,7 @@ class Runtime:
         if path == "/_sandbox/status":
             body = json.dumps(self.status()).encode()
             return respond(start_response, 200, body, {"Content-Type": "application/json"})
-        match = _PATH.fullmatch(path)
+        match = INVOCATIONS.fullmatch(path)
         if not match or environ["REQUEST_METHOD"] != "POST":
             return respond_error(
                 start_response, AwsError("UnknownOperationException", f"no such operation: {path}", 404)
@@ -173,11 +170,7 @@ class Runtime:
         return respond(start_response, 202, json.dumps({"InferenceId": call.inference_id}).encode(), headers)
 
     def _find(self, name: str, environ: Mapping[str, Any]) -> InstancePool:
-        region = signed_region(environ)
-        pool = self.pool(region, name) if region else None
-        if region is None:  # an unsigned request, from curl: the name is enough where it is unambiguous
-            named = [pool for pool in self.pools() if pool.deployment.endpoint == name]
-            pool = named[0] if len(named) == 1 else None
+        pool = self.pool(signed(environ).region or "us-east-1", name)
         if pool is None:
             raise AwsError("ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
         return pool
@@ -258,19 +251,9 @@ class Runtime:
 
 
 def read_body(environ: Mapping[str, Any], limit: int) -> tuple[bytes, int]:
-    """(body, its length). A body over the limit is read and thrown away, so that the client gets its answer."""
-    stream = environ["wsgi.input"]
-    declared = int(environ.get("CONTENT_LENGTH") or 0)
-    chunked = environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked"
-    kept, size = bytearray(), 0
-    while chunked or size < declared:
-        part = stream.read(1 << 16 if chunked else min(1 << 16, declared - size))
-        if not part:
-            break
-        size += len(part)
-        if size <= limit:
-            kept += part
-    return bytes(kept), size
+    """(body, its length); a body over the limit is left where it is."""
+    size = int(environ["CONTENT_LENGTH"])
+    return environ["wsgi.input"].read() if size <= limit else b"", size
 
 
 _FORWARDED = {

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from scaletozero.sandbox.aws.async_inference.store import Store
 from scaletozero.sandbox.aws.endpoints import Endpoints
+from scaletozero.sandbox.aws.gate import Gate
 from scaletozero.sandbox.aws.middleware import Layer
 from scaletozero.sandbox.aws.moto_patches import correct_moto
 from scaletozero.sandbox.aws.overrides import PROVIDED
@@ -22,6 +23,8 @@ from scaletozero.sandbox.aws.runtime.instance import PROGRAM, Starter, StartFail
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
 from scaletozero.sandbox.aws.runtime_api import Runtime
 from scaletozero.sandbox.aws.scaling.service import Scaling
+from scaletozero.sandbox.aws.wire import Handler
+from scaletozero.sandbox.credentials import new_credentials
 from scaletozero.sandbox.providers.clients import Clients
 
 HOST = "127.0.0.1"
@@ -30,11 +33,15 @@ HOST = "127.0.0.1"
 class Servers:
     """Both servers, listening from the moment this is made.
 
+    Attributes:
+        aws_url, runtime_url: where they listen.
+        credentials: those that every request has to be signed with.
+
     Args:
         state: the sandbox's folder.
         aws_port, runtime_port: 0 takes any free one.
         idle_seconds: how long an instance stays without requests.
-        program: what a container runs, module and arguments.
+        program: what a container runs: folder of its package, module and arguments.
 
     Raises:
         OSError: a port is in use; its number is `filename`.
@@ -57,18 +64,19 @@ class Servers:
         moto = DomainDispatcherApplication(create_backend_app)
         self._scaling = Scaling(self._endpoints)
         handlers = self._endpoints.handlers | self._scaling.handlers
-        layer = Layer(moto, handlers, {"/_sandbox/status": self.status}, PodIdentity().routes)
+        layer = Layer(moto, handlers, {"/_sandbox/status": self.status}, PodIdentity().routes, self._runtime)
         self._runtime.status = self.status
-        self._aws = _listen(aws_port, layer, MotoRequestHandler)
+        self.credentials = new_credentials()
+        self._aws = _listen(aws_port, Gate(layer, self.credentials))
         try:
-            self._front = _listen(runtime_port, self._runtime, WSGIRequestHandler)
+            self._front = _listen(runtime_port, Gate(self._runtime, self.credentials))
         except OSError:
             self._aws.server_close()
             raise
         self.aws_url = f"http://{HOST}:{self._aws.port}"
         self.runtime_url = f"http://{HOST}:{self._front.port}"
         os.environ["MOTO_PORT"] = str(self._aws.port)
-        self._clients = Clients(self.aws_url)
+        self._clients = Clients(self.aws_url, self.credentials)
         for server in (self._aws, self._front):
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
 
@@ -97,8 +105,8 @@ class Servers:
             raise StartFailedError(f"could not fetch {url}: {error}") from error
 
 
-def _listen(port: int, app: Any, handler: type[WSGIRequestHandler]) -> BaseWSGIServer:
+def _listen(port: int, app: Any) -> BaseWSGIServer:
     try:
-        return make_server(HOST, port, app, threaded=True, request_handler=handler)
+        return make_server(HOST, port, app, threaded=True, request_handler=Handler)
     except (OSError, SystemExit) as error:  # werkzeug exits when a port is in use
         raise OSError(98, "address in use", str(port)) from error

@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import sys
 
+from scaletozero.sandbox.credentials import from_environment
 from scaletozero.sandbox.providers.clients import ENDPOINT, Clients, require_loopback
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     from scaletozero.sandbox.providers.resources import TABLE
     from scaletozero.sandbox.providers.server import TableServicer
 
-    serve(TableServicer(importlib.metadata.version("pulumi-aws"), TABLE, Clients(url)))
+    serve(TableServicer(importlib.metadata.version("pulumi-aws"), TABLE, Clients(url, from_environment())))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from scaletozero.sandbox.credentials import Credentials
+
 ENDPOINT = "AWS_ENDPOINT_URL"
 
 
@@ -29,15 +31,20 @@ def require_loopback(url: str | None) -> str:
 
 
 class Clients:
-    """One client for each service and region, made when first asked for. Safe to share between threads."""
+    """One client for each service and region, made when first asked for. Safe to share between threads.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: the embedded AWS.
+        credentials: the sandbox's.
+    """
+
+    def __init__(self, url: str, credentials: Credentials) -> None:
         self._url = require_loopback(url)
         self._lock = threading.Lock()
         self._made: dict[tuple[str, str], Any] = {}
         self._session = boto3.Session(
-            aws_access_key_id="sandbox",
-            aws_secret_access_key="sandbox",  # noqa: S106 - the embedded AWS takes any
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
             region_name="us-east-1",
         )
         self._config = Config(

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scaletozero.sandbox.credentials import Credentials
 from scaletozero.sandbox.providers.apply import Applier
 from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.configuration import settings_from
@@ -14,12 +15,17 @@ from scaletozero.sandbox.providers.values import plain
 
 
 def forget_pending(
-    aws_url: str, pending: Iterable[tuple[str, Mapping[str, Any]]], *, region: str | None = None
+    aws_url: str,
+    credentials: Credentials,
+    pending: Iterable[tuple[str, Mapping[str, Any]]],
+    *,
+    region: str | None = None,
 ) -> list[str]:
     """Delete what the `pending` creates of an interrupted run may have made, so that the next `up` can make it.
 
     Args:
         aws_url: address of the embedded AWS.
+        credentials: the sandbox's.
         pending: (type token, inputs) of each `creating` entry in the stack's `pending_operations`.
         region: the provider's, for inputs that name none.
 
@@ -30,7 +36,7 @@ def forget_pending(
         ValueError: `aws_url` is not on this machine.
         botocore.exceptions.ClientError: the embedded AWS refused a deletion.
     """
-    clients = Clients(aws_url)
+    clients = Clients(aws_url, credentials)
     applier = Applier(clients, settings_from({"region": region}, clients), threading.Event())
     forgotten = []
     for token, inputs in pending:

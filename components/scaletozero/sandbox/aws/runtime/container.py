@@ -1,8 +1,9 @@
 """What the runtime starts for an instance: the container's program, ended when the runtime is.
 
-Run by path (`python -P container.py FD MODULE ARGUMENT...`), so that nothing but the program itself is imported. FD is
-the reading end of a pipe whose other end only the runtime holds: it closes when the runtime ends, however it ends, on
-every system.
+Run by path and isolated (`python -I container.py FD FOLDER MODULE ARGUMENT...`): Python's own variables, the working
+folder and the user's packages count for nothing, so that no code runs but the program and what is installed. FOLDER is
+where the program's package lies. FD is the reading end of a pipe whose other end only the runtime holds: it closes when
+the runtime ends, however it ends, on every system.
 """
 
 import os
@@ -19,6 +20,7 @@ def _end_with_the_runtime(descriptor: int) -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=_end_with_the_runtime, args=(int(sys.argv[1]),), daemon=True).start()
-    module = sys.argv[2]
-    sys.argv = [module, *sys.argv[3:]]
+    folder, module = sys.argv[2:4]
+    sys.argv = [module, *sys.argv[4:]]
+    sys.path.append(folder)
     runpy.run_module(module, run_name="__main__", alter_sys=True)

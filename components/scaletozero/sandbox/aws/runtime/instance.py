@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +25,7 @@ from typing import Any
 import model_packaging
 from model_packaging.artifact.archive import safe_extract
 from model_packaging.findings import FindingsError
+from model_packaging.serving.card import NotServableError, require_nothing_else
 from scaletozero.sandbox.aws.runtime import container
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
 
@@ -33,8 +35,11 @@ START_SECONDS = 180
 INVOKE_SECONDS = 60
 """The container's answer to /invocations (same source)."""
 
-PROGRAM = ("model_packaging.serving", "serve")
-"""What the container's image runs: module and arguments."""
+PROGRAM = (str(Path(model_packaging.__file__).parents[1]), "model_packaging.serving", "serve")
+"""What the container's image runs: the folder of its package, module and arguments."""
+
+OWN_VARIABLES = re.compile(r"(SCALETOZERO|SAGEMAKER)_[A-Z0-9_]+|OMP_NUM_THREADS")
+"""The variables of a model that its process gets: those that the program reads, and none that loads code."""
 
 STOP_SECONDS = 5
 KEPT_LOGS = 100
@@ -134,7 +139,7 @@ class Starter:
     Args:
         state: the sandbox's folder: instances are unpacked under it, their logs are kept there.
         fetch: writes the object at an s3:// address to a file.
-        program: module and arguments of the container's program.
+        program: folder of the package, module and arguments of the container's program.
     """
 
     def __init__(
@@ -176,6 +181,10 @@ class Starter:
                 safe_extract(archive, model)
             except FindingsError as error:
                 raise StartFailedError(f"{deployment.model_data_url} cannot be unpacked: {error}") from error
+            try:
+                require_nothing_else(model)
+            except NotServableError as error:
+                raise StartFailedError(f"{deployment.model_data_url} is not a packaged model: {error}") from error
             archive.unlink()
             clock.lap("unpack")
         else:
@@ -194,18 +203,15 @@ class Starter:
         return Instance(process, port, folder, log, phases | own)
 
     def _spawn(self, deployment: Deployment, folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", container.__file__, str(self._reader), *self._program]
+        command = [sys.executable, "-I", "-u", container.__file__, str(self._reader), *self._program]
         scratch = folder / "tmp"
         scratch.mkdir(exist_ok=True)
         environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LANG": os.environ.get("LANG", "C.UTF-8"),
-            "PYTHONPATH": str(Path(model_packaging.__file__).parents[1]),
-            "PYTHONUNBUFFERED": "1",
+            "LANG": "C.UTF-8",
             "TMPDIR": str(scratch),
             "OMP_NUM_THREADS": str(threads(deployment.memory_mb)),
             "SCALETOZERO_THREADS": str(threads(deployment.memory_mb)),
-            **deployment.environment,
+            **{name: value for name, value in deployment.environment.items() if OWN_VARIABLES.fullmatch(name)},
             "SM_MODEL_DIR": str(folder / "model"),
             "SAGEMAKER_BIND_TO_PORT": str(port),
             "SCALETOZERO_BIND_HOST": "127.0.0.1",
