@@ -89,6 +89,7 @@ def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target
         raise refuse("endpoint", "must be deployed", f"{endpoint}, which is declared only", "nothing was sent", fix)
     about = deployed[endpoint]
     if about["kind"] == "gpu":
+        from scaletozero.kubernetes.manifests.scaling import interceptor_address
         from scaletozero.settings.cluster import Cluster
 
         block = settings.kubernetes
