@@ -14,7 +14,11 @@ TORCH      := $(TORCH_VENV)/.ready
 LOWEST_VENV := .venv-lowest
 LOWEST      := $(LOWEST_VENV)/.ready
 
-.PHONY: help setup tools up down test test-long test-torch test-cluster test-live test-lowest lint bench schema lock
+# Libraries that hold others back (protobuf, rich), and so are not installed beside the rest.
+EXTRAS_VENV := .venv-extras
+EXTRAS_READY := $(EXTRAS_VENV)/.ready
+
+.PHONY: help setup tools up down test test-long test-torch test-cluster test-live test-lowest test-extras lint bench schema lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -54,6 +58,9 @@ test-live: $(READY) ## opt in: real scheduler, KEDA and Karpenter with simulated
 test-lowest: $(LOWEST) ## opt in: the default tests with the oldest supported release of every library
 	$(LOWEST_VENV)/bin/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging --ignore tests/unit/sandbox/test_table.py
 
+test-extras: $(EXTRAS_READY) ## opt in: the policy pack's SDK and SageMaker's own SDK (the extras policy and sagemaker)
+	$(EXTRAS_VENV)/bin/pytest tests/extras
+
 lint: $(READY) ## ruff and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,9 +79,10 @@ schema: $(READY) ## regenerate the committed schemas: the plugin's and the manif
 lock: $(READY) ## resolve the dependencies again
 	$(RESOLVE) $(EXTRAS) -o requirements.lock
 	$(RESOLVE) $(EXTRAS) --resolution lowest-direct -o lowest.lock
+	echo 'onnxruntime' | $(RESOLVE) - --extra policy --extra sagemaker --extra sandbox --extra dev -o extras.lock
 	echo 'compressed-tensors>=0.18' | $(RESOLVE) - --extra packaging --extra torch --extra dev -o torch.lock
 
-EXTRAS  := $(foreach extra,packaging sandbox sign dev,--extra $(extra))
+EXTRAS  := $(foreach extra,packaging sandbox sign docs dev,--extra $(extra))
 RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q
 
@@ -101,6 +109,10 @@ $(READY): requirements.lock models.lock tools.lock pyproject.toml
 
 $(TORCH): torch.lock models.lock tools.lock pyproject.toml
 	$(call environment,$(TORCH_VENV),torch.lock)
+	@touch $@
+
+$(EXTRAS_READY): extras.lock models.lock tools.lock pyproject.toml
+	$(call environment,$(EXTRAS_VENV),extras.lock)
 	@touch $@
 
 $(LOWEST): lowest.lock models.lock tools.lock pyproject.toml
