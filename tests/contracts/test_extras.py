@@ -142,7 +142,7 @@ def test_what_fails_for_another_reason(project: Path, arguments: tuple[str, ...]
 def test_gpu_endpoints_and_all_components_need_no_extra(project: Path) -> None:
     code = BLOCKED.format(names=absent(), arguments=[]).replace("from scaletozero.cli import main\nmain()", "")
     code += "\nimport scaletozero\nfor name in scaletozero.__all__: getattr(scaletozero, name)"
-    code += "\nfrom scaletozero.sandbox.cluster.api import KubernetesApi, ApiError"
+    code += "\nfrom scaletozero.kubernetes.api import ApiError, KubernetesApi"
     code += "\ntry: KubernetesApi('nowhere')\nexcept ApiError: print('asked')"
     result = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, timeout=240)
     assert (result.returncode, result.stdout) == (0, "asked\n"), result.stderr
