@@ -56,7 +56,7 @@ test-live: $(READY) ## opt in: real scheduler, KEDA and Karpenter with simulated
 
 # The table of resources is of the locked SDK, and is held to it alone.
 test-lowest: $(LOWEST) ## opt in: the default tests with the oldest supported release of every library
-	$(LOWEST_VENV)/bin/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging --ignore tests/unit/sandbox/test_table.py
+	$(LOWEST_VENV)/bin/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging --ignore tests/unit/sandbox/providers/test_table.py
 
 test-extras: $(EXTRAS_READY) ## opt in: the policy pack's SDK and SageMaker's own SDK (the extras policy and sagemaker)
 	$(EXTRAS_VENV)/bin/pytest tests/extras

@@ -15,7 +15,7 @@ from model_packaging.artifact.manifest import Candidate, Manifest, Quality, Spee
 from model_packaging.benchmark.bench import Figures
 from model_packaging.evaluation.measure import Start
 
-PATH = Path(__file__).resolve().parents[3] / "benchmarks" / "artifacts_report.py"
+PATH = Path(__file__).resolve().parents[4] / "benchmarks" / "artifacts_report.py"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-EXAMPLES = Path(__file__).parents[3] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving:1.2.3"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:pager"
 
