@@ -17,8 +17,8 @@ from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.resolver import VersionedResolver
 from ruamel.yaml.tag import Tag
 
+from model_packaging.files import read_text
 from model_packaging.findings import refuse
-from scaletozero.files import read_text
 
 LARGEST = 1_000_000
 """Bytes of one file."""
@@ -58,6 +58,11 @@ def parse_yaml(text: str, name: str) -> Any:
     yaml.Constructor = _Constructor
     yaml.Resolver = _Resolver
     yaml.version = None  # pyright: ignore[reportAttributeAccessIssue]
+    if (version := _VERSION.match(text)) and version[1] != "1.1":
+        fix = "remove the line: values are read as the engine reads them"
+        raise refuse(
+            name, "must not ask for another version with %YAML", version[1], "the engine refuses the file", fix
+        )
     try:
         content = yaml.load(text)
     except RecursionError:
@@ -90,6 +95,9 @@ def _measure(content: Any, name: str) -> None:
             raise refuse(name, f"may have at most {MOST:,} values, with those that aliases repeat", "more")
         inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         waiting += [(each, depth + 1) for each in inside]
+
+
+_VERSION = re.compile(r"\ufeff?(?:(?:#.*|%(?!YAML).*|\s*)\n)*%YAML[ \t]+(\S+)")
 
 
 class _Resolver(VersionedResolver):

@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from model_packaging.files import read_text
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.spec import findings_of
 
@@ -21,11 +22,18 @@ MANIFEST = "manifest.json"
 MODEL = "model"
 BILL = "sbom.cdx.json"
 OCI = "oci"
+LARGEST = 50_000_000
+"""Bytes of a manifest."""
+
 _SHA256 = r"^[0-9a-f]{64}$"
 
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
+
+
+Figure = Annotated[float, Field(ge=0)]
+"""A measured amount: milliseconds, megabytes, a ratio."""
 
 
 class LicenceEntry(_Frozen):
@@ -66,21 +74,21 @@ class Quantization(_Frozen):
 
     scheme: Literal["FP8_DYNAMIC", "W4A16"]
     format_version: str
-    layers: int
+    layers: int = Field(ge=0)
     ignored: tuple[str, ...]
-    size_ratio: float
-    mean_error: float
-    worst_error: float
-    compute_capability: float
+    size_ratio: Figure
+    mean_error: Figure
+    worst_error: Figure
+    compute_capability: Figure
 
 
 class Export(_Frozen):
     """How a graph was exported: operator set, outputs, the largest difference to torch over all compared shapes."""
 
-    opset: int
+    opset: int = Field(ge=1)
     outputs: tuple[str, ...]
-    max_length: int | None
-    parity: float
+    max_length: Annotated[int, Field(ge=1)] | None
+    parity: Figure
     cases: tuple[dict[str, tuple[int, ...]], ...]
     versions: dict[str, str]
 
@@ -137,11 +145,33 @@ class FolderArtifact:
     manifest: FolderManifest
 
 
+def manifest_json(path: Path, rule: str) -> Any:
+    """The JSON document in a manifest's file, of either kind of artifact.
+
+    Args:
+        path: the file.
+        rule: what has to hold of it, for the finding where it cannot be read.
+
+    Raises:
+        FindingsError: it cannot be read, or is not JSON.
+    """
+    fix = "package the model again"
+    try:
+        text = read_text(path, LARGEST)
+    except FindingsError as error:
+        (found,) = error.findings
+        raise refuse(found.path, rule, found.got, found.consequence, fix) from error
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise refuse(str(path), "the manifest must be JSON", str(error), "", fix) from error
+
+
 def is_folder(path: Path) -> bool:
     """Whether the artifact at `path` is packaged as a folder, by its manifest's schema, of any version."""
     try:
-        content = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = manifest_json(path / MANIFEST, "the manifest must lie in the artifact")
+    except FindingsError:
         return False
     return isinstance(content, dict) and str(content.get("schema")).startswith(SCHEMA.rpartition("/")[0] + "/")
 
@@ -187,19 +217,14 @@ def digest_of(sums: Mapping[str, str]) -> str:
 
 
 def _manifest(path: Path) -> FolderManifest:
+    content = manifest_json(path, "the manifest must lie in the artifact")
     try:
-        return FolderManifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise refuse(
-            str(path), "the manifest must lie in the artifact", error.strerror or "", "", "package it"
-        ) from error
+        return FolderManifest.model_validate(content)
     except ValidationError as error:
         found = [
             Finding(f"{path}: {each.path}", each.rule, each.got, "", "package it again") for each in findings_of(error)
         ]
         raise FindingsError(found) from error
-    except (ValueError, RecursionError) as error:
-        raise refuse(str(path), "the manifest must be JSON", error, "", "package it again") from error
 
 
 def _folder(path: Path) -> bool:

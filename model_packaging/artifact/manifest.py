@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from model_packaging.artifact.folder_manifest import Export
+from model_packaging.artifact.folder_manifest import Export, Figure
 
 SCHEMA = "scaletozero.manifest/1"
 _SHA256 = r"^[0-9a-f]{64}$"
+_Count = Annotated[int, Field(ge=0)]
+_Cosine = Annotated[float, Field(ge=-1)]
 
 
 class _Frozen(BaseModel):
@@ -57,13 +59,13 @@ class ArchiveEntry(_Frozen):
         break_even_mb_per_s: the download rate above which `stored` starts sooner than `gzip`; 10^6 bytes per second.
     """
 
-    file: str
+    file: str = Field(pattern=r"^[^/\\\x00]+$")
     compression: Literal["stored", "gzip"]
     size: int = Field(ge=1)
     sha256: str = Field(pattern=_SHA256)
     unpacked_size: int = Field(ge=1)
-    gzip_ratio: float
-    break_even_mb_per_s: float
+    gzip_ratio: Figure
+    break_even_mb_per_s: Figure
 
 
 class Tensor(_Frozen):
@@ -71,7 +73,7 @@ class Tensor(_Frozen):
 
     name: str
     dtype: str
-    shape: tuple[int | None, ...]
+    shape: tuple[_Count | None, ...]
 
 
 class InputOutput(_Frozen):
@@ -90,10 +92,10 @@ class InputOutput(_Frozen):
 
     content_types: tuple[str, ...]
     answer_types: tuple[str, ...] = ()
-    max_payload_bytes: int
-    max_inputs: int
-    max_length: int | None = None
-    dimension: int | None = None
+    max_payload_bytes: _Count
+    max_inputs: _Count
+    max_length: _Count | None = None
+    dimension: _Count | None = None
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
     labels: tuple[str, ...] = ()
@@ -109,13 +111,13 @@ class Quality(_Frozen):
         top1, top5: share of texts with the same nearest neighbour, and mean overlap of the five nearest.
     """
 
-    n: int
-    cosine_mean: float
-    cosine_min: float
-    cosine_p1: float
-    spearman: float
-    top1: float
-    top5: float
+    n: _Count
+    cosine_mean: _Cosine
+    cosine_min: _Cosine
+    cosine_p1: _Cosine
+    spearman: _Cosine
+    top1: Figure
+    top5: Figure
 
 
 class Speed(_Frozen):
@@ -126,14 +128,14 @@ class Speed(_Frozen):
         long_examples: of the long request, of a task on tensors; the short one is one example.
     """
 
-    short_ms: float
-    long_ms: float
-    source_short_ms: float
-    source_long_ms: float
-    long_tokens: int | None = None
-    long_examples: int | None = None
-    short_ratio: float
-    long_ratio: float
+    short_ms: Figure
+    long_ms: Figure
+    source_short_ms: Figure
+    source_long_ms: Figure
+    long_tokens: _Count | None = None
+    long_examples: _Count | None = None
+    short_ratio: Figure
+    long_ratio: Figure
 
 
 class Candidate(_Frozen):
@@ -150,13 +152,13 @@ class Candidate(_Frozen):
 
     recipe: str
     kept: tuple[str, ...] = ()
-    size: int | None = None
-    size_ratio: float | None = None
+    size: _Count | None = None
+    size_ratio: Figure | None = None
     quality: Quality | None = None
     scores: dict[str, float] | None = None
     speed: Speed | None = None
-    load_ms: float | None = None
-    peak_rss_mb: float | None = None
+    load_ms: Figure | None = None
+    peak_rss_mb: Figure | None = None
     outcome: str
 
     @property
@@ -175,8 +177,8 @@ class Quantization(_Frozen):
     """
 
     scheme: str
-    weight_bits: int
-    activation_bits: int
+    weight_bits: _Count
+    activation_bits: _Count
     reduce_range: bool
 
 
@@ -189,9 +191,9 @@ class Memory(_Frozen):
         recommended_mb: the endpoint memory to choose, in AWS's MB (2^20 bytes).
     """
 
-    start_rss_mb: float
-    peak_rss_mb: float
-    recommended_mb: int
+    start_rss_mb: Figure
+    peak_rss_mb: Figure
+    recommended_mb: _Count
 
 
 class ColdStart(_Frozen):
@@ -199,17 +201,17 @@ class ColdStart(_Frozen):
     same way.
     """
 
-    n: int
-    phases: dict[str, float]
-    total_ms: float
-    source_total_ms: float
+    n: _Count
+    phases: dict[str, Figure]
+    total_ms: Figure
+    source_total_ms: Figure
 
 
 class Environment(_Frozen):
     """The machine that everything was measured on."""
 
     cpu: str
-    cpus: int
+    cpus: _Count
     vnni: bool
     python: str
     onnxruntime: str

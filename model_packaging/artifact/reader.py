@@ -5,14 +5,15 @@ pydantic.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from model_packaging.artifact.archive import scan
+from model_packaging.artifact.folder_manifest import manifest_json
 from model_packaging.artifact.manifest import Manifest
+from model_packaging.files import exists, shown
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.magic import RUNS_CODE, sniff_file
 from model_packaging.spec import findings_of
@@ -47,8 +48,8 @@ def open_artifact(path: str | Path) -> Artifact:
             rule of `safe_extract`.
     """
     path = Path(path)
-    if not path.exists():
-        raise refuse(str(path), "the artifact must exist", "nothing there", "", "run `scaletozero package` first")
+    if not exists(path):
+        raise refuse(shown(path), "the artifact must exist", "nothing there", "", "run `scaletozero package` first")
     if path.is_file() and (kind := sniff_file(path)) != "gzip":
         raise refuse(
             str(path),
@@ -84,14 +85,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         FindingsError: it is missing, not JSON, of another schema, or incomplete.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise refuse(
-            str(path), "the manifest must lie beside the archive", error.strerror or "", "", "package the model again"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise refuse(str(path), "the manifest must be JSON", str(error), "", "package the model again") from error
+    content = manifest_json(path, "the manifest must lie beside the archive")
     try:
         return Manifest.model_validate(content)
     except ValidationError as error:

@@ -41,6 +41,8 @@ _TEXTS: tuple[tuple[str, str], ...] = (
     (r"permission is hereby granted, free of charge, to any person obtaining a copy|^(?:the )?mit licen[sc]e$", "MIT"),
 )
 _TEXT_CHARACTERS = 6000
+_OPERATOR = re.compile(r"(?:^|[\s)])(?:AND|OR|WITH)(?:[\s(]|$)")
+"""Of SPDX expressions: what has one and is not valid is a mistake, not a name of its own."""
 
 
 def from_name(name: str) -> str | None:
@@ -53,6 +55,8 @@ def from_name(name: str) -> str | None:
     try:
         return str(canonicalize_license_expression(name))
     except InvalidLicenseExpression:
+        if _OPERATOR.search(name):
+            return None
         prose = from_text(name) if " " in name else None
         own = re.sub(r"[^0-9a-z.-]+", "-", name.lower()[:64]).strip("-.")
         return prose or (f"LicenseRef-{own}" if own else None)

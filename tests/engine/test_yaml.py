@@ -1,14 +1,19 @@
 """A settings file means to the command what it means to the engine."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import pytest
+from small_artifact import small_artifact
+from workbench import IMAGE, ROOT, Workbench
 
 from model_packaging.findings import FindingsError
 from scaletozero.engine.find import find_engine
+from scaletozero.environment.project import find_project
 from scaletozero.yaml_file import read_yaml
 
 SCALARS = """
@@ -93,3 +98,68 @@ def test_what_is_refused_here_alone(project: Path, value: str) -> None:
     assert engine(project, "config", "--json", "--stack", "dev").returncode == 0
     with pytest.raises(FindingsError):
         ours(path)
+
+
+MARKS = "---\nconfig: {own:data: {a: 017, on: yes}}\n...\n"
+FILES = {
+    "comments and a mark": "\ufeff# first\nconfig: # second\n  own:data: {a: 1} # third\n",
+    "lines that end in both": "config:\r\n  own:data:\r\n    a: |\r\n      one\r\n      two\r\n    b: c\r\n",
+    "blocks": "config:\n  own:data:\n    a: |+\n      one\n\n    b: >2\n        two\n      one\n    c: |-\n      #\n",
+    "an anchor of another key": "x: &x {a: 1, b: [2]}\nconfig:\n  own:data: {<<: *x, a: 3, c: *x}\n",
+    "text over lines": "config:\n  own:data:\n    a: one\n      two\n\n      three\n    b: 'one\n      two'\n",
+    "text with escapes": 'config:\n  own:data:\n    a: "one\\\n      two\\u00e9\\x41"\n',
+    "a document's marks": MARKS,
+    "an older version": f"%YAML 1.1\n{MARKS}",
+    "keys in every style": "config:\n  own:data:\n    'a b': 1\n    \"c\\td\": 2\n    ? e\n    : 3\n    ? f\n",
+    "lists at their key": "config:\n  own:data:\n    a:\n    - 1\n    - - 2\n      - 3\n    - b: 4\n      c: 5\n",
+    "tags": "config:\n  own:data: !!map\n    a: !!seq [!!str 1, !!str true]\n    b: !!str\n",
+    "nothing": "config:\n  own:data:\n    a:\n    b: {}\n    c: []\n    d: ''\n",
+}  # fmt: skip
+"""Whole files, in the odder of the ways in which YAML can be written."""
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_an_odd_file_means_the_same(project: Path, name: str) -> None:
+    path = project / "Pulumi.dev.yaml"
+    path.write_bytes(FILES[name].encode())
+    result = engine(project, "config", "--json", "--stack", "dev")
+    assert result.returncode == 0, result.stderr
+    assert ours(path) == json.loads(json.loads(result.stdout)["own:data"]["value"])
+
+
+def test_a_version_of_yaml_that_the_engine_refuses(project: Path) -> None:
+    path = project / "Pulumi.dev.yaml"
+    path.write_text(f"%YAML 1.2\n{MARKS}")
+    assert "incompatible" in engine(project, "config", "--json", "--stack", "dev").stderr
+    with pytest.raises(FindingsError, match="%YAML"):
+        ours(path)
+
+
+PROGRAM = """
+import pulumi
+from scaletozero.environment.read import read_environment
+found = read_environment(pulumi.Config().require_object("environment"), None)
+print("windows:", "; ".join(map(str, found.endpoints["sentences"].schedule)))
+"""
+
+
+def test_the_guide_s_schedule_is_what_the_engine_hands_to_the_program(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (guide,) = re.findall(r"```yaml\n(scaling: .*?)```", (ROOT / "docs" / "warm-pools.md").read_text(), re.DOTALL)
+    artifact = small_artifact(tmp_path, "small").path
+    endpoint = f"artifact: {artifact}\nimage: {IMAGE}\n{guide}"
+    settings = f"region: us-east-1\nendpoints:\n  sentences:\n{indent(endpoint, '    ')}"
+    file = workbench.root / "stacks" / "environments" / "Pulumi.dev.yaml"
+    file.write_text(f"config:\n  scaletozero:environment:\n{indent(settings, '    ')}")
+    (workbench.root / "stacks" / "__main__.py").write_text(PROGRAM)
+    (tmp_path / "backend").mkdir()
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PULUMI_BACKEND_URL", (tmp_path / "backend").as_uri())
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "")
+
+    ours = find_project(workbench.root).environment("dev", with_artifacts=False).endpoints["sentences"]
+    windows = "; ".join(map(str, ours.schedule))
+    assert "2027-11-27 06:00-23:00 Europe/Berlin" in windows
+    # Without a sandbox the engine itself reads the file, and hands an unquoted date on as a time.
+    assert f"windows: {windows}" in workbench.run("preview", "-e", "dev").stdout

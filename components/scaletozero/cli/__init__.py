@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import warnings
 from importlib import metadata
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import typer
 
 from model_packaging.findings import FindingsError
 from scaletozero.cli import advising, benching, clusters, deploying, inspecting, packaging, publishing, querying
-from scaletozero.cli.output import COLOUR, FAILED, err, failed, printable, shown
+from scaletozero.cli.output import COLOUR, FAILED, err, failed, printable, say, shown
 
 app = typer.Typer(
     name="scaletozero",
@@ -56,6 +57,7 @@ def options(
 def main() -> None:
     """Runs the command. Exit codes: 0 done, 1 failed, 2 wrong use."""
     _open_streams()
+    warnings.showwarning = _warn
     code = _run()
     try:
         sys.stdout.flush()
@@ -107,6 +109,11 @@ def _unwritable(error: OSError) -> int:
         return failed(f"error: stdout: {error.strerror}").exit_code
     except OSError:
         return FAILED
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    """A warning for whoever wrote the input, as a line like any other."""
+    say(f"warning: {message}")
 
 
 def _open_streams() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from model_packaging.artifact.folder_manifest import MANIFEST, is_folder, manifest_json
 from model_packaging.findings import refuse
+from model_packaging.validation import show as show_value
 from scaletozero.cli.extras import needs
 from scaletozero.cli.output import done, findings_as_exit, print_json, require_folder, say, table, write_file
 from scaletozero.cli.packaging import read_spec, watching
@@ -83,21 +84,10 @@ def its_spec(artifact: Artifact) -> Path | None:
 
 def _not_a_folder(path: Path) -> None:
     """A folder artifact has a manifest of its own, which would only be said to be wrong in every field."""
-    manifest = path / "manifest.json"
-    if not manifest.is_file():
-        return
-    try:
-        target = json.loads(manifest.read_text(encoding="utf-8")).get("target")
-    except (ValueError, AttributeError, RecursionError):
-        return
-    if target in ("gpu-vllm", "onnx-generic"):
-        raise refuse(
-            str(path),
-            "must be packaged for `cpu-serverless`",
-            target,
-            "nothing here starts it",
-            "start it in its server",
-        )
+    if is_folder(path):
+        target = manifest_json(path / MANIFEST, "the manifest must lie in the artifact").get("target")
+        then, fix = "nothing here starts it", "start it in its server"
+        raise refuse(str(path), "must be packaged for `cpu-serverless`", show_value(target), then, fix)
 
 
 def draw(artifact: Artifact, figures: Sequence[Figures], to: Path) -> None:

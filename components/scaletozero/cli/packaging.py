@@ -17,7 +17,18 @@ from rich.progress import Progress as Bars
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.progress import Progress, Report
 from scaletozero.cli.extras import needs
-from scaletozero.cli.output import FAILED, WRONG_USE, done, err, findings_as_exit, print_json, say, shown, table
+from scaletozero.cli.output import (
+    FAILED,
+    WRONG_USE,
+    done,
+    err,
+    findings_as_exit,
+    print_json,
+    printable,
+    say,
+    shown,
+    table,
+)
 from scaletozero.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -144,17 +155,29 @@ def _installed(where: str, distribution: str, file: str) -> Path:
 
 @contextlib.contextmanager
 def watching() -> Iterator[Report]:
-    """Progress as a bar a stage on a terminal, and as plain lines elsewhere."""
+    """Progress as a bar for each stage on a terminal, and as one line for each stage elsewhere."""
     if not err.is_terminal:
-        yield lambda step: say(f"{step.stage} {step.done}/{step.total} {step.note}".rstrip())
+        yield _stages()
         return
-    text = TextColumn("{task.description}"), TextColumn("{task.fields[note]}")
+    text = TextColumn("{task.description}", markup=False), TextColumn("{task.fields[note]}", markup=False)
     with Bars(text[0], BarColumn(), TimeElapsedColumn(), text[1], console=err) as bars:
         tasks: dict[str, TaskID] = {}
 
         def report(step: Progress) -> None:
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(step.stage, total=step.total, note="")
-            bars.update(tasks[step.stage], completed=step.done, total=step.total, note=step.note)
+            bars.update(tasks[step.stage], completed=step.done, total=step.total, note=printable(step.note))
 
         yield report
+
+
+def _stages() -> Report:
+    """Says each stage once, when it begins."""
+    begun: set[str] = set()
+
+    def report(step: Progress) -> None:
+        if step.stage not in begun:
+            begun.add(step.stage)
+            say(step.stage)
+
+    return report

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import yaml
 
-from scaletozero.files import read_text
+from model_packaging.files import read_text
 
 LARGEST_KUBECONFIG = 1_000_000
 """Bytes of a kubeconfig."""

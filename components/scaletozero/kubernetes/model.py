@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_packaging.artifact.folder_manifest import MANIFEST, FolderArtifact, open_folder
+from model_packaging.artifact.folder_manifest import MANIFEST, FolderArtifact, manifest_json, open_folder
 from model_packaging.artifact.manifest import SCHEMA as ARCHIVE_SCHEMA
 from model_packaging.artifact.reader import open_artifact
-from model_packaging.findings import refuse
+from model_packaging.findings import FindingsError, refuse
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.names import model_prefix
 
@@ -93,9 +93,10 @@ def _read(path: Path) -> tuple[Model, dict[str, Path]]:
 
 def _is_archive(manifest: Path) -> bool:
     try:
-        return json.loads(manifest.read_text(encoding="utf-8")).get("schema") == ARCHIVE_SCHEMA
-    except (ValueError, AttributeError):
+        content = manifest_json(manifest, "the manifest must lie in the artifact")
+    except FindingsError:
         return False  # what is wrong with it is the folder's to say
+    return isinstance(content, dict) and content.get("schema") == ARCHIVE_SCHEMA
 
 
 def model_of(artifact: FolderArtifact) -> Model:

@@ -74,7 +74,9 @@ def plan_warm_pool(name: str, settings: GpuWarmPoolSettings) -> WarmPlan:
         if scheduled:
             objects.append(_clock(name, settings))
     running = 0 if backend.kind == "managed" else settings.most
-    return WarmPlan(name, settings, backend, tuple(objects), price.usd * running if price else None, tuple(findings))
+    return WarmPlan(
+        name, settings, backend, tuple(objects), round(price.usd * running, 6) if price else None, tuple(findings)
+    )
 
 
 def capacity_buffer(name: str, settings: GpuWarmPoolSettings) -> Manifest:

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from itertools import chain, pairwise
 from pathlib import Path
 
+from model_packaging.files import readable
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import show
-from scaletozero.files import readable
 
 SHOWN = 5
 """Findings of one file that are told; a file that is wrong everywhere says the same thing over and over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -30,6 +31,8 @@ YEARS = (2000, 2099)
 
 SHOWN = 50
 """Pairs of windows that are told to overlap; what is wrong everywhere need not be said of every pair."""
+
+FORMER_NAME = "the key `on` of a window is now `date`; the old name ends with 0.3. Write `date: 2026-11-27`."
 
 REFERENCE = date(2026, 1, 5)
 """A Monday from which on a year of weekly windows is laid out to compare them: it holds every state of summer time."""
@@ -143,6 +146,7 @@ class Window(Settings):
     def _former_name(cls, data: Any) -> Any:
         if not isinstance(data, Mapping) or "on" not in data or "date" in data:
             return data
+        warnings.warn(FORMER_NAME, FutureWarning, stacklevel=2)
         return {"date" if key == "on" else key: value for key, value in data.items()}
 
     @model_validator(mode="after")

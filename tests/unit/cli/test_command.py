@@ -107,6 +107,21 @@ def test_a_project_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes
     assert said in result.stderr
 
 
+def test_a_key_s_former_name_is_a_warning_in_words(tmp_path: Path, make_artifact: Callable[..., Artifact]) -> None:
+    window = {"on": "2090-11-27", "start": "08:00", "end": "18:00", "timezone": "UTC", "min": 2}
+    endpoint = {
+        "artifact": str(make_artifact().path),
+        "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/serving:1",
+        "scaling": {"min": 1, "max": 5},
+        "schedule": [window],
+    }
+    project(tmp_path, {"region": "us-east-1", "endpoints": {"a": endpoint}, "sandbox": {}})
+    result = run("status", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("warning: the key `on` of a window is now `date`") == 1
+    assert "FutureWarning" not in result.stderr
+
+
 @pytest.mark.parametrize("name", ["stacks/Pulumi.local.yaml", "Pulumi.yaml"])
 def test_a_settings_file_that_is_a_named_pipe(tmp_path: Path, name: str) -> None:
     project(tmp_path)

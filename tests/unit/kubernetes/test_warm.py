@@ -126,7 +126,7 @@ def test_nodes_that_are_always_there_follow_no_schedule(backend: str, facts: dic
 
 def test_the_price_is_of_the_most_that_is_ever_held() -> None:
     planned = plan_warm_pool("spare", parse(GpuWarmPoolSettings, warm(replicas=1, schedule=[WINDOWS[1]]), "warm"))
-    assert planned.usd_per_hour == pytest.approx(3 * 1.0064)
+    assert planned.usd_per_hour == 3.0192
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """`scaletozero package` on a model that becomes a folder."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from scaletozero.cli import app
-from scaletozero.cli.packaging import likeness, read_spec
+from model_packaging.progress import Progress
+from scaletozero.cli import app, packaging
+from scaletozero.cli.packaging import likeness, read_spec, watching
 
 Llama = Callable[..., Path]
 
@@ -28,6 +31,22 @@ def test_a_checkpoint(llama: Llama, tmp_path: Path) -> None:
     assert "W4A16, 14 layers" in done.stdout
     assert str(tmp_path / "out" / "model") in done.stderr
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["name"] == "llama"
+
+
+def test_where_there_is_no_terminal_each_stage_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with watching() as report:
+        for step in (Progress("inspect", 0, 1, "x"), Progress("quantize", 0, 9), Progress("quantize", 3, 9, "y")):
+            report(step)
+        report(Progress("evaluate", 0, 1))
+        report(Progress("quantize", 9, 9))
+    assert capsys.readouterr().err.split() == ["inspect", "quantize", "evaluate"]
+
+
+def test_a_note_cannot_act_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packaging, "err", Console(force_terminal=True, file=(shown := io.StringIO())))
+    with watching() as report:
+        report(Progress("inspect", 0, 1, "[/bold]\x1b]0;title\x07"))
+    assert "[/bold]\\x1b]0;title\\x07" in shown.getvalue()
 
 
 def test_what_a_checkpoint_says_of_itself_and_whether_it_is_true(llama: Llama, tmp_path: Path) -> None:

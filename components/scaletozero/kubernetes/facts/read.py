@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from model_packaging.files import readable
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import parse
-from scaletozero.files import readable
 from scaletozero.kubernetes.facts.discover import read_kubeconfig
 from scaletozero.settings.cluster import Cluster, numbers
 from scaletozero.settings.kubernetes import Kubernetes

@@ -49,7 +49,7 @@ def plan_gpu_node_pool(name: str, settings: GpuNodePoolSettings) -> NodePoolPlan
         name,
         (node_class, node_pool(name, settings, node_class)),
         settings.pool(name),
-        max(prices, default=0.0) * settings.max_gpus,
+        round(max(prices, default=0.0) * settings.max_gpus, 6),
         tuple(offer_findings(settings.types, settings.region)),
     )
 

@@ -105,7 +105,7 @@ def test_pools_of_karpenter_are_ones_that_the_api_takes(changes: dict[str, Any])
     }
     planned = plan_gpu_node_pool("gpu", parse(GpuNodePoolSettings, declared, "gpu"))
     assert [problem for each in planned.objects for problem in problems(each)] == []
-    assert planned.usd_per_hour == pytest.approx(4 * 2.327)
+    assert planned.usd_per_hour == 9.308
 
 
 def test_pools_of_auto_mode_are_ones_that_the_api_takes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 from model_packaging import Artifact, FindingsError, open_artifact
 from model_packaging.artifact.archive import write_archive
-from model_packaging.artifact.folder_manifest import open_folder
+from model_packaging.artifact.folder_manifest import is_folder, open_folder
 from model_packaging.artifact.reader import sha256_of
 
 
@@ -54,6 +55,57 @@ def test_half_of_it_missing(artifact: Artifact, name: str) -> None:
 def test_a_recipe_that_no_candidate_has(artifact: Artifact) -> None:
     rewrite(artifact, recipe="int4")
     assert "recipe 'int4' must be that of a candidate" in refused(artifact.path)
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        ("memory", "start_rss_mb"),
+        ("memory", "recommended_mb"),
+        ("cold_start", "n"),
+        ("cold_start", "total_ms"),
+        ("cold_start", "phases", "load"),
+        ("archive", "gzip_ratio"),
+        ("io", "max_inputs"),
+        ("io", "dimension"),
+        ("environment", "cpus"),
+        ("candidates", 0, "load_ms"),
+    ],
+    ids=lambda at: ".".join(map(str, at)),
+)
+def test_a_figure_below_zero(artifact: Artifact, at: tuple[Any, ...]) -> None:
+    path = artifact.path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    group = manifest
+    for key in at[:-1]:
+        group = group[key]
+    group[at[-1]] = -1
+    path.write_text(json.dumps(manifest))
+    said = next(line for line in refused(artifact.path).splitlines() if ".".join(map(str, at)) in line)
+    assert "be greater than or equal to 0" in said
+
+
+@pytest.mark.parametrize("file", ["../model.tar.gz", "/etc/passwd", "a\\b", "a\0", ""])
+def test_a_path_in_place_of_the_archive_s_name(artifact: Artifact, file: str) -> None:
+    manifest = json.loads((artifact.path / "manifest.json").read_text())
+    rewrite(artifact, archive={**manifest["archive"], "file": file})
+    assert "manifest.json: archive.file: " in refused(artifact.path)
+
+
+def test_a_manifest_that_is_a_named_pipe_is_not_waited_for(artifact: Artifact) -> None:
+    (artifact.path / "manifest.json").unlink()
+    os.mkfifo(artifact.path / "manifest.json")
+    assert "must lie beside the archive, got a named pipe" in refused(artifact.path)
+    assert not is_folder(artifact.path)
+    with pytest.raises(FindingsError, match="got a named pipe"):
+        open_folder(artifact.path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_a_path_that_no_file_system_accepts(tmp_path: Path, name: str) -> None:
+    said = refused(tmp_path / name)
+    assert "the artifact must exist" in said
+    assert len(said) < 500
 
 
 def test_a_manifest_that_is_nested_too_deep(artifact: Artifact) -> None:

@@ -195,8 +195,9 @@ def test_no_licence() -> None:
     assert licence.decide([], "apache-2.0").expression == "Apache-2.0"
 
 
-def test_a_given_licence_that_is_none() -> None:
-    assert "must be an SPDX expression or LicenseRef-<name>, got unknown" in rejected([], "unknown")
+@pytest.mark.parametrize("name", ["unknown", "MIT AND AND", "MIT OR", "AND", "(MIT AND", "MIT WITH nothing"])
+def test_a_given_licence_that_is_none(name: str) -> None:
+    assert f"must be an SPDX expression or LicenseRef-<name>, got {name}" in rejected([], name)
 
 
 @pytest.mark.parametrize(
