@@ -65,6 +65,12 @@ THIRTEEN: list[Fault] = [
         "overrides.rollout_seconds",
         "write 780",
     ),
+    (
+        "4 rollout below the start and the drain of another replica",
+        {"scaling__max": 5, "overrides__rollout_seconds": 779},
+        "overrides.rollout_seconds",
+        "write 780",
+    ),
     ("4 Pulumi below the rollout", {"overrides__deploy_seconds": 449}, "overrides.deploy_seconds", "write 570"),
     (
         "4 Pulumi below the rollout of all replicas",

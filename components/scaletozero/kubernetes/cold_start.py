@@ -107,9 +107,16 @@ DEREGISTER_SECONDS = 15
 """Until no proxy sends a terminating pod new requests."""
 
 
-def replacement(cold: ColdStart, startup: int, grace: int, *, surge: bool) -> int:
-    """Seconds until a replica has been replaced: without room for both, the new one starts once the old one is gone."""
-    return cold.node.seconds + cold.pull.seconds + startup + (0 if surge else grace)
+def replacement(cold: ColdStart, startup: int, grace: int, *, waits: bool) -> int:
+    """Seconds until a replica has been replaced.
+
+    Args:
+        cold: the cold start.
+        startup: seconds that the startup probe allows.
+        grace: seconds that a terminating replica may take, during which it keeps its GPUs.
+        waits: whether the new replica may have to wait for the GPUs of an old one.
+    """
+    return cold.node.seconds + cold.pull.seconds + startup + (grace if waits else 0)
 
 
 FALLBACK_SECONDS = 2
@@ -118,23 +125,31 @@ DEPLOY_MARGIN_SECONDS = 120
 """For everything around a rollout, until Pulumi has seen its end."""
 
 
-def deadlines(settings: GpuEndpoint, cold: ColdStart, *, surge: bool) -> Deadlines:
-    """Every deadline, as given or as the cold start wants it.
+def deadlines(settings: GpuEndpoint, cold: ColdStart, *, surge: bool, waits: bool) -> Deadlines:
+    """Every deadline, as declared or as it follows from the cold start.
 
-    The engine gets half as much again as it should need; each outer link outlasts the inner ones. Kubernetes' own for a
-    rollout begins anew with every replica, Pulumi's has all of them in it, one after the other.
+    The engine gets half as much again as it should need; each outer link outlasts the inner ones. The Deployment's
+    deadline for a rollout starts again with every replica; Pulumi's covers all replicas, one after the other.
+
+    Args:
+        settings: the endpoint.
+        cold: its cold start.
+        surge: whether a rollout may start a new replica before it stops an old one.
+        waits: whether a new replica may have to wait for the GPUs of an old one.
     """
     given, scaling = settings.overrides, settings.scaling
     drain = DEREGISTER_SECONDS + settings.serving.request_seconds
     grace = given.grace_seconds or drain + 15
     startup = given.startup_seconds or up(1.5 * cold.loading)
-    rollout = given.rollout_seconds or up(replacement(cold, startup, grace, surge=surge))
+    rollout = given.rollout_seconds or up(replacement(cold, startup, grace, waits=waits))
+    # Only without a surge is there a moment with no replica ready.
+    gap = given.rollout_seconds or up(replacement(cold, startup, grace, waits=not surge))
     hold = settings.on_cold.after_seconds
     if hold is None:
         hold = (
             FALLBACK_SECONDS
             if settings.on_cold.action == "fallback"
-            else max(rollout + cold.poll.seconds, up(cold.total()))
+            else max(gap + cold.poll.seconds, up(cold.total()))
         )
     return Deadlines(
         startup=startup,

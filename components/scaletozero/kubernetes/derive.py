@@ -12,6 +12,11 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_types import TYPES, GpuType
 from scaletozero.spending.gpu_prices import cheapest, hourly
 
+_ALLOCATABLE = 0.925
+"""Of an instance's memory, the part that Karpenter counts with (its default `vmMemoryOverheadPercent`, 0.075)."""
+_RESERVED_MIB = 1024
+"""Memory that the kubelet keeps: 255 MiB, 11 for each pod that fits, and 100 for eviction (EKS's defaults)."""
+
 _USABLE = 0.8
 """Of an instance's cores and memory: the rest is the kubelet's, the system's and the daemons'."""
 
@@ -29,7 +34,8 @@ class Derived:
         types: in the order of preference; empty where none fits.
         cpu_millis, memory_mib, shm_mib: of one replica.
         cold, deadlines: see each.
-        surge: whether a rollout may run a replica more than `max` for a while.
+        surge: whether a rollout may run one replica more than `max`.
+        waits: whether a new replica of a rollout may have to wait until an old one has drained.
         usd_per_hour: at most, on demand; None without a price.
     """
 
@@ -42,6 +48,7 @@ class Derived:
     cold: ColdStart
     deadlines: Deadlines
     surge: bool
+    waits: bool
     usd_per_hour: float | None
 
 
@@ -57,6 +64,9 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
     replicas, cap = settings.scaling.max + settings.scaling.buffer, settings.scaling.cap_usd_per_hour
     within = cap is None or not worst or (replicas + 1) * max(worst) <= cap
     surge = within and _fits(settings, pool, gpus, types, settings.scaling.max + 1)
+    # The Deployment does not count terminating replicas: it starts the second new one while the first old one drains.
+    most = settings.scaling.max
+    waits = not surge or (most > 1 and not _fits(settings, pool, gpus, types, 2 * most))
     return Derived(
         pool=pool,
         gpus=gpus,
@@ -65,8 +75,9 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
         memory_mib=given.memory_gib * 1024 if given.memory_gib else memory_mib,
         shm_mib=(given.shm_gib or 2 * gpus) * 1024,
         cold=cold,
-        deadlines=deadlines(settings, cold, surge=surge),
+        deadlines=deadlines(settings, cold, surge=surge, waits=waits),
         surge=surge,
+        waits=waits,
         usd_per_hour=round(replicas * max(worst), 6) if len(worst) == len(types) and worst else None,
     )
 
@@ -110,6 +121,11 @@ def gpus_bought(replicas: int, gpus: int, each: GpuType) -> int:
     """GPUs of all the nodes that `replicas` need: a node is bought whole."""
     a_node = max(each.gpus // gpus, 1)
     return -(-replicas // a_node) * each.gpus
+
+
+def allocatable_mib(each: GpuType) -> int:
+    """Memory of an instance that pods can request, in MiB."""
+    return int(each.memory_mib * _ALLOCATABLE) - _RESERVED_MIB
 
 
 def most_gpus(pool: Pool, each: GpuType) -> int:

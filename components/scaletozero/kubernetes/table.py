@@ -10,7 +10,7 @@ def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, s
     """Each phase and each deadline: its name, its seconds, and where they come from or what they must outlast."""
     cold, deadlines = plan.derived.cold, plan.derived.deadlines
     total, replicas = cold.total(), settings.scaling.max
-    waits = "" if plan.derived.surge else "the old replica's grace, "
+    waits = "the old replica's grace, " if plan.derived.waits else ""
     each = f", for each of {replicas} replicas" if replicas > 1 else ""
     found = [(phase.name, phase.seconds, phase.source) for phase in cold.phases]
     found.append(("cold start", total, "their sum"))

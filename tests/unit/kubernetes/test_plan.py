@@ -87,6 +87,24 @@ def test_without_room_for_both_a_replica_starts_once_the_old_one_has_drained() -
     assert longer.rollout == 500 + 450
 
 
+@pytest.mark.parametrize("quota, waits", [(3, True), (4, False)])
+def test_with_room_for_one_more_the_second_new_replica_may_wait_until_the_first_old_one_has_drained(
+    quota: int, waits: bool
+) -> None:
+    planned = plan(scaling__max=2, cluster__gpu_quota={"models": quota})
+    assert planned.derived.surge
+    assert planned.object("Deployment")["spec"]["strategy"]["rollingUpdate"]["maxSurge"] == 1
+    deadlines = planned.derived.deadlines
+    assert deadlines.rollout == (330 + 450 if waits else 450)
+    assert deadlines.deploy == 2 * deadlines.rollout + 120
+    assert deadlines.hold == 455, "a replica is ready meanwhile"
+
+
+def test_one_replica_with_room_for_another_waits_for_nothing() -> None:
+    derived = plan(scaling__max=1, cluster__gpu_quota={"models": 2}).derived
+    assert (derived.surge, derived.waits, derived.deadlines.rollout) == (True, False, 450)
+
+
 def test_asleep_it_wakes_to_one_or_to_as_many_as_were_written() -> None:
     assert plan().object("Deployment")["spec"]["replicas"] == 0
     spec = scaling(scaling__max=4, scaling__wake=2)
@@ -324,6 +342,11 @@ def test_alerts_know_their_own_endpoint_only() -> None:
     rules = plan().object("PrometheusRule")["spec"]["groups"][0]["rules"]
     assert [each["alert"] for each in rules] == ["GpuPodPending", "RequestsHeldTooLong", "KvCacheNearlyFull"]
     assert all("llm" in each["expr"] and "models" in each["expr"] for each in rules)
+
+
+def test_no_alert_waits_for_held_requests_where_none_is_held() -> None:
+    rules = plan(on_cold__action="reject").object("PrometheusRule")["spec"]["groups"][0]["rules"]
+    assert [each["alert"] for each in rules] == ["GpuPodPending", "KvCacheNearlyFull"]
 
 
 @pytest.mark.parametrize("name", ["llm", "a" * 47, "a" * 58])

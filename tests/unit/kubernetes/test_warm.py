@@ -13,6 +13,7 @@ from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 
 DATED = {key: value for key, value in WINDOWS[0].items() if key != "days"}
+OF_FOUR = {"name": "gpu", "types": ["g6e.12xlarge"], "max_gpus": 16}
 STATIC = {"name": "gpu", "types": ["g6.xlarge"], "max_gpus": 8, "static": 2}
 
 
@@ -143,8 +144,35 @@ def test_the_price_is_of_the_most_that_is_ever_held() -> None:
         ({"replicas": 1, "types": ["g6.xlarge", "g5.xlarge"]}, "types.1", "g6.xlarge, g6e.xlarge"),
         ({"replicas": 1, "types": ["p5.4xlarge"]}, "types.0", "another type"),
         ({"replicas": 1, "gpus": 2}, "gpus", "write 1"),
-        ({"replicas": 1, "memory_mib": 16384}, "memory_mib", "write 13107 or less"),
-        ({"replicas": 1, "cpu_millis": 4000}, "cpu_millis", "write 3200 or less"),
+        ({"replicas": 1, "memory_mib": 14132}, "memory_mib", "write 13107 or less"),
+        ({"replicas": 1, "cpu_millis": 3801}, "cpu_millis", "write 3200 or less"),
+        (
+            {"replicas": 1, "types": ["g6e.12xlarge"], "memory_mib": 90676, "cluster": cluster(pools=[OF_FOUR])},
+            "memory_mib",
+            "write 78643 or less",
+        ),
+        (
+            {"replicas": 3, "backend": "placeholder", "cluster": cluster(pools=[STATIC])},
+            "replicas",
+            "write less, or raise the pool's `static` to 3",
+        ),
+        (
+            {"replicas": 9, "backend": "placeholder", "cluster": cluster(pools=[STATIC], gpu_quota={})},
+            "replicas",
+            "write less, or raise the pool's `static` to 9, and its limit to 9",
+        ),
+        (
+            {
+                "replicas": 9,
+                "types": ["g6e.12xlarge", "g6.xlarge"],
+                "backend": "placeholder",
+                "cluster": cluster(
+                    pools=[{**OF_FOUR, "types": ["g6e.12xlarge", "g6.xlarge"], "static": 2}], gpu_quota={}
+                ),
+            },
+            "replicas",
+            "write less, or raise the pool's `static` to 9",
+        ),
         ({"schedule": WINDOWS[:1], "cluster": cluster(keda=None)}, "cluster.keda", "install it"),
         ({"schedule": WINDOWS[:1], "cluster": cluster(crds=CRDS[1:])}, "cluster.crds", "install what defines it"),
         ({"replicas": 1, "cluster": cluster(namespaces=["model"])}, "namespace", "write `model`"),
@@ -154,6 +182,19 @@ def test_a_warm_pool_that_could_not_be_kept(changes: dict[str, Any], path: str, 
     (found,) = found_in(**changes)
     assert found.path == path
     assert fix in found.fix
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"memory_mib": 14131},
+        {"cpu_millis": 3800},
+        {"types": ["g6e.12xlarge"], "memory_mib": 90675, "cluster": cluster(pools=[OF_FOUR])},
+        {"replicas": 2, "backend": "placeholder", "cluster": cluster(pools=[STATIC])},
+    ],
+)
+def test_a_warm_pool_that_just_fits(changes: dict[str, Any]) -> None:
+    assert found_in(**{"replicas": 1, **changes}) == []
 
 
 def test_a_warm_pool_without_a_schedule_needs_no_keda() -> None:

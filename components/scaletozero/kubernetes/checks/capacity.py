@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.derive import GPU_COUNTS, Derived, gpus_bought, most_gpus, quota_replicas
+from scaletozero.kubernetes.checks.pool import room_finding
+from scaletozero.kubernetes.derive import (
+    GPU_COUNTS,
+    Derived,
+    allocatable_mib,
+    gpus_bought,
+    most_gpus,
+    quota_replicas,
+)
 from scaletozero.kubernetes.manifests.scaling import awake
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -14,11 +22,6 @@ from scaletozero.spending.gpu_prices import cheapest, hourly, offer_finding
 
 STATIC_GATE = "StaticCapacity=true"
 """Karpenter's feature gate for pools of a fixed number of nodes; alpha, and off unless it is set (1.14)."""
-
-_ALLOCATABLE = 0.925
-"""Of an instance's memory, what Karpenter counts with (its default `vmMemoryOverheadPercent`, 0.075)."""
-_RESERVED_MIB = 1024
-"""What the kubelet keeps: 255 MiB and 11 for each pod that fits, and 100 before it evicts (EKS's defaults)."""
 
 
 def capacity_findings(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
@@ -132,7 +135,7 @@ def _resources(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Find
         return
     smallest = min(derived.types, key=lambda each: each.memory_mib / each.gpus)
     share = derived.gpus / smallest.gpus
-    allocatable = int((smallest.memory_mib * _ALLOCATABLE - _RESERVED_MIB) * share)
+    allocatable = int(allocatable_mib(smallest) * share)
     given = settings.overrides
     if given.memory_gib and derived.memory_mib > allocatable:
         yield Finding(
@@ -166,23 +169,16 @@ def _limits(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding
     scaling, pool = settings.scaling, derived.pool
     assert pool
     a_node = derived.types[0]
-    wanted, most = gpus_bought(scaling.max + scaling.buffer, derived.gpus, a_node), most_gpus(pool, a_node)
-    if wanted > most:
-        fitting = most // a_node.gpus * max(a_node.gpus // derived.gpus, 1) - scaling.buffer
-        more = f"raise the pool's limit to {wanted}"
-        if pool.static is not None and most < pool.max_gpus:
-            more = f"raise the pool's `static` to {-(-wanted // a_node.gpus)}"
-            if wanted > pool.max_gpus:
-                more += f", and its limit to {wanted}"
-        yield Finding(
-            "scaling.max",
-            f"must fit the pool {pool.name}: its limit is {most} GPUs"
-            if most == pool.max_gpus
-            else f"must fit the pool {pool.name}: it always has {pool.static} nodes, {most} GPUs",
-            f"{scaling.max} and a buffer of {scaling.buffer}, which are {wanted} GPUs of {a_node.name}",
-            "the last replicas would stay Pending",
-            (f"write `max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "") + more,
-        )
+    wanted = gpus_bought(scaling.max + scaling.buffer, derived.gpus, a_node)
+    fitting = most_gpus(pool, a_node) // a_node.gpus * max(a_node.gpus // derived.gpus, 1) - scaling.buffer
+    yield from room_finding(
+        "scaling.max",
+        pool,
+        a_node,
+        wanted,
+        f"{scaling.max} and a buffer of {scaling.buffer}, which are {wanted} GPUs of {a_node.name}",
+        f"write `max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "",
+    )
     quota = settings.cluster.gpu_quota.get(settings.namespace)
     counted = quota_replicas(settings, pool, scaling.max) * derived.gpus
     if quota is not None and counted > quota:

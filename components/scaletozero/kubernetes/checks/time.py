@@ -77,8 +77,8 @@ def _start(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
             "the container would be killed while it loads, again and again",
             f"write {up(1.5 * cold.loading)}",
         )
-    least = replacement(cold, deadlines.startup, deadlines.grace, surge=derived.surge)
-    parts = "node, image and startup" if derived.surge else "the old replica's grace, node, image and startup"
+    least = replacement(cold, deadlines.startup, deadlines.grace, waits=derived.waits)
+    parts = "the old replica's grace, node, image and startup" if derived.waits else "node, image and startup"
     if deadlines.rollout < least:
         yield Finding(
             "overrides.rollout_seconds",

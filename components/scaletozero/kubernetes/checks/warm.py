@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from model_packaging.findings import Finding
 from scaletozero.kubernetes.checks.cluster import crd_findings, crds_wanted, namespace_findings, version_findings
 from scaletozero.kubernetes.checks.name import name_findings
-from scaletozero.kubernetes.derive import gpus_bought
+from scaletozero.kubernetes.checks.pool import room_finding
+from scaletozero.kubernetes.derive import allocatable_mib, gpus_bought, most_gpus
 from scaletozero.kubernetes.facts.backend import Backend
 from scaletozero.settings.gpu_types import TYPES
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
@@ -53,26 +54,29 @@ def _types(settings: GpuWarmPoolSettings) -> Iterator[Finding]:
         if settings.gpus > each.gpus:
             rule, fix = f"must be at most what one {each.name} has, {each.gpus}", f"write {each.gpus}"
             yield Finding("gpus", rule, str(settings.gpus), "no node could hold one", fix)
-        for field, most in (("cpu_millis", each.vcpus * 1000), ("memory_mib", each.memory_mib)):
-            # Something of every node is the kubelet's and the system's.
-            if (given := getattr(settings, field)) >= most:
-                rule = f"must leave something of a {each.name} to the node, which has {most}"
-                yield Finding(field, rule, str(given), "no node could hold one", f"write {most * 8 // 10} or less")
+        share = min(settings.gpus / each.gpus, 1)
+        for field, whole, most in (
+            ("cpu_millis", each.vcpus * 1000, each.vcpus * 950),
+            ("memory_mib", each.memory_mib, allocatable_mib(each)),
+        ):
+            if (given := getattr(settings, field)) > most * share:
+                yield Finding(
+                    field,
+                    f"must be at most what a node of {each.name} has for a replica, {int(most * share)}",
+                    str(given),
+                    "no node could hold as many as it has GPUs for",
+                    f"write {int(whole * share * 8 // 10)} or less",
+                )
 
 
 def _limits(settings: GpuWarmPoolSettings, backend: Backend) -> Iterator[Finding]:
     pool, most = settings.cluster.pool(settings.pool), settings.most
-    widest = max((TYPES[name] for name in settings.types), key=lambda each: gpus_bought(most, settings.gpus, each))
-    wanted = gpus_bought(most, settings.gpus, widest)
     path = "replicas" if most == settings.replicas else "schedule"
-    if pool and wanted > pool.max_gpus:
-        yield Finding(
-            path,
-            f"must fit the pool {pool.name}: its limit is {pool.max_gpus} GPUs",
-            f"{most} replicas, which are {wanted} GPUs of {widest.name}",
-            "the last of them would stay Pending",
-            f"write less, or raise the pool's limit to {wanted}",
-        )
+    if pool:
+        wanted = {name: gpus_bought(most, settings.gpus, TYPES[name]) for name in settings.types}
+        worst = max(settings.types, key=lambda name: wanted[name] - most_gpus(pool, TYPES[name]))
+        got = f"{most} replicas, which are {wanted[worst]} GPUs of {worst}"
+        yield from room_finding(path, pool, TYPES[worst], wanted[worst], got, "write less, or ")
     quota = settings.cluster.gpu_quota.get(settings.namespace)
     # A CapacityBuffer has no pods.
     if backend.kind == "placeholder" and quota is not None and most * settings.gpus > quota:

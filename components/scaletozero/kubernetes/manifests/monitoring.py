@@ -41,7 +41,8 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
             f"a replica of {name} has waited for longer than its node, image and model should take",
         )
     ]
-    if http_trigger(settings):
+    # A request that is rejected is over before the next scrape: none is ever seen as held.
+    if http_trigger(settings) and settings.on_cold.action != "reject":
         held = f'sum(interceptor_request_concurrency{{route_name="{name}", route_namespace="{namespace}"}})'
         ready = f'sum(kube_deployment_status_replicas_ready{{{here}, deployment="{name}"}})'
         rules.append(

@@ -98,8 +98,10 @@ def node_pool(name: str, settings: GpuNodePoolSettings, node_class: Manifest) ->
     }
     if settings.static:
         spec["replicas"] = settings.static
-        # One more than always run, so that a drifted one can be replaced before it goes.
-        spec["limits"] = {"nodes": str(settings.static + 1)}
+        # With room for one more, Karpenter replaces a drifted node before it removes it; without, it leaves the node
+        # until it expires. `max_gpus` bounds the bill, so that the room is taken from it.
+        largest = max(TYPES[name].gpus for name in settings.types)
+        spec["limits"] = {"nodes": str(min(settings.static + 1, settings.max_gpus // largest))}
     else:
         spec["limits"] = {GPU: str(settings.max_gpus)}
     return manifest("karpenter.sh/v1", "NodePool", name, None, spec=spec)

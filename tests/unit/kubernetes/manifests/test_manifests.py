@@ -148,6 +148,21 @@ def test_a_pool_limits_gpus_and_never_empties_a_node_to_save_money() -> None:
 
 
 @pytest.mark.parametrize(
+    "types, max_gpus, nodes",
+    [(["g6.xlarge"], 2, "2"), (["g6.xlarge"], 9, "3"), (["g6.xlarge", "g6e.12xlarge"], 11, "2")],
+)
+def test_a_fixed_number_of_nodes_stays_within_the_bound_of_the_bill(
+    types: list[str], max_gpus: int, nodes: str
+) -> None:
+    declared = {"cluster": "prod", "region": "eu-central-1", "types": types, "nodes": {"role": "nodes"}}
+    planned = plan_gpu_node_pool(
+        "gpu", parse(GpuNodePoolSettings, {**declared, "max_gpus": max_gpus, "static": 2}, "gpu")
+    )
+    assert planned.objects[1]["spec"]["limits"] == {"nodes": nodes}
+    assert problems(planned.objects[1]) == []
+
+
+@pytest.mark.parametrize(
     "days, cron",
     [
         ("*", "*"),

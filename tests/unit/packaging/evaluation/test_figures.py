@@ -130,7 +130,18 @@ class TestProbabilities:
 
     @given(LOGITS)
     def test_sigmoid_is_of_each_by_itself(self, logits: np.ndarray) -> None:
-        np.testing.assert_allclose(activated(logits, "sigmoid"), 1 / (1 + np.exp(-logits.astype(float))), rtol=1e-5)
+        seen = activated(logits, "sigmoid")
+        assert ((seen >= 0) & (seen <= 1)).all()
+        np.testing.assert_allclose(seen + activated(-logits, "sigmoid"), 1, rtol=1e-5)
+        np.testing.assert_array_equal(seen[:, :1], activated(logits[:, :1], "sigmoid"))
+
+    def test_sigmoid_of_known_odds(self) -> None:
+        logits = np.log(np.array([[1, 3, 1 / 3, 99]], np.float32))
+        np.testing.assert_allclose(activated(logits, "sigmoid"), [[0.5, 0.75, 0.25, 0.99]], rtol=1e-5)
+
+    def test_softmax_of_known_odds(self) -> None:
+        logits = np.log(np.array([[1, 2, 7]], np.float32))
+        np.testing.assert_allclose(activated(logits, "softmax"), [[0.1, 0.2, 0.7]], rtol=1e-5)
 
     def test_what_are_probabilities_already_stay_as_they_are(self) -> None:
         np.testing.assert_array_equal(activated(ROWS, "none"), ROWS.astype(np.float32))
