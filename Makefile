@@ -61,9 +61,10 @@ test-lowest: $(LOWEST) ## opt in: the default tests with the oldest supported re
 test-extras: $(EXTRAS_READY) ## opt in: the policy pack's SDK and SageMaker's own SDK (the extras policy and sagemaker)
 	$(EXTRAS_VENV)/bin/pytest tests/extras
 
-lint: $(READY) ## ruff and pyright
+lint: $(READY) ## ruff, the import contracts and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/pyright
 
 bench: $(READY) $(TORCH) ## the figures of the README, measured here (installs torch, to compare with it)

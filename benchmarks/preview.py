@@ -29,8 +29,8 @@ from scaletozero.endpoints.model import role_policy
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.declare import declare_environment
 from scaletozero.environment.settings import Environment
-from scaletozero.environment.stack import sandbox_environment
 from scaletozero.sandbox import daemon
+from scaletozero.sandbox.environment import sandbox_environment
 from scaletozero.sandbox.providers.install import install_plugins
 
 REGION = "us-east-1"

@@ -11,12 +11,12 @@ from pulumi.provider.experimental.component import ComponentProvider
 from scaletozero.cluster.node_pools import GpuNodeGroup, GpuNodePool
 from scaletozero.cluster.prerequisites import ClusterPrerequisites
 from scaletozero.cluster.warm_pool import GpuWarmPool
+from scaletozero.endpoints.alarms import EndpointAlarms
 from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.asynchronous import AsyncEndpoint
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.endpoints.serving_image import ServingImage
-from scaletozero.observability.alarms import EndpointAlarms
 from scaletozero.scaling.warm_calls import WarmCalls
 from scaletozero.scaling.warm_pool import WarmPool
 

@@ -14,7 +14,7 @@ from workbench import IMAGE, ROOT, Workbench
 from model_packaging.findings import FindingsError
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.project import find_project
-from scaletozero.yaml_file import read_yaml
+from scaletozero.environment.yaml_file import read_yaml
 
 SCALARS = """
 017|0o17|0O17|0b11|-0b11|0b2|0x1F|0X1f|0x_1F|-017|-0o17|+12|08|1_000|1__0|_1|99999999999999999999|18446744073709551615

@@ -13,19 +13,16 @@ from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, require_folder, say, table, write_file
+from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
-from scaletozero.scaling.advice import Plan, cheapest
 from scaletozero.scaling.advice import advise as weigh
-from scaletozero.scaling.cost import rates
+from scaletozero.scaling.advice import cheapest
 from scaletozero.scaling.plot import svg
 from scaletozero.scaling.sample import work_seconds
 from scaletozero.scaling.simulation import Endpoint
 from scaletozero.scaling.timeline import lead_minutes
 from scaletozero.scaling.trace import read_trace
-from scaletozero.settings.fit import memory_of
-from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.schedules import TimeZone
-from scaletozero.settings.serverless import ServerlessEndpoint
 
 IDLE_SECONDS = 300.0
 """How long an idle container is assumed to stay."""
@@ -52,33 +49,31 @@ def advise(
     with findings_as_exit():
         project = find_project()
         settings = project.environment(environment, with_artifacts=False)
-        declared = settings.endpoints.get(endpoint)
-        if not isinstance(declared, ServerlessEndpoint):
-            known = [name for name, one in settings.endpoints.items() if isinstance(one, ServerlessEndpoint)]
+        known = [name for name, one in settings.endpoints.items() if kind_of(one).billed_per_call]
+        if endpoint not in known:
             guess = nearest(endpoint, known)
             fix = f"write `{guess}`" if guess else f"serverless are: {', '.join(known) or 'none'}"
             raise refuse("endpoint", f"must be a serverless endpoint of {environment}", endpoint, "", fix)
-        manifest = open_artifact(project.root / declared.artifact).manifest
+        written = settings.endpoints[endpoint]
+        manifest = open_artifact(project.root / written.artifact).manifest
         priced = region or settings.region
-        memory = memory_of(manifest, declared.memory_mb)
-        each = rates(priced, memory)
+        declared = kind_of(written).as_declared(written, manifest, priced)
+        each, memory = declared.rates, declared.memory_mb
         _known_zone(timezone)
         if plot:
             require_folder("--plot", plot)
         work = work_seconds(manifest)
         calls = read_trace(trace, mean_seconds=work, seed=seed)
         cold = (manifest.cold_start.total_ms if cold_ms is None else cold_ms) / 1000
-    scaling = declared.scaling
-    own = Plan("as declared", scaling.min, declared.schedule, scaling.warm_by is WarmBy.CALLS)
     outcomes = weigh(
         calls,
-        Endpoint(scaling.max, cold, idle_seconds, waits),
+        Endpoint(declared.maximum, cold, idle_seconds, waits),
         each,
         objective_seconds=objective_ms / 1000,
         timezone=timezone,
         lead=lead_minutes(cold),
         call_seconds=work,
-        declared=[own],
+        declared=[declared.plan],
         progress=lambda name: say(f"replaying {len(calls.starts)} calls: {name}"),
     )
     best = cheapest(outcomes)
@@ -93,7 +88,7 @@ def advise(
         "durations_drawn": calls.drawn,
         "cold_ms": cold * 1000,
         "idle_seconds": idle_seconds,
-        "max": scaling.max,
+        "max": declared.maximum,
         "memory_mb": memory,
         "prices": [asdict(row) for row in each.rows],
     }

@@ -11,6 +11,7 @@ import typer
 from model_packaging.findings import Finding
 from model_packaging.validation import parse
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.endpoints.kinds import KINDS
 from scaletozero.environment.project import find_project
 from scaletozero.environment.settings import Environment
 
@@ -120,7 +121,7 @@ def on_cluster(endpoints: Mapping[str, Mapping[str, Any]], settings: Environment
         endpoints: what was exported of the environment's endpoints.
         settings: the environment.
     """
-    asked = {name: about for name, about in endpoints.items() if about["kind"] == "gpu"}
+    asked = {name: about for name, about in endpoints.items() if KINDS[about["kind"]].on_cluster}
     kubeconfig = os.environ.get("KUBECONFIG")
     if not asked or not kubeconfig:
         said = "rendered" if settings.sandbox else "not asked: no KUBECONFIG"

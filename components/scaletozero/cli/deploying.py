@@ -16,13 +16,13 @@ from scaletozero.cli.engine import color, engine_errors
 from scaletozero.cli.extras import require_sandbox
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.cli.targets import hold_to_cluster, remember
+from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.project import Project, find_project, require_program
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.credentials import environment_file
-from scaletozero.settings.gpu import GpuEndpoint
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, a Pulumi.<name>.yaml.")]
 
@@ -45,8 +45,8 @@ def opened(
             require_program(project)
         environment = project.environment(name, with_artifacts=with_artifacts, on_sandbox=on_sandbox)
         if environment.sandbox:
-            kinds = {type(each) for each in environment.endpoints.values()}
-            require_sandbox(serving=serving and bool(kinds - {GpuEndpoint}))
+            local = any(not kind_of(each).on_cluster for each in environment.endpoints.values())
+            require_sandbox(serving=serving and local)
         with environment_lock(project, name):
             hold_to_cluster(project, environment, name, sandboxed=on_sandbox or environment.sandbox is not None)
             engine = find_engine(say)
@@ -99,9 +99,9 @@ def up(environment: EnvironmentName = "local", yes: Yes = False) -> None:
         else:
             done(f"{environment}: nothing changes, {kept} resources are as declared.")
         for name, endpoint in settings.endpoints.items():
-            if not isinstance(endpoint, GpuEndpoint):
+            if not kind_of(endpoint).on_cluster:
                 say(f"""next: scaletozero invoke {name} '{{"inputs": ["hello"]}}' -e {environment}""")
-        if any(isinstance(endpoint, GpuEndpoint) for endpoint in settings.endpoints.values()):
+        if any(kind_of(endpoint).on_cluster for endpoint in settings.endpoints.values()):
             say(_kubernetes_next(deployment))
 
 
@@ -255,13 +255,12 @@ def _show_status(report: dict[str, Any], *, verbose: bool) -> None:
     rows = []
     for endpoint, about in report["endpoints"].items():
         now = cluster.get(endpoint) or live.get(about["name"], {})
-        size = about.get("instance_type") or ("GPU" if about["kind"] == "gpu" else f"{about.get('memory_mb', '?')} MB")
         rows.append(
             (
                 endpoint,
                 about["name"],
                 now.get("status", "on AWS"),
-                size,
+                KINDS[about["kind"]].size(about),
                 about.get("max", "-"),
                 now.get("ready", len(now["instances"]) if "instances" in now else "-"),
                 now.get("backlog", {}).get("size", "-"),

@@ -29,7 +29,7 @@ from scaletozero.cli.output import (
     shown,
     table,
 )
-from scaletozero.yaml_file import read_yaml
+from scaletozero.environment.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from model_packaging.artifact.folder_manifest import FolderManifest

@@ -19,6 +19,8 @@ from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.engine import engine_errors
 from scaletozero.cli.output import WRONG_USE, err, failed, findings_as_exit, say, write
 from scaletozero.endpoints.async_client import MAX_SECONDS, ModelError, result, submit
+from scaletozero.endpoints.kind import Invocation
+from scaletozero.endpoints.kinds import KINDS
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.project import find_project
 from scaletozero.environment.stack import EnvironmentStack
@@ -88,7 +90,7 @@ def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target
             raise _unknown(endpoint, environment, {**settings.endpoints, **deployed})
         raise refuse("endpoint", "must be deployed", f"{endpoint}, which is declared only", "nothing was sent", fix)
     about = deployed[endpoint]
-    if about["kind"] == "gpu":
+    if KINDS[about["kind"]].invocation is Invocation.CLUSTER:
         from scaletozero.kubernetes.manifests.scaling import interceptor_address
         from scaletozero.settings.cluster import Cluster
 

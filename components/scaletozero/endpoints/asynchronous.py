@@ -11,9 +11,9 @@ from scaletozero.args.asynchronous import AsyncEndpointArgs
 from scaletozero.component import Component, validated
 from scaletozero.endpoints.artifact_store import ANSWERS
 from scaletozero.endpoints.model import VARIANT, Statement, declare_model, fail_on_rollback
-from scaletozero.observability.alarms import EndpointAlarms
+from scaletozero.observability.alarms import PlannedAlarms
+from scaletozero.observability.asynchronous import asynchronous_alarms
 from scaletozero.scaling.warm_pool import WarmPool
-from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
 from scaletozero.settings.instances import has_local_storage
 from scaletozero.settings.pools import WarmUnit
@@ -148,15 +148,15 @@ class AsyncEndpoint(Component):
             self.options(),
         )
         if settings.alarms is not None:
-            EndpointAlarms(
+            PlannedAlarms(
                 self.child("alarms"),
                 {
                     "endpoint_name": endpoint.name,
                     "region": region,
-                    "kind": EndpointKind.ASYNCHRONOUS,
                     "alarms": args.get("alarms") or {},
                     "tags": tags,
                 },
+                asynchronous_alarms,
                 self.options(),
             )
 

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Invocation, Kind, Site
-from scaletozero.endpoints.sagemaker_kind import arguments, exports, sagemaker_findings
+from scaletozero.endpoints.sagemaker_kind import arguments, exports, sagemaker_deployed, sagemaker_findings
+from scaletozero.endpoints.state import Resource
+from scaletozero.observability.asynchronous import asynchronous_alarms
+from scaletozero.observability.plan import Alarm
 from scaletozero.settings.account import QuotaShare
+from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.instances import instance_conflicts
 
@@ -22,6 +26,7 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
 
     name = "asynchronous"
     settings = AsynchronousEndpoint
+    component = "scaletozero:index:AsyncEndpoint"
     invocation = Invocation.QUEUE
 
     def site_findings(self, settings: AsynchronousEndpoint, region: str) -> Iterable[Finding]:
@@ -30,6 +35,9 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
 
     def quota_share(self, settings: AsynchronousEndpoint) -> QuotaShare:
         return QuotaShare(instances={settings.instance_type: settings.scaling.max})
+
+    def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
+        return asynchronous_alarms(settings, provisioned)
 
     def artifact_findings(self, name: str, settings: AsynchronousEndpoint, site: Site) -> list[Finding]:
         open_artifact(site.root / settings.artifact)
@@ -52,5 +60,8 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
             "requests": endpoint.requests,
         }
 
-    def size(self, exported: Mapping[str, Any]) -> str:
-        return exported["instance_type"]
+    def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
+        return sagemaker_deployed(children)
+
+    def size(self, deployed: Mapping[str, Any]) -> str:
+        return deployed.get("instance_type", "?")

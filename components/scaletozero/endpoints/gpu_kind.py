@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import LATER, parse
 from scaletozero.endpoints.kind import Invocation, Kind, Site, common_exports, without_none
+from scaletozero.endpoints.state import Resource, properties, whole
 from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class GpuKind(Kind[GpuEndpoint]):
 
     name = "gpu"
     settings = GpuEndpoint
+    component = "scaletozero:index:GpuEndpoint"
     invocation = Invocation.CLUSTER
     on_cluster = True
 
@@ -62,7 +64,19 @@ class GpuKind(Kind[GpuEndpoint]):
             "usd_per_hour": endpoint.usd_per_hour,
         }
 
-    def size(self, exported: Mapping[str, Any]) -> str:
+    def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
+        deployment = children.get("kubernetes:Deployment")
+        if not deployment:
+            return {}
+        metadata = properties(deployment).get("metadata") or {}
+        scaled = properties(children.get("kubernetes:ScaledObject")).get("spec") or {}
+        return {
+            "name": metadata.get("name"),
+            "namespace": metadata.get("namespace"),
+            "max": whole(scaled.get("maxReplicaCount")),
+        }
+
+    def size(self, deployed: Mapping[str, Any]) -> str:
         return "GPU"
 
 

@@ -13,8 +13,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from model_packaging.artifact.manifest import Manifest
 from model_packaging.findings import Finding
+from scaletozero.endpoints.state import Resource
+from scaletozero.observability.plan import Alarm
+from scaletozero.scaling.advice import Declared
 from scaletozero.settings.account import QuotaShare
+from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.schedules import Window
 
@@ -89,14 +94,18 @@ class Kind(ABC, Generic[S]):
     Attributes:
         name: what is written as `kind`.
         settings: the model of what may be declared.
+        component: the type of its component in a stack's state.
         invocation: how callers reach it.
         on_cluster: whether it runs on the environment's Kubernetes cluster, and so needs one.
+        billed_per_call: whether a call is billed by its own seconds, so that `advise` can price what it replays.
     """
 
     name: ClassVar[str]
     settings: ClassVar[type[Any]]
+    component: ClassVar[str]
     invocation: ClassVar[Invocation]
     on_cluster: ClassVar[bool] = False
+    billed_per_call: ClassVar[bool] = False
 
     def site_findings(self, settings: S, region: str) -> Iterable[Finding]:
         """What is wrong with an endpoint in a region, whatever its artifact; paths below the endpoint."""
@@ -105,6 +114,15 @@ class Kind(ABC, Generic[S]):
     def quota_share(self, settings: S) -> QuotaShare:
         """What the endpoint takes at most of the account's quotas."""
         return QuotaShare()
+
+    def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
+        """Its alarms in CloudWatch; none where its metrics are elsewhere.
+
+        Args:
+            settings: the thresholds.
+            provisioned: whether it has provisioned concurrency.
+        """
+        return []
 
     @abstractmethod
     def artifact_findings(self, name: str, settings: S, site: Site) -> list[Finding]:
@@ -125,8 +143,27 @@ class Kind(ABC, Generic[S]):
         """
 
     @abstractmethod
-    def size(self, exported: Mapping[str, Any]) -> str:
-        """The size of one unit, for `status`, from what was exported."""
+    def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
+        """What a stack's state says of a deployed endpoint, by the keys of `environment.deployed.endpoints_in`.
+
+        Args:
+            children: package and class, such as `aws:Endpoint` -> the component's child of that type.
+
+        Returns:
+            Nothing, where the endpoint itself does not exist yet.
+        """
+
+    @abstractmethod
+    def size(self, deployed: Mapping[str, Any]) -> str:
+        """The size of one unit, for `status`, from what is deployed."""
+
+    def as_declared(self, settings: S, manifest: Manifest, region: str) -> Declared:
+        """What `advise` compares other plans with. Only for kinds that are `billed_per_call`.
+
+        Raises:
+            FindingsError: there is no price for the region.
+        """
+        raise NotImplementedError(f"{self.name} is not billed per call")
 
 
 def common_exports(settings: EndpointSettings) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Site, common_exports, without_none
+from scaletozero.endpoints.state import Resource, first_given, first_item, properties, whole
 from scaletozero.settings.alarms import topic_conflicts
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.serverless import ServerlessEndpoint, image_conflicts
@@ -46,4 +48,26 @@ def exports(settings: SageMakerSettings, endpoint: ServerlessComponent | AsyncEn
         "arn": endpoint.endpoint_arn,
         "digest": endpoint.artifact_digest,
         "logs": endpoint.log_group,
+    }
+
+
+def sagemaker_deployed(children: Mapping[str, Resource]) -> dict[str, Any]:
+    """What a stack's state says of an endpoint on SageMaker."""
+    endpoint = children.get("aws:Endpoint")
+    if not endpoint or not endpoint.get("id"):
+        return {}
+    arn = properties(endpoint).get("arn")
+    variant = first_item(properties(children.get("aws:EndpointConfiguration")).get("productionVariants"))
+    serverless = variant.get("serverlessConfig") or {}
+    target = properties(children.get("aws:Target"))
+    source = properties(children.get("aws:BucketObjectv2")).get("source")
+    return {
+        "name": endpoint["id"],
+        "arn": arn,
+        "region": arn.split(":")[3] if isinstance(arn, str) and arn.count(":") > 3 else None,
+        "memory_mb": serverless.get("memorySizeInMb"),
+        "instance_type": variant.get("instanceType"),
+        "max": whole(first_given(target.get("maxCapacity"), serverless.get("maxConcurrency"))),
+        "artifact": str(Path(path).parent) if isinstance(source, Mapping) and (path := source.get("path")) else None,
+        "logs": properties(children.get("aws:LogGroup")).get("name"),
     }

@@ -10,13 +10,13 @@ from scaletozero.args.scaling import PoolScalingArgs
 from scaletozero.args.serverless import ServerlessEndpointArgs
 from scaletozero.component import Component, validated
 from scaletozero.endpoints.model import VARIANT, declare_model, fail_on_rollback
-from scaletozero.observability.alarms import EndpointAlarms
+from scaletozero.observability.alarms import PlannedAlarms
+from scaletozero.observability.serverless import serverless_alarms
 from scaletozero.scaling.cost import warm_cost
 from scaletozero.scaling.sample import sample_input, work_seconds
 from scaletozero.scaling.timeline import lead_minutes
 from scaletozero.scaling.warm_calls import WarmCalls
 from scaletozero.scaling.warm_pool import WarmPool
-from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.fit import fit_findings, memory_of
 from scaletozero.settings.pools import WarmUnit
 from scaletozero.settings.scaling import WarmBy
@@ -133,16 +133,16 @@ class ServerlessEndpoint(Component):
                 self.options(),
             )
         if settings.alarms is not None:
-            EndpointAlarms(
+            PlannedAlarms(
                 self.child("alarms"),
                 {
                     "endpoint_name": endpoint.name,
                     "region": region,
-                    "kind": EndpointKind.SERVERLESS,
                     "provisioned": bool(scaling.min),
                     "alarms": args.get("alarms") or {},
                     "tags": tags,
                 },
+                serverless_alarms,
                 self.options(),
             )
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Invocation, Kind, Site
-from scaletozero.endpoints.sagemaker_kind import arguments, exports, sagemaker_findings
+from scaletozero.endpoints.sagemaker_kind import arguments, exports, sagemaker_deployed, sagemaker_findings
+from scaletozero.endpoints.state import Resource
+from scaletozero.observability.plan import Alarm
+from scaletozero.observability.serverless import serverless_alarms
+from scaletozero.scaling.advice import Declared, Plan
+from scaletozero.scaling.cost import rates
 from scaletozero.settings.account import QuotaShare
-from scaletozero.settings.fit import fit_findings
+from scaletozero.settings.alarms import Alarms
+from scaletozero.settings.fit import fit_findings, memory_of
+from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.serverless import ServerlessEndpoint
 
 if TYPE_CHECKING:
@@ -22,7 +30,9 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
     name = "serverless"
     settings = ServerlessEndpoint
+    component = "scaletozero:index:ServerlessEndpoint"
     invocation = Invocation.RESPONSE
+    billed_per_call = True
 
     def site_findings(self, settings: ServerlessEndpoint, region: str) -> Iterable[Finding]:
         return sagemaker_findings(settings, region)
@@ -33,6 +43,9 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
             concurrency=settings.scaling.max,
             provisioned_concurrency=_provisioned_at_most(settings),
         )
+
+    def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
+        return serverless_alarms(settings, provisioned)
 
     def artifact_findings(self, name: str, settings: ServerlessEndpoint, site: Site) -> list[Finding]:
         manifest = open_artifact(site.root / settings.artifact).manifest
@@ -51,8 +64,16 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
         endpoint = serverless.ServerlessEndpoint(name, arguments(settings, site, bucket), opts)
         return {**exports(settings, endpoint), "memory_mb": endpoint.memory_mb}
 
-    def size(self, exported: Mapping[str, Any]) -> str:
-        return f"{exported['memory_mb']} MB"
+    def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
+        return sagemaker_deployed(children)
+
+    def size(self, deployed: Mapping[str, Any]) -> str:
+        return f"{deployed.get('memory_mb', '?')} MB"
+
+    def as_declared(self, settings: ServerlessEndpoint, manifest: Manifest, region: str) -> Declared:
+        scaling, memory_mb = settings.scaling, memory_of(manifest, settings.memory_mb)
+        plan = Plan("as declared", scaling.min, settings.schedule, scaling.warm_by is WarmBy.CALLS)
+        return Declared(plan, scaling.max, memory_mb, rates(region, memory_mb))
 
 
 def _provisioned_at_most(endpoint: ServerlessEndpoint) -> int:

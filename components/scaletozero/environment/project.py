@@ -10,7 +10,7 @@ from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import nearest, show
 from scaletozero.environment.read import KEY, read_environment
 from scaletozero.environment.settings import Environment
-from scaletozero.yaml_file import read_yaml
+from scaletozero.environment.yaml_file import read_yaml
 
 
 @dataclass(frozen=True)

@@ -130,9 +130,10 @@ class Environment(Settings):
         wanting = [name for name, endpoint in self.endpoints.items() if kind_of(endpoint).on_cluster]
         if self.kubernetes is None:
             if wanting:
+                kinds = ", ".join(sorted({f"`{self.endpoints[name].kind}`" for name in wanting}))
                 yield Finding(
                     "kubernetes",
-                    "is required by endpoints of kind `gpu`",
+                    f"is required by endpoints of kind {kinds}",
                     f"nothing, with {', '.join(wanting)}",
                     "there would be no cluster to run them on",
                     "add `kubernetes: {cluster: {name: ...}, namespace: ...}`",

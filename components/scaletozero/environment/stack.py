@@ -17,19 +17,16 @@ from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
 from model_packaging.findings import refuse
-from scaletozero.deployed import endpoints_in
 from scaletozero.engine.command import EngineCommand
+from scaletozero.environment.deployed import endpoints_in
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import KEY
 from scaletozero.sandbox.daemon import Sandbox
+from scaletozero.sandbox.environment import sandbox_environment
 from scaletozero.sandbox.inline import inline
 from scaletozero.sandbox.providers.install import install_plugins
-from scaletozero.sandbox.providers.kube import MANIFESTS
 
 Say = Callable[[str], object]
-
-NO_CREDENTIALS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONFIG_FILE")
-"""What this machine may know of real accounts, and the sandbox must not."""
 
 
 @dataclass(frozen=True)
@@ -145,28 +142,6 @@ class EnvironmentStack:
                 return {}
             raise
         return endpoints_in((json.loads(result.stdout).get("deployment") or {}).get("resources") or [])
-
-
-def sandbox_environment(backend: Path, sandbox: Sandbox, manifests: Path) -> dict[str, str]:
-    """The environment in which the engine keeps its state in a folder and meets no cloud but the embedded one.
-
-    Args:
-        backend: the folder of the state.
-        sandbox: the embedded cloud.
-        manifests: the folder that Kubernetes objects are rendered to, unless KUBECONFIG names a cluster.
-    """
-    return {
-        MANIFESTS: str(manifests),
-        "PULUMI_BACKEND_URL": backend.as_uri(),
-        "PULUMI_CONFIG_PASSPHRASE": "",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "AWS_ENDPOINT_URL": sandbox.aws_url,
-        "AWS_ACCESS_KEY_ID": sandbox.credentials.access_key,
-        "AWS_SECRET_ACCESS_KEY": sandbox.credentials.secret_key,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        **dict.fromkeys(NO_CREDENTIALS, ""),
-    }
 
 
 def _alive(pid: int) -> bool:

@@ -6,31 +6,35 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from scaletozero.args.alarms import EndpointAlarmsArgs
 from scaletozero.component import Component, validated
-from scaletozero.observability.plan import Alarm, alarms_of
-from scaletozero.settings.alarms import EndpointAlarmsSettings
+from scaletozero.observability.plan import Alarm, AlarmPlan
+from scaletozero.settings.alarms import PlannedAlarmsSettings
 
 NAMESPACE = "AWS/SageMaker"
 
 
-class EndpointAlarms(Component):
-    """One alarm for each way in which an endpoint can fail its callers, and one over them all that tells people.
+class PlannedAlarms(Component):
+    """One alarm for each way in which an endpoint can fail its callers, and one over them all that notifies people.
 
-    One fault rings several alarms; whoever is on call gets one message, which names them, and each names its runbook.
-    An endpoint that nobody calls has no data; that is no fault.
+    One fault can ring several alarms. People get one message, which names them, and each alarm names its runbook.
+    An endpoint without calls has no data, which rings nothing.
 
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
     """
 
+    # Also that of `EndpointAlarms`, which only looks the plan up.
     type_name = "scaletozero:index:EndpointAlarms"
+    # Not annotated: the plugin takes every annotation of a component for an output.
+    settings_type = PlannedAlarmsSettings
 
     arn: pulumi.Output[str]
     """The ARN of the alarm over all."""
 
-    def __init__(self, name: str, args: EndpointAlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, inputs = validated(EndpointAlarmsSettings, args, name=name, inputs=["endpoint_name", "alarms"])
+    def __init__(
+        self, name: str, args: Mapping[str, Any], plan: AlarmPlan, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        settings, inputs = validated(self.settings_type, args, name=name, inputs=["endpoint_name", "alarms"])
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         endpoint = inputs["endpoint_name"]
         topics = pulumi.Output.from_input(inputs["alarms"]).apply(
@@ -38,7 +42,7 @@ class EndpointAlarms(Component):
         )
         declared = {
             alarm.name: self._declare(alarm, endpoint, settings.variant)
-            for alarm in alarms_of(settings.alarms, kind=settings.kind, provisioned=settings.provisioned)
+            for alarm in plan(settings.alarms, settings.provisioned)
         }
         names = pulumi.Output.all(*(alarm.name for alarm in declared.values()))
         whole = aws.cloudwatch.CompositeAlarm(
@@ -107,7 +111,3 @@ def _watched(alarm: Alarm, dimensions: Mapping[str, Any]) -> dict[str, Any]:
             *queries,
         ]
     }
-
-
-def _topics(alarms: Mapping[str, Any] | None) -> list[Any]:
-    return list((alarms or {}).get("notify") or [])

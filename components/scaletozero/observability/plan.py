@@ -1,14 +1,16 @@
-"""Which alarms an endpoint has: metric, threshold, how long, and what to do. Pure.
+"""What an alarm is, and the alarms that endpoints of more than one kind have. Pure.
 
 The metrics are those that SageMaker publishes for each kind of endpoint (developer guide, monitoring of serverless and
-of asynchronous endpoints); others don't exist, and an alarm on one would stay silent for ever.
+of asynchronous endpoints). An alarm on a metric that does not exist would stay silent for ever.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from scaletozero.settings.alarms import Alarms, EndpointKind
+from scaletozero.settings.alarms import Alarms
 
 
 @dataclass(frozen=True)
@@ -16,15 +18,15 @@ class Alarm:
     """One alarm. It rings above its threshold, and missing data never rings it.
 
     Attributes:
-        name: also its runbook's.
-        metrics: of the namespace AWS/SageMaker, by the names that `expression` gives them.
-        statistic: of them, over each period.
+        name: of the alarm, and of its runbook.
+        metrics: metrics of the namespace AWS/SageMaker, by the names that `expression` gives them.
+        statistic: how each period's data is summarised.
         threshold: of the one metric, or of the expression.
-        seconds: a period's length.
-        periods, breaching: how many periods are looked at, and how many of them have to be above.
+        seconds: the length of a period.
+        periods, breaching: how many periods are looked at, and how many of them have to be above the threshold.
         description: what is wrong, and where to read what to do.
-        expression: what is computed of the metrics; nothing for a single one.
-        by_variant: whether the metric is one of the variant, not of the whole endpoint.
+        expression: what is computed from the metrics; empty for a single metric.
+        by_variant: whether the metric belongs to the variant instead of the whole endpoint.
     """
 
     name: str
@@ -39,15 +41,22 @@ class Alarm:
     by_variant: bool = True
 
 
-def alarms_of(settings: Alarms, *, kind: EndpointKind, provisioned: bool) -> list[Alarm]:
-    """The alarms of an endpoint of a kind, in the order of what callers notice most."""
-    serverless = kind is EndpointKind.SERVERLESS
+AlarmPlan: TypeAlias = Callable[[Alarms, bool], list[Alarm]]
+"""The alarms of one kind of endpoint, from their settings and whether it has provisioned concurrency, in the order of
+what callers notice most."""
+
+
+def common_alarms(settings: Alarms, *, failed: str, processed: str) -> list[Alarm]:
+    """The error rate, and the latency where it has an objective.
+
+    Args:
+        settings: the thresholds.
+        failed, processed: the metrics that count failed calls and all calls.
+    """
     found = [
         Alarm(
             "errors",
-            {"part": "Invocation5XXErrors", "whole": "Invocations"}
-            if serverless
-            else {"part": "InvocationFailures", "whole": "InvocationsProcessed"},
+            {"part": failed, "whole": processed},
             "Sum",
             settings.error_percent,
             seconds=300,
@@ -70,66 +79,10 @@ def alarms_of(settings: Alarms, *, kind: EndpointKind, provisioned: bool) -> lis
                 description=f"1 call in 100 took the model more than {settings.p99_ms:g} ms, its objective.",
             )
         )
-    if serverless:
-        found += _serverless(settings, provisioned)
-    else:
-        found.append(
-            Alarm(
-                "backlog-age",
-                {"age": "ApproximateAgeOfOldestRequest"},
-                "Maximum",
-                settings.backlog_seconds,
-                seconds=60,
-                periods=3,
-                breaching=3,
-                by_variant=False,
-                description=f"The oldest request has waited for more than {settings.backlog_seconds} s.",
-            )
-        )
-    return [_with_runbook(alarm, settings.runbooks) for alarm in found]
-
-
-def _serverless(settings: Alarms, provisioned: bool) -> list[Alarm]:
-    found = [
-        Alarm(
-            "cold-starts",
-            {"setup": "ModelSetupTime"},
-            "SampleCount",
-            settings.cold_starts,
-            seconds=3600,
-            periods=1,
-            breaching=1,
-            description=f"More than {settings.cold_starts} calls of an hour waited for a container to start.",
-        ),
-        Alarm(
-            "concurrency",
-            {"use": "ServerlessConcurrentExecutionsUtilization"},
-            "Maximum",
-            settings.concurrency_percent,
-            seconds=60,
-            periods=5,
-            breaching=3,
-            # It is documented as a quotient without a unit: up to 1, or up to 100.
-            expression="IF(use > 1, use, 100 * use)",
-            description=f"More than {settings.concurrency_percent:g} % of `max` is in use; above it, calls get 429.",
-        ),
-    ]
-    if provisioned:
-        found.append(
-            Alarm(
-                "spillover",
-                {"spilled": "ServerlessProvisionedConcurrencySpilloverInvocations"},
-                "Sum",
-                0,
-                seconds=300,
-                periods=3,
-                breaching=3,
-                description="For fifteen minutes, calls have found no provisioned container free.",
-            )
-        )
     return found
 
 
-def _with_runbook(alarm: Alarm, runbooks: str) -> Alarm:
-    page = f"{runbooks.rstrip('/')}/{alarm.name}.md"
-    return replace(alarm, description=f"{alarm.description} Runbook: {page}")
+def with_runbooks(alarms: Iterable[Alarm], runbooks: str) -> list[Alarm]:
+    """The alarms, each with the address of its runbook in its description."""
+    pages = ((alarm, f"{runbooks.rstrip('/')}/{alarm.name}.md") for alarm in alarms)
+    return [replace(alarm, description=f"{alarm.description} Runbook: {page}") for alarm, page in pages]

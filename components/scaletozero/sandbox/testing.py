@@ -18,8 +18,8 @@ import pytest
 from pulumi import automation as auto
 
 from scaletozero.engine.find import find_engine
-from scaletozero.environment.stack import sandbox_environment
 from scaletozero.sandbox import daemon
+from scaletozero.sandbox.environment import sandbox_environment
 from scaletozero.sandbox.inline import inline
 from scaletozero.sandbox.providers.install import install_plugins
 

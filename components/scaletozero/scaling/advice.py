@@ -39,6 +39,23 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class Declared:
+    """An endpoint as it is declared, for a comparison with other plans.
+
+    Attributes:
+        plan: how it is kept warm.
+        maximum: the most containers at a time.
+        memory_mb: the memory of one container.
+        rates: what a container costs.
+    """
+
+    plan: Plan
+    maximum: int
+    memory_mb: int
+    rates: Rates
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a plan would have done with the trace.
 

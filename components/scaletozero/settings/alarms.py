@@ -106,12 +106,20 @@ def topic_conflicts(alarms: Alarms | None, region: str, path: str = "alarms") ->
             )
 
 
-class EndpointAlarmsSettings(Settings):
-    """`EndpointAlarmsArgs`."""
+class PlannedAlarmsSettings(Settings):
+    """The endpoint that alarms watch.
+
+    Attributes:
+        endpoint_name: the endpoint's name at the service.
+        region: its AWS region.
+        provisioned: whether it has provisioned concurrency.
+        variant: the endpoint's variant.
+        alarms: the thresholds.
+        tags: further tags.
+    """
 
     endpoint_name: Annotated[Text, may_be_later]
     region: Region
-    kind: EndpointKind
     provisioned: bool = False
     variant: Text = "AllTraffic"
     alarms: Alarms = Alarms()
@@ -119,3 +127,13 @@ class EndpointAlarmsSettings(Settings):
 
     def conflicts(self) -> Iterable[Finding]:
         return topic_conflicts(self.alarms, self.region)
+
+
+class EndpointAlarmsSettings(PlannedAlarmsSettings):
+    """`EndpointAlarmsArgs`.
+
+    Attributes:
+        kind: the kind of the endpoint, which decides its metrics.
+    """
+
+    kind: EndpointKind

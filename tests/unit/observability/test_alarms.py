@@ -8,7 +8,7 @@ import pytest
 from endpoint_declarations import REGION, TOPIC, args
 
 from scaletozero import EndpointAlarms, ServerlessEndpoint
-from scaletozero.observability.plan import alarms_of
+from scaletozero.endpoints.kinds import KINDS
 from scaletozero.settings.alarms import Alarms, EndpointKind
 
 
@@ -101,7 +101,9 @@ def test_every_alarm_has_a_metric_that_its_kind_publishes_and_a_runbook(kind, pr
             "TotalProcessingTime",
         },
     }
-    for alarm in alarms_of(Alarms(p99_ms=100), kind=kind, provisioned=provisioned):
+    alarms = KINDS[kind].alarms(Alarms(p99_ms=100), provisioned)
+    assert alarms
+    for alarm in alarms:
         assert set(alarm.metrics.values()) <= published[kind]
         assert (runbooks / f"{alarm.name}.md").is_file()
         assert alarm.breaching <= alarm.periods

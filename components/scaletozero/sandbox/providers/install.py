@@ -9,8 +9,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import scaletozero
-
 PLUGINS = ("aws", "kubernetes")
 """The packages that the sandbox has a provider for: the module beside this one of the same name."""
 
@@ -30,7 +28,7 @@ def install_plugins(pulumi_home: Path) -> Path:
 def _install(plugins: Path, name: str, version: str) -> None:
     folder = plugins / f"resource-{name}-v{version}"
     folder.mkdir(parents=True, exist_ok=True)
-    code = Path(scaletozero.__file__).parents[1]
+    code = Path(__file__).resolve().parents[3]
     program = folder / f"pulumi-resource-{name}"
     draft = folder / f".{program.name}.{os.getpid()}"
     draft.write_text(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scaletozero.deployed import endpoints_in
+from scaletozero.environment.deployed import endpoints_in
 
 STACK = "urn:pulumi:dev::acme::pulumi:pulumi:Stack::acme-dev"
 SECRET = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "ciphertext": "v1:abc"}

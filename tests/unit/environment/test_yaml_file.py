@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from model_packaging.files import read_text, readable
 from model_packaging.findings import FindingsError
-from scaletozero.yaml_file import LARGEST, parse_yaml, read_yaml
+from scaletozero.environment.yaml_file import LARGEST, parse_yaml, read_yaml
 
 BILLION = "a0: &a0 [1, 1]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 12))
 
