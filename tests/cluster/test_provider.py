@@ -283,16 +283,16 @@ def test_a_preview_refuses_what_the_cluster_would(make: Any, api_version: str, k
 
 
 def waiting(settings: dict[str, Any]) -> None:
-    annotations = {"pulumi.com/timeoutSeconds": "2"}
+    annotations = {"pulumi.com/timeoutSeconds": settings["patience"]}
     deployment(settings["namespace"], "llm", settings["replicas"], annotations=annotations)
 
 
 def test_what_does_not_become_ready_is_kept_and_repaired(make: Any, controlled: Place, namespace: str) -> None:
-    stack = make(waiting, namespace=namespace, replicas=1)
+    stack = make(waiting, namespace=namespace, replicas=1, patience="2")
     said = refusal(stack.up)
     assert f"Deployment {namespace}/llm is not ready after 2 s: " in said
     assert stack.resources()["llm"]["initErrors"]
-    stack.settings["replicas"] = 0
+    stack.settings |= {"replicas": 0, "patience": "900"}
     assert changed(stack.up()) == {"update": 1}
     assert "initErrors" not in stack.resources()["llm"]
     assert replicas(controlled.api, namespace) == 0

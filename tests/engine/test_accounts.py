@@ -103,7 +103,7 @@ def at_a_terminal(workbench: Workbench, typed: str, *arguments: str) -> tuple[in
         text=True,
     ) as process:
         os.write(ours, f"{typed}\n".encode())
-        said, _ = process.communicate(timeout=240)
+        said, _ = process.communicate(timeout=600)
     for end in (ours, theirs):
         os.close(end)
     return process.returncode, said

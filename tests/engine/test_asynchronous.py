@@ -182,6 +182,6 @@ def test_a_sandbox_that_is_stopped_with_a_queue_leaves_nobody_waiting(workbench:
     assert daemon.stop(workbench.root / ".scaletozero")
     with pytest.raises(BotoCoreError):
         result(waiting, s3=s3, timeout=60)
-    _, said = asking.communicate(timeout=300)
+    _, said = asking.communicate(timeout=600)
     assert asking.returncode == 1
     assert "no answer" in said

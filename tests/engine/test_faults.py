@@ -39,7 +39,7 @@ def test_an_interrupted_up_is_repaired_by_the_next(workbench: Workbench, encoder
             break
     time.sleep(random.Random(seed).uniform(0, 2))
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=600)
     assert process.returncode in (0, 1), said
     if process.returncode:
         assert "stopping" in said
@@ -58,7 +58,7 @@ def test_a_killed_up_is_repaired_by_the_next(workbench: Workbench, encoder: Arti
             break
     time.sleep(random.Random(seed).uniform(0, 2))
     process.kill()
-    process.communicate(timeout=300)
+    process.communicate(timeout=600)
     workbench.done("up")
     assert serves(workbench)
     assert workbench.left() == dict.fromkeys(workbench.left(), 1)
@@ -69,10 +69,13 @@ def test_a_second_up_at_the_same_time_is_told_to_wait(workbench: Workbench, enco
     first = workbench.start("up")
     assert first.stderr
     assert next(line for line in first.stderr if "embedded AWS" in line)
+    # However fast it is, it still runs while the second one begins.
+    first.send_signal(signal.SIGSTOP)
     second = workbench.run("up")
+    first.send_signal(signal.SIGCONT)
     assert second.returncode == 2
     assert "one command at a time" in second.stderr
-    first.communicate(timeout=300)
+    first.communicate(timeout=600)
     assert first.returncode == 0
     assert serves(workbench)
 

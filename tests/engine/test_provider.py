@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -282,9 +281,7 @@ def test_an_engine_killed_in_the_middle_of_a_create(world: World, monkeypatch: p
 
     thread = threading.Thread(target=run)
     thread.start()
-    deadline = time.monotonic() + 60
-    while not world.left()["endpoints"] and time.monotonic() < deadline:
-        time.sleep(0.05)
+    eventually(lambda: world.left()["endpoints"], every=0.05)
     for number in engines(world.folder):
         os.kill(number, signal.SIGKILL)
     thread.join()

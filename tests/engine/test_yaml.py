@@ -56,7 +56,7 @@ def engine(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "PATH": "/usr/bin:/bin",
     }
     command = [find_engine().command, *arguments, "--non-interactive"]
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=600)
 
 
 def written(folder: Path, *lines: str) -> Path:

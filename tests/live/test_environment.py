@@ -67,6 +67,6 @@ def test_requests_wake_what_was_deployed_and_a_new_model_rolls_out(
 
     live.demand.answer(place, "llm")
     live.gone(place, place)
-    assert state() == {"status": "asleep", "replicas": 0, "ready": 0}
+    eventually(lambda: state() == {"status": "asleep", "replicas": 0, "ready": 0}, every=1)
     workbench.done("down")
     assert live.api.get(live.manifest("apps/v1", "Deployment", place, "llm")) is None

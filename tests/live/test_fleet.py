@@ -26,7 +26,7 @@ def test_two_hundred_endpoints(live: Live, place: str, capsys: pytest.CaptureFix
 
     def timed(what: str, look: Callable[[], bool]) -> None:
         began = time.monotonic()
-        eventually(look, patience=600, every=1)
+        eventually(look, patience=1800, every=1)
         figures[f"{what} after s"] = round(time.monotonic() - began)
         figures[f"{what}: API server MB"] = memory_mb(live, "kube-apiserver")
 

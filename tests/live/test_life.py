@@ -89,7 +89,7 @@ def test_a_pool_buys_no_more_than_its_limit(live: Live, place: str) -> None:
     asleep(live, place)
     live.demand.request(place, "llm")
     live.running(place, 2)
-    (left,) = live.pods(place, phase="Pending")
+    (left,) = eventually(lambda: live.pods(place, phase="Pending"))
 
     def told() -> list[str]:
         """What Karpenter says of it."""
@@ -188,8 +188,7 @@ def test_placeholders_come_and_go_by_the_clock(live: Live, place: str) -> None:
     planned = live.warm_pool(place, "spare", place, schedule=[window | {"timezone": zone, "min": 1}])
     assert planned.backend.kind == "placeholder"
     (placeholder,) = live.running(place, 1, "spare")
-    (node,) = live.nodes(place)
-    assert placeholder["spec"]["nodeName"] == node["metadata"]["name"]
+    assert placeholder["spec"]["nodeName"] in {node["metadata"]["name"] for node in live.nodes(place)}
     assert live.replicas(place) == 0
 
     before = {"start": f"{now - timedelta(hours=2):%H:%M}", "end": f"{now - timedelta(hours=1):%H:%M}"}
@@ -247,7 +246,8 @@ def test_a_new_artifact_rolls_out(live: Live, place: str, spare: bool) -> None:
 def test_a_drain_keeps_to_the_disruption_budget(live: Live, place: str) -> None:
     """Both nodes are closed and drained at once, and the pool may buy a third only when one has gone."""
     live.space(place)
-    live.pool(place, max_gpus=2)
+    # Until the second eviction has been refused, the first empty node stays, and with it the pool's limit.
+    live.pool(place, max_gpus=2, idle_seconds=3600)
     live.declare(place, pool=place, gpus=2, scaling__min=2, scaling__max=2)
     first, second = live.running(place, 2)
     budget = live.manifest("policy/v1", "PodDisruptionBudget", place, "llm")
@@ -256,6 +256,7 @@ def test_a_drain_keeps_to_the_disruption_budget(live: Live, place: str) -> None:
         live.api.patch({"apiVersion": "v1", "kind": "Node", **node}, {"spec": {"unschedulable": True}})
     assert live.evict(first)
     assert not live.evict(second)
+    live.pool(place, max_gpus=2)
     pods = live.running(place, 2)
     assert first["metadata"]["name"] not in {pod["metadata"]["name"] for pod in pods}
     eventually(lambda: live.evict(second))

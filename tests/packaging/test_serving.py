@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -183,7 +182,6 @@ def test_sigterm_answers_what_was_asked_and_ends(unpacked: Path) -> None:
         # Whoever says so has taken the request.
         assert asked.recv(1024).startswith(b"HTTP/1.1 100 Continue")
         asked.sendall(body)
-        time.sleep(0.3)
         running.process.send_signal(signal.SIGTERM)
         answer = http.client.HTTPResponse(asked)
         answer.begin()

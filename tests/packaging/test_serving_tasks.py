@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import small_models
-from serving_process import Served, start, wait_ready
+from serving_process import UP_SECONDS, Served, start, wait_ready
 
 from model_packaging.serving import npy
 from model_packaging.serving.request import JSON, MAX_INPUTS, MAX_PAYLOAD, NPY
@@ -260,7 +260,7 @@ class TestConnections:
     def test_nothing_is_read_after_a_request_whose_end_is_not_known(
         self, served: Served, head: str, status: int
     ) -> None:
-        with socket.create_connection(("127.0.0.1", served.port), timeout=30) as raw:
+        with socket.create_connection(("127.0.0.1", served.port), timeout=UP_SECONDS) as raw:
             raw.sendall(f"{head}\r\n\r\n[1]\nGET /ping HTTP/1.1\r\n\r\n".encode())
             said = b""
             while some := raw.recv(65_536):  # the server closes the connection
@@ -307,7 +307,7 @@ def test_an_artifact_whose_canary_was_changed_is_never_served(tmp_path: Path) ->
     card["canary"]["expected"] = [-number for number in card["canary"]["expected"]]
     (folder / "model.json").write_text(json.dumps(card))
     running = start(folder)
-    _, errors = running.process.communicate(timeout=60)
+    _, errors = running.process.communicate(timeout=UP_SECONDS)
     assert running.process.returncode == 1
     assert "the canary's answer is off" in errors
 

@@ -93,7 +93,7 @@ def given_or_own() -> Iterator[Place]:
         yield Place(cluster.kubeconfig, api, cluster)
 
 
-def eventually(look: Callable[[], T], *, patience: float = 300, every: float = 0.2, why: Callable[[], str] = str) -> T:
+def eventually(look: Callable[[], T], *, patience: float = 900, every: float = 0.2, why: Callable[[], str] = str) -> T:
     """What `look` gives as soon as it is true; fails after `patience` seconds, which is no measure, only an end."""
     deadline = time.monotonic() + patience
     while not (found := look()):

@@ -25,7 +25,7 @@ COMMAND = str(Path(sys.executable).with_name("scaletozero"))
 
 
 def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run([COMMAND, *arguments], capture_output=True, text=True, timeout=600, **options)
 
 
 def project(folder: Path, environment: object = None, **changes: Any) -> Path:
@@ -56,7 +56,7 @@ def test_every_command_that_prints_a_table_prints_json(command: str) -> None:
 
 def test_a_full_stdout() -> None:
     with Path("/dev/full").open("w") as full:
-        result = subprocess.run([COMMAND, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        result = subprocess.run([COMMAND, "--version"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=600)
     assert (result.returncode, result.stderr) == (1, "error: stdout: No space left on device\n")
 
 
@@ -64,13 +64,13 @@ def test_a_stdout_that_nobody_reads() -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     with os.fdopen(theirs, "w") as pipe:
-        result = subprocess.run([COMMAND, "--version"], stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=120)
+        result = subprocess.run([COMMAND, "--version"], stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=600)
     assert (result.returncode, result.stderr) == (1, "")
 
 
 def test_streams_that_are_closed_are_not_taken_by_the_next_file(tmp_path: Path) -> None:
     script = f"exec {COMMAND} inspect {tmp_path} <&- >&-"
-    result = subprocess.run(["/bin/sh", "-c", script], stderr=subprocess.PIPE, text=True, timeout=120)
+    result = subprocess.run(["/bin/sh", "-c", script], stderr=subprocess.PIPE, text=True, timeout=600)
     assert result.returncode == 2
     assert "manifest.json" in result.stderr
     assert "Traceback" not in result.stderr
@@ -80,7 +80,7 @@ def test_streams_that_are_closed_are_not_taken_by_the_next_file(tmp_path: Path) 
 def test_a_working_folder_that_is_gone(tmp_path: Path, command: tuple[str, ...]) -> None:
     (tmp_path / "gone").mkdir()
     script = f"cd {tmp_path}/gone && rmdir {tmp_path}/gone && exec {COMMAND} {' '.join(command)}"
-    result = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=120)
+    result = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=600)
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
     assert "error: " in result.stderr

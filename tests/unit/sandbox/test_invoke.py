@@ -32,7 +32,7 @@ def test_an_answer_a_models_error_and_none_in_time(world: Any, capsys: pytest.Ca
     sandbox = Sandbox(0, world.servers.aws_url, world.servers.runtime_url, world.servers.credentials)
     target = Target("a", "eu-central-1", sandbox, "s3://calls/requests")
 
-    def ask(of: Target = target, timeout: float = 20, **request: Any) -> bytes:
+    def ask(of: Target = target, timeout: float = 300, **request: Any) -> bytes:
         return ask_asynchronously(of, "s3://calls/requests", json.dumps(request).encode(), timeout)
 
     def failed(code: int, **request: Any) -> str:
@@ -47,7 +47,7 @@ def test_an_answer_a_models_error_and_none_in_time(world: Any, capsys: pytest.Ca
     assert "no answer after 0.1 s" in failed(1, timeout=0.1, sleep=60)
     assert "ValidationError: Endpoint nobody of account" in failed(2, of=replace(target, name="nobody"))
     world.servers.stop()
-    assert "no answer" in failed(1, echo=1)
+    assert "no answer" in failed(1, timeout=1, echo=1)
 
 
 def test_only_an_asynchronous_endpoint_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from scaletozero.sandbox.cluster.certificates import write_certificates, write_k
 from scaletozero.sandbox.cluster.programs import CONTROL_PLANE, find_programs
 from scaletozero.sandbox.cluster.supervisor import EndedError, Supervisor
 
-START_SECONDS = 120
+START_SECONDS = 300
 """How long etcd or the API server may take to become ready."""
 
 _ATTEMPTS = 3

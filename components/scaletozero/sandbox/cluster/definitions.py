@@ -12,7 +12,7 @@ import yaml
 from model_packaging.findings import refuse
 from scaletozero.kubernetes.api import KubernetesApi
 
-ESTABLISH_SECONDS = 60
+ESTABLISH_SECONDS = 300
 
 
 def read_definitions(folder: Path) -> list[dict[str, Any]]:

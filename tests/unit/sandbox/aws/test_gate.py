@@ -25,7 +25,7 @@ ALLOWED = "Access-Control-Allow-Origin"
 
 def send(url: str, method: str, path: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, Any, bytes]:
     """Status, headers and body of the response to a request with exactly these headers."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=300)
     try:
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in ({"Host": urlsplit(url).netloc, "Content-Length": str(len(body))} | headers).items():

@@ -22,7 +22,7 @@ REGION = "eu-central-1"
 def raw(url: str, request: bytes) -> bytes:
     """What the server sends back to exactly these bytes, until it closes the connection."""
     where = urlsplit(url)
-    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+    with socket.create_connection((where.hostname, where.port), timeout=300) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         received = bytearray()

@@ -141,7 +141,7 @@ def test_one_that_takes_too_long_and_one_that_ends_its_container_fail_alone(worl
     world.asynchronous("a")
     pid = world.result(world.submit("a"))["pid"]
     answer = world.client("sagemaker-runtime").invoke_endpoint_async(
-        EndpointName="a", Body=b'{"sleep": 30}', InvocationTimeoutSeconds=1
+        EndpointName="a", Body=b'{"sleep": 600}', InvocationTimeoutSeconds=1
     )
     slow = Submitted(answer["InferenceId"], answer["OutputLocation"], answer["FailureLocation"])
     with pytest.raises(ModelError, match="worked on for longer than 1 seconds"):
