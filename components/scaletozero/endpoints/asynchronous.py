@@ -16,8 +16,8 @@ from scaletozero.observability.asynchronous import asynchronous_alarms
 from scaletozero.scaling.warm_pool import WarmPool
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
 from scaletozero.settings.instances import has_local_storage
+from scaletozero.settings.partitions import arn, bucket_arn
 from scaletozero.settings.pools import WarmUnit
-from scaletozero.settings.regions import partition_of
 
 WAKE_SECONDS = 600.0
 """How long an instance takes from nothing to its first answer, where nothing else is known: about what was measured
@@ -187,8 +187,7 @@ def async_statements(
 
     Describing networks has no resource that could be named; it is bound by the region.
     """
-    aws_partition = partition_of(region)
-    objects = f"arn:{aws_partition}:s3:::{bucket}/{ANSWERS}/{name}"
+    objects = f"{bucket_arn(region, bucket)}/{ANSWERS}/{name}"
     statements: list[Statement] = [
         {"Sid": "ReadRequests", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{objects}/requests/*"},
         {
@@ -201,7 +200,7 @@ def async_statements(
             "Sid": "ListRequests",
             "Effect": "Allow",
             "Action": "s3:ListBucket",
-            "Resource": f"arn:{aws_partition}:s3:::{bucket}",
+            "Resource": bucket_arn(region, bucket),
             "Condition": {"StringLike": {"s3:prefix": f"{ANSWERS}/{name}/*"}},
         },
         {"Sid": "PublishNotifications", "Effect": "Allow", "Action": "sns:Publish", "Resource": [success, error]},
@@ -211,10 +210,9 @@ def async_statements(
             {"Sid": "EncryptResults", "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key}
         )
     if vpc:
-        here = f"arn:{aws_partition}:ec2:{region}:*"
         named = [
-            *(f"{here}:subnet/{each}" for each in vpc["subnet_ids"]),
-            *(f"{here}:security-group/{each}" for each in vpc["security_group_ids"]),
+            *(arn("ec2", region, "*", f"subnet/{each}") for each in vpc["subnet_ids"]),
+            *(arn("ec2", region, "*", f"security-group/{each}") for each in vpc["security_group_ids"]),
         ]
         statements += [
             {
@@ -226,7 +224,7 @@ def async_statements(
                     "ec2:DeleteNetworkInterface",
                     "ec2:DeleteNetworkInterfacePermission",
                 ],
-                "Resource": [f"{here}:network-interface/*", *named],
+                "Resource": [arn("ec2", region, "*", "network-interface/*"), *named],
             },
             {
                 "Sid": "DescribeNetworks",

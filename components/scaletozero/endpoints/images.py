@@ -9,11 +9,9 @@ from typing import Any
 
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
-from scaletozero.settings.regions import partition_of
+from scaletozero.settings.partitions import registry_host
 
 DISTRIBUTION = "sagemaker-core"
-
-_DOMAIN = {"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com", "aws-cn": "amazonaws.com.cn"}
 
 
 def framework_image(framework: str, version: str, region: str, *, gpu: bool = False, python: str | None = None) -> str:
@@ -64,10 +62,7 @@ def framework_image(framework: str, version: str, region: str, *, gpu: bool = Fa
         tag.append(python or pythons[0])
     if more := entry.get("container_version", {}).get(processor):
         tag.append(more)
-    domain = _DOMAIN.get(partition_of(region))
-    if domain is None:
-        raise refuse("region", "must be in a public partition of AWS", region)
-    return f"{entry['registries'][region]}.dkr.ecr.{region}.{domain}/{entry['repository']}:{'-'.join(tag)}"
+    return f"{registry_host(entry['registries'][region], region)}/{entry['repository']}:{'-'.join(tag)}"
 
 
 def _tables() -> Path:

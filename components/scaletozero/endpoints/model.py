@@ -13,7 +13,7 @@ from model_packaging.artifact.reader import Artifact
 from model_packaging.findings import refuse
 from scaletozero.component import Component, checked, shown_as_it_is
 from scaletozero.settings.names import model_prefix
-from scaletozero.settings.regions import partition_of
+from scaletozero.settings.partitions import bucket_arn, service_principal
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
 VARIANT = "AllTraffic"
@@ -143,7 +143,9 @@ def fail_on_rollback(
 
 _TRUST = {
     "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": service_principal("sagemaker")}, "Action": "sts:AssumeRole"}
+    ],
 }
 
 AWS_REGISTRIES = frozenset(
@@ -193,7 +195,7 @@ def role_policy(
     Two actions have no resource that could be named (`ecr:GetAuthorizationToken`, `cloudwatch:PutMetricData`); each
     is bound by a condition instead.
     """
-    archive = f"arn:{partition_of(region)}:s3:::{bucket}/{key}"
+    archive = f"{bucket_arn(region, bucket)}/{key}"
     here = {"StringEquals": {"aws:RequestedRegion": region}}
     statements: list[Statement] = [
         {"Sid": "ReadArtifact", "Effect": "Allow", "Action": "s3:GetObject", "Resource": archive},

@@ -16,6 +16,7 @@ from scaletozero.scaling.call_schedules import calls
 from scaletozero.scaling.cost import FUNCTION_MB
 from scaletozero.scaling.timeline import early_conflicts, lead_minutes
 from scaletozero.settings.common import Tags
+from scaletozero.settings.partitions import service_principal
 from scaletozero.settings.pools import ColdStartSeconds
 from scaletozero.settings.regions import Region
 from scaletozero.settings.scaling import MAX_CONCURRENCY
@@ -75,7 +76,7 @@ class WarmCalls(Component):
         logs = aws.cloudwatch.LogGroup(
             self.child("logs"), region=region, retention_in_days=14, tags=self._tags, opts=self.options()
         )
-        role = self._role("function", "lambda.amazonaws.com")
+        role = self._role("function", service_principal("lambda"))
         permissions = aws.iam.RolePolicy(
             self.child("function-permissions", limit=128),
             role=role.name,
@@ -112,7 +113,7 @@ class WarmCalls(Component):
             destination_config={"on_failure": {"destination": failures.arn}},
             opts=self.options(),
         )
-        caller = self._role("scheduler", "scheduler.amazonaws.com")
+        caller = self._role("scheduler", service_principal("scheduler"))
         calling = aws.iam.RolePolicy(
             self.child("scheduler-permissions", limit=128),
             role=caller.name,

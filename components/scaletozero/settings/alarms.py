@@ -14,12 +14,12 @@ from model_packaging.validation import Int, Later, Settings, Text, may_be_later,
 from scaletozero.settings.common import Tags
 from scaletozero.settings.regions import Region
 
-_TOPIC = re.compile(r"arn:aws[a-z-]*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
+_TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
 
 
 def _topic(value: str) -> str:
     if not _TOPIC.fullmatch(value):
-        fix = "write `arn:aws:sns:<region>:<account>:<name>`; a first-in-first-out topic cannot be notified"
+        fix = "write `arn:<partition>:sns:<region>:<account>:<name>`; a first-in-first-out topic cannot be notified"
         reject("must be the ARN of an SNS topic", "nobody would be told", fix)
     return value
 

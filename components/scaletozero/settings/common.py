@@ -16,7 +16,7 @@ OWN_TAGS = ("managed-by", "stack", "endpoint")
 """The keys of the tags that components set themselves."""
 
 _TAG = re.compile(r"[\w .:/=+\-@]*")
-_KMS_KEY = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]{1,64}")
+_KMS_KEY = re.compile(r"arn:aws(?:-[a-z]+)*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]{1,64}")
 
 
 def _tags(tags: dict[str, str]) -> dict[str, str]:
@@ -46,7 +46,7 @@ def _kms_key(value: str) -> str:
         reject(
             "must be the ARN of a KMS key",
             "an alias can be moved to another key, and a policy cannot name it",
-            "write `arn:aws:kms:<region>:<account>:key/<id>`",
+            "write `arn:<partition>:kms:<region>:<account>:key/<id>`",
         )
     return value
 

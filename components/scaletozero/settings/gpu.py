@@ -27,6 +27,7 @@ from scaletozero.settings.cluster import (
 )
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.gpu_types import GpuInstanceType
+from scaletozero.settings.partitions import ECR_HOST, is_own_domain
 from scaletozero.settings.regions import Region
 from scaletozero.settings.schedules import Window, window_findings
 
@@ -34,7 +35,7 @@ _IMAGE = re.compile(
     r"(?P<registry>[a-z0-9.-]+\.[a-z]+(?::\d+)?)/(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
-_ECR = re.compile(r"\d{12}\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
+_ECR = re.compile(ECR_HOST)
 
 
 def _image(value: str) -> str:
@@ -61,7 +62,7 @@ Image = Annotated[Text, AfterValidator(_image)]
 def image_region(image: str) -> str | None:
     """The region of an image in Amazon ECR; None for any other registry."""
     match = _ECR.fullmatch(image.partition("/")[0])
-    return match["region"] if match else None
+    return match["region"] if match and is_own_domain(match["region"], match["domain"]) else None
 
 
 def _path(value: str) -> str:

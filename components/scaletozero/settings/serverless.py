@@ -16,7 +16,8 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Refusals, Settings, Text, may_be_later, reject
 from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
-from scaletozero.settings.regions import Region, partition_of
+from scaletozero.settings.partitions import ECR_HOST, arn, is_own_domain, registry_host
+from scaletozero.settings.regions import Region
 from scaletozero.settings.scaling import Scaling, WarmBy
 from scaletozero.settings.schedules import Window, window_findings
 
@@ -24,7 +25,7 @@ MEMORY_MB = (1024, 2048, 3072, 4096, 5120, 6144)
 """The sizes that the service offers; a vCPU share comes with them."""
 
 _ECR_IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<domain>amazonaws\.com(?:\.cn)?)/"
+    rf"{ECR_HOST}/"
     r"(?P<repository>[a-z0-9]+(?:[._/-][a-z0-9]+)*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
@@ -40,11 +41,11 @@ def _memory(value: int) -> int:
 
 def _image(value: str) -> str:
     match = _ECR_IMAGE.fullmatch(value)
-    if not match:
+    if not match or not is_own_domain(match["region"], match["domain"]):
         reject(
             "must be an image in Amazon ECR, with a tag or a digest",
             "SageMaker Serverless pulls from no other registry",
-            "write `<account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<digest>`",
+            f"write `{registry_host('<account>', 'eu-central-1')}/<repository>@sha256:<digest>`, with your region",
         )
     if len(value) > 255:
         reject("must have at most 255 characters", "SageMaker would refuse the model", "write a shorter tag")
@@ -65,8 +66,7 @@ def image_repository_arn(image: str) -> str:
     """The ARN of the ECR repository that a validated image lives in."""
     match = _ECR_IMAGE.fullmatch(image)
     assert match
-    partition = partition_of(match["region"])
-    return f"arn:{partition}:ecr:{match['region']}:{match['account']}:repository/{match['repository']}"
+    return arn("ecr", match["region"], match["account"], f"repository/{match['repository']}")
 
 
 _ON_INSTANCES = "write `kind: asynchronous`, which runs on instances"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from model_packaging.findings import refuse
 from scaletozero.settings.cluster import GPU
 from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
+from scaletozero.settings.partitions import EKS_GROUP
 
 if TYPE_CHECKING:
     from scaletozero.kubernetes.api import KubernetesApi
@@ -20,7 +21,7 @@ _TAG = re.compile(r":v?(\d+\.\d+[\w.+-]*)(?:@|$)")
 _DURATION = re.compile(r"(\d+)([hms])")
 _QUANTITY = re.compile(r"(?P<number>[+-]?[\d.]+)(?:[eE](?P<power>[+-]?\d+)|(?P<unit>[KMGTPE]i|[numkMGTPE]))?")
 _POWERS = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
-_EKS = re.compile(r"arn:aws[a-z-]*:eks:(?P<region>[a-z0-9-]+):\d{12}:cluster/(?P<name>[A-Za-z0-9_-]+)")
+_EKS = re.compile(r"arn:aws(?:-[a-z]+)*:eks:(?P<region>[a-z0-9-]+):\d{12}:cluster/(?P<name>[A-Za-z0-9_-]+)")
 _EKSCTL = re.compile(r"(?P<name>[A-Za-z0-9_-]+)\.(?P<region>[a-z0-9-]+)\.eksctl\.io")
 _IMAGES = {"keda": "/keda:", "http_addon": "/http-add-on-interceptor:", "karpenter": "/controller:"}
 
@@ -54,7 +55,7 @@ def read_cluster(api: Api, name: str, region: str, namespaces: Iterable[str] = (
     crds = sorted(each["metadata"]["name"] for each in api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"))
     deployments = api.list("apps/v1", "Deployment")
     versions = {field: version for field, part in _IMAGES.items() if (version := _version(deployments, part, field))}
-    auto = "nodeclasses.eks.amazonaws.com" in crds and "karpenter" not in versions
+    auto = f"nodeclasses.{EKS_GROUP}" in crds and "karpenter" not in versions
     nodes = "auto-mode" if auto else "karpenter" if "karpenter" in versions else "managed"
     cached = set()
     if "ec2nodeclasses.karpenter.k8s.aws" in crds:

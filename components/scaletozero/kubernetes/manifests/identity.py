@@ -6,7 +6,7 @@ from typing import Any
 
 from scaletozero.kubernetes.manifests.objects import Manifest, manifest, selector
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.regions import partition_of
+from scaletozero.settings.partitions import bucket_arn, service_principal
 
 
 def service_account(name: str, settings: GpuEndpointSettings) -> Manifest:
@@ -33,7 +33,7 @@ def trust_policy(name: str, settings: GpuEndpointSettings) -> dict[str, Any]:
         "Statement": [
             {
                 "Effect": "Allow",
-                "Principal": {"Service": "pods.eks.amazonaws.com"},
+                "Principal": {"Service": service_principal("pods.eks")},
                 "Action": ["sts:AssumeRole", "sts:TagSession"],
                 "Condition": {"StringEquals": tags},
             }
@@ -44,7 +44,7 @@ def trust_policy(name: str, settings: GpuEndpointSettings) -> dict[str, Any]:
 def role_policy(bucket: str, at: str, region: str, kms_key_arn: str | None = None) -> dict[str, Any]:
     """Reads the objects below the prefix `at`, lists them, and decrypts them where the bucket has a key of its own."""
     decrypt = {"Sid": "Decrypt", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key_arn}
-    arn = f"arn:{partition_of(region)}:s3:::{bucket}"
+    arn = bucket_arn(region, bucket)
     return {
         "Version": "2012-10-17",
         "Statement": [

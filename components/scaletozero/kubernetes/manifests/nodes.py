@@ -10,6 +10,7 @@ from scaletozero.kubernetes.manifests.objects import Manifest, go_seconds, manif
 from scaletozero.settings.cluster import GPU, Pool
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings, Nodes
 from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
+from scaletozero.settings.partitions import EKS_GROUP
 from scaletozero.spending.gpu_prices import hourly, offer_findings
 
 ROLE = "${role}"
@@ -145,7 +146,7 @@ def auto_mode_class(name: str, settings: GpuNodePoolSettings) -> Manifest:
         **_discovery(settings),
         "ephemeralStorage": {"size": f"{settings.nodes.volume_gib}Gi", "iops": 4000, "throughput": 1000},
     }
-    return manifest("eks.amazonaws.com/v1", "NodeClass", name, None, spec=spec)
+    return manifest(f"{EKS_GROUP}/v1", "NodeClass", name, None, spec=spec)
 
 
 def _role(nodes: Nodes) -> str:

@@ -13,6 +13,7 @@ from scaletozero.kubernetes.model import Model, place
 from scaletozero.settings.cluster import GPU, Cluster, Pool, Taint
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_types import TYPE_LABEL, GpuType
+from scaletozero.settings.partitions import EKS_GROUP
 
 USER = 1000
 PORT = "http"
@@ -81,7 +82,7 @@ def placement(
         "tolerations": [_toleration(taint) for taint in (*(pool.taints if pool else ()), *tolerations)],
     }
     if pool:
-        label = "eks.amazonaws.com/nodegroup" if cluster.nodes == "managed" else "karpenter.sh/nodepool"
+        label = f"{EKS_GROUP}/nodegroup" if cluster.nodes == "managed" else "karpenter.sh/nodepool"
         placed["nodeSelector"] = {label: pool.name}
     return placed
 

@@ -23,6 +23,7 @@ from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Handler
 from scaletozero.sandbox.aws.runtime.deployment import Deployment, deployment
 from scaletozero.sandbox.aws.runtime.instance_pool import InstancePool, StartFailedError
 from scaletozero.sandbox.aws.runtime_api import Runtime
+from scaletozero.settings.partitions import arn, service_principal
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ class Endpoints:
         if not _assumable(role):
             raise _invalid(
                 f"Could not assume role {role}. Please ensure that the role exists and allows principal "
-                "'sagemaker.amazonaws.com' to assume the role."
+                f"'{service_principal('sagemaker')}' to assume the role."
             )
         containers = [call.parameters.get("PrimaryContainer"), *(call.parameters.get("Containers") or [])]
         for container in filter(None, containers):
@@ -293,7 +294,7 @@ def _store(call: Call) -> Any:
 
 
 def _arn(call: Call, kind: str, name: str) -> str:
-    return f"arn:aws:sagemaker:{call.region}:{ACCOUNT}:{kind}/{name}"
+    return arn("sagemaker", call.region, ACCOUNT, f"{kind}/{name}")
 
 
 def _invalid(message: str) -> AwsError:
@@ -306,7 +307,7 @@ def _exists(kind: str, arn: str) -> AwsError:
 
 def _assumable(role_arn: str) -> bool:
     role = next((role for role in iam_backends[ACCOUNT]["global"].roles.values() if role.arn == role_arn), None)
-    return role is not None and "sagemaker.amazonaws.com" in str(role.assume_role_policy_document)
+    return role is not None and service_principal("sagemaker") in str(role.assume_role_policy_document)
 
 
 def _is_object(url: str) -> bool:

@@ -19,6 +19,7 @@ from moto.sagemaker.models import FakeEndpointConfig
 from moto.scheduler.models import EventBridgeSchedulerBackend
 
 from scaletozero.sandbox.aws.middleware import ACCOUNT
+from scaletozero.settings.partitions import arn
 
 
 def correct_moto() -> None:
@@ -61,7 +62,7 @@ def _put_composite_alarm(self: CloudWatchResponse) -> ActionResult:
     if missing:
         from moto.cloudwatch.exceptions import ValidationError
 
-        arns = ", ".join(f"arn:aws:cloudwatch:{self.region}:{ACCOUNT}:alarm:{name}" for name in missing)
+        arns = ", ".join(arn("cloudwatch", self.region, ACCOUNT, f"alarm:{name}") for name in missing)
         raise ValidationError(f"Could not save the composite alarm as alarms [{arns}] in the alarm rule do not exist")
     return self.put_metric_alarm()
 

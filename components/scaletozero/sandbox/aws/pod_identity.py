@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Route
+from scaletozero.settings.partitions import arn
 
 _CLUSTER = r"/clusters/(?P<clusterName>[^/]+)/pod-identity-associations"
 _CHANGEABLE = ("roleArn", "targetRoleArn", "disableSessionTags")
@@ -42,14 +43,16 @@ class PodIdentity:
                 if all(each[key] == given[key] for key in ("namespace", "serviceAccount")):
                     said = f"Association already exists: {each['associationId']}"
                     raise AwsError("ResourceInUseException", said, 409)
+            cluster = given["clusterName"]
             id_ = f"a-{uuid.uuid4().hex[:17]}"
-            where = f"{call.region}:{ACCOUNT}:podidentityassociation/{given['clusterName']}/{id_}"
             now = time.time()
             made = {
-                "clusterName": given["clusterName"],
+                "clusterName": cluster,
                 "namespace": given["namespace"],
                 "serviceAccount": given["serviceAccount"],
-                "associationArn": f"arn:aws:eks:{where}",
+                "associationArn": arn(
+                    "eks", call.region, ACCOUNT, f"podidentityassociation/{given['clusterName']}/{id_}"
+                ),
                 "associationId": id_,
                 "disableSessionTags": False,
                 "tags": {},

@@ -19,6 +19,7 @@ from scaletozero.sandbox.aws.runtime.deployment import Deployment
 from scaletozero.sandbox.aws.runtime.instance import Answer, CrashedError, Instance, StartFailedError
 from scaletozero.sandbox.aws.runtime.instance_pool import ClosedError, InstancePool, ThrottledError
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
+from scaletozero.settings.partitions import arn
 
 log = logging.getLogger(__name__)
 
@@ -279,5 +280,5 @@ def _model_error(deployment: Deployment, status: int, message: str) -> AwsError:
         424,
         OriginalStatusCode=status,
         OriginalMessage=message,
-        LogStreamArn=f"arn:aws:logs:{deployment.region}:{ACCOUNT}:log-group:{group}",
+        LogStreamArn=arn("logs", deployment.region, ACCOUNT, f"log-group:{group}"),
     )

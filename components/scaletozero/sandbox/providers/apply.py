@@ -18,6 +18,7 @@ from scaletozero.sandbox.providers.diff import Change
 from scaletozero.sandbox.providers.shapes import at, bind, unbind
 from scaletozero.sandbox.providers.table import Convert, Hook, Read, ResourceType, Source, State, Step
 from scaletozero.sandbox.providers.values import mark_like, plain
+from scaletozero.settings.partitions import dns_suffix
 
 POLL_SECONDS = 0.2
 
@@ -157,11 +158,13 @@ class Applier:
         self.create(row, news)
 
     def state(self, row: ResourceType, props: Mapping[str, Any], id_: str | None) -> dict[str, Any]:
+        region = props.get("region") or self.settings.region
         context = {
             "@id": id_,
-            "@region": props.get("region") or self.settings.region,
+            "@region": region,
             "@account": self.settings.account,
             "@partition": self.settings.partition,
+            "@suffix": dns_suffix(region) if region else "",
         }
         return {**row.defaults, **props, **context}
 

@@ -8,6 +8,7 @@ from typing import Any
 from scaletozero.sandbox.providers.apply import Applier
 from scaletozero.sandbox.providers.check import session
 from scaletozero.sandbox.providers.shapes import Failure, nearest
+from scaletozero.settings.partitions import dns_suffix
 
 
 def _region(arguments: Mapping[str, Any], applier: Applier) -> dict[str, Any] | Failure:
@@ -17,12 +18,8 @@ def _region(arguments: Mapping[str, Any], applier: Applier) -> dict[str, Any] | 
     regions = session().get_available_regions("ec2")
     if name not in regions:
         return Failure("region", f"must be an AWS region, got {name!r}; {nearest(name, regions)}")
-    host = f"ec2.{name}.{_suffix(name)}"
+    host = f"ec2.{name}.{dns_suffix(name)}"
     return {"id": name, "name": name, "region": name, "endpoint": host, "description": name}
-
-
-def _suffix(region: str) -> str:
-    return "amazonaws.com.cn" if session().get_partition_for_region(region) == "aws-cn" else "amazonaws.com"
 
 
 def _caller(_: Mapping[str, Any], applier: Applier) -> dict[str, Any]:
@@ -34,7 +31,7 @@ def _caller(_: Mapping[str, Any], applier: Applier) -> dict[str, Any]:
 def _partition(_: Mapping[str, Any], applier: Applier) -> dict[str, Any] | Failure:
     if not applier.settings.region:
         return Failure("region", "is required: set `aws:region`")
-    partition, suffix = applier.settings.partition, _suffix(applier.settings.region)
+    partition, suffix = applier.settings.partition, dns_suffix(applier.settings.region)
     prefix = ".".join(reversed(suffix.split(".")))
     return {"id": partition, "partition": partition, "dnsSuffix": suffix, "reverseDnsPrefix": prefix}
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from scaletozero.sandbox.providers.shapes import Failure
 
 State: TypeAlias = Mapping[str, Any]
-"""A resource's properties, plain, with `@id`, `@region`, `@account` and `@partition` beside them."""
+"""A resource's properties, plain; beside them `@id`, `@region`, `@account`, `@partition`, `@suffix` (of hosts)."""
 
 
 @dataclass(frozen=True)

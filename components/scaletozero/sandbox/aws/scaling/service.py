@@ -21,6 +21,7 @@ from scaletozero.sandbox.aws.endpoints import Endpoints
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Handler
 from scaletozero.sandbox.aws.scaling.backlog import BacklogScaling, pause
 from scaletozero.sandbox.aws.scaling.cron import fires
+from scaletozero.settings.partitions import iam_arn, service_principal
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class Scaling:
             parameters["ScalableDimension"],
             least,
             most,
-            parameters.get("RoleARN") or _service_role(),
+            parameters.get("RoleARN") or _service_role(call.region),
             parameters.get("SuspendedState"),
         )
         if parameters.get("Tags"):
@@ -229,7 +230,7 @@ def _invalid(message: str) -> AwsError:
     return AwsError("ValidationException", message)
 
 
-def _service_role() -> str:
+def _service_role(region: str) -> str:
     name = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
-    path = "aws-service-role/sagemaker.application-autoscaling.amazonaws.com"
-    return f"arn:aws:iam::{ACCOUNT}:role/{path}/{name}"
+    path = f"aws-service-role/{service_principal('sagemaker.application-autoscaling')}"
+    return iam_arn(region, ACCOUNT, f"role/{path}/{name}")

@@ -8,6 +8,7 @@ from typing import Any
 
 from scaletozero.sandbox.providers.rules import policy_document
 from scaletozero.sandbox.providers.table import Hook, Naming, Read, ResourceType, State, Step, Tagging
+from scaletozero.settings.partitions import dns_suffix
 
 _NO_TOPIC = ("NotFound", "NotFoundException", "Topic does not exist")
 _NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "The specified queue does not exist")
@@ -134,7 +135,7 @@ _QUEUE_LIMITS = {
 
 
 def _queue_url(state: State) -> str:
-    return f"https://sqs.{state['@region']}.amazonaws.com/{state['@account']}/{state['name']}"
+    return f"https://sqs.{state['@region']}.{dns_suffix(state['@region'])}/{state['@account']}/{state['name']}"
 
 
 _set_queue = Step(

@@ -114,7 +114,7 @@ ROWS = (
         defaults={"imageTagMutability": "MUTABLE", "forceDelete": False},
         local={"forceDelete": bool},
         computed=frozenset({"imageScanningConfiguration", "encryptionConfigurations"}),
-        outputs={"repositoryUrl": "{@account}.dkr.ecr.{@region}.amazonaws.com/{name}"},
+        outputs={"repositoryUrl": "{@account}.dkr.ecr.{@region}.{@suffix}/{name}"},
         tagging=Tagging(
             "tag_resource",
             "untag_resource",

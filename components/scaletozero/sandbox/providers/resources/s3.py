@@ -141,8 +141,8 @@ ROWS = (
         local={"forceDestroy": bool},
         outputs={
             "arn": "arn:{@partition}:s3:::{bucket}",
-            "bucketDomainName": "{bucket}.s3.amazonaws.com",
-            "bucketRegionalDomainName": "{bucket}.s3.{@region}.amazonaws.com",
+            "bucketDomainName": "{bucket}.s3.{@suffix}",
+            "bucketRegionalDomainName": "{bucket}.s3.{@region}.{@suffix}",
             "bucketRegion": "{@region}",
         },
         rules=(bucket_name(),),

@@ -9,6 +9,7 @@ from typing import Any
 from scaletozero.sandbox.providers.rules import exactly_one, known
 from scaletozero.sandbox.providers.shapes import Failure
 from scaletozero.sandbox.providers.table import Naming, Read, ResourceType, State, Step, Tagging, Wait
+from scaletozero.settings.partitions import ECR_HOST, is_own_domain
 
 _GONE = ("Could not find",)
 
@@ -18,7 +19,7 @@ MEMORY_MB = (1024, 2048, 3072, 4096, 5120, 6144)
 """Memory sizes of a serverless variant (API reference, ProductionVariantServerlessConfig)."""
 
 _IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr(-fips)?\.(?P<region>[a-z]{2}(-[a-z]+)+-\d)\.amazonaws\.com(\.cn)?"
+    rf"{ECR_HOST}"
     r"/[a-z0-9][a-z0-9._/-]*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
 
@@ -47,8 +48,8 @@ def _containers(state: State) -> Iterator[Failure]:
 
 def _image(path: str, image: str, region: Any) -> Iterator[Failure]:
     match = _IMAGE.fullmatch(image)
-    if not match:
-        form = "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY[:TAG][@DIGEST]"
+    if not match or not is_own_domain(match["region"], match["domain"]):
+        form = "ACCOUNT.dkr.ecr.REGION.SUFFIX/REPOSITORY[:TAG][@DIGEST]"
         yield Failure(path, f"must be an image in ECR ({form}), got {image!r}: SageMaker pulls from no other registry")
     elif known(region) and match["region"] != region:
         yield Failure(path, f"must be in the model's region {region}, got one in {match['region']}")
