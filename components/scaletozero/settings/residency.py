@@ -1,0 +1,203 @@
+"""Where an environment's compute and data may be: the one value that every residency rule reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from model_packaging.findings import Finding
+from model_packaging.validation import Settings, Text, nearest, reject
+from scaletozero.settings.geographies import AS_OF, GEOGRAPHIES, OPT_IN
+from scaletozero.settings.partitions import SUPPORTED, find_partition, is_region, partitions
+
+
+class Coverage(StrEnum):
+    """What a residency is about."""
+
+    COMPUTE = "compute"
+    ARTIFACTS = "artifacts"
+    LOGS = "logs"
+    METRICS = "metrics"
+    CACHE = "cache"
+    FALLBACKS = "fallbacks"
+    BACKUPS = "backups"
+    KEYS = "keys"
+    EVENTS = "events"
+    ROUTING = "routing"
+
+
+def _region(name: str) -> str:
+    if not is_region(name):
+        guess = nearest(name, (each for partition in partitions().values() for each in partition.regions))
+        fix = f"write `{guess}`" if guess else "write a Region such as `eu-central-1`"
+        reject("must be a Region of AWS", "nothing could be there", fix)
+    return name
+
+
+AnyRegion = Annotated[Text, AfterValidator(_region)]
+"""The name of a Region, whatever is offered there."""
+
+
+def _geography(name: str) -> str:
+    if name not in GEOGRAPHIES:
+        guess = nearest(name, GEOGRAPHIES)
+        fix = f"write `{guess}`" if guess else "write `regions: [...]` instead"
+        reject(f"must be one of {', '.join(GEOGRAPHIES)}", "it would not be known which Regions are meant", fix)
+    return name
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        reject("must not be empty", "an auditor could not tell why it was allowed", "write it out")
+    return text
+
+
+Said = Annotated[Text, AfterValidator(_said)]
+
+
+class ResidencyException(Settings):
+    """What may leave nevertheless, for a time.
+
+    Attributes:
+        allow: the path of the finding that it is about, as it is shown: a resource's name, or its name and a property
+            (`alerts-mail`, `copy.rules[0].destination.bucket`). `*` stands for any text.
+        reason: why.
+        approver: who allowed it.
+        expires: the last day on which it applies.
+    """
+
+    allow: Said
+    reason: Said
+    approver: Said
+    expires: date
+
+
+class Attestation(Settings):
+    """What only a contract can promise, and somebody has seen.
+
+    Attributes:
+        subject: the host or the service that it is about, such as `eu.api.openai.com`.
+        statement: what is promised, such as `zero data retention`.
+        reference: where the promise is kept: a contract's number, a ticket.
+        date: of the promise.
+        expires: the last day on which it is relied on.
+    """
+
+    subject: Said
+    statement: Said
+    reference: Said
+    date: date
+    expires: date
+
+
+class Residency(Settings):
+    """Where everything may be: in these Regions, or in those of a geography.
+
+    Attributes:
+        regions: the Regions.
+        geography: or a geography; its Regions are listed in `scaletozero.settings.geographies`.
+        pinned: the geography's Regions as they were when it was approved; a change of the list is then a finding.
+        covers: what is held to it; everything unless given.
+        exceptions: what may leave, why, by whose word and until when.
+        attestations: what contracts promise about services whose processing nothing here can check.
+        locations: where something is that the declaration does not say: the name of a bucket, a host, or a
+            finding's path -> Region.
+        opted_in: the opt-in Regions that the account has enabled.
+    """
+
+    regions: tuple[AnyRegion, ...] = ()
+    geography: Annotated[Text, AfterValidator(_geography)] | None = None
+    pinned: tuple[AnyRegion, ...] = ()
+    covers: tuple[Coverage, ...] = tuple(Coverage)
+    exceptions: tuple[ResidencyException, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
+    locations: dict[Text, AnyRegion] = Field(default_factory=dict)
+    opted_in: tuple[AnyRegion, ...] = ()
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """The Regions, in the order in which they were written."""
+        return GEOGRAPHIES[self.geography] if self.geography else self.regions
+
+    def __str__(self) -> str:
+        regions = ", ".join(self.allowed)
+        return f"{self.geography} ({regions}; as of {AS_OF})" if self.geography else regions
+
+    def conflicts(self) -> Iterable[Finding]:
+        if not self.regions and self.geography is None:
+            fix = "write `regions: [eu-central-1]` or `geography: eu`"
+            yield Finding("regions", "is required, or a geography", "nothing", "nothing could be held to it", fix)
+        if self.regions and self.geography is not None:
+            said = "only one of the two would apply"
+            yield Finding("geography", "must not be given together with `regions`", self.geography, said, "remove one")
+        yield from self._partition_conflicts()
+        if not self.covers:
+            yield Finding("covers", "must not be empty", "nothing", "nothing would be held to it", "remove the key")
+        yield from self._pin_conflicts()
+
+    def _partition_conflicts(self) -> Iterable[Finding]:
+        found = {partition.name for each in self.allowed if (partition := find_partition(each))}
+        if len(found) > 1:
+            yield Finding(
+                "regions",
+                "must be in one partition of AWS",
+                ", ".join(sorted(found)),
+                "nothing crosses a partition: no role, no replication, no key",
+                "make an environment of its own for each",
+            )
+        for each in sorted(found - set(SUPPORTED)):
+            yield Finding("regions", f"must be in one of the partitions {', '.join(SUPPORTED)}", each)
+
+    def _pin_conflicts(self) -> Iterable[Finding]:
+        if self.pinned and self.geography is None:
+            yield Finding("pinned", "is for a geography only", "regions", "it would have been ignored", "remove it")
+        now, then = set(self.allowed), set(self.pinned)
+        if self.pinned and self.geography and now != then:
+            more, less = ", ".join(sorted(now - then)), ", ".join(sorted(then - now))
+            yield Finding(
+                "pinned",
+                f"must be the list of the geography `{self.geography}`, which changed since it was pinned",
+                " and ".join([*([f"without {more}"] if more else []), *([f"with {less}"] if less else [])]),
+                "data could be in a Region that nobody approved",
+                f"have the change approved and write `pinned: [{', '.join(self.allowed)}]`, or name your `regions`",
+            )
+
+
+def region_findings(residency: Residency | None, region: str, path: str) -> Iterable[Finding]:
+    """What is wrong with having something in a Region.
+
+    Args:
+        residency: where it may be; None allows every Region.
+        region: where it is.
+        path: where that was written.
+    """
+    if residency is None:
+        return
+    if region not in residency.allowed:
+        yield Finding(
+            path,
+            f"must be within the residency, {', '.join(residency.allowed)}",
+            region,
+            "it would be outside of where everything may be",
+            f"write `{residency.allowed[0]}`" if residency.allowed else "",
+        )
+    elif region in OPT_IN and region not in residency.opted_in:
+        yield Finding(
+            path,
+            "must be a Region that the account has enabled",
+            f"{region}, an opt-in Region",
+            "nothing could be created there",
+            f"enable it (`aws account enable-region --region-name {region}`) and write "
+            f"`residency.opted_in: [{', '.join((*residency.opted_in, region))}]`",
+        )
+
+
+def within(allowed: Iterable[str], region: str, path: str) -> Iterable[Finding]:
+    """A component's Region outside of the Regions that its caller gave it; any is allowed where none were given."""
+    allowed = tuple(allowed)
+    if allowed and region not in allowed:
+        yield from region_findings(Residency(regions=allowed, opted_in=allowed), region, path)
