@@ -18,7 +18,7 @@ LOWEST      := $(LOWEST_VENV)/.ready
 EXTRAS_VENV := .venv-extras
 EXTRAS_READY := $(EXTRAS_VENV)/.ready
 
-.PHONY: help setup tools up down test test-long test-torch test-cluster test-live test-lowest test-extras lint bench schema lock
+.PHONY: help setup tools up down test test-long test-torch test-cluster test-live test-lowest test-extras lint docs bench schema lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -61,13 +61,17 @@ test-lowest: $(LOWEST) ## opt in: the default tests with the oldest supported re
 test-extras: $(EXTRAS_READY) ## opt in: the policy pack's SDK and SageMaker's own SDK (the extras policy and sagemaker)
 	$(EXTRAS_VENV)/bin/pytest tests/extras
 
+docs: $(READY) ## build the documentation into site/; a broken link or anchor fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@echo "site/index.html"
+
 lint: $(READY) ## ruff, the import contracts and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 
-bench: $(READY) $(TORCH) ## the figures of the README, measured here (installs torch, to compare with it)
+bench: $(READY) $(TORCH) ## the figures of docs/benchmarks, measured here (installs torch, to compare with it)
 	$(BIN)/python models/inputs.py
 	$(BIN)/python benchmarks/artifacts.py
 	$(BIN)/python benchmarks/preview.py

@@ -66,6 +66,8 @@ class Recorded(Mocks):
             outputs["bucket"] = name
         if args.typ == "aws:ecr/repository:Repository":
             outputs["repositoryUrl"] = f"111122223333.dkr.ecr.{args.inputs.get('region')}.amazonaws.com/{args.name}"
+        if args.typ == "docker-build:index:Image":
+            outputs["digest"] = f"sha256:{'0' * 64}"
         return name, {**outputs, **args.inputs}
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
