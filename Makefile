@@ -62,7 +62,7 @@ test-extras: $(EXTRAS_READY) ## opt in: the policy pack's SDK and SageMaker's ow
 	$(EXTRAS_VENV)/bin/pytest tests/extras
 
 docs: $(READY) ## build the documentation into site/; a broken link or anchor fails
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 	@echo "site/index.html"
 
 lint: $(READY) ## ruff, the import contracts and pyright
