@@ -22,10 +22,10 @@ from model_packaging.spec import spec_of
 from model_packaging.validation import parse
 from scaletozero.endpoints.async_client import MAX_BYTES
 from scaletozero.environment.settings import Environment
+from scaletozero.environment.yaml_file import read_yaml
 from scaletozero.plugin import NAME, schema
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.serverless import ServerlessEndpoint
-from scaletozero.yaml_file import read_yaml
 
 SNIPPETS = all_snippets()
 NOT_RUN_NOW = 3
