@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from model_packaging.findings import FindingsError
-from scaletozero.settings import partitions
+from scaletozero import partitions
+from scaletozero.partitions import ARN, SUPPORTED, arn, find_partition, registry_host
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.common import ArtifactStoreOptions
 from scaletozero.settings.gpu import image_region
-from scaletozero.settings.partitions import ARN, SUPPORTED, arn, find_partition, registry_host
 from scaletozero.settings.serverless import image_repository_arn
 
 ROOT = Path(__file__).resolve().parents[2]
 LITERAL = re.compile(
     r"arn:aws:|arn:aws-(?:cn|us-gov|eusc)|amazonaws\.|amazonaws\\\.|api\.amazonwebservices|\.api\.aws\b"
 )
-HOME = ROOT / "components/scaletozero/settings/partitions.py"
+HOME = ROOT / "components/scaletozero/partitions.py"
 FILES = [
     path
     for folder in ("components/scaletozero", "model_packaging", "stacks")

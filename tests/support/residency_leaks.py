@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from scaletozero.partitions import arn, dns_suffix
 from scaletozero.residency.resource import UNKNOWN, Declared
-from scaletozero.settings.partitions import arn, dns_suffix
 
 HERE, THERE, ACCOUNT = "eu-central-1", "us-east-1", "111122223333"
 

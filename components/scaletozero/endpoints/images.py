@@ -9,7 +9,7 @@ from typing import Any
 
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
-from scaletozero.settings.partitions import registry_host
+from scaletozero.partitions import registry_host
 
 DISTRIBUTION = "sagemaker-core"
 

@@ -12,8 +12,8 @@ import pulumi_aws as aws
 from model_packaging.artifact.reader import Artifact
 from model_packaging.findings import refuse
 from scaletozero.component import Component, checked, shown_as_it_is
+from scaletozero.partitions import bucket_arn, service_principal
 from scaletozero.settings.names import model_prefix
-from scaletozero.settings.partitions import bucket_arn, service_principal
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
 VARIANT = "AllTraffic"

@@ -10,10 +10,10 @@ from datetime import date
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from scaletozero.partitions import ARN, ECR_HOST, find_partition, is_own_domain, is_region, partitions
 from scaletozero.residency.hosts import INSIDE, REGISTRIES, find_host
 from scaletozero.residency.resource import Declared, Unknown
 from scaletozero.settings.geographies import GEOGRAPHIES
-from scaletozero.settings.partitions import ARN, ECR_HOST, find_partition, is_own_domain, is_region, partitions
 from scaletozero.settings.residency import Residency
 
 UNDECLARED = "only known after deployment"

@@ -12,11 +12,11 @@ from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import Settings, Text, may_be_later
 from scaletozero.args.warm_calls import WarmCallsArgs
 from scaletozero.component import Component, validated
+from scaletozero.partitions import service_principal
 from scaletozero.scaling.call_schedules import calls
 from scaletozero.scaling.cost import FUNCTION_MB
 from scaletozero.scaling.timeline import early_conflicts, lead_minutes
 from scaletozero.settings.common import Tags
-from scaletozero.settings.partitions import service_principal
 from scaletozero.settings.pools import ColdStartSeconds
 from scaletozero.settings.regions import Region
 from scaletozero.settings.scaling import MAX_CONCURRENCY

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, may_be_later, reject
+from scaletozero.partitions import ECR_HOST, is_own_domain
 from scaletozero.settings.cluster import (
     Amount,
     Cluster,
@@ -27,7 +28,6 @@ from scaletozero.settings.cluster import (
 )
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.gpu_types import GpuInstanceType
-from scaletozero.settings.partitions import ECR_HOST, is_own_domain
 from scaletozero.settings.regions import Region
 from scaletozero.settings.schedules import Window, window_findings
 

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, nearest, reject
+from scaletozero.partitions import SUPPORTED, find_partition, is_region, partitions
 from scaletozero.settings.geographies import AS_OF, GEOGRAPHIES, OPT_IN
-from scaletozero.settings.partitions import SUPPORTED, find_partition, is_region, partitions
 
 
 class Coverage(StrEnum):

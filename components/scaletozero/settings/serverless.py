@@ -14,9 +14,9 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Refusals, Settings, Text, may_be_later, reject
+from scaletozero.partitions import ECR_HOST, arn, is_own_domain, registry_host
 from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
-from scaletozero.settings.partitions import ECR_HOST, arn, is_own_domain, registry_host
 from scaletozero.settings.regions import Region
 from scaletozero.settings.scaling import Scaling, WarmBy
 from scaletozero.settings.schedules import Window, window_findings

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from residency_leaks import ACCOUNT, HERE, LEAKS, LOCATIONS, THERE, at, bucket, ecr, of
 
 from model_packaging.validation import parse
+from scaletozero.partitions import dns_suffix
 from scaletozero.residency.closure import expired, findings, leaks
 from scaletozero.residency.resource import UNKNOWN, Declared
 from scaletozero.settings.geographies import GEOGRAPHIES
-from scaletozero.settings.partitions import dns_suffix
 from scaletozero.settings.residency import Coverage, Residency
 
 TODAY = date(2026, 11, 28)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
+from scaletozero.partitions import SUPPORTED, is_region, partitions
 from scaletozero.settings.geographies import COUNTRIES, GEOGRAPHIES, OPT_IN
-from scaletozero.settings.partitions import SUPPORTED, is_region, partitions
 from scaletozero.settings.residency import Residency, region_findings
 
 EU = {"geography": "eu"}

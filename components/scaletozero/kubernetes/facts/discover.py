@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from model_packaging.findings import refuse
+from scaletozero.partitions import EKS_GROUP
 from scaletozero.settings.cluster import GPU
 from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
-from scaletozero.settings.partitions import EKS_GROUP
 
 if TYPE_CHECKING:
     from scaletozero.kubernetes.api import KubernetesApi

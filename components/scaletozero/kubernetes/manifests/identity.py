@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from scaletozero.kubernetes.manifests.objects import Manifest, manifest, selector
+from scaletozero.partitions import bucket_arn, service_principal
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.partitions import bucket_arn, service_principal
 
 
 def service_account(name: str, settings: GpuEndpointSettings) -> Manifest:

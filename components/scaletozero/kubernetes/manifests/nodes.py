@@ -7,10 +7,10 @@ from typing import Any
 
 from model_packaging.findings import Finding
 from scaletozero.kubernetes.manifests.objects import Manifest, go_seconds, manifest
+from scaletozero.partitions import EKS_GROUP
 from scaletozero.settings.cluster import GPU, Pool
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings, Nodes
 from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
-from scaletozero.settings.partitions import EKS_GROUP
 from scaletozero.spending.gpu_prices import hourly, offer_findings
 
 ROLE = "${role}"

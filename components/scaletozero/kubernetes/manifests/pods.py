@@ -10,10 +10,10 @@ from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.kubernetes.manifests.objects import BUCKET, Manifest, manifest, selector
 from scaletozero.kubernetes.model import Model, place
+from scaletozero.partitions import EKS_GROUP
 from scaletozero.settings.cluster import GPU, Cluster, Pool, Taint
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_types import TYPE_LABEL, GpuType
-from scaletozero.settings.partitions import EKS_GROUP
 
 USER = 1000
 PORT = "http"

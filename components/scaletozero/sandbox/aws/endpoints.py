@@ -17,13 +17,13 @@ from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import FakeEndpoint, sagemaker_backends
 
+from scaletozero.partitions import arn, service_principal
 from scaletozero.sandbox.aws.async_inference.backlog import Backlog
 from scaletozero.sandbox.aws.async_inference.service import snapshot
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Handler
 from scaletozero.sandbox.aws.runtime.deployment import Deployment, deployment
 from scaletozero.sandbox.aws.runtime.instance_pool import InstancePool, StartFailedError
 from scaletozero.sandbox.aws.runtime_api import Runtime
-from scaletozero.settings.partitions import arn, service_principal
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from moto.sagemaker.exceptions import ValidationError as SageMakerValidationErro
 from moto.sagemaker.models import FakeEndpointConfig
 from moto.scheduler.models import EventBridgeSchedulerBackend
 
+from scaletozero.partitions import arn
 from scaletozero.sandbox.aws.middleware import ACCOUNT
-from scaletozero.settings.partitions import arn
 
 
 def correct_moto() -> None:

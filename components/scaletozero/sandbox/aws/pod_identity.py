@@ -8,8 +8,8 @@ import time
 import uuid
 from typing import Any
 
+from scaletozero.partitions import arn
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Route
-from scaletozero.settings.partitions import arn
 
 _CLUSTER = r"/clusters/(?P<clusterName>[^/]+)/pod-identity-associations"
 _CHANGEABLE = ("roleArn", "targetRoleArn", "disableSessionTags")

@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from scaletozero.partitions import arn
 from scaletozero.sandbox.aws.async_inference.backlog import Backlog
 from scaletozero.sandbox.aws.async_inference.calls import MAX_INLINE_BYTES, accept, parameters
 from scaletozero.sandbox.aws.async_inference.service import SETTLE_SECONDS, AsyncService
@@ -19,7 +20,6 @@ from scaletozero.sandbox.aws.runtime.deployment import Deployment
 from scaletozero.sandbox.aws.runtime.instance import Answer, CrashedError, Instance, StartFailedError
 from scaletozero.sandbox.aws.runtime.instance_pool import ClosedError, InstancePool, ThrottledError
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
-from scaletozero.settings.partitions import arn
 
 log = logging.getLogger(__name__)
 

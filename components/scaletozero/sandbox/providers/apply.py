@@ -12,13 +12,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from scaletozero.partitions import dns_suffix
 from scaletozero.sandbox.providers.check import Settings, default_tags, operation, property_shape, shape_at
 from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.diff import Change
 from scaletozero.sandbox.providers.shapes import at, bind, unbind
 from scaletozero.sandbox.providers.table import Convert, Hook, Read, ResourceType, Source, State, Step
 from scaletozero.sandbox.providers.values import mark_like, plain
-from scaletozero.settings.partitions import dns_suffix
 
 POLL_SECONDS = 0.2
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scaletozero.partitions import dns_suffix
 from scaletozero.sandbox.providers.apply import Applier
 from scaletozero.sandbox.providers.check import session
 from scaletozero.sandbox.providers.shapes import Failure, nearest
-from scaletozero.settings.partitions import dns_suffix
 
 
 def _region(arguments: Mapping[str, Any], applier: Applier) -> dict[str, Any] | Failure:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scaletozero.partitions import dns_suffix
 from scaletozero.sandbox.providers.rules import policy_document
 from scaletozero.sandbox.providers.table import Hook, Naming, Read, ResourceType, State, Step, Tagging
-from scaletozero.settings.partitions import dns_suffix
 
 _NO_TOPIC = ("NotFound", "NotFoundException", "Topic does not exist")
 _NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "The specified queue does not exist")

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from scaletozero.partitions import ECR_HOST, is_own_domain
 from scaletozero.sandbox.providers.rules import exactly_one, known
 from scaletozero.sandbox.providers.shapes import Failure
 from scaletozero.sandbox.providers.table import Naming, Read, ResourceType, State, Step, Tagging, Wait
-from scaletozero.settings.partitions import ECR_HOST, is_own_domain
 
 _GONE = ("Could not find",)
 
