@@ -17,7 +17,7 @@ class WarmPoolArgs(TypedDict):
     """The AWS region of the endpoint."""
     unit: WarmUnit
     """What is kept warm."""
-    scaling: PoolScalingArgs
+    scaling: NotRequired[PoolScalingArgs]
     """How much of it."""
     cold_start_seconds: float
     """How long one takes to be warm: windows are opened that much earlier."""
