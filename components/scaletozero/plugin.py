@@ -6,8 +6,12 @@ from inspect import cleandoc
 from typing import Any
 
 import pulumi
+from pulumi.provider import ConstructResult
 from pulumi.provider.experimental.component import ComponentProvider
+from pulumi.provider.experimental.util import camel_case
+from pulumi.provider.server import ComponentInitError
 
+from model_packaging.findings import Finding, FindingsError
 from scaletozero.cluster.node_pools import GpuNodeGroup, GpuNodePool
 from scaletozero.cluster.prerequisites import ClusterPrerequisites
 from scaletozero.cluster.warm_pool import GpuWarmPool
@@ -39,13 +43,51 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
 
 
 class Plugin(ComponentProvider):
-    """The components, with a schema that reads the same whichever Python wrote it."""
+    """The components, with a schema that reads the same whichever Python wrote it, and errors by property."""
 
     def __init__(self) -> None:
         super().__init__(COMPONENTS, NAME, version=VERSION)
         # Bindings render descriptions as Markdown, in which an indented paragraph is code. Python strips the
         # indentation of docstrings by itself from 3.13 on, and that of attributes' never.
         self.schema = json.dumps(json.loads(self.schema or "", object_hook=_dedented))
+
+    def construct(
+        self, name: str, resource_type: str, inputs: pulumi.Inputs, options: pulumi.ResourceOptions | None = None
+    ) -> ConstructResult:
+        try:
+            return super().construct(name, resource_type, inputs, options)
+        except ComponentInitError as error:
+            if not isinstance(error.inner, FindingsError):
+                raise
+            found = error.inner.findings
+            details = [properties_error(each, name, resource_type, json.loads(self.schema or "")) for each in found]
+            count = f"{len(found)} invalid {'property' if len(found) == 1 else 'properties'}"
+            raise pulumi.InputPropertiesError(f"{name} cannot be declared: {count}", details) from None
+
+
+def properties_error(
+    found: Finding, name: str, resource_type: str, schema: dict[str, Any]
+) -> pulumi.InputPropertyErrorDetails:
+    """A finding as the engine shows it to a program in any language: at a path of the schema's own names.
+
+    Args:
+        found: the finding, at a path that begins with the component's name.
+        name, resource_type: the component's.
+        schema: the package schema.
+    """
+    here: dict[str, Any] = {"properties": schema["resources"][resource_type]["inputProperties"]}
+    path = ""
+    for part in found.path.removeprefix(f"{name}.").split(".") if found.path.startswith(f"{name}.") else ():
+        if reference := here.get("$ref", ""):
+            here = schema["types"].get(reference.removeprefix("#/types/"), {})
+        if part.isdecimal() and "items" in here:
+            path, here = f"{path}[{part}]", here["items"]
+            continue
+        # A key of a map is the user's own word.
+        key = camel_case(part) if "properties" in here else part
+        path = f"{path}.{key}" if path else key
+        here = here.get("properties", {}).get(key) or here.get("additionalProperties") or {}
+    return {"property_path": path, "reason": str(found)}
 
 
 def _dedented(found: dict[str, Any]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pulumi.runtime.mocks import MockMonitor
 
 import scaletozero
 from scaletozero.args.gpu_endpoint import Engine
+from scaletozero.cluster.objects import KubernetesObject
 from scaletozero.component import Component
 from scaletozero.plugin import COMPONENTS, NAME
 from scaletozero.settings.alarms import EndpointKind
@@ -290,3 +291,81 @@ def test_public_outputs_are_set_and_declared(name: str, make_artifact, mocks) ->
     for output, kind in declared.items():
         value = getattr(made, output)
         assert isinstance(value, pulumi.Output) or (value is None and type(None) in get_args(kind)), output
+
+
+HANDLES: dict[str, dict[str, Any]] = {
+    "ArtifactStore": {"bucket_resource": aws.s3.Bucket},
+    "AsyncEndpoint": {
+        "archive": aws.s3.BucketObjectv2,
+        "configuration": aws.sagemaker.EndpointConfiguration,
+        "endpoint": aws.sagemaker.Endpoint,
+        "error_topic": aws.sns.Topic,
+        "log_group_resource": aws.cloudwatch.LogGroup,
+        "model": aws.sagemaker.Model,
+        "role": aws.iam.Role,
+        "success_topic": aws.sns.Topic,
+        "warm_pool": scaletozero.WarmPool,
+    },
+    "ClusterPrerequisites": {"objects": [KubernetesObject], "releases": [kubernetes.helm.v3.Release]},
+    "EndpointAlarms": {"alarms": {str: aws.cloudwatch.MetricAlarm}, "composite": aws.cloudwatch.CompositeAlarm},
+    "GpuEndpoint": {"objects": [KubernetesObject], "role": aws.iam.Role},
+    "GpuNodeGroup": {"group": aws.eks.NodeGroup},
+    "GpuNodePool": {"objects": [KubernetesObject]},
+    "GpuWarmPool": {"objects": [KubernetesObject]},
+    "ServerlessEndpoint": {
+        "archive": aws.s3.BucketObjectv2,
+        "configuration": aws.sagemaker.EndpointConfiguration,
+        "endpoint": aws.sagemaker.Endpoint,
+        "log_group_resource": aws.cloudwatch.LogGroup,
+        "model": aws.sagemaker.Model,
+        "role": aws.iam.Role,
+    },
+    "ServingImage": {"repository": aws.ecr.Repository},
+    "WarmCalls": {
+        "function": aws.lambda_.Function,
+        "log_group": aws.cloudwatch.LogGroup,
+        "queue": aws.sqs.Queue,
+        "role": aws.iam.Role,
+        "schedule_group": aws.scheduler.ScheduleGroup,
+    },
+    "WarmPool": {"target": aws.appautoscaling.Target},
+}
+"""Component -> its children that an organisation's own stack can add to: an attribute, and what it is."""
+
+
+@every_component
+def test_main_children_are_attributes_and_no_outputs(name: str, make_artifact, mocks) -> None:
+    _, made = recorded(BUILD[name], make_artifact, None, mocks)
+    for handle, kind in HANDLES[name].items():
+        value = getattr(made, handle)
+        if isinstance(kind, list):
+            assert value, handle
+            assert all(isinstance(each, kind[0]) for each in value), handle
+        elif isinstance(kind, dict):
+            assert value, handle
+            assert all(isinstance(each, kind[str]) for each in value.values()), handle
+        else:
+            assert isinstance(value, kind), handle
+        assert handle not in inspect.get_annotations(type(made)), handle
+
+
+def test_an_own_stack_adds_to_what_an_endpoint_declares(make_artifact, run) -> None:
+    allowed = '{"Version": "2012-10-17", "Statement": []}'
+
+    def program() -> Any:
+        endpoint = scaletozero.ServerlessEndpoint(
+            "it", {"artifact": str(make_artifact().path), "bucket": "models", "image": IMAGE, "region": REGION}
+        )
+        aws.iam.RolePolicy("own", role=endpoint.role.name, policy=allowed)
+        filtered = endpoint.log_group_resource.name
+        return aws.cloudwatch.LogMetricFilter(
+            "errors",
+            log_group_name=filtered,
+            pattern="ERROR",
+            metric_transformation={"name": "Errors", "namespace": "acme", "value": "1"},
+        ).id
+
+    done = run(program)
+    own = next(each for each in done.of(":RolePolicy") if each.name == "own")
+    assert own.inputs["role"] == "it-role-0123abc"
+    assert done.one(":LogMetricFilter")["logGroupName"] == "/aws/sagemaker/Endpoints/acme-dev-it"

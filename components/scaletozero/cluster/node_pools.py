@@ -18,6 +18,8 @@ from scaletozero.spending.gpu_prices import offer_findings
 class GpuNodePool(Component):
     """A pool of GPU nodes and their node class: limited, tainted, in one region, never emptied to save money.
 
+    The objects in the cluster are the attribute `objects`.
+
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
     """
@@ -38,7 +40,7 @@ class GpuNodePool(Component):
             raise FindingsError(prefixed(name, plan.findings))
         super().__init__(name, opts, region=settings.region, tags={})
         need_cluster(self)
-        declare(
+        objects = declare(
             self,
             plan.objects,
             primary="NodePool",
@@ -47,6 +49,8 @@ class GpuNodePool(Component):
 
         self.pool_name = pulumi.Output.from_input(name)
         self.usd_per_hour = pulumi.Output.from_input(plan.usd_per_hour)
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.objects = objects
         self.register_outputs({"pool_name": self.pool_name, "usd_per_hour": self.usd_per_hour})
 
 
@@ -59,6 +63,8 @@ class GpuNodeGroup(Component):
 
     Change `max_gpus` with `pulumi up --refresh`: EKS is told the number of nodes with it, and without a refresh that is
     the one that the state remembers.
+
+    The group itself is the attribute `group`.
 
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
@@ -113,4 +119,6 @@ class GpuNodeGroup(Component):
             ),
         )
         self.pool_name = group.node_group_name
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.group = group
         self.register_outputs({"pool_name": self.pool_name})

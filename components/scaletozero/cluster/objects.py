@@ -55,7 +55,7 @@ def declare(
         owner: the component whose children they are.
         manifests: in order.
         primary: the kind of the child that has the component's own name.
-        filled: what stands in the manifests for a value that is not known yet -> the value.
+        substitutions: what stands in the manifests for a value that is not known yet -> the value.
         depends_on: what has to be there before the first.
         more: further options, by kind.
         suffix: of a child's name; made from the object's kind unless given.

@@ -4,7 +4,7 @@ import pulumi
 
 from model_packaging.findings import FindingsError
 from scaletozero.args.prerequisites import ClusterPrerequisitesArgs
-from scaletozero.cluster.objects import declare, kebab, need_cluster
+from scaletozero.cluster.objects import KubernetesObject, declare, kebab, need_cluster
 from scaletozero.component import Component, validated
 from scaletozero.kubernetes.manifests.scaling import interceptor_address
 from scaletozero.kubernetes.plan import prefixed
@@ -16,6 +16,8 @@ class ClusterPrerequisites(Component):
     """Namespaces that admit only safe pods, with a quota and no traffic, and KEDA with its HTTP add-on.
 
     Versions are checked against the cluster's before anything is declared.
+
+    Its children are the attributes `objects` and `releases`.
 
     Raises:
         FindingsError: when an argument breaks a rule, or a version does not fit the cluster.
@@ -37,8 +39,9 @@ class ClusterPrerequisites(Component):
             raise FindingsError(prefixed(name, plan.findings))
         super().__init__(name, opts, region=settings.cluster.region, tags={})
         need_cluster(self)
+        objects: list[KubernetesObject] = []
         for namespace in settings.namespaces:
-            declare(
+            objects += declare(
                 self,
                 [
                     each
@@ -48,7 +51,7 @@ class ClusterPrerequisites(Component):
                 ],
                 suffix=lambda manifest, of=namespace.name: f"{of}-{kebab(manifest['kind'])}",
             )
-        before: list[pulumi.Resource] = []
+        releases: list[kubernetes.helm.v3.Release] = []
         for chart in plan.charts:
             oci = chart.repository.startswith("oci://")
             release = kubernetes.helm.v3.Release(
@@ -62,10 +65,13 @@ class ClusterPrerequisites(Component):
                 version=chart.version,
                 values=chart.values,
                 atomic=True,
-                opts=self.options(depends_on=before[-1:]),
+                opts=self.options(depends_on=releases[-1:]),
             )
-            before.append(release)
+            releases.append(release)
 
         self.namespaces = pulumi.Output.from_input([each.name for each in settings.namespaces])
         self.interceptor = pulumi.Output.from_input(interceptor_address(settings.cluster.keda_namespace))
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.objects = objects
+        self.releases = releases
         self.register_outputs({"namespaces": self.namespaces, "interceptor": self.interceptor})

@@ -16,6 +16,8 @@ class GpuWarmPool(Component):
 
     An endpoint with a `buffer` has one of its own; this is for one that is kept warm in windows, or by somebody else.
 
+    The objects in the cluster are the attribute `objects`.
+
     Raises:
         FindingsError: when an argument breaks a rule, or the cluster lacks the means, before anything is declared.
     """
@@ -43,7 +45,7 @@ class GpuWarmPool(Component):
             ignore_changes=["spec.replicas"] if settings.schedule else [],
             custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
         )
-        declare(
+        objects = declare(
             self,
             plan.objects,
             primary="CapacityBuffer" if plan.backend.kind == "buffer" else "Deployment",
@@ -54,4 +56,6 @@ class GpuWarmPool(Component):
         self.backend = pulumi.Output.from_input(plan.backend.kind)
         self.reason = pulumi.Output.from_input(plan.backend.reason)
         self.usd_per_hour = pulumi.Output.from_input(plan.usd_per_hour or 0.0)
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.objects = objects
         self.register_outputs({"backend": self.backend, "reason": self.reason, "usd_per_hour": self.usd_per_hour})

@@ -15,6 +15,8 @@ class EndpointAlarms(PlannedAlarms):
     One fault can ring several alarms. People get one message, which names them, and each alarm names its runbook.
     An endpoint without calls has no data, which rings nothing.
 
+    Its children are the attributes `alarms`, by their names, and `composite`.
+
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
     """

@@ -21,6 +21,8 @@ class ArtifactStore(Component):
     It is not emptied when it is destroyed: a bucket that still holds a model that was not put there by an endpoint
     of the same stack stays.
 
+    The bucket itself is the attribute `bucket_resource`.
+
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
     """
@@ -113,6 +115,8 @@ class ArtifactStore(Component):
         # Whoever puts something into the bucket waits for the versions: without one, deleting it would leave a marker.
         self.bucket = versioning.bucket
         self.arn = bucket.arn
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.bucket_resource = bucket
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 
 

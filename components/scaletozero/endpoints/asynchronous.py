@@ -30,6 +30,9 @@ class AsyncEndpoint(Component):
     SageMaker makes no endpoint without an instance: a new or changed one starts the larger of 1 and `min`, and scaling
     takes what is not needed away after `idle_seconds`.
 
+    Its main children are attributes, for an organisation's own stack to add to: `endpoint`, `configuration`, `model`,
+    `role`, `log_group_resource`, `archive`, `success_topic`, `error_topic` and `warm_pool`.
+
     Raises:
         FindingsError: when an argument breaks a rule or the artifact is not whole, before anything is declared.
     """
@@ -129,7 +132,7 @@ class AsyncEndpoint(Component):
             opts=self.options(depends_on=[served.logs]),
         )
         fail_on_rollback(self, endpoint, configuration)
-        WarmPool(
+        warm_pool = WarmPool(
             self.child("warm"),
             {
                 "endpoint_name": endpoint.name,
@@ -167,6 +170,16 @@ class AsyncEndpoint(Component):
         self.error_topic_arn = topics["failed"].arn
         self.artifact_digest = pulumi.Output.from_input(artifact.digest)
         self.log_group = served.logs.name
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.endpoint = endpoint
+        self.configuration = configuration
+        self.model = served.model
+        self.role = served.role
+        self.log_group_resource = served.logs
+        self.archive = served.archive
+        self.success_topic = topics["answered"]
+        self.error_topic = topics["failed"]
+        self.warm_pool = warm_pool
         self.register_outputs(
             {
                 "endpoint_name": self.endpoint_name,

@@ -27,6 +27,8 @@ class GpuEndpoint(Component):
     KEDA owns the replicas and Karpenter or EKS Auto Mode the nodes; this declares what they act on, and refuses
     beforehand whatever of it could not work. The options have to name a Kubernetes provider.
 
+    The objects of its workload are the attribute `objects`, and the role of its pods, where it has a bucket, is `role`.
+
     Raises:
         FindingsError: when an argument breaks a rule, the artifact is not whole, or model, cluster and deadlines do
             not fit each other, before anything is declared.
@@ -56,7 +58,7 @@ class GpuEndpoint(Component):
         need_cluster(self)
         pulumi.log.info(text(plan, settings), resource=self)
 
-        needed: list[pulumi.Resource] = []
+        access: GpuModelAccess | None = None
         substitutions = {}
         if settings.bucket is not None:
             substitutions[BUCKET] = inputs["bucket"]
@@ -64,14 +66,13 @@ class GpuEndpoint(Component):
             access = GpuModelAccess(
                 f"{name}-model", plan, settings, model, files, inputs["bucket"], key, self.options()
             )
-            needed.append(access)
         seconds = f"{plan.derived.deadlines.deploy}s"
         workload = declare(
             self,
             [each for each in plan.objects if each["kind"] not in (*SCALING, *MONITORING)],
             primary="Deployment",
             substitutions=substitutions,
-            depends_on=needed,
+            depends_on=[access] if access else [],
             more={
                 "Deployment": pulumi.ResourceOptions(
                     # From the first moment on the replicas are KEDA's.
@@ -92,6 +93,9 @@ class GpuEndpoint(Component):
         self.artifact_digest = pulumi.Output.from_input(model.digest)
         self.cold_start_seconds = pulumi.Output.from_input(plan.derived.cold.total())
         self.usd_per_hour = pulumi.Output.from_input(plan.derived.usd_per_hour or 0.0)
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.objects = workload
+        self.role = access.role if access else None
         self.register_outputs(
             {
                 "endpoint_name": self.endpoint_name,

@@ -80,6 +80,7 @@ class GpuModelAccess(Component):
             opts=self.options(depends_on=[permissions]),
         )
         self.role_arn = role.arn
+        self.role = role
         self.register_outputs({"role_arn": self.role_arn})
 
 

@@ -29,6 +29,9 @@ class ServerlessEndpoint(Component):
     The archive is uploaded under its own digest. A changed model is thus another object, model and configuration, to
     which the endpoint moves before the old ones go; an unchanged one changes nothing.
 
+    Its main children are attributes, for an organisation's own stack to add to: `endpoint`, `configuration`, `model`,
+    `role`, `log_group_resource` and `archive`.
+
     Raises:
         FindingsError: when an argument breaks a rule, the artifact is not whole, or it does not fit the service by what
             its manifest measured (memory, disk, time to start, size of a request); before anything is declared.
@@ -151,6 +154,13 @@ class ServerlessEndpoint(Component):
         self.artifact_digest = pulumi.Output.from_input(artifact.digest)
         self.memory_mb = pulumi.Output.from_input(memory_mb)
         self.log_group = served.logs.name
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.endpoint = endpoint
+        self.configuration = configuration
+        self.model = served.model
+        self.role = served.role
+        self.log_group_resource = served.logs
+        self.archive = served.archive
         self.register_outputs(
             {
                 "endpoint_name": self.endpoint_name,

@@ -22,6 +22,8 @@ class ServingImage(Component):
     pushed, anew when its files have changed. Whether it is built is said, not found out: a program that is run once
     with Docker and once without would make the image and take it away again.
 
+    The repository itself is the attribute `repository`.
+
     Raises:
         FindingsError: when an argument breaks a rule, or there is nothing to build with, before anything is declared.
     """
@@ -70,6 +72,8 @@ class ServingImage(Component):
         if settings.build:
             built = BuiltImage(self.child("image"), repository.repository_url, self.options())
             self.image = pulumi.Output.format("{0}@{1}", repository.repository_url, built.digest)
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.repository = repository
         self.register_outputs({"repository_url": self.repository_url, "arn": self.arn, "image": self.image})
 
 

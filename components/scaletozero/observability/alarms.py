@@ -19,6 +19,8 @@ class PlannedAlarms(Component):
     One fault can ring several alarms. People get one message, which names them, and each alarm names its runbook.
     An endpoint without calls has no data, which rings nothing.
 
+    Its children are the attributes `alarms`, by their names, and `composite`.
+
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
     """
@@ -62,6 +64,9 @@ class PlannedAlarms(Component):
         )
 
         self.arn = whole.arn
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.alarms = declared
+        self.composite = whole
         self.register_outputs({"arn": self.arn})
 
     def _declare(self, alarm: Alarm, endpoint: pulumi.Output[str], variant: str) -> aws.cloudwatch.MetricAlarm:

@@ -48,6 +48,8 @@ class WarmCalls(Component):
     in a queue for two weeks. The service promises no container for it: where a cold call must not be, use provisioned
     concurrency.
 
+    Its main children are the attributes `function`, `role` (the function's), `queue`, `log_group` and `schedule_group`.
+
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
     """
@@ -141,6 +143,12 @@ class WarmCalls(Component):
             )
 
         self.failures = failures.url
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.function = function
+        self.role = role
+        self.queue = failures
+        self.log_group = logs
+        self.schedule_group = group
         self.register_outputs({"failures": self.failures})
 
     def _role(self, suffix: str, service: str) -> aws.iam.Role:

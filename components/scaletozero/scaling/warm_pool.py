@@ -36,6 +36,8 @@ class WarmPool(Component):
     follow the backlog, down to none, and the first one is woken by the backlog itself: that takes a policy and an alarm
     of its own, without which an endpoint at zero never answers again.
 
+    The scalable target is the attribute `target`.
+
     Raises:
         FindingsError: when an argument breaks a rule, before anything is declared.
     """
@@ -96,6 +98,8 @@ class WarmPool(Component):
             before = [scheduled]
 
         self.resource_id = target.resource_id
+        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        self.target = target
         self.register_outputs({"resource_id": self.resource_id})
 
     def _follow_use(self, share: float, of_target: Mapping[str, Any]) -> aws.appautoscaling.Policy:
