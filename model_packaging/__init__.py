@@ -1,8 +1,8 @@
 """Packages a model as the smallest artifact that is still right, with the evidence in its manifest.
 
-The names below load what they need on first use: `import model_packaging` costs nothing, and the serving
-    container, which
-has neither pydantic nor onnx, imports `model_packaging.serving` from the same package.
+The names below load what they need on first use: `import model_packaging` costs nothing, and the serving container,
+which has neither pydantic nor onnx, imports `model_packaging.serving` from the same package. Where the extra
+`packaging` is needed and not installed, they raise `model_packaging.extras.NotInstalledError`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    from model_packaging.extras import needs
+
+    with needs("packaging"):
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:

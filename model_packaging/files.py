@@ -8,8 +8,11 @@ from pathlib import Path
 
 from model_packaging.findings import refuse
 
-STREAMS = ("/dev/stdin", "/dev/fd/")
+STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/")
 """What a shell hands over as a file: `/dev/stdin`, and `/dev/fd/63` for `<(command)`."""
+
+
+_FOLDER, _PIPE = "a folder", "a named pipe"
 
 
 def readable(path: Path) -> Path:
@@ -22,10 +25,38 @@ def readable(path: Path) -> Path:
         mode = os.stat(path).st_mode  # noqa: PTH116 - a Path turns some errors into others
     except (OSError, ValueError) as error:
         raise refuse(shown(path), "must be a readable text file", _reason(error)) from None
-    if not stat.S_ISREG(mode) and not str(path).startswith(STREAMS):
-        kind = "a folder" if stat.S_ISDIR(mode) else "a named pipe" if stat.S_ISFIFO(mode) else "a device or a socket"
+    if kind := _special(path, mode):
         raise refuse(shown(path), "must be a readable text file", kind, "reading it might never end")
     return path
+
+
+def require_writable(option: str, path: Path) -> None:
+    """Refuses a file to write that cannot be one, before work is done for it.
+
+    Args:
+        option: what named it, for the finding.
+        path: the file.
+
+    Raises:
+        FindingsError: its folder does not exist, or a folder or a named pipe is there.
+    """
+    then = "the work would be done for nothing"
+    try:
+        there = path.absolute().parent.is_dir()
+        kind = _special(path, path.stat().st_mode) if path.exists() else ""
+    except (OSError, ValueError):
+        there, kind = False, ""
+    if not there:
+        raise refuse(option, "must lie in a folder that exists", shown(path), then)
+    if kind in (_FOLDER, _PIPE):
+        raise refuse(option, "must be a file that can be written", f"{shown(path)}, {kind}", then)
+
+
+def _special(path: Path, mode: int) -> str:
+    """What a path is that is no ordinary file, and no stream that a shell hands over."""
+    if stat.S_ISREG(mode) or str(path).startswith(STREAMS):
+        return ""
+    return _FOLDER if stat.S_ISDIR(mode) else _PIPE if stat.S_ISFIFO(mode) else "a device or a socket"
 
 
 def read_text(path: Path, limit: int) -> str:

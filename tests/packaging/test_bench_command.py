@@ -50,7 +50,7 @@ def test_an_artifact_against_its_source(project: Artifact, tmp_path: Path) -> No
     assert set(ours["phases_ms"]) - set(base["phases_ms"]) == {"verify", "canary"}
     assert 0 < ours["fastest_ms"] <= ours["p50_ms"] <= ours["p95_ms"]
     assert seen["memory_ratio"] == pytest.approx(ours["peak_rss_mb"] / base["peak_rss_mb"], abs=0.01)
-    assert "bench 3/3" in result.stderr
+    assert "bench" in result.stderr.splitlines()
     assert last_line(result).endswith("of its memory, 2 starts each.")
     texts = [each.text for each in ElementTree.parse(picture).iter("{http://www.w3.org/2000/svg}text")]
     assert {"Whole cold start of tiny, median of 2, ms", "fp32, gzip -9", "tiny", "session"} <= set(texts)

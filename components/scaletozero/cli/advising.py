@@ -9,10 +9,11 @@ from typing import Annotated
 import typer
 
 from model_packaging.artifact.reader import open_artifact
+from model_packaging.files import require_writable
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, require_folder, say, table, write_file
+from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say, table, write_file
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
 from scaletozero.scaling.advice import advise as weigh
@@ -61,7 +62,7 @@ def advise(
         each, memory = declared.rates, declared.memory_mb
         _known_zone(timezone)
         if plot:
-            require_folder("--plot", plot)
+            require_writable("--plot", plot)
         work = work_seconds(manifest)
         calls = read_trace(trace, mean_seconds=work, seed=seed)
         cold = (manifest.cold_start.total_ms if cold_ms is None else cold_ms) / 1000

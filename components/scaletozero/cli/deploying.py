@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from model_packaging.extras import require_sandbox
 from scaletozero.cli.asking import Confirm, Yes, agree, can_ask, name_typed
 from scaletozero.cli.clusters import on_cluster
 from scaletozero.cli.engine import color, engine_errors
-from scaletozero.cli.extras import require_sandbox
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.endpoints.kinds import KINDS, kind_of

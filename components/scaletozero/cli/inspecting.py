@@ -10,7 +10,7 @@ import typer
 
 from model_packaging import open_artifact
 from model_packaging.artifact.folder_manifest import FolderManifest, is_folder, open_folder
-from scaletozero.cli.extras import require_serving
+from model_packaging.extras import require_serving
 from scaletozero.cli.output import FAILED, WRONG_USE, done, findings_as_exit, print_json, table
 from scaletozero.cli.packaging import folder_rows
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.artifact.folder_manifest import MANIFEST, is_folder, manifest_json
+from model_packaging.extras import needs
+from model_packaging.files import require_writable
 from model_packaging.findings import refuse
 from model_packaging.validation import show as show_value
-from scaletozero.cli.extras import needs
-from scaletozero.cli.output import done, findings_as_exit, print_json, require_folder, say, table, write_file
+from scaletozero.cli.output import done, findings_as_exit, print_json, say, table, write_file
 from scaletozero.cli.packaging import read_spec, watching
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def bench_artifact(path: Path, starts: int, against: Path | None, svg: Path | No
     """Starts the artifact and its baseline in turn, each `starts` times, and shows the figures."""
     with findings_as_exit():
         if svg is not None:
-            require_folder("--svg", svg)
+            require_writable("--svg", svg)
         artifact, figures = measure(path, starts, against)
         if svg is not None:
             draw(artifact, figures, svg)

@@ -92,16 +92,6 @@ def write(answer: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def require_folder(option: str, path: Path) -> None:
-    """Refuses a file to write whose folder does not exist, before work is done for it."""
-    try:
-        there = path.absolute().parent.is_dir()
-    except (OSError, ValueError):
-        there = False
-    if not there:
-        raise refuse(option, "must lie in a folder that exists", str(path)[:200], "the work would be done for nothing")
-
-
 def write_file(option: str, path: Path, text: str) -> None:
     """Writes a file that an option names.
 

@@ -14,9 +14,9 @@ import typer
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
+from model_packaging.extras import needs
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.progress import Progress, Report
-from scaletozero.cli.extras import needs
 from scaletozero.cli.output import (
     FAILED,
     WRONG_USE,

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from model_packaging.extras import require_sandbox
 from model_packaging.findings import refuse
 from scaletozero.sandbox.credentials import Credentials, environment_file, write_environment_file, write_private
 
@@ -60,9 +61,11 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
         idle_seconds: how long an instance of a model stays without requests.
 
     Raises:
+        NotInstalledError: the extra `sandbox` is not installed.
         FindingsError: a port is in use by something else (`sandbox.aws_port`, `sandbox.runtime_port`); the sandbox runs
             with other settings; it ended while it started.
     """
+    require_sandbox(serving=False)
     state.mkdir(parents=True, exist_ok=True)
     with _locked(state):
         found = running(state)

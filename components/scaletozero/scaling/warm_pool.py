@@ -48,7 +48,8 @@ class WarmPool(Component):
     """The scalable target's id in Application Auto Scaling."""
 
     def __init__(self, name: str, args: WarmPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        by_unit = InstancePoolSettings if args.get("unit") == WarmUnit.INSTANCES else ProvisionedPoolSettings
+        unit = args.get("unit") if isinstance(args, Mapping) else None  # `validated` says what else it is
+        by_unit = InstancePoolSettings if unit == WarmUnit.INSTANCES else ProvisionedPoolSettings
         settings, inputs = validated(by_unit, args, name=name, inputs=["endpoint_name"])
         now, lead = datetime.now(UTC), lead_minutes(settings.cold_start_seconds)
         if conflicts := list(early_conflicts(settings.schedule, lead, f"{name}.schedule")):

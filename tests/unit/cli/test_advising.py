@@ -112,7 +112,7 @@ def test_a_plot_into_a_folder_that_is_not_there(project: Path, plot: str) -> Non
 
 def test_a_plot_onto_a_folder(project: Path) -> None:
     found = advise("sentences", "--trace", "calls.csv", "--objective-ms", "200", "--plot", ".")
-    assert (found.exit_code, "--plot: must be a file that can be written" in found.stderr) == (1, True)
+    assert (found.exit_code, "--plot: must be a file that can be written" in found.stderr) == (2, True)
 
 
 def test_a_trace_that_is_a_named_pipe(project: Path) -> None:

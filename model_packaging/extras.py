@@ -6,7 +6,12 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from importlib import util
 
-from model_packaging.findings import FindingsError, refuse
+from model_packaging.findings import Finding, FindingsError
+
+
+class NotInstalledError(FindingsError, ImportError):
+    """An extra of this distribution is needed and not installed."""
+
 
 _SANDBOX = ("cryptography", "kubernetes_validate", "moto", "flask")
 _SERVING = ("numpy", "onnxruntime", "tokenizers")
@@ -19,7 +24,7 @@ def require_sandbox(*, serving: bool) -> None:
         serving: models are started in it.
 
     Raises:
-        FindingsError: something is not installed.
+        NotInstalledError: something is not installed.
     """
     _require("sandbox", _SANDBOX)
     if serving:
@@ -30,7 +35,7 @@ def require_serving() -> None:
     """Refuses to go on without what starts a model on this machine.
 
     Raises:
-        FindingsError: something is not installed.
+        NotInstalledError: something is not installed.
     """
     _require("packaging", _SERVING)
 
@@ -40,10 +45,11 @@ def _require(extra: str, modules: Iterable[str]) -> None:
         raise not_installed(extra, ", ".join(missing))
 
 
-def not_installed(extra: str, missing: str) -> FindingsError:
+def not_installed(extra: str, missing: str) -> NotInstalledError:
     """The error for an extra of which something is missing."""
     name = f"scaletozero[{extra}]"
-    return refuse(name, "must be installed for this", f"no {missing}", "nothing was begun", f"pip install '{name}'")
+    rule, then = "must be installed for this", "nothing was begun"
+    return NotInstalledError([Finding(name, rule, f"no {missing}", then, f"pip install '{name}'")])
 
 
 @contextlib.contextmanager
@@ -51,7 +57,7 @@ def needs(extra: str) -> Iterator[None]:
     """Turns the import of a module that is not installed into a finding.
 
     Raises:
-        FindingsError: a module outside of this package is not installed.
+        NotInstalledError: a module outside of this distribution is not installed.
     """
     try:
         yield
