@@ -7,26 +7,26 @@ import json
 from typing import Any
 
 from scaletozero.partitions import arn, dns_suffix
-from scaletozero.residency.resource import UNKNOWN, Declared
+from scaletozero.residency.resource import UNKNOWN, DeclaredResource
 
 HERE, THERE, ACCOUNT = "eu-central-1", "us-east-1", "111122223333"
 
-Leak = tuple[list[Declared], str]
+Leak = tuple[list[DeclaredResource], str]
 
 
-def of(kind: str, name: str = "x", region: Any = HERE, **properties: Any) -> Declared:
+def of(kind: str, name: str = "x", region: Any = HERE, **properties: Any) -> DeclaredResource:
     """One resource, with its provider in the Region."""
     if kind.startswith("kubernetes:"):
         region = None
     urn = f"urn:pulumi:prod::own::{kind}::{name}"
-    return Declared(kind, name, properties, region, urn=urn)
+    return DeclaredResource(kind, name, properties, region, urn=urn)
 
 
 def at(service: str, region: str, resource: str) -> str:
     return arn(service, region, ACCOUNT, resource)
 
 
-def bucket(name: str, region: str) -> Declared:
+def bucket(name: str, region: str) -> DeclaredResource:
     return of("aws:s3/bucket:Bucket", name, region, bucket=name)
 
 
@@ -73,7 +73,7 @@ def _replication(target: str) -> dict[str, Any]:
 
 PLAIN: dict[str, Leak] = {
     "a provider in another Region": ([of("aws:sqs/queue:Queue", region=THERE)], "x.region"),
-    "a resource with a Region of its own": ([Declared("aws:sns/topic:Topic", "t", {"region": THERE}, HERE)], "t.region"),
+    "a resource with a Region of its own": ([DeclaredResource("aws:sns/topic:Topic", "t", {"region": THERE}, HERE)], "t.region"),
     "a Region known only after deployment": ([of("aws:sqs/queue:Queue", region=UNKNOWN)], "x.region"),
     "no Region at all": ([of("aws:sqs/queue:Queue", region=None)], "x.region"),
     "a bucket that replicates out": ([bucket("copy", THERE), of("aws:s3/bucketReplicationConfig:BucketReplicationConfig", **_replication("arn:aws:s3:::copy"))], "x.rules[0].destination.bucket"),

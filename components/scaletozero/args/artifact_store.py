@@ -17,5 +17,7 @@ class ArtifactStoreArgs(TypedDict):
     away is gone at once."""
     keep_answers_days: NotRequired[int]
     """How long requests and answers of asynchronous endpoints stay, in days; for ever unless given."""
+    residency: NotRequired[list[str]]
+    """The regions that it may be in; any unless given."""
     tags: NotRequired[dict[str, str]]
     """Further tags."""

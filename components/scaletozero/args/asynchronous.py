@@ -41,5 +41,7 @@ class AsyncEndpointArgs(TypedDict):
     """When somebody is told; no alarms unless given."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """The ARN of the KMS key of the bucket, the topics and the instances' disks; the services' own unless given."""
+    residency: NotRequired[list[str]]
+    """The regions that it may be in; any unless given."""
     tags: NotRequired[dict[str, str]]
     """Further tags."""

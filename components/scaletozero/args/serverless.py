@@ -28,5 +28,7 @@ class ServerlessEndpointArgs(TypedDict):
     """When somebody is told; no alarms unless given."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """The ARN of the KMS key that the bucket is encrypted with, if any; the endpoint's role may then decrypt."""
+    residency: NotRequired[list[str]]
+    """The regions that it may be in; any unless given."""
     tags: NotRequired[dict[str, str]]
     """Further tags."""

@@ -12,7 +12,17 @@ from typing import Annotated
 import typer
 
 from model_packaging.findings import FindingsError
-from scaletozero.cli import advising, benching, clusters, deploying, inspecting, packaging, publishing, querying
+from scaletozero.cli import (
+    advising,
+    benching,
+    checking,
+    clusters,
+    deploying,
+    inspecting,
+    packaging,
+    publishing,
+    querying,
+)
 from scaletozero.cli.output import COLOUR, FAILED, err, failed, printable, say, shown
 
 app = typer.Typer(
@@ -35,6 +45,7 @@ app.command()(querying.invoke)
 app.command()(benching.bench)
 app.command()(advising.advise)
 app.command()(clusters.cluster)
+app.command()(checking.check)
 
 _UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 

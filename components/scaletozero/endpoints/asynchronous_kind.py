@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Invocation, Kind, Site
-from scaletozero.endpoints.sagemaker_kind import arguments, exports, sagemaker_deployed, sagemaker_findings
+from scaletozero.endpoints.sagemaker_kind import (
+    arguments,
+    exports,
+    sagemaker_declared,
+    sagemaker_deployed,
+    sagemaker_findings,
+)
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.asynchronous import asynchronous_alarms
 from scaletozero.observability.plan import Alarm
+from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
@@ -32,6 +39,9 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
     def site_findings(self, settings: AsynchronousEndpoint, region: str) -> Iterable[Finding]:
         yield from sagemaker_findings(settings, region)
         yield from instance_conflicts(settings.instance_type, region, "instance_type")
+
+    def declared_resources(self, name: str, settings: AsynchronousEndpoint, region: str) -> Iterable[DeclaredResource]:
+        return sagemaker_declared(name, settings, region)
 
     def quota_share(self, settings: AsynchronousEndpoint) -> QuotaShare:
         return QuotaShare(instances={settings.instance_type: settings.scaling.max})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import LATER, parse
 from scaletozero.endpoints.kind import Invocation, Kind, Site, common_exports, without_none
 from scaletozero.endpoints.state import Resource, properties, whole
+from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
 
 if TYPE_CHECKING:
@@ -24,6 +25,19 @@ class GpuKind(Kind[GpuEndpoint]):
     component = "scaletozero:index:GpuEndpoint"
     invocation = Invocation.CLUSTER
     on_cluster = True
+
+    def declared_resources(self, name: str, settings: GpuEndpoint, region: str) -> Iterable[DeclaredResource]:
+        path, serving = f"endpoints.{name}", settings.serving
+        env = [{"name": key, "value": value} for key, value in serving.environment.items()]
+        container = {"image": settings.image, "env": env, "args": list(serving.arguments)}
+        at = "spec.template.spec.containers[0]"
+        written = {
+            f"{at}.image": f"{path}.image",
+            **{f"{at}.env[{i}].value": f"{path}.serving.environment.{each['name']}" for i, each in enumerate(env)},
+            **{f"{at}.args[{i}]": f"{path}.serving.arguments.{i}" for i in range(len(serving.arguments))},
+        }
+        spec = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        yield DeclaredResource("kubernetes:apps/v1:Deployment", path, spec, written=written)
 
     def artifact_findings(self, name: str, settings: GpuEndpoint, site: Site) -> list[Finding]:
         from scaletozero.kubernetes.model import read_model  # for environments with a cluster
@@ -88,6 +102,7 @@ def _arguments(settings: GpuEndpoint, site: Site) -> dict[str, Any]:
         "cluster": site.kubernetes.cluster.model_dump(exclude_unset=True),
         "namespace": site.kubernetes.namespace,
         "tags": site.tags_of(settings),
+        **({"residency": list(site.residency)} if site.residency else {}),
     }
 
 

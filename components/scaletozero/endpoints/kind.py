@@ -17,6 +17,7 @@ from model_packaging.artifact.manifest import Manifest
 from model_packaging.findings import Finding
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.plan import Alarm
+from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.advice import Declared
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
@@ -75,6 +76,7 @@ class Site:
         tags: the environment's tags.
         kms_key_arn: the key of the artifacts' bucket, where it has one.
         kubernetes: the cluster and namespace, where the environment has one.
+        residency: the Regions that everything may be in; any where it is empty.
     """
 
     region: str
@@ -82,6 +84,7 @@ class Site:
     tags: Mapping[str, str]
     kms_key_arn: str | None = None
     kubernetes: Kubernetes | None = None
+    residency: tuple[str, ...] = ()
 
     def tags_of(self, settings: EndpointSettings) -> dict[str, str]:
         """The tags of one endpoint: the environment's and its own."""
@@ -123,6 +126,10 @@ class Kind(ABC, Generic[S]):
             provisioned: whether it has provisioned concurrency.
         """
         return []
+
+    def declared_resources(self, name: str, settings: S, region: str) -> Iterable[DeclaredResource]:
+        """What of the endpoint says where it runs and where it sends, for the closure; paths below the endpoint."""
+        return ()
 
     @abstractmethod
     def artifact_findings(self, name: str, settings: S, site: Site) -> list[Finding]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Site, common_exports, without_none
 from scaletozero.endpoints.state import Resource, first_given, first_item, properties, whole
+from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.alarms import topic_conflicts
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.serverless import ServerlessEndpoint, image_conflicts
@@ -28,6 +29,19 @@ def sagemaker_findings(settings: SageMakerSettings, region: str) -> Iterable[Fin
     yield from topic_conflicts(settings.alarms, region, "alarms")
 
 
+def sagemaker_declared(name: str, settings: SageMakerSettings, region: str) -> Iterable[DeclaredResource]:
+    """The model with its image, and the topics that its alarms notify."""
+    path = f"endpoints.{name}"
+    model = {"primaryContainer": {"image": settings.image}}
+    written = {"primaryContainer.image": f"{path}.image"}
+    yield DeclaredResource("aws:sagemaker/model:Model", path, model, region, written=written)
+    if settings.alarms is not None:
+        actions = [str(each) for each in settings.alarms.notify]  # pyright: ignore[reportGeneralTypeIssues]
+        written = {f"alarmActions[{index}]": f"{path}.alarms.notify.{index}" for index in range(len(actions))}
+        alarm = "aws:cloudwatch/metricAlarm:MetricAlarm"
+        yield DeclaredResource(alarm, path, {"alarmActions": actions}, region, written=written)
+
+
 def arguments(settings: SageMakerSettings, site: Site, bucket: pulumi.Output[str]) -> Any:
     """The component's arguments."""
     return {
@@ -37,6 +51,7 @@ def arguments(settings: SageMakerSettings, site: Site, bucket: pulumi.Output[str
         "region": site.region,
         "tags": site.tags_of(settings),
         **without_none({"kms_key_arn": site.kms_key_arn}),
+        **({"residency": list(site.residency)} if site.residency else {}),
     }
 
 

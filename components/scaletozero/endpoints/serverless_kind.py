@@ -9,10 +9,17 @@ from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Invocation, Kind, Site
-from scaletozero.endpoints.sagemaker_kind import arguments, exports, sagemaker_deployed, sagemaker_findings
+from scaletozero.endpoints.sagemaker_kind import (
+    arguments,
+    exports,
+    sagemaker_declared,
+    sagemaker_deployed,
+    sagemaker_findings,
+)
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.plan import Alarm
 from scaletozero.observability.serverless import serverless_alarms
+from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.advice import Declared, Plan
 from scaletozero.scaling.cost import rates
 from scaletozero.settings.account import QuotaShare
@@ -36,6 +43,9 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
     def site_findings(self, settings: ServerlessEndpoint, region: str) -> Iterable[Finding]:
         return sagemaker_findings(settings, region)
+
+    def declared_resources(self, name: str, settings: ServerlessEndpoint, region: str) -> Iterable[DeclaredResource]:
+        return sagemaker_declared(name, settings, region)
 
     def quota_share(self, settings: ServerlessEndpoint) -> QuotaShare:
         return QuotaShare(

@@ -32,6 +32,7 @@ def declare_environment(environment: Environment, root: Path) -> None:
         {
             "region": environment.region,
             "tags": dict(environment.tags),
+            **({"residency": list(environment.residency.allowed)} if environment.residency else {}),
             **({"keep_answers_days": RESULT_DAYS} if queued else {}),
             **without_none(environment.artifacts.model_dump()),
         },  # pyright: ignore[reportArgumentType]

@@ -11,6 +11,7 @@ from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
 from scaletozero.endpoints.kind import Site
 from scaletozero.endpoints.kinds import kind_of
+from scaletozero.environment.residency import residency_findings
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.settings.schedules import over
 
@@ -41,7 +42,12 @@ def read_environment(data: object, root: Path | None, *, on_sandbox: bool = Fals
     if root is None:
         return environment
     environment = with_facts(environment, root)
-    findings = [*artifact_findings(environment, root), *windows_over(environment, datetime.now(UTC))]
+    now = datetime.now(UTC)
+    findings = [
+        *artifact_findings(environment, root),
+        *windows_over(environment, now),
+        *residency_findings(environment, now.date()),
+    ]
     if findings:
         raise FindingsError(findings)
     return environment
@@ -58,7 +64,9 @@ def windows_over(environment: Environment, now: datetime) -> list[Finding]:
 
 def site_of(environment: Environment, root: Path) -> Site:
     """Where the environment's endpoints are declared."""
-    return Site(environment.region, root, environment.tags, environment.artifacts.kms_key_arn, environment.kubernetes)
+    allowed = environment.residency.allowed if environment.residency else ()
+    key, cluster = environment.artifacts.kms_key_arn, environment.kubernetes
+    return Site(environment.region, root, environment.tags, key, cluster, allowed)
 
 
 def artifact_findings(environment: Environment, root: Path) -> list[Finding]:

@@ -17,6 +17,7 @@ from scaletozero.settings.account import Quotas, quota_findings
 from scaletozero.settings.common import ArtifactStoreOptions, Tags, key_conflicts
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import Residency, region_findings
 
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
 
@@ -80,6 +81,7 @@ class Environment(Settings):
 
     Attributes:
         region: the AWS region of everything in it.
+        residency: where everything may be; only what follows from `region` is checked unless it is given.
         endpoints: name -> endpoint.
         artifacts: the bucket that holds the packaged models.
         kubernetes: the cluster of its endpoints of kind `gpu`.
@@ -90,6 +92,7 @@ class Environment(Settings):
     """
 
     region: Region
+    residency: Residency | None = None
     endpoints: dict[EndpointName, endpoint_of(KINDS)]  # pyright: ignore[reportInvalidTypeForm]
     artifacts: ArtifactStoreOptions = ArtifactStoreOptions()
     kubernetes: Kubernetes | None = None
@@ -117,6 +120,7 @@ class Environment(Settings):
                 "without a sandbox the environment would be deployed to an account",
                 "write `sandbox: {}` for its defaults, or remove the key",
             )
+        yield from self._residency_conflicts()
         yield from self._cluster_conflicts()
         for name, endpoint in self.endpoints.items():
             kind = kind_of(endpoint)
@@ -125,6 +129,16 @@ class Environment(Settings):
         shares = {name: kind_of(endpoint).quota_share(endpoint) for name, endpoint in self.endpoints.items()}
         yield from quota_findings(shares, self.region, self.quotas)
         yield from key_conflicts(self.artifacts.kms_key_arn, self.region, "artifacts.kms_key_arn")
+
+    def _residency_conflicts(self) -> Iterable[Finding]:
+        if self.residency is None:
+            if "residency" in self.model_fields_set:
+                consequence = "nothing would be held to it"
+                fix = "write `residency: {regions: [...]}`, or remove the key"
+                yield Finding("residency", "must not be empty", "nothing", consequence, fix)
+            return
+        yield from (replace(found, path=f"residency.{found.path}") for found in self.residency.conflicts())
+        yield from region_findings(self.residency, self.region, "region")
 
     def _cluster_conflicts(self) -> Iterable[Finding]:
         wanting = [name for name, endpoint in self.endpoints.items() if kind_of(endpoint).on_cluster]

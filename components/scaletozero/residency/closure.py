@@ -12,7 +12,7 @@ from model_packaging.findings import Finding
 from scaletozero.residency import judges
 from scaletozero.residency.catalogue import GLOBAL_SERVICES, ROWS, SERVICE_COVERS, Row
 from scaletozero.residency.judges import UNDECLARED, Context, Outside
-from scaletozero.residency.resource import Declared, Unknown, texts, values
+from scaletozero.residency.resource import DeclaredResource, Unknown, texts, values
 from scaletozero.settings.residency import Coverage, Residency
 
 _SKIPPED = frozenset(
@@ -45,7 +45,9 @@ class Leak:
     covers: Coverage
 
 
-def leaks(resources: Sequence[Declared], residency: Residency, today: date, *, partial: bool = False) -> list[Leak]:
+def leaks(
+    resources: Sequence[DeclaredResource], residency: Residency, today: date, *, partial: bool = False
+) -> list[Leak]:
     """Everything that leads out of a residency, but for what an exception allows today.
 
     Args:
@@ -92,7 +94,7 @@ def expired(residency: Residency, today: date, path: str = "residency") -> list[
 
 
 def findings(
-    resources: Sequence[Declared], residency: Residency, today: date, path: str = "residency"
+    resources: Sequence[DeclaredResource], residency: Residency, today: date, path: str = "residency"
 ) -> list[Finding]:
     """The closure as findings: what expired, and every way out."""
     return [*expired(residency, today, path), *(leak.finding for leak in leaks(resources, residency, today))]
@@ -104,7 +106,9 @@ def service_of(kind: str) -> str:
     return rest.partition("/")[0].partition(":")[0].lower() if package in ("aws", "aws-native") else ""
 
 
-def _of(resource: Declared, rows: Iterable[Row], context: Context, by_urn: Mapping[str, Declared]) -> Iterator[Leak]:
+def _of(
+    resource: DeclaredResource, rows: Iterable[Row], context: Context, by_urn: Mapping[str, DeclaredResource]
+) -> Iterator[Leak]:
     yield from _own_region(resource, context)
     judged: set[str] = set()
     for row in rows:
@@ -119,7 +123,7 @@ def _of(resource: Declared, rows: Iterable[Row], context: Context, by_urn: Mappi
     yield from _anywhere(resource, judged, context)
 
 
-def _own_region(resource: Declared, context: Context) -> Iterator[Leak]:
+def _own_region(resource: DeclaredResource, context: Context) -> Iterator[Leak]:
     service = service_of(resource.type)
     if not service or service in GLOBAL_SERVICES:
         return
@@ -145,7 +149,7 @@ def _covers(kind: str) -> Coverage:
     )
 
 
-def _anywhere(resource: Declared, judged: set[str], context: Context) -> Iterator[Leak]:
+def _anywhere(resource: DeclaredResource, judged: set[str], context: Context) -> Iterator[Leak]:
     """ARNs, profiles and hosts in whatever else a resource says, also of types that the catalogue does not have."""
     if resource.type.startswith("pulumi:") or service_of(resource.type) in ("iam", "organizations"):
         return
@@ -170,11 +174,11 @@ def _other_partition(text: str, context: Context) -> Outside | None:
     name = text.rpartition(":")[2].partition("/")[0]
     known = name in context.buckets or name in context.residency.locations
     region_free = Context(context.residency, context.today, context.buckets, partial=not known)
-    return judges.address(text, Declared("", "", {}), region_free)
+    return judges.address(text, DeclaredResource("", "", {}), region_free)
 
 
 def _through_dependencies(
-    resource: Declared, at: str, context: Context, by_urn: Mapping[str, Declared]
+    resource: DeclaredResource, at: str, context: Context, by_urn: Mapping[str, DeclaredResource]
 ) -> Outside | None:
     """Where a value that is not known yet leads: to the resources that it is made from, if they are seen here."""
     if where := context.residency.locations.get(resource.path(at)):
@@ -192,7 +196,7 @@ def _through_dependencies(
     return None
 
 
-def _bucket_regions(resources: Iterable[Declared]) -> dict[str, Any]:
+def _bucket_regions(resources: Iterable[DeclaredResource]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for each in resources:
         if each.type in _BUCKETS:
@@ -203,7 +207,7 @@ def _bucket_regions(resources: Iterable[Declared]) -> dict[str, Any]:
 
 
 def _leak(
-    resource: Declared,
+    resource: DeclaredResource,
     at: str,
     rule: str,
     covers: Coverage,

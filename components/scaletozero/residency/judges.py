@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from scaletozero.partitions import ARN, ECR_HOST, find_partition, is_own_domain, is_region, partitions
 from scaletozero.residency.hosts import INSIDE, REGISTRIES, find_host
-from scaletozero.residency.resource import Declared, Unknown
+from scaletozero.residency.resource import DeclaredResource, Unknown
 from scaletozero.settings.geographies import GEOGRAPHIES
 from scaletozero.settings.residency import Residency
 
@@ -61,10 +61,10 @@ class Context:
 class Judge(Protocol):
     """Says where a value leads if that is outside, else None."""
 
-    def __call__(self, value: Any, resource: Declared, context: Context, /) -> Outside | None: ...
+    def __call__(self, value: Any, resource: DeclaredResource, context: Context, /) -> Outside | None: ...
 
 
-def region(value: Any, resource: Declared, context: Context) -> Outside | None:
+def region(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """The name of a Region."""
     return None if value in context.residency.allowed else Outside(str(value))
 
@@ -72,7 +72,7 @@ def region(value: Any, resource: Declared, context: Context) -> Outside | None:
 _ZONE = re.compile(r"(?P<region>[a-z]+(?:-[a-z]+)+-\d+)(?P<rest>.*)")
 
 
-def zone(value: Any, resource: Declared, context: Context) -> Outside | None:
+def zone(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """An availability zone of a Region, or a Region. A Local Zone lies elsewhere than its Region, often abroad."""
     match = _ZONE.fullmatch(str(value))
     if not match:
@@ -82,7 +82,7 @@ def zone(value: Any, resource: Declared, context: Context) -> Outside | None:
     return region(match["region"], resource, context)
 
 
-def address(value: Any, resource: Declared, context: Context) -> Outside | None:
+def address(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """An ARN, an S3 URI, or a name that says nothing of a place."""
     text = str(value)
     if text.startswith("s3://"):
@@ -113,7 +113,7 @@ def is_or_looks_like_region(text: str) -> bool:
     return is_region(text) or find_partition(text) is not None
 
 
-def bucket(value: Any, resource: Declared, context: Context) -> Outside | None:
+def bucket(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A bucket: its name, its ARN, or an S3 URI below it."""
     text = str(value)
     if match := ARN.fullmatch(text):
@@ -129,14 +129,14 @@ def bucket(value: Any, resource: Declared, context: Context) -> Outside | None:
     return None if where in context.residency.allowed else Outside(f"the bucket {name} in {where}")
 
 
-def url(value: Any, resource: Declared, context: Context) -> Outside | None:
+def url(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """An address that requests are sent to."""
     text = str(value)
     host = urlsplit(text if "//" in text else f"//{text}").hostname or ""
     return host_name(host, resource, context)
 
 
-def address_in_text(value: Any, resource: Declared, context: Context) -> Outside | None:
+def address_in_text(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A value of a variable or an argument: a URL, an S3 URI, an ARN, a model's id; anything else leads nowhere."""
     text = str(value).rpartition("=")[2] if str(value).startswith("--") else str(value)
     if re.match(r"https?://|wss?://|grpcs?://", text):
@@ -144,7 +144,7 @@ def address_in_text(value: Any, resource: Declared, context: Context) -> Outside
     return address(text, resource, context) or profile(text, resource, context) or known_host(text, resource, context)
 
 
-def known_host(value: Any, resource: Declared, context: Context) -> Outside | None:
+def known_host(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A host, or a URL, of AWS or of a provider that the table has; whatever else a text may be leads nowhere."""
     match = re.fullmatch(r"(?:[a-z]+://)?(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+){2,})(?::\d+)?(?:/.*)?", str(value))
     if match and (find_host(match["host"]) or _aws_suffix(match["host"])):
@@ -157,7 +157,7 @@ def _aws_suffix(host: str) -> str | None:
     return next((each for each in sorted(suffixes, key=len, reverse=True) if host.endswith(f".{each}")), None)
 
 
-def host_name(host: str, resource: Declared, context: Context) -> Outside | None:
+def host_name(host: str, resource: DeclaredResource, context: Context) -> Outside | None:
     """A host: AWS's own by the Region in its name, a provider's by the table, any other by what was declared of it."""
     residency = context.residency
     if declared := residency.locations.get(host):
@@ -188,7 +188,7 @@ def within_geography(geography: str, residency: Residency) -> bool:
     return geography == residency.geography or (regions is not None and set(regions) <= set(residency.allowed))
 
 
-def image(value: Any, resource: Declared, context: Context) -> Outside | None:
+def image(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A container image, by its registry."""
     first, slash, _ = str(value).partition("/")
     host = first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
@@ -206,7 +206,7 @@ def image(value: Any, resource: Declared, context: Context) -> Outside | None:
 _PROFILE = re.compile(r"(?P<prefix>us-gov|us|eu|apac|jp|au|ca|global)\.(?P<model>[a-z0-9]+\.[A-Za-z0-9][\w.:-]*)")
 
 
-def profile(value: Any, resource: Declared, context: Context) -> Outside | None:
+def profile(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A Bedrock model's id, or the ARN of a model or a profile: a profile processes in all of its Regions."""
     text = str(value)
     match = ARN.fullmatch(text)
@@ -222,17 +222,17 @@ def profile(value: Any, resource: Declared, context: Context) -> Outside | None:
     )
 
 
-def present(value: Any, resource: Declared, context: Context) -> Outside | None:
+def present(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A resource that is outside by its nature."""
     return Outside("by its nature")
 
 
-def switched_on(value: Any, resource: Declared, context: Context) -> Outside | None:
+def switched_on(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A property that must not be true, or must not be there."""
     return None if value in (False, "false", {}, []) else Outside("switched on" if value is True else "given")
 
 
-def edge(value: Any, resource: Declared, context: Context) -> Outside | None:
+def edge(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """An API, which is edge-optimised unless it says `REGIONAL` or `PRIVATE`."""
     block = resource.properties.get("endpointConfiguration")
     if isinstance(block, Unknown):
@@ -242,7 +242,7 @@ def edge(value: Any, resource: Declared, context: Context) -> Outside | None:
     return Outside("an edge-optimised endpoint (EDGE)") if "EDGE" in types else None
 
 
-def subscription(value: Any, resource: Declared, context: Context) -> Outside | None:
+def subscription(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A topic's subscription: where it sends depends on its protocol."""
     protocol = resource.properties.get("protocol")
     if protocol in ("http", "https"):
@@ -253,7 +253,7 @@ def subscription(value: Any, resource: Declared, context: Context) -> Outside | 
     return Outside(f"{protocol or 'an unknown protocol'}, which leaves every Region", fix)
 
 
-def widgets(value: Any, resource: Declared, context: Context) -> Outside | None:
+def widgets(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A dashboard's body: the Region of every widget's metrics."""
     try:
         body = json.loads(value) if isinstance(value, str) else value
@@ -266,12 +266,12 @@ def widgets(value: Any, resource: Declared, context: Context) -> Outside | None:
     return Outside(", ".join(outside)) if outside else None
 
 
-def image_host(value: Any, resource: Declared, context: Context) -> Outside | None:
+def image_host(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A registry's host."""
     return image(f"{str(value).rpartition('//')[2]}/any", resource, context)
 
 
-def host_name_of(value: Any, resource: Declared, context: Context) -> Outside | None:
+def host_name_of(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """A host's name by itself."""
     return host_name(str(value), resource, context)
 
@@ -279,7 +279,7 @@ def host_name_of(value: Any, resource: Declared, context: Context) -> Outside | 
 _REGION_LABEL, _ZONE_LABEL = "topology.kubernetes.io/region", "topology.kubernetes.io/zone"
 
 
-def node_selector(value: Any, resource: Declared, context: Context) -> Outside | None:
+def node_selector(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """The labels that a pod's node must have."""
     for label, judge in ((_REGION_LABEL, region), (_ZONE_LABEL, zone)):
         if isinstance(value, Mapping) and label in value and (found := judge(value[label], resource, context)):
@@ -287,7 +287,7 @@ def node_selector(value: Any, resource: Declared, context: Context) -> Outside |
     return None
 
 
-def requirement(value: Any, resource: Declared, context: Context) -> Outside | None:
+def requirement(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
     """One requirement of a node selector or a node pool, where it is about Regions or zones."""
     if not isinstance(value, Mapping) or value.get("key") not in (_REGION_LABEL, _ZONE_LABEL):
         return None

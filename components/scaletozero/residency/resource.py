@@ -20,7 +20,7 @@ UNKNOWN = Unknown()
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredResource:
     """One resource of an environment or of a stack.
 
     Attributes:

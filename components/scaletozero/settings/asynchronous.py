@@ -18,6 +18,7 @@ from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.instances import InstanceType, instance_conflicts
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import InstanceScaling
 from scaletozero.settings.schedules import Window, window_findings
 from scaletozero.settings.serverless import Image, image_conflicts
@@ -122,11 +123,13 @@ class AsyncEndpointSettings(AsynchronousEndpoint):
     Attributes:
         bucket: the bucket that its archive, its requests and its answers go to.
         region: the AWS region of the endpoint and of all that belongs to it.
+        residency: the regions that it may be in; any unless given.
         kms_key_arn: the key of the bucket, the topics and the instances' disks, if it is not the services' own.
     """
 
     bucket: Annotated[Text, may_be_later]
     region: Region
+    residency: tuple[Region, ...] = ()
     kms_key_arn: KmsKeyArn | None = None
 
     def conflicts(self) -> Iterable[Finding]:
@@ -135,3 +138,4 @@ class AsyncEndpointSettings(AsynchronousEndpoint):
         yield from instance_conflicts(self.instance_type, self.region)
         yield from key_conflicts(self.kms_key_arn, self.region)
         yield from topic_conflicts(self.alarms, self.region)
+        yield from within(self.residency, self.region, "region")

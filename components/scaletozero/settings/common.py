@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import within
 
 OWN_TAGS = ("managed-by", "stack", "endpoint")
 """The keys of the tags that components set themselves."""
@@ -86,14 +87,17 @@ class ArtifactStoreSettings(ArtifactStoreOptions):
 
     Attributes:
         region: the AWS region of the bucket.
+        residency: the regions that it may be in; any unless given.
         tags: further tags.
     """
 
     region: Region
+    residency: tuple[Region, ...] = ()
     tags: Tags = Field(default_factory=dict)
 
     def conflicts(self) -> Iterable[Finding]:
-        return key_conflicts(self.kms_key_arn, self.region)
+        yield from key_conflicts(self.kms_key_arn, self.region)
+        yield from within(self.residency, self.region, "region")
 
 
 def key_conflicts(key: str | Later | None, region: str, path: str = "kms_key_arn") -> list[Finding]:

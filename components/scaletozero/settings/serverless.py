@@ -18,6 +18,7 @@ from scaletozero.partitions import ECR_HOST, arn, is_own_domain, registry_host
 from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import Scaling, WarmBy
 from scaletozero.settings.schedules import Window, window_findings
 
@@ -140,11 +141,13 @@ class ServerlessEndpointSettings(ServerlessEndpoint):
     Attributes:
         bucket: the bucket that its archive goes to.
         region: the AWS region of the endpoint and of all that belongs to it.
+        residency: the regions that it may be in; any unless given.
         kms_key_arn: the key with which the artifact's bucket is encrypted, if it is not the service's own.
     """
 
     bucket: Annotated[Text, may_be_later]
     region: Region
+    residency: tuple[Region, ...] = ()
     kms_key_arn: KmsKeyArn | None = None
 
     def conflicts(self) -> Iterable[Finding]:
@@ -152,6 +155,7 @@ class ServerlessEndpointSettings(ServerlessEndpoint):
         yield from image_conflicts(self.image, self.region, "image")
         yield from key_conflicts(self.kms_key_arn, self.region)
         yield from topic_conflicts(self.alarms, self.region)
+        yield from within(self.residency, self.region, "region")
 
 
 def image_account(image: str) -> str:

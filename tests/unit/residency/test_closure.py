@@ -13,7 +13,7 @@ from residency_leaks import ACCOUNT, HERE, LEAKS, LOCATIONS, THERE, at, bucket, 
 from model_packaging.validation import parse
 from scaletozero.partitions import dns_suffix
 from scaletozero.residency.closure import expired, findings, leaks
-from scaletozero.residency.resource import UNKNOWN, Declared
+from scaletozero.residency.resource import UNKNOWN, DeclaredResource
 from scaletozero.settings.geographies import GEOGRAPHIES
 from scaletozero.settings.residency import Coverage, Residency
 
@@ -71,7 +71,7 @@ def test_what_is_not_covered_is_not_held_to_it(case: str) -> None:
     assert leaks(resources, residency(covers=others), TODAY) == []
 
 
-def clean(region: str) -> list[Declared]:
+def clean(region: str) -> list[DeclaredResource]:
     """What one environment with an endpoint of every kind declares."""
     zone = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [f"{region}a", f"{region}b"]}
     sts = f"https://sts.{region}.{dns_suffix(region)}"
@@ -124,7 +124,7 @@ def _image(properties: Any, region: str) -> Any:
 REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
 
 
-def replicated(to: Declared | None) -> list[Declared]:
+def replicated(to: DeclaredResource | None) -> list[DeclaredResource]:
     rule = of(REPLICATION, "rule", rules=[{"destination": {"bucket": UNKNOWN}}])
     return [replace(rule, depends={"rules": [to.urn] if to else []}), *([to] if to else [])]
 

@@ -1,0 +1,121 @@
+"""An environment held to its residency, with every kind of endpoint."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from model_packaging.findings import FindingsError
+from model_packaging.validation import parse
+from scaletozero.environment.residency import residency_findings
+from scaletozero.environment.settings import Environment
+from scaletozero.partitions import arn, registry_host
+from scaletozero.settings.asynchronous import AsyncEndpointSettings
+from scaletozero.settings.common import ArtifactStoreSettings
+from scaletozero.settings.serverless import ServerlessEndpointSettings
+
+HERE, THERE, ACCOUNT = "eu-central-1", "us-east-1", "111122223333"
+TODAY = date(2026, 11, 28)
+EXPIRED = {"allow": "x", "reason": "r", "approver": "a", "expires": "2026-11-27"}
+
+
+def image(region: str) -> str:
+    return f"{registry_host(ACCOUNT, region)}/serving:1"
+
+
+def serverless(**more: Any) -> dict[str, Any]:
+    return {"artifact": "a", "image": image(HERE), **more}
+
+
+def gpu(**more: Any) -> dict[str, Any]:
+    return {"kind": "gpu", "artifact": "a", "image": image(HERE), **more}
+
+
+CLUSTER = {"namespace": "models", "cluster": {"name": "c", "version": "1.34"}}
+
+
+def environment(**more: Any) -> Environment:
+    given: dict[str, Any] = {"region": HERE, "residency": {"regions": [HERE]}, "endpoints": {"one": serverless()}}
+    return parse(Environment, {**given, **more}, "environment")
+
+
+def refused(**more: Any) -> str:
+    with pytest.raises(FindingsError) as caught:
+        environment(**more)
+    return str(caught.value)
+
+
+def test_a_clean_environment_has_none() -> None:
+    assert residency_findings(environment(), TODAY) == []
+    assert residency_findings(environment(residency={"geography": "eu"}), TODAY) == []
+    assert residency_findings(parse(Environment, {"region": HERE, "endpoints": {}}, "environment"), TODAY) == []
+
+
+@pytest.mark.parametrize(
+    "more, path, said",
+    [
+        ({"residency": {"regions": ["eu-west-1"]}}, "environment.region", "must be within the residency, eu-west-1"),
+        ({"residency": None}, "environment.residency", "must not be empty"),
+        ({"residency": {}}, "environment.residency.regions", "is required, or a geography"),
+        (
+            {"region": "eu-south-1", "residency": {"geography": "eu"}, "endpoints": {}},
+            "environment.region",
+            "has enabled",
+        ),
+        ({"residency": {"geography": "europa"}}, "environment.residency.geography", "must be one of eu, uk"),
+        ({"residency": {"geography": "eu", "pinned": [HERE]}}, "environment.residency.pinned", "changed since"),
+    ],
+)
+def test_what_is_wrong_is_refused_before_anything_is_declared(more: dict[str, Any], path: str, said: str) -> None:
+    text = refused(**more)
+    assert path in text
+    assert said in text
+
+
+def test_an_expired_exception_is_a_finding() -> None:
+    (found,) = residency_findings(environment(residency={"regions": [HERE], "exceptions": [EXPIRED]}), TODAY)
+    assert found.path == "environment.residency.exceptions.0.expires"
+
+
+@pytest.mark.parametrize(
+    "endpoint, path",
+    [
+        (gpu(image=image(THERE)), "environment.endpoints.one.image"),
+        (gpu(image="docker.io/vllm/vllm-openai:v0.11.0"), "environment.endpoints.one.image"),
+        (
+            gpu(serving={"environment": {"F": "https://api.openai.com/v1"}}),
+            "environment.endpoints.one.serving.environment.F",
+        ),
+        (gpu(serving={"arguments": ["--model=s3://elsewhere/m"]}), "environment.endpoints.one.serving.arguments.0"),
+    ],
+)
+def test_a_gpu_endpoint_that_leads_out_is_found_where_it_was_written(endpoint: dict[str, Any], path: str) -> None:
+    found = residency_findings(environment(kubernetes=CLUSTER, endpoints={"one": endpoint}), TODAY)
+    assert [each.path for each in found] == [path]
+
+
+def test_an_image_or_a_topic_of_another_region_is_refused_whatever_the_residency() -> None:
+    text = refused(
+        endpoints={"one": serverless(image=image(THERE), alarms={"notify": [arn("sns", THERE, ACCOUNT, "t")]})}
+    )
+    assert "environment.endpoints.one.image" in text
+    assert "environment.endpoints.one.alarms.notify.0" in text
+
+
+def test_constructors_refuse_a_region_outside() -> None:
+    one = {"artifact": "a", "image": image(HERE), "bucket": "b", "region": HERE, "residency": ["eu-west-1"]}
+    cases: list[tuple[Any, dict[str, Any]]] = [
+        (ServerlessEndpointSettings, one),
+        (AsyncEndpointSettings, {**one, "instance_type": "ml.g5.xlarge"}),
+        (ArtifactStoreSettings, {"region": HERE, "residency": ["eu-west-1"]}),
+    ]
+    for model, data in cases:
+        with pytest.raises(
+            FindingsError, match=r"one\.region: must be within the residency, eu-west-1, got eu-central-1"
+        ):
+            parse(model, data, "one")
+        parse(model, {**data, "residency": [HERE]}, "one")
+
+
+def test_what_a_sandbox_is_told_to_run_is_held_to_it_too() -> None:
+    assert residency_findings(environment(sandbox={}), TODAY) == []
