@@ -73,7 +73,7 @@ def _replication(target: str) -> dict[str, Any]:
 
 PLAIN: dict[str, Leak] = {
     "a provider in another Region": ([of("aws:sqs/queue:Queue", region=THERE)], "x.region"),
-    "a resource with a Region of its own": ([DeclaredResource("aws:sns/topic:Topic", "t", {"region": THERE}, HERE)], "t.region"),
+    "a resource with a Region of its own": ([DeclaredResource("aws:sns/topic:Topic", "t", {"region": THERE}, HERE, urn="urn:t")], "t.region"),
     "a Region known only after deployment": ([of("aws:sqs/queue:Queue", region=UNKNOWN)], "x.region"),
     "no Region at all": ([of("aws:sqs/queue:Queue", region=None)], "x.region"),
     "a bucket that replicates out": ([bucket("copy", THERE), of("aws:s3/bucketReplicationConfig:BucketReplicationConfig", **_replication("arn:aws:s3:::copy"))], "x.rules[0].destination.bucket"),

@@ -18,7 +18,7 @@ from scaletozero.settings.residency import Coverage, Residency
 _SKIPPED = frozenset(
     (
         "policy", "assumeRolePolicy", "inlinePolicies", "managedPolicyArns", "policyDocument", "tags", "tagsAll",
-        "description", "alarmDescription", "dashboardBody", "__defaults", "metadata",
+        "description", "alarmDescription", "dashboardBody", "__defaults", "metadata", "bucketDomainName",
     )
 )  # fmt: skip
 """Properties whose text speaks of places without leading there."""
