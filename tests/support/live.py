@@ -209,4 +209,4 @@ def live_cluster() -> Iterator[dict[str, Any]]:
         start_nodes(cluster, programs)
         start_karpenter(cluster, programs, api, instance_types(TYPES, REGION, ZONES))
         start_keda(cluster, programs, api, proxy=scaler.proxy)
-        yield {"kubeconfig": str(cluster.kubeconfig), "pids": cluster.keeper.pids, "demand": demand}
+        yield {"kubeconfig": str(cluster.kubeconfig), "pids": cluster.supervisor.pids, "demand": demand}

@@ -5,7 +5,7 @@ from typing import NotRequired, TypedDict
 
 
 class NodeProvider(StrEnum):
-    """Who brings nodes."""
+    """What adds nodes to a cluster."""
 
     KARPENTER = "karpenter"
     """Karpenter, installed by the platform team."""
@@ -16,25 +16,25 @@ class NodeProvider(StrEnum):
 
 
 class TaintEffect(StrEnum):
-    """What a taint does to pods that don't tolerate it."""
+    """The effect of a taint on pods that do not tolerate it."""
 
     NO_SCHEDULE = "NoSchedule"
-    """They are not placed there."""
+    """They are not scheduled on the node."""
     PREFER_NO_SCHEDULE = "PreferNoSchedule"
-    """They are placed elsewhere if they can be."""
+    """They are scheduled on other nodes if possible."""
     NO_EXECUTE = "NoExecute"
-    """They are removed from there."""
+    """They are not scheduled on the node, and evicted from it."""
 
 
 class WarmBackend(StrEnum):
-    """By which means nodes are kept warm."""
+    """How nodes are kept warm."""
 
     AUTO = "auto"
-    """What fits the cluster; it says why."""
+    """The means that fits the cluster; preview shows which, and why."""
     BUFFER = "buffer"
-    """A CapacityBuffer of Karpenter's."""
+    """A CapacityBuffer of Karpenter."""
     PLACEHOLDER = "placeholder"
-    """Pods of a low priority that hold the nodes."""
+    """Pods of low priority that hold the nodes."""
     STATIC = "static"
     """A pool whose nodes always run."""
     MANAGED = "managed"
@@ -42,101 +42,105 @@ class WarmBackend(StrEnum):
 
 
 class TaintArgs(TypedDict):
-    """What keeps pods that don't tolerate it off a node."""
+    """A taint, which keeps pods that do not tolerate it off a node."""
 
     key: str
-    """Its key."""
+    """The key."""
     value: NotRequired[str]
-    """Its value; empty unless given."""
+    """The value. Default: empty."""
     effect: NotRequired[TaintEffect]
-    """What it does; NoSchedule unless given."""
+    """The effect. Default: `NoSchedule`."""
 
 
 class PoolArgs(TypedDict):
     """A pool of GPU nodes."""
 
     name: str
-    """Of the NodePool or the managed node group."""
+    """The name of the NodePool or of the managed node group."""
     types: list[str]
-    """The instance types that it may buy."""
+    """The instance types of the pool."""
     max_gpus: int
-    """Its limit of GPUs."""
+    """The maximum number of GPUs; 0 if the pool is paused."""
     zones: NotRequired[list[str]]
-    """Where it may buy them; anywhere in the region unless given."""
+    """The Availability Zones of the pool. Default: all zones of the region."""
     taints: NotRequired[list[TaintArgs]]
-    """Of its nodes; `nvidia.com/gpu` unless given."""
+    """The taints of the nodes. Default: `nvidia.com/gpu`."""
     static: NotRequired[int]
-    """How many nodes always run."""
+    """The number of nodes that always run. Default: nodes are added and removed with the demand."""
     warm: NotRequired[int]
-    """How many nodes a managed node group's warm pool keeps."""
+    """The number of instances in the warm pool of a managed node group. Default: 0."""
     reserved: NotRequired[bool]
-    """Whether it runs on reserved capacity."""
+    """Whether the pool uses reserved capacity. Default: false."""
     termination_grace_seconds: NotRequired[int]
-    """After which a draining node is gone."""
+    """The time in seconds after which a draining node is terminated. Default: when its pods have ended."""
     idle_seconds: NotRequired[int]
-    """How long an empty node stays."""
+    """The time in seconds after which an empty node is removed. Default: 300."""
     cached_image: NotRequired[bool]
-    """Whether its nodes start with the serving image on their disk."""
+    """Whether the nodes start with the serving image on their disk. Default: false."""
 
 
-class HopArgs(TypedDict):
-    """Something between the client and the interceptor."""
+class ProxyArgs(TypedDict):
+    """A proxy between the client and the interceptor, such as a load balancer or a gateway."""
 
     name: str
-    """Its name."""
+    """The name, for messages."""
     timeout_seconds: int
-    """How long it lets a request wait for its first byte."""
+    """The maximum time in seconds that the proxy waits for the first byte of a response."""
+
+
+HopArgs = ProxyArgs
+"""The name of `ProxyArgs` before 0.2; for one release."""
 
 
 class PrometheusArgs(TypedDict):
-    """Where KEDA asks for metrics."""
+    """The Prometheus server that KEDA queries."""
 
     address: str
-    """Its address."""
+    """The URL."""
     amp_region: NotRequired[str]
-    """The region, where it is Amazon Managed Prometheus."""
+    """The region, if the server is Amazon Managed Service for Prometheus."""
 
 
 class ClusterArgs(TypedDict):
     """A cluster, as it is."""
 
     name: str
-    """Of the EKS cluster."""
+    """The name of the EKS cluster."""
     region: str
-    """Its region."""
+    """The region of the cluster."""
     version: NotRequired[str]
-    """Of Kubernetes; 1.34 unless given."""
+    """The version of Kubernetes. Default: 1.34."""
     nodes: NotRequired[NodeProvider]
-    """Who brings its nodes; Karpenter unless given."""
+    """What adds nodes. Default: Karpenter."""
     karpenter: NotRequired[str]
-    """The version of Karpenter."""
+    """The version of Karpenter. Default: not installed."""
     feature_gates: NotRequired[list[str]]
-    """Karpenter's feature gates that are on, such as `CapacityBuffer=true`."""
+    """The feature gates of Karpenter that are on, such as `CapacityBuffer=true`. Default: none."""
     keda: NotRequired[str]
-    """The version of KEDA."""
+    """The version of KEDA. Default: not installed."""
     http_addon: NotRequired[str]
-    """The version of KEDA's HTTP add-on."""
+    """The version of KEDA's HTTP add-on. Default: not installed."""
     crds: NotRequired[list[str]]
-    """Names of the custom resources there are."""
+    """The names of the custom resource definitions in the cluster. Default: none."""
     pools: NotRequired[list[PoolArgs]]
-    """Its pools of GPU nodes."""
+    """The pools of GPU nodes. Default: none."""
     namespaces: NotRequired[list[str]]
-    """Its namespaces; not checked unless given."""
+    """The namespaces. Default: not checked."""
     services: NotRequired[dict[str, list[str]]]
-    """Namespace to the services in it."""
+    """For each namespace, the names of its services. Default: none."""
     gpu_quota: NotRequired[dict[str, int]]
-    """Namespace to the GPUs of its quota."""
-    route: NotRequired[list[HopArgs]]
-    """What lies between the client and the interceptor."""
+    """For each namespace, the number of GPUs in its quota. Default: no quota."""
+    route: NotRequired[list[ProxyArgs]]
+    """The proxies between the client and the interceptor, from the outside in. Default: none."""
     endpoint_picker_ttl_seconds: NotRequired[int]
-    """How long an endpoint picker holds a request, where there is one."""
+    """The time in seconds that an endpoint picker holds a request. Default: there is no endpoint picker."""
     prometheus: NotRequired[PrometheusArgs]
-    """Where KEDA asks for metrics."""
+    """The Prometheus server that KEDA queries. Required for triggers of kind `prometheus`."""
     s3_cidrs: NotRequired[list[str]]
-    """The networks in which S3 answers."""
+    """The networks of S3, in CIDR notation, such as those of the VPC's S3 endpoint. Required with a `bucket`."""
     cdi: NotRequired[bool]
-    """Whether GPUs are handed to containers by CDI."""
+    """Whether containers get their GPUs through CDI. Default: false."""
     keda_namespace: NotRequired[str]
-    """Where KEDA and its add-on run; `keda` unless given."""
+    """The namespace of KEDA and its add-on. Default: `keda`."""
     monitoring_namespace: NotRequired[str]
-    """Where Prometheus runs; `monitoring` unless given."""
+    """The namespace of Prometheus. Default: `monitoring`."""

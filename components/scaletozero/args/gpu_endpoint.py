@@ -15,206 +15,206 @@ class Engine(StrEnum):
     VLLM = "vllm"
     """vLLM, which streams the weights from S3."""
     CONTAINER = "container"
-    """Any image that serves by itself."""
+    """Any image that serves the model by itself."""
 
 
 class TriggerKind(StrEnum):
-    """What an endpoint scales with."""
+    """What an endpoint scales on."""
 
     HTTP = "http"
-    """The requests that are held or in flight."""
+    """The number of requests that are held or in flight."""
     PROMETHEUS = "prometheus"
-    """A metric."""
+    """The result of a Prometheus query."""
 
 
 class ColdAction(StrEnum):
-    """What a request gets while no replica is ready."""
+    """What happens to a request while no replica is ready."""
 
     HOLD = "hold"
-    """It is held until one is."""
+    """The request is held until a replica is ready."""
     FALLBACK = "fallback"
-    """Another service answers it."""
+    """The request is sent to another service."""
     REJECT = "reject"
-    """503, and when to come back."""
+    """The request is answered with 503 and a Retry-After header."""
 
 
 class GpuServingArgs(TypedDict):
     """What runs in the pods."""
 
     engine: NotRequired[Engine]
-    """vLLM unless given."""
+    """The engine. Default: vLLM."""
     port: NotRequired[int]
-    """It listens on; 8000 unless given."""
+    """The port that the container listens on, 1024 to 65535. Default: 8000."""
     ready_path: NotRequired[str]
-    """Answers 200 once the model can answer; `/health` for vLLM, required of a container."""
+    """The path that returns 200 once the model can respond. Required for `container`. Default for vLLM: `/health`."""
     metrics_path: NotRequired[str]
-    """Of its Prometheus metrics; `/metrics` unless given."""
+    """The path of the Prometheus metrics. Default: `/metrics`."""
     arguments: NotRequired[list[str]]
-    """Further ones."""
+    """Extra command-line arguments for the engine."""
     environment: NotRequired[dict[str, str]]
-    """Further variables. No secrets."""
+    """Extra environment variables. Not for secrets: the values can be read in the cluster and in the state."""
     max_length: NotRequired[int]
-    """Tokens of a request with its answer; the model's own unless given. vLLM only."""
+    """The maximum number of tokens of a request with its response. vLLM only. Default: the model's own."""
     image_gb: NotRequired[float]
-    """Compressed size of the image in GB; 15 unless given."""
+    """The compressed size of the image in GB (10^9 bytes). Default: 15."""
     request_seconds: NotRequired[int]
-    """The longest that a request may wait for its first byte, and that a pod drains; 300 unless given."""
+    """The maximum time in seconds until the first byte of a response, and for which a pod drains. Default: 300."""
     compile_cache: NotRequired[str]
-    """A storage class whose volumes many pods can write, to keep compiled kernels on. vLLM only."""
+    """A storage class with ReadWriteMany volumes, on which vLLM keeps its compiled kernels. vLLM only."""
 
 
 class GpuArgs(TypedDict):
-    """Which GPUs."""
+    """The GPUs of a replica."""
 
     count: NotRequired[int]
-    """Of one replica; as few as hold the model unless given."""
+    """The number of GPUs of a replica, 1 to 8. Default: the fewest that hold the model."""
     types: NotRequired[list[str]]
-    """Instance types in the order of preference; every fitting one of the pool, cheapest first, unless given."""
+    """Instance types, in order of preference. Default: every type of the pool that holds the model, cheapest first."""
 
 
 class TriggerArgs(TypedDict):
-    """One thing that an endpoint scales with."""
+    """A trigger that an endpoint scales on."""
 
     kind: TriggerKind
-    """Requests, or a metric."""
+    """Whether it counts requests or queries a metric."""
     concurrency: NotRequired[int]
-    """Requests a replica; 32 unless given. `http` only."""
+    """The number of requests for each replica. `http` only. Default: 32."""
     query: NotRequired[str]
-    """The metric's query. `prometheus` only."""
+    """The query, in PromQL. `prometheus` only."""
     threshold: NotRequired[float]
-    """How much of it a replica. `prometheus` only."""
+    """The value of the query for each replica. `prometheus` only."""
     activation: NotRequired[float]
-    """Above which it is awake; 0 unless given. `prometheus` only."""
+    """The value of the query above which the endpoint wakes. `prometheus` only. Default: 0."""
 
 
 class GpuScalingArgs(TypedDict):
-    """How far it scales."""
+    """How the endpoint scales."""
 
     min: NotRequired[int]
-    """Replicas that always run; 0 unless given."""
+    """The number of replicas that always run. Default: 0."""
     wake: NotRequired[int]
-    """Replicas that the first request brings; 1 unless given."""
+    """The number of replicas that the first request starts, where `min` is 0. Default: 1."""
     max: NotRequired[int]
-    """The most replicas; 1 unless given."""
+    """The maximum number of replicas. Default: 1."""
     buffer: NotRequired[int]
-    """Replicas' worth of nodes that are kept ready; 0 unless given."""
+    """The number of further replicas for which nodes are kept ready. Default: 0."""
     buffer_by: NotRequired[WarmBackend]
-    """By which means; `auto` unless given."""
+    """How these nodes are kept ready. Default: `auto`."""
     idle_seconds: NotRequired[int]
-    """How long without a request until it sleeps; the cold start, at least 300, unless given."""
+    """The time in seconds without a request until the endpoint sleeps. Default: the cold start, at least 300."""
     triggers: NotRequired[list[TriggerArgs]]
-    """What it scales with; requests unless given."""
+    """What the endpoint scales on. Default: the requests, 32 for each replica."""
     lead_seconds: NotRequired[int]
-    """How much earlier than a window its replicas are started; the cold start unless given."""
+    """The time in seconds by which replicas are started before a window. Default: the cold start."""
     without_metrics: NotRequired[int]
-    """Replicas while a trigger cannot be read; what is awake at least unless given."""
+    """The number of replicas while a trigger cannot be read. Default: `min`, or `wake` where `min` is 0."""
     cap_usd_per_hour: NotRequired[float]
-    """What it may cost at most."""
+    """The maximum cost in USD per hour, of all replicas and the buffer at on-demand prices."""
 
 
 class FallbackServiceArgs(TypedDict):
-    """A service in the endpoint's namespace that answers meanwhile."""
+    """A service in the endpoint's namespace that responds while no replica is ready."""
 
     name: str
-    """Its name."""
+    """The name of the service."""
     port: int
-    """Its port."""
+    """The port of the service."""
     region: str
-    """Where it sends requests to."""
+    """The region that the service sends requests to."""
 
 
 class OnColdArgs(TypedDict):
-    """What a request gets while no replica is ready."""
+    """What happens to a request while no replica is ready."""
 
     action: NotRequired[ColdAction]
-    """`hold` unless given."""
+    """The action. Default: `hold`."""
     after_seconds: NotRequired[int]
-    """How long it is held; the cold start with `hold`, 2 with `fallback`, unless given."""
+    """The maximum time in seconds that a request is held. Default: the cold start for `hold`, 2 for `fallback`."""
     service: NotRequired[FallbackServiceArgs]
-    """The fallback."""
+    """The service that responds. Required for `fallback`."""
 
 
 class PlacementArgs(TypedDict):
-    """On which nodes."""
+    """The nodes that the pods run on."""
 
     pool: NotRequired[str]
-    """The pool; the first that fits unless given."""
+    """The name of the pool. Default: the first pool that has a fitting type."""
     tolerations: NotRequired[list[TaintArgs]]
-    """What its pods tolerate besides the pool's own taints."""
+    """Taints that the pods tolerate, besides those of the pool."""
     min_available: NotRequired[int]
-    """Replicas that must run through a drain; one at a time may go unless given."""
+    """The minimum number of replicas during a drain. Default: one replica at a time may be drained."""
 
 
 class ColdStartArgs(TypedDict):
-    """Measured phases of the cold start in seconds, in place of the defaults."""
+    """Measured phases of the cold start, in seconds, instead of the defaults."""
 
     node: NotRequired[int]
-    """Until the node is ready."""
+    """Until the node is ready. Default: 90, or 0 in a pool with `static`."""
     pull: NotRequired[int]
-    """Until the image is there."""
+    """Until the image is pulled. Default: 1 for each 0.06 GB."""
     weights: NotRequired[int]
-    """Until the weights are loaded."""
+    """Until the weights are loaded. Default: 1 for each 0.8 GB."""
     engine: NotRequired[int]
-    """Until the engine answers."""
+    """Until the engine responds. Default: 60."""
 
 
 class OverridesArgs(TypedDict):
-    """What is derived, and may be given instead."""
+    """Values that are derived by default."""
 
     cpu: NotRequired[float]
-    """Cores of a replica."""
+    """The CPU cores of a replica. Default: 80 % of its share of the node."""
     memory_gib: NotRequired[int]
-    """Memory of a replica."""
+    """The memory of a replica in GiB. Default: 80 % of its share of the node."""
     shm_gib: NotRequired[int]
-    """How much of it `/dev/shm` may take."""
+    """The part of that memory in GiB that `/dev/shm` may use. Default: 2 for each GPU."""
     startup_seconds: NotRequired[int]
-    """Until the engine must answer once its container runs."""
+    """The time in seconds until the engine must respond. Default: 1.5 times the time for weights and engine."""
     rollout_seconds: NotRequired[int]
-    """Until a new replica must be ready; each begins anew."""
+    """The time in seconds until a new replica must be ready, for each replica. Default: derived from the cold start."""
     deploy_seconds: NotRequired[int]
-    """Until the engine gives up on a deployment of all replicas."""
+    """The time in seconds until Pulumi reports a rollout as failed. Default: that of each replica, plus 120."""
     grace_seconds: NotRequired[int]
-    """Until a draining pod is killed."""
+    """The time in seconds until a draining pod is killed. Default: `serving.request_seconds` plus 30."""
     writable_root: NotRequired[bool]
-    """Whether containers may write their root file system."""
+    """Whether containers may write to their root file system. Default: false."""
     monitoring: NotRequired[bool]
-    """Whether to declare a PodMonitor and a PrometheusRule; true unless given."""
+    """Whether a PodMonitor and a PrometheusRule are declared. Default: true."""
 
 
 class GpuEndpointArgs(TypedDict):
     """The arguments of `GpuEndpoint`."""
 
     artifact: str
-    """The folder that the packaging wrote, with target `gpu-vllm`."""
+    """The path of the folder that `scaletozero package` wrote for the target `gpu-vllm`."""
     image: str
-    """The serving image, pinned."""
+    """The serving image with its registry, pinned by a tag or a digest."""
     cluster: ClusterArgs
     """The cluster."""
     namespace: str
-    """In it; `ClusterPrerequisites` makes it."""
+    """The namespace in the cluster, which must exist. `ClusterPrerequisites` creates namespaces."""
     bucket: NotRequired[pulumi.Input[str]]
-    """The bucket that the model is uploaded to; `ArtifactStore.bucket`."""
+    """The name of the bucket that the model is uploaded to, for example `ArtifactStore.bucket`."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key with which that bucket is encrypted, if it is not the service's own."""
+    """The ARN of the KMS key that encrypts the bucket, if it is not the service's own key."""
     serving: NotRequired[GpuServingArgs]
     """What runs in the pods."""
     gpu: NotRequired[GpuArgs]
-    """Which GPUs."""
+    """The GPUs of a replica."""
     scaling: NotRequired[GpuScalingArgs]
-    """How far it scales."""
+    """How the endpoint scales."""
     on_cold: NotRequired[OnColdArgs]
-    """What a request gets while no replica is ready."""
+    """What happens to a request while no replica is ready."""
     schedule: NotRequired[list[WindowArgs]]
-    """Windows in which more is warm."""
+    """Windows in which more replicas run."""
     placement: NotRequired[PlacementArgs]
-    """On which nodes."""
+    """The nodes that the pods run on."""
     cold_start: NotRequired[ColdStartArgs]
-    """Measured phases."""
+    """Measured phases of the cold start."""
     overrides: NotRequired[OverridesArgs]
-    """What is derived otherwise."""
+    """Values that are derived by default."""
     hosts: NotRequired[list[str]]
-    """Host names that requests come in under, besides `<name>.<namespace>`."""
+    """Host names of requests to the endpoint, besides `<name>.<namespace>`."""
     residency: NotRequired[list[str]]
-    """The regions that requests, models and metrics may be in; the cluster's alone unless given."""
+    """The regions that requests, models and metrics may be in. Default: the cluster's region."""
     tags: NotRequired[dict[str, str]]
-    """Further tags."""
+    """Extra tags for the AWS resources."""

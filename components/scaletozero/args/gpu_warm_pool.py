@@ -12,26 +12,26 @@ class GpuWarmPoolArgs(TypedDict):
     cluster: ClusterArgs
     """The cluster."""
     namespace: str
-    """The endpoint's."""
+    """The namespace of the endpoint."""
     endpoint: str
-    """The name of the Deployment that the nodes are kept for."""
+    """The name of the Deployment for which nodes are kept ready."""
     image: str
-    """What it runs; placeholders pull it."""
+    """The serving image of the endpoint. Placeholders pull it."""
     pool: str
-    """The pool that its pods run on."""
+    """The name of the pool that its pods run on."""
     types: list[str]
     """The instance types that they run on."""
     gpus: int
-    """GPUs of one replica."""
+    """The number of GPUs of a replica."""
     cpu_millis: int
-    """Thousandths of a core of one replica."""
+    """The CPU of a replica in thousandths of a core."""
     memory_mib: int
-    """Memory of one replica."""
+    """The memory of a replica in MiB."""
     tolerations: NotRequired[list[TaintArgs]]
-    """What its pods tolerate besides the pool's own taints."""
+    """Taints that its pods tolerate, besides those of the pool."""
     replicas: NotRequired[int]
-    """How many more replicas there is always room for; 0 unless given."""
+    """The number of further replicas for which nodes are always ready. Default: 0."""
     schedule: NotRequired[list[WindowArgs]]
-    """Windows in which there is room for more."""
+    """Windows in which nodes for more replicas are ready."""
     backend: NotRequired[WarmBackend]
-    """By which means; `auto` unless given."""
+    """How the nodes are kept ready. Default: `auto`."""

@@ -9,7 +9,7 @@ from scaletozero.args.cluster import TaintArgs
 
 
 class PoolProvider(StrEnum):
-    """Who fills a pool."""
+    """What adds nodes to a pool."""
 
     KARPENTER = "karpenter"
     """Karpenter."""
@@ -18,115 +18,122 @@ class PoolProvider(StrEnum):
 
 
 class CapacityType(StrEnum):
-    """How a node is bought."""
+    """How a node is purchased."""
 
     SPOT = "spot"
-    """At the price of the moment, and it can be taken away."""
+    """At the spot price. AWS may reclaim the node."""
     ON_DEMAND = "on-demand"
-    """At the list price."""
+    """At the on-demand price."""
     RESERVED = "reserved"
     """From a capacity reservation."""
 
 
 class WarmState(StrEnum):
-    """What a warm pool's instances do meanwhile."""
+    """The state of the instances in a warm pool."""
 
     STOPPED = "stopped"
-    """They are stopped: only their volumes are paid for."""
+    """Stopped: only their volumes cost."""
     RUNNING = "running"
-    """They run."""
+    """Running."""
 
 
 class QuietHoursArgs(TypedDict):
-    """Hours, in UTC, in which no node is replaced because it drifted."""
+    """Hours, in UTC, in which no node is replaced because of drift."""
 
     start: str
-    """When they begin: "07:00"."""
+    """The time at which they begin, such as "07:00"."""
     hours: int
-    """How long."""
+    """The number of hours, 1 to 24."""
     days: NotRequired[str]
-    """As `mon-fri` or `mon,wed`, or as cron counts them; Monday to Friday unless given."""
+    """The days, such as `mon-fri` or `mon,wed`, or as numbers of cron. Default: Monday to Friday."""
 
 
 class NodesArgs(TypedDict):
-    """What nodes are made of."""
+    """The configuration of the nodes."""
 
     role: pulumi.Input[str]
-    """The name of their IAM role."""
+    """The name of the IAM role of the nodes."""
     discovery_tag: NotRequired[str]
-    """The tag by which subnets and security groups are found; `karpenter.sh/discovery` unless given."""
+    """The tag that selects subnets and security groups; its value is the cluster's name.
+
+    Default: `karpenter.sh/discovery`.
+    """
     image: NotRequired[str]
-    """Alias and version of the node image."""
+    """The alias and version of the node image. Default: `bottlerocket@v1.54.0`."""
     volume_gib: NotRequired[int]
-    """Of the data volume; 200 unless given."""
+    """The size of the data volume in GiB, 50 to 16384. Default: 200."""
     snapshot: NotRequired[str]
-    """A snapshot of it that holds the serving image. Karpenter only."""
+    """The id of an EBS snapshot of the data volume that holds the serving image. Karpenter only."""
     reservations: NotRequired[list[str]]
-    """Ids of capacity reservations."""
+    """The ids of capacity reservations. Required if `capacity` has `reserved`."""
     kms_key: NotRequired[str]
-    """ARN of the key for the volumes. Karpenter only."""
+    """The ARN of the KMS key of the volumes. Karpenter only. Default: the account's key for EBS."""
 
 
 class GpuNodePoolArgs(TypedDict):
     """The arguments of `GpuNodePool`."""
 
     cluster: str
-    """The EKS cluster's name."""
+    """The name of the EKS cluster."""
     region: str
-    """Its region."""
+    """The region of the cluster."""
     types: list[str]
-    """The instance types that may be bought."""
+    """The instance types of the pool."""
     max_gpus: int
-    """The most GPUs at a time."""
+    """The maximum number of GPUs. With the price, it bounds the cost."""
     nodes: NodesArgs
-    """What they are made of."""
+    """The configuration of the nodes."""
     provider: NotRequired[PoolProvider]
-    """Who brings them; Karpenter unless given."""
+    """What adds nodes. Default: Karpenter."""
     capacity: NotRequired[list[CapacityType]]
-    """Ways to buy; on demand unless given."""
+    """How nodes may be purchased. Default: on demand."""
     zones: NotRequired[list[str]]
-    """Where in the region; anywhere unless given."""
+    """The Availability Zones of the pool. Default: all zones of the region."""
     static: NotRequired[int]
-    """A fixed number of nodes that always run."""
+    """The number of nodes that always run.
+
+    Where `max_gpus` has room for one node more, Karpenter replaces a drifted node before it removes it; otherwise the
+    node stays until it expires. Default: nodes are added and removed with the demand.
+    """
     idle_seconds: NotRequired[int]
-    """How long an empty node stays; 300 unless given."""
+    """The time in seconds after which an empty node is removed. Default: 300."""
     termination_grace_seconds: NotRequired[int]
-    """After which a draining node is gone; 1800 unless given."""
+    """The time in seconds after which a draining node is terminated. Default: 1800."""
     taints: NotRequired[list[TaintArgs]]
-    """Of the nodes; `nvidia.com/gpu` unless given."""
+    """The taints of the nodes. Default: `nvidia.com/gpu`."""
     quiet_hours: NotRequired[list[QuietHoursArgs]]
-    """No drift in them."""
+    """Hours in which no node is replaced because of drift. Default: none."""
 
 
 class WarmNodesArgs(TypedDict):
     """Instances that a managed node group keeps ready to join."""
 
     nodes: int
-    """How many."""
+    """The number of instances."""
     state: NotRequired[WarmState]
-    """What they do meanwhile; stopped unless given."""
+    """The state of the instances. Default: stopped."""
 
 
 class GpuNodeGroupArgs(TypedDict):
     """The arguments of `GpuNodeGroup`."""
 
     cluster: str
-    """The EKS cluster's name."""
+    """The name of the EKS cluster."""
     region: str
-    """Its region."""
+    """The region of the cluster."""
     types: list[str]
-    """The instance types that may be bought, all with as many GPUs."""
+    """The instance types of the group, all with the same number of GPUs."""
     max_gpus: int
-    """The most GPUs at a time."""
+    """The maximum number of GPUs."""
     role_arn: pulumi.Input[str]
-    """The nodes' IAM role."""
+    """The ARN of the IAM role of the nodes."""
     subnets: list[str]
-    """Ids of the subnets."""
+    """The ids of the subnets. They determine the Availability Zones."""
     volume_gib: NotRequired[int]
-    """Of the nodes' volume; 200 unless given."""
+    """The size of the nodes' volumes in GiB, 50 to 16384. Default: 200."""
     warm: NotRequired[WarmNodesArgs]
-    """What its warm pool keeps."""
+    """The warm pool of the group. Default: none."""
     taints: NotRequired[list[TaintArgs]]
-    """Of the nodes; `nvidia.com/gpu` unless given."""
+    """The taints of the nodes. Default: `nvidia.com/gpu`."""
     tags: NotRequired[dict[str, str]]
-    """Further tags."""
+    """Extra tags."""

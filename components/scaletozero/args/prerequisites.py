@@ -9,22 +9,22 @@ class ChartArgs(TypedDict):
     """A Helm chart, pinned."""
 
     version: NotRequired[str]
-    """Of the chart."""
+    """The version of the chart. Default: the version that this release was tested with."""
     repository: NotRequired[str]
-    """A Helm repository, or `oci://` and a registry for a mirror."""
+    """The URL of a Helm repository, or `oci://` and a registry for a mirror. Default: the project's own repository."""
     values: NotRequired[dict[str, Any]]
-    """Further values."""
+    """Extra values, merged as Helm does."""
     install: NotRequired[bool]
-    """Whether to declare it; false where somebody else owns it."""
+    """Whether the chart is declared. Default: true; for `device_plugin`, false."""
 
 
 class NamespaceArgs(TypedDict):
     """A namespace for endpoints."""
 
     name: str
-    """Its name."""
+    """The name."""
     gpu_quota: int
-    """The most GPUs that its pods may ask for together."""
+    """The maximum number of GPUs of all its pods together."""
 
 
 class ClusterPrerequisitesArgs(TypedDict):
@@ -33,10 +33,10 @@ class ClusterPrerequisitesArgs(TypedDict):
     cluster: ClusterArgs
     """The cluster as it is now."""
     namespaces: list[NamespaceArgs]
-    """Those that endpoints live in."""
+    """The namespaces for endpoints."""
     keda: NotRequired[ChartArgs]
-    """KEDA."""
+    """The chart of KEDA."""
     http_addon: NotRequired[ChartArgs]
-    """KEDA's HTTP add-on."""
+    """The chart of KEDA's HTTP add-on."""
     device_plugin: NotRequired[ChartArgs]
-    """NVIDIA's device plugin; not installed unless asked for, because Auto Mode and Bottlerocket have their own."""
+    """The chart of NVIDIA's device plugin. EKS Auto Mode and Bottlerocket have their own."""

@@ -7,7 +7,7 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 
 
 def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, str]]:
-    """Each phase and each deadline: its name, its seconds, and where they come from or what they must outlast."""
+    """Each phase and each deadline: its name, its seconds, and their source or what they must outlast."""
     cold, deadlines = plan.derived.cold, plan.derived.deadlines
     total, replicas = cold.total(), settings.scaling.max
     waits = "the old replica's grace, " if plan.derived.waits else ""
@@ -21,7 +21,8 @@ def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, s
     if settings.on_cold.action != "reject":
         found.append(("held", deadlines.hold, f"then {'the fallback' if settings.on_cold.service else '504'}"))
     found += [
-        (hop.name, hop.timeout_seconds, "outlasts the longest request, held or not") for hop in settings.cluster.route
+        (proxy.name, proxy.timeout_seconds, "outlasts the longest request, held or not")
+        for proxy in settings.cluster.route
     ]
     found += [
         ("startup probe", deadlines.startup, f"outlasts weights and engine, {cold.loading} s"),

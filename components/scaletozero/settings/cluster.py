@@ -1,4 +1,4 @@
-"""What a Kubernetes cluster offers, as its platform team declares it or `read_cluster` finds it."""
+"""A Kubernetes cluster, as its platform team declares it or `read_cluster` finds it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+].*)?")
 def _dns_label(value: str) -> str:
     if len(value) > 63 or not _LABEL.fullmatch(value):
         reject(
-            "must be a DNS label: small letters, digits and inner hyphens, at most 63",
+            "must be a DNS label: lowercase letters, digits and inner hyphens, at most 63 characters",
             "the API server would refuse every object of that name",
             f"write `{re.sub(r'[^a-z0-9]+', '-', value.lower()).strip('-')[:63].rstrip('-') or 'endpoint'}`",
         )
@@ -32,20 +32,20 @@ def _dns_label(value: str) -> str:
 
 
 DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
-"""A name as Kubernetes takes it for namespaces and services."""
+"""A name that Kubernetes accepts for namespaces and services."""
 
 
 def _dns_subdomain(value: str) -> str:
     if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):
         reject(
-            "must be a name as Kubernetes takes it: small letters, digits and inner hyphens and dots, at most 253",
-            "there can be no object of that name",
+            "must be a DNS subdomain: lowercase letters, digits and inner hyphens and dots, at most 253 characters",
+            "the API server accepts no object with that name",
         )
     return value
 
 
 DnsSubdomain = Annotated[Text, AfterValidator(_dns_subdomain)]
-"""A name as Kubernetes takes it for most objects, node pools among them."""
+"""A name that Kubernetes accepts for most objects, including node pools."""
 
 
 def _version(value: str) -> str:
@@ -55,11 +55,11 @@ def _version(value: str) -> str:
 
 
 Version = Annotated[Text, AfterValidator(_version)]
-"""A version; only its numbers are compared."""
+"""A version. Only its numbers are compared."""
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """The numbers of a version, to compare: (1, 34, 0) of `v1.34`."""
+    """The numbers of a version, for comparisons: (1, 34, 0) of `v1.34`."""
     found = [int(each) for each in re.split(r"[.+-]", version.removeprefix("v"))[:3] if each.isdigit()]
     return tuple([*found, 0, 0, 0][:3])
 
@@ -68,8 +68,8 @@ def _cidr(value: str) -> str:
     try:
         network = ip_network(value)
     except ValueError:
-        reject("must be a network such as 10.0.0.0/16", fix="write the network's own address, not a host's in it")
-    # Halves of the internet are all of it together. No private network and no prefix list of S3 is as wide.
+        reject("must be a network such as 10.0.0.0/16", fix="write the address of the network, not of a host in it")
+    # Two halves of the internet are all of it. No private network and no prefix list of S3 is as large.
     if network.prefixlen < 8:
         reject(
             "must not be the whole internet, nor a large part of it",
@@ -83,31 +83,31 @@ Cidr = Annotated[Text, AfterValidator(_cidr)]
 
 
 def positive(value: int) -> int:
-    """Refuses what is not 1 or more."""
+    """Rejects numbers below 1."""
     if value < 1:
         reject("must be 1 or more", fix="write 1")
     return value
 
 
 def not_negative(value: int) -> int:
-    """Refuses what is below 0."""
+    """Rejects numbers below 0."""
     if value < 0:
         reject("must be 0 or more", fix="write 0")
     return value
 
 
 def not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Refuses what has nothing in it."""
+    """Rejects an empty list."""
     if not value:
-        reject("must have at least one")
+        reject("must have at least one item")
     return value
 
 
 def unique(value: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Refuses what stands there twice."""
+    """Rejects duplicates."""
     for index, each in enumerate(value):
         if each in value[:index]:
-            reject("must not stand there twice", "the API server would refuse the object", "remove one", at=str(index))
+            reject("must not be a duplicate", "the API server would refuse the object", "remove one", at=str(index))
     return value
 
 
@@ -117,14 +117,14 @@ Seconds = Annotated[Int, AfterValidator(positive)]
 
 
 def zone_findings(zones: Iterable[str], region: str, path: str) -> Iterable[Finding]:
-    """The zones that are not the region's own."""
+    """The zones that are not in the region."""
     for zone in zones:
         if not re.fullmatch(rf"{region}([a-z]|-[a-z0-9-]+)", zone):
             yield Finding(
                 path,
-                f"must lie in the region, {region}",
+                f"must be a zone of the region, {region}",
                 zone,
-                "no node could be bought there, or the data would leave the region",
+                "no node could be added there, or data would leave the region",
                 f"write a zone such as {region}a",
             )
 
@@ -132,11 +132,11 @@ def zone_findings(zones: Iterable[str], region: str, path: str) -> Iterable[Find
 _QUALIFIED = (
     r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 )
-"""A taint's key and value, as the schema of a NodePool has them."""
+"""A taint's key and value, as in the schema of a NodePool."""
 
 
 class Taint(Settings):
-    """What keeps pods that don't tolerate it off a pool's nodes."""
+    """A taint, which keeps pods that do not tolerate it off a pool's nodes."""
 
     key: Annotated[Text, Field(pattern=f"^{_QUALIFIED}$")]
     value: Annotated[str, Field(pattern=f"^({_QUALIFIED})?$")] = ""
@@ -147,17 +147,17 @@ class Pool(Settings):
     """A pool of GPU nodes.
 
     Attributes:
-        name: of the NodePool or the managed node group.
-        types: the instance types that it may buy.
-        max_gpus: its limit of GPUs; 0 where it is paused.
-        zones: where it may buy them; anywhere in the region if empty.
-        taints: of its nodes.
-        static: how many nodes always run; None where they come and go.
-        warm: how many stopped nodes its own warm pool keeps, where it is a managed node group.
-        reserved: whether it runs on reserved capacity.
-        termination_grace_seconds: after which a node that drains is gone, whatever its pods want; None waits for them.
-        idle_seconds: how long an empty node stays.
-        cached_image: whether its nodes start with the serving image on their disk.
+        name: name of the NodePool or of the managed node group.
+        types: instance types of the pool.
+        max_gpus: maximum number of GPUs; 0 if the pool is paused.
+        zones: Availability Zones; empty for all zones of the region.
+        taints: taints of the nodes.
+        static: number of nodes that always run; None if nodes are added and removed with the demand.
+        warm: number of stopped instances in the warm pool of a managed node group.
+        reserved: whether the pool uses reserved capacity.
+        termination_grace_seconds: time after which a draining node is terminated; None if it waits for its pods.
+        idle_seconds: time after which an empty node is removed.
+        cached_image: whether nodes start with the serving image on their disk.
     """
 
     name: DnsSubdomain
@@ -174,14 +174,14 @@ class Pool(Settings):
 
 
 class Proxy(Settings):
-    """Something between the client and the interceptor, and how long it lets a request wait for its first byte."""
+    """A proxy between the client and the interceptor, and how long it waits for the first byte of a response."""
 
     name: Text
     timeout_seconds: Seconds
 
 
 class Prometheus(Settings):
-    """Where KEDA asks for metrics; `amp_region` where that is Amazon Managed Prometheus (signed requests)."""
+    """The Prometheus server that KEDA queries; `amp_region` if it is Amazon Managed Service for Prometheus."""
 
     address: Annotated[Text, Field(pattern=r"^https?://[^\s/]+(/\S*)?$")]
     amp_region: Region | None = None
@@ -191,23 +191,23 @@ class Cluster(Settings):
     """A cluster.
 
     Attributes:
-        name: of the EKS cluster.
-        region: its region.
-        version: of Kubernetes.
-        nodes: who brings them.
-        karpenter, keda, http_addon: versions; None where it is not installed.
-        feature_gates: Karpenter's, those that are on.
-        crds: names of the custom resources there are, such as `scaledobjects.keda.sh`.
-        pools: its GPU node pools.
-        namespaces: those there are; None where that is not known.
-        services: namespace -> the services in it.
+        name: name of the EKS cluster.
+        region: region of the cluster.
+        version: version of Kubernetes.
+        nodes: what adds nodes.
+        karpenter, keda, http_addon: versions; None if not installed.
+        feature_gates: feature gates of Karpenter that are on.
+        crds: names of the custom resource definitions, such as `scaledobjects.keda.sh`.
+        pools: pools of GPU nodes.
+        namespaces: names of the namespaces; None if they are not known.
+        services: namespace -> the names of its services.
         gpu_quota: namespace -> the `requests.nvidia.com/gpu` of its ResourceQuota.
-        route: what lies between the client and the interceptor, from the outside in.
-        endpoint_picker_ttl_seconds: how long an endpoint picker holds a request, where one does.
-        prometheus: where KEDA asks for metrics.
-        s3_cidrs: the networks in which S3 answers, the only ones that pods may reach besides DNS and Pod Identity.
-        cdi: whether GPUs are handed to containers by CDI, whose hook needs a writable root.
-        keda_namespace, monitoring_namespace: where KEDA with its add-on, and Prometheus, run.
+        route: proxies between the client and the interceptor, from the outside in.
+        endpoint_picker_ttl_seconds: time that an endpoint picker holds a request; None if there is no picker.
+        prometheus: the Prometheus server that KEDA queries.
+        s3_cidrs: networks of S3, the only ones that pods may reach besides DNS and Pod Identity.
+        cdi: whether containers get their GPUs through CDI, whose hook needs a writable root file system.
+        keda_namespace, monitoring_namespace: namespaces of KEDA with its add-on, and of Prometheus.
     """
 
     name: Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
@@ -236,7 +236,7 @@ class Cluster(Settings):
             yield from zone_findings(pool.zones, self.region, f"pools.{index}.zones")
         names = [pool.name for pool in self.pools]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield Finding("pools", "must have different names", name, "one of them would not be seen")
+            yield Finding("pools", "must have different names", name, "one of them would be ignored")
 
     def pool(self, name: str) -> Pool | None:
         """The pool of that name."""

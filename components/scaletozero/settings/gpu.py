@@ -1,6 +1,7 @@
-"""What a user may declare of an endpoint on Kubernetes GPUs, with every rule on it that needs no cluster and no model.
+"""The settings of an endpoint on Kubernetes GPUs, with every rule that needs no cluster and no model.
 
-What is left out is derived from the artifact's manifest and the cold start budget: `scaletozero.kubernetes.plan`.
+Settings that are omitted are derived from the artifact's manifest and the cold start budget, in
+`scaletozero.kubernetes.plan`.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ def _image(value: str) -> str:
     if not match:
         reject(
             "must be an image with its registry, and a tag or a digest",
-            "which registry a bare name comes from is each node's own setting",
+            "the registry of an image without one depends on the configuration of each node",
             "write `<registry>/<repository>@sha256:<digest>`",
         )
     if not (match["tag"] or match["digest"]) or (match["tag"] == "latest" and not match["digest"]):
         reject(
             "must be pinned by a digest or an exact tag",
-            "a replica that wakes would run whatever was pushed last",
+            "a replica that starts later could run another image",
             f"write `{value.removesuffix(':latest')}@sha256:<digest>`",
         )
     return value
@@ -74,12 +75,16 @@ def _path(value: str) -> str:
 Path = Annotated[Text, AfterValidator(_path)]
 
 LARGEST_IMAGE_GB = 200
-"""More than any serving image has."""
+"""A bound on the size of a serving image, larger than any that is known."""
 
 
 def _port(value: int) -> int:
     if not 1024 <= value <= 65535:
-        reject("must be from 1024 to 65535", "a container that is not root cannot open a lower port", "write 8000")
+        reject(
+            "must be from 1024 to 65535",
+            "a container that does not run as root cannot listen on a lower port",
+            "write 8000",
+        )
     return value
 
 
@@ -87,16 +92,16 @@ class Serving(Settings):
     """What runs in the pods.
 
     Attributes:
-        engine: `vllm` (weights streamed from S3) or `container` (any image that serves by itself).
-        port: it listens on.
-        ready_path: answers 200 once the model can answer; `/health` for vLLM.
-        metrics_path: of its Prometheus metrics.
-        arguments: further ones.
-        environment: further variables. No secrets: they would be readable in the cluster and the state.
-        max_length: tokens of a request with its answer; the model's own unless given.
+        engine: `vllm` (weights streamed from S3) or `container` (any image that serves the model by itself).
+        port: the port that the container listens on.
+        ready_path: the path that returns 200 once the model can respond. Default for vLLM: `/health`.
+        metrics_path: the path of the Prometheus metrics.
+        arguments: extra command-line arguments for the engine.
+        environment: extra environment variables. Not for secrets: the values can be read in the cluster and the state.
+        max_length: maximum number of tokens of a request with its response. Default: the model's own.
         image_gb: compressed size of the image in GB (10^9 bytes).
-        request_seconds: the longest that a request may wait for its answer's first byte, and that a pod drains.
-        compile_cache: a storage class whose volumes many pods can write, to keep vLLM's compiled kernels on.
+        request_seconds: maximum time until the first byte of a response, and for which a pod drains.
+        compile_cache: storage class with ReadWriteMany volumes, on which vLLM keeps its compiled kernels.
     """
 
     engine: Literal["vllm", "container"] = "vllm"
@@ -114,24 +119,24 @@ class Serving(Settings):
         if self.engine == "container" and self.ready_path is None:
             yield Finding(
                 "ready_path",
-                "is required of a container",
+                "is required for the engine `container`",
                 "nothing",
-                "requests would reach it while the model is still loading",
-                "write the path that answers 200 once it can serve, such as `/health`",
+                "requests would reach the container while the model is still loading",
+                "write the path that returns 200 once the model can respond, such as `/health`",
             )
         if self.engine == "container" and self.compile_cache:
-            yield Finding("compile_cache", "is for vLLM only", self.compile_cache, "it would have been ignored")
+            yield Finding("compile_cache", "applies to vLLM only", self.compile_cache, "it would be ignored")
         if self.engine == "container" and self.max_length:
-            yield Finding("max_length", "is for vLLM only", str(self.max_length), "it would have been ignored")
+            yield Finding("max_length", "applies to vLLM only", str(self.max_length), "it would be ignored")
 
 
 class Gpu(Settings):
-    """Which GPUs.
+    """The GPUs of a replica.
 
     Attributes:
-        count: of one replica; as few as hold the model unless given.
-        types: instance types, the first preferred, each next a fallback; every fitting one that the pool may buy, the
-            cheapest first, unless given.
+        count: number of GPUs. Default: the fewest that hold the model.
+        types: instance types in order of preference. Default: every type of the pool that holds the model, the
+            cheapest first.
     """
 
     count: Annotated[Int, Field(ge=1, le=8)] | None = None
@@ -139,14 +144,14 @@ class Gpu(Settings):
 
 
 class HttpTrigger(Settings):
-    """Scales with the requests that are held or in flight: `concurrency` of them a replica."""
+    """Scales on the requests that are held or in flight: `concurrency` of them for each replica."""
 
     kind: Literal["http"] = "http"
     concurrency: Count = 32
 
 
 class PrometheusTrigger(Settings):
-    """Scales with a metric: `threshold` of it a replica, awake above `activation`."""
+    """Scales on a query: `threshold` of it for each replica; the endpoint wakes above `activation`."""
 
     kind: Literal["prometheus"]
     query: Text
@@ -158,19 +163,19 @@ Trigger = Annotated[HttpTrigger | PrometheusTrigger, Field(discriminator="kind")
 
 
 class Scaling(Settings):
-    """How far it scales.
+    """How the endpoint scales.
 
     Attributes:
-        min: replicas that always run.
-        wake: replicas that the first request brings, where `min` is 0.
-        max: the most replicas.
-        buffer: replicas' worth of nodes that are kept ready beyond those in use.
-        buffer_by: by which means; `auto` chooses, and says why.
-        idle_seconds: how long without a request until it sleeps; the cold start, and at least 300, unless given.
-        triggers: what it scales with.
-        lead_seconds: how much earlier than a window its replicas are started; the cold start unless given.
-        without_metrics: replicas while a trigger cannot be read; `min`, or `wake` where that is 0, unless given.
-        cap_usd_per_hour: what it may cost at most, all replicas and the buffer on demand.
+        min: number of replicas that always run.
+        wake: number of replicas that the first request starts, where `min` is 0.
+        max: maximum number of replicas.
+        buffer: number of further replicas for which nodes are kept ready.
+        buffer_by: how these nodes are kept ready; `auto` chooses the means that fits the cluster.
+        idle_seconds: time without a request until the endpoint sleeps. Default: the cold start, and at least 300.
+        triggers: what the endpoint scales on.
+        lead_seconds: time by which replicas are started before a window. Default: the cold start.
+        without_metrics: number of replicas while a trigger cannot be read. Default: `min`, or `wake` where `min` is 0.
+        cap_usd_per_hour: maximum cost in USD per hour, of all replicas and the buffer at on-demand prices.
     """
 
     min: Amount = 0
@@ -196,16 +201,21 @@ class Scaling(Settings):
                     f"write {self.max}, or raise `max` to {value}",
                 )
         if self.min and "wake" in self.model_fields_set:
-            yield Finding(
-                "wake", "is for endpoints that sleep", str(self.wake), "it would have been ignored", "remove it"
-            )
+            yield Finding("wake", "applies only where `min` is 0", str(self.wake), "it would be ignored", "remove it")
         kinds = [trigger.kind for trigger in self.triggers]
         if kinds.count("http") > 1:
-            yield Finding("triggers", "may have one of kind `http`", str(kinds.count("http")), "one would be ignored")
+            yield Finding(
+                "triggers", "must have at most one of kind `http`", str(kinds.count("http")), "one would be ignored"
+            )
 
 
 class FallbackService(Settings):
-    """A service in the endpoint's namespace that answers meanwhile; `region` where it sends requests to."""
+    """A service in the endpoint's namespace that responds while no replica is ready.
+
+    Attributes:
+        name, port: the service.
+        region: the region that it sends requests to.
+    """
 
     name: DnsLabel
     port: Annotated[Int, Field(ge=1, le=65535)]
@@ -213,11 +223,12 @@ class FallbackService(Settings):
 
 
 class OnCold(Settings):
-    """What a request gets while no replica is ready.
+    """What happens to a request while no replica is ready.
 
     Attributes:
-        action: `hold` it, send it to a `fallback`, or `reject` it with 503 and a Retry-After. Each wakes the endpoint.
-        after_seconds: how long it is held; the whole cold start with `hold`, 2 with `fallback`, unless given.
+        action: `hold` the request, send it to a `fallback`, or `reject` it with 503 and a Retry-After header. Each
+            wakes the endpoint.
+        after_seconds: maximum time that a request is held. Default: the cold start for `hold`, 2 for `fallback`.
         service: the fallback.
     """
 
@@ -229,17 +240,23 @@ class OnCold(Settings):
         if (self.action == "fallback") != (self.service is not None):
             yield Finding(
                 "service",
-                "is required of `fallback` and of nothing else",
+                "is required for the action `fallback`, and applies to no other",
                 self.service.name if self.service else "nothing",
-                "there would be nobody to answer" if self.action == "fallback" else "it would have been ignored",
+                "there would be no response" if self.action == "fallback" else "it would be ignored",
                 "write `service: {name: ..., port: ..., region: ...}`" if self.action == "fallback" else "remove it",
             )
         if self.action == "reject" and self.after_seconds is not None:
-            yield Finding("after_seconds", "is not for `reject`", str(self.after_seconds), "it would have been ignored")
+            yield Finding("after_seconds", "does not apply to `reject`", str(self.after_seconds), "it would be ignored")
 
 
 class Placement(Settings):
-    """On which nodes: the pool's name, what else its pods tolerate, and how many must run through a drain."""
+    """The nodes that the pods run on.
+
+    Attributes:
+        pool: name of the pool. Default: the first pool that has a fitting type.
+        tolerations: taints that the pods tolerate, besides those of the pool.
+        min_available: minimum number of replicas during a drain. Default: one replica at a time may be drained.
+    """
 
     pool: DnsSubdomain | None = None
     tolerations: Annotated[tuple[Taint, ...], AfterValidator(unique)] = ()
@@ -247,7 +264,7 @@ class Placement(Settings):
 
 
 class ColdStartSeconds(Settings):
-    """Measured phases of the cold start, in place of the defaults: the node, the image, the weights, the engine."""
+    """Measured phases of the cold start in seconds, instead of the defaults: node, image, weights, engine."""
 
     node: Amount | None = None
     pull: Amount | None = None
@@ -256,17 +273,17 @@ class ColdStartSeconds(Settings):
 
 
 class Overrides(Settings):
-    """What is derived, and may be given instead.
+    """Values that are derived by default.
 
     Attributes:
-        cpu: cores of a replica.
-        memory_gib, shm_gib: memory of a replica, and how much of it `/dev/shm` may take.
-        startup_seconds: until the engine must answer once its container runs.
-        rollout_seconds: until a new replica must be ready once it was asked for; each begins anew.
-        deploy_seconds: until Pulumi gives up on all of them.
-        grace_seconds: until a pod that drains is killed.
-        writable_root: whether containers may write their root file system.
-        monitoring: whether to declare a PodMonitor and a PrometheusRule.
+        cpu: CPU cores of a replica.
+        memory_gib, shm_gib: memory of a replica, and the part of it that `/dev/shm` may use.
+        startup_seconds: time until the engine must respond once its container runs.
+        rollout_seconds: time until a new replica must be ready, for each replica.
+        deploy_seconds: time until Pulumi reports a rollout of all replicas as failed.
+        grace_seconds: time until a draining pod is killed.
+        writable_root: whether containers may write to their root file system.
+        monitoring: whether a PodMonitor and a PrometheusRule are declared.
     """
 
     cpu: Annotated[float, Field(gt=0)] | None = None
@@ -284,18 +301,18 @@ Host = Annotated[Text, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 
 
 class GpuEndpoint(Settings):
-    """One endpoint on Kubernetes GPUs.
+    """An endpoint on Kubernetes GPUs.
 
     Attributes:
         kind: `gpu`.
-        artifact: the folder that the packaging wrote, relative to the project's folder.
+        artifact: path of the folder that `scaletozero package` wrote, relative to the project's folder.
         image: the serving image.
         serving, gpu, scaling, on_cold, placement: see each.
-        schedule: windows in which `min` is higher; started early by the cold start.
-        cold_start: measured phases.
-        overrides: what is derived otherwise.
-        hosts: host names that requests come in under, besides `<name>.<namespace>`.
-        tags: further tags for what belongs to it on AWS.
+        schedule: windows in which `min` is higher; replicas are started earlier by the cold start.
+        cold_start: measured phases of the cold start.
+        overrides: values that are derived by default.
+        hosts: host names of requests to the endpoint, besides `<name>.<namespace>`.
+        tags: extra tags for the AWS resources.
     """
 
     kind: Literal["gpu"] = "gpu"
@@ -326,22 +343,22 @@ def date_findings(windows: Iterable[Window]) -> Iterable[Finding]:
         if window.date is not None:
             yield Finding(
                 f"schedule.{index}.date",
-                "is not for Kubernetes",
+                "is not supported on Kubernetes",
                 window.date.isoformat(),
-                "KEDA's cron knows no year: the window would come again every year",
-                "write the day with `days`, and take the window away afterwards",
+                "KEDA's cron has no year: the window would open again every year",
+                "write the day with `days`, and remove the window afterwards",
             )
 
 
 class GpuEndpointSettings(GpuEndpoint):
-    """`GpuEndpointArgs`: an endpoint, and where it runs.
+    """The settings of `GpuEndpointArgs`: an endpoint, and where it runs.
 
     Attributes:
         cluster: the cluster.
-        namespace: in it.
-        bucket: where the artifact was published.
-        kms_key_arn: the key with which that bucket is encrypted, if it is not the service's own.
-        residency: the regions that requests, models and logs may be in; the cluster's alone unless given.
+        namespace: the namespace in the cluster.
+        bucket: the bucket that the model is uploaded to.
+        kms_key_arn: the key that encrypts the bucket, if it is not the service's own key.
+        residency: the regions that requests, models and metrics may be in. Default: the cluster's region.
     """
 
     cluster: Cluster

@@ -1,4 +1,4 @@
-"""What a user may declare of GPU nodes: pools that Karpenter or Auto Mode fills, and managed node groups."""
+"""The settings of GPU nodes: pools of Karpenter or EKS Auto Mode, and managed node groups."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from scaletozero.settings.regions import Region
 from scaletozero.settings.schedules import DAY, Clock, cron_days, days_of
 
 LONGEST_TAINT, MOST_TAINTS = 63, 50
-"""Of a managed node group (the API's `Taint`, and the provider's schema of it)."""
+"""Limits of a managed node group (the API's `Taint`, and the provider's schema of it)."""
 
 MOST_QUIET_HOURS = 48
-"""A NodePool takes 50 budgets, and two are there already."""
+"""A NodePool accepts 50 budgets, of which two are used already."""
 
 ClusterName = Annotated[Text, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$")]
 
@@ -31,12 +31,12 @@ _CRON_DAYS = re.compile(r"(?P<first>[0-6])(-(?P<last>[0-6]))?")
 
 def _before_midnight(minute: int) -> int:
     if minute == DAY:
-        reject("must be before 24:00", "it would begin a day early", 'write "00:00" and the next day')
+        reject("must be before 24:00", "the hours would begin a day early", 'write "00:00" and the next day')
     return minute
 
 
 def _cron_days(value: str) -> str:
-    # Karpenter's cron takes no range that ends before it begins, and one budget that it cannot read stops them all.
+    # Karpenter's cron accepts no range that ends before it begins, and one invalid budget blocks every disruption.
     parts = value.split(",")
     if value == "*" or all(
         (match := _CRON_DAYS.fullmatch(part)) and match["first"] <= (match["last"] or "6") for part in parts
@@ -47,19 +47,19 @@ def _cron_days(value: str) -> str:
     except PydanticCustomError:
         reject(
             "must name days as `mon`, ranges of them as `mon-fri`, or both as `mon-wed,sat`",
-            "Karpenter could not read it, and would remove no node of the pool any more",
+            "Karpenter could not parse it, and would remove no node of the pool",
             "write `mon-fri`",
         )
     return cron_days(days)
 
 
 class QuietHours(Settings):
-    """Hours in which no node is replaced because it drifted. In UTC: Karpenter knows no other time.
+    """Hours in which no node is replaced because of drift. In UTC: Karpenter supports no other time zone.
 
     Attributes:
         start: time of day.
-        hours: how long.
-        days: as `mon-fri` or `mon,wed`; or as cron counts them, from Sunday, which is 0.
+        hours: number of hours.
+        days: such as `mon-fri` or `mon,wed`, or as numbers of cron, from 0 for Sunday.
     """
 
     start: Annotated[Clock, AfterValidator(_before_midnight)]
@@ -68,21 +68,21 @@ class QuietHours(Settings):
 
     @property
     def cron(self) -> str:
-        """When it begins."""
+        """The beginning, as a cron expression."""
         return f"{self.start % 60} {self.start // 60} * * {self.days}"
 
 
 class Nodes(Settings):
-    """What nodes are made of.
+    """The configuration of the nodes.
 
     Attributes:
-        role: the name of their IAM role.
-        discovery_tag: the tag, with the cluster's name as value, by which subnets and security groups are found.
-        image: alias and version of the node image: Bottlerocket, whose data volume a snapshot can fill.
-        volume_gib: of the data volume.
-        snapshot: an EBS snapshot of it that holds the serving image.
+        role: name of the IAM role.
+        discovery_tag: tag that selects subnets and security groups; its value is the cluster's name.
+        image: alias and version of the node image: Bottlerocket, whose data volume can come from a snapshot.
+        volume_gib: size of the data volume in GiB.
+        snapshot: EBS snapshot of the data volume that holds the serving image.
         reservations: ids of capacity reservations, used before on-demand capacity.
-        kms_key: ARN of the key for the volumes.
+        kms_key: ARN of the KMS key of the volumes.
     """
 
     role: Annotated[Text, may_be_later]
@@ -95,22 +95,22 @@ class Nodes(Settings):
 
 
 class GpuNodePoolSettings(Settings):
-    """`GpuNodePoolArgs`.
+    """The settings of `GpuNodePoolArgs`.
 
     Attributes:
-        cluster: the EKS cluster's name.
-        region: its region.
-        provider: who brings the nodes.
-        types: the instance types that may be bought.
-        max_gpus: the most GPUs at a time: with the price it bounds the bill.
-        capacity: ways to buy, all of which may be used.
-        zones: where in the region; anywhere if empty.
-        static: a fixed number of nodes that always run, instead of nodes that come and go.
-        idle_seconds: how long an empty node stays.
-        termination_grace_seconds: after which a node that drains is gone, whatever its pods want.
-        taints: of the nodes.
-        quiet_hours: no drift in them.
-        nodes: what they are made of.
+        cluster: name of the EKS cluster.
+        region: region of the cluster.
+        provider: what adds nodes.
+        types: instance types of the pool.
+        max_gpus: maximum number of GPUs. With the price, it bounds the cost.
+        capacity: how nodes may be purchased.
+        zones: Availability Zones; empty for all zones of the region.
+        static: number of nodes that always run; None if nodes are added and removed with the demand.
+        idle_seconds: time after which an empty node is removed.
+        termination_grace_seconds: time after which a draining node is terminated, whether or not its pods have ended.
+        taints: taints of the nodes.
+        quiet_hours: hours in which no node is replaced because of drift.
+        nodes: configuration of the nodes.
     """
 
     cluster: ClusterName
@@ -136,7 +136,7 @@ class GpuNodePoolSettings(Settings):
             got = f"{self.static} nodes, {wanted} GPUs"
             fix = f"write `max_gpus: {wanted}`"
             yield Finding(
-                "static", f"must be within `max_gpus`, {self.max_gpus}", got, "the bound would be no bound", fix
+                "static", f"must be within `max_gpus`, {self.max_gpus}", got, "`max_gpus` would not bound the cost", fix
             )
         if len(self.quiet_hours) > MOST_QUIET_HOURS:
             yield Finding(
@@ -144,7 +144,7 @@ class GpuNodePoolSettings(Settings):
                 f"must be at most {MOST_QUIET_HOURS}",
                 str(len(self.quiet_hours)),
                 "the API server would refuse the pool",
-                "write days with the same hours as one: `days: mon-fri`",
+                "combine days that have the same hours: `days: mon-fri`",
             )
         reserved = "reserved" in self.capacity
         if reserved != bool(self.nodes.reservations):
@@ -152,21 +152,21 @@ class GpuNodePoolSettings(Settings):
                 "nodes.reservations",
                 "must be given if, and only if, `capacity` has `reserved`",
                 ", ".join(self.nodes.reservations) or "nothing",
-                "a reservation would be paid for and not used, or nothing could be bought from it",
+                "a reservation would be paid for and not used, or there would be none to use",
                 "write its id" if reserved else "add `reserved` to `capacity`",
             )
         for field in ("snapshot", "kms_key") if self.provider == "auto-mode" else ():
             if getattr(self.nodes, field):
                 yield Finding(
                     f"nodes.{field}",
-                    "cannot be set on EKS Auto Mode, which makes its nodes itself",
+                    "is not supported on EKS Auto Mode, which configures its nodes itself",
                     str(getattr(self.nodes, field)),
-                    "it would have been ignored",
-                    "remove it, or let Karpenter bring the nodes",
+                    "it would be ignored",
+                    "remove it, or use the provider `karpenter`",
                 )
 
     def pool(self, name: str) -> Pool:
-        """The pool as an endpoint sees it."""
+        """The pool, for the `pools` of a cluster."""
         return Pool(
             name=name,
             types=self.types,
@@ -182,11 +182,11 @@ class GpuNodePoolSettings(Settings):
 
 
 class WarmNodes(Settings):
-    """Stopped or running instances that a managed node group keeps ready to join.
+    """Instances that a managed node group keeps ready to join.
 
     Attributes:
-        nodes: how many.
-        state: `stopped` costs their volumes only, and no promise that there is capacity to start them.
+        nodes: number of instances.
+        state: `stopped` costs the volumes only, and AWS does not guarantee the capacity to start them.
     """
 
     nodes: Count
@@ -194,19 +194,19 @@ class WarmNodes(Settings):
 
 
 class GpuNodeGroupSettings(Settings):
-    """`GpuNodeGroupArgs`: a managed node group, which Cluster Autoscaler scales.
+    """The settings of `GpuNodeGroupArgs`: a managed node group, which Cluster Autoscaler scales.
 
     Attributes:
-        cluster: the EKS cluster's name.
-        region: its region.
-        types: the instance types that may be bought, all with as many GPUs.
-        max_gpus: the most GPUs at a time.
-        role_arn: the nodes' IAM role.
-        subnets: ids of the subnets; they decide the zones.
-        volume_gib: of the nodes' volume.
-        warm: what its warm pool keeps.
-        taints: of the nodes.
-        tags: further tags.
+        cluster: name of the EKS cluster.
+        region: region of the cluster.
+        types: instance types, all with the same number of GPUs.
+        max_gpus: maximum number of GPUs.
+        role_arn: ARN of the IAM role of the nodes.
+        subnets: ids of the subnets. They determine the Availability Zones.
+        volume_gib: size of the nodes' volumes in GiB.
+        warm: the warm pool of the group.
+        taints: taints of the nodes.
+        tags: extra tags.
     """
 
     cluster: ClusterName
@@ -229,23 +229,32 @@ class GpuNodeGroupSettings(Settings):
                     yield Finding(f"taints.{index}.{field}", rule, given, "EKS would refuse the group", "shorten it")
         if len(self.taints) > MOST_TAINTS:
             rule = f"must be at most {MOST_TAINTS} in a managed node group"
-            yield Finding("taints", rule, str(len(self.taints)), "EKS would refuse the group", "leave some out")
+            yield Finding("taints", rule, str(len(self.taints)), "EKS would refuse the group", "remove some")
         if len({TYPES[name].gpus for name in self.types}) > 1:
             got = ", ".join(f"{name}: {TYPES[name].gpus}" for name in self.types)
-            yield Finding("types", "must all have as many GPUs", got, "a group counts nodes: no limit would hold")
+            yield Finding(
+                "types",
+                "must all have the same number of GPUs",
+                got,
+                "a group limits nodes, so that `max_gpus` would not hold",
+            )
         if self.warm and self.warm.nodes > self.max_nodes:
             fix = f"write {self.max_nodes}"
             yield Finding(
-                "warm.nodes", f"must be at most {self.max_nodes}", str(self.warm.nodes), "EKS refuses it", fix
+                "warm.nodes",
+                f"must be at most {self.max_nodes}",
+                str(self.warm.nodes),
+                "EKS would refuse the group",
+                fix,
             )
 
     @property
     def max_nodes(self) -> int:
-        """As many as hold `max_gpus`."""
+        """The number of nodes that have `max_gpus`."""
         return self.max_gpus // TYPES[self.types[0]].gpus
 
     def pool(self, name: str) -> Pool:
-        """The group as an endpoint sees it."""
+        """The group, for the `pools` of a cluster."""
         return Pool(
             name=name,
             types=self.types,
@@ -262,6 +271,6 @@ def _type_findings(types: tuple[str, ...], max_gpus: int) -> Iterable[Finding]:
                 f"types.{index}",
                 f"must have at most `max_gpus`, {max_gpus}, GPUs",
                 f"{name}: {TYPES[name].gpus}",
-                "no node of it could ever be bought",
+                "no node of that type could ever be added",
                 f"write `max_gpus: {TYPES[name].gpus}` or more, or another type",
             )

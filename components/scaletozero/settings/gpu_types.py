@@ -1,7 +1,7 @@
-"""EC2 instance types with GPUs, and what each has.
+"""EC2 instance types with GPUs, and their hardware.
 
-Hardware as DescribeInstanceTypes reports it (GPU memory is what the driver can use, in MiB). Where a type is offered,
-and for how much, is in the price table; see `scaletozero.spending.gpu_prices`.
+The figures are those of DescribeInstanceTypes (GPU memory is what the driver can use, in MiB). Regions and prices are
+in the price table; see `scaletozero.spending.gpu_prices`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class GpuType:
     """An instance type.
 
     Attributes:
-        name: of the instance type.
-        gpu: the GPU's name.
-        gpus: how many it has.
-        gpu_memory_mib: of one GPU.
+        name: name of the instance type.
+        gpu: name of the GPU.
+        gpus: number of GPUs.
+        gpu_memory_mib: memory of one GPU, in MiB.
         capability: CUDA compute capability times ten (89 is 8.9).
-        vcpus, memory_mib: of the whole instance.
+        vcpus, memory_mib: vCPUs and memory of the whole instance.
     """
 
     name: str
@@ -56,15 +56,15 @@ TYPES = {
         GpuType("p6-b200.48xlarge", "B200", 8, 183359, 100, 192, 2097152),
     )
 }
-"""Every instance type that a GPU endpoint can be given."""
+"""The instance types that GPU endpoints support."""
 
 
 def _known(name: str) -> str:
     if name not in TYPES:
         guess = nearest(name, TYPES)
         reject(
-            "must be an EC2 instance type with GPUs that is known here",
-            "no node could ever be bought for it",
+            "must be a supported EC2 instance type with GPUs",
+            "its GPUs and its price are not known",
             f"write `{guess}`" if guess else f"write one of {', '.join(TYPES)}",
         )
     return name

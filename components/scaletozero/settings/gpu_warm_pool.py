@@ -1,4 +1,4 @@
-"""What a user may declare of GPU nodes that are kept warm for one endpoint."""
+"""The settings of GPU nodes that are kept warm for an endpoint."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from scaletozero.settings.schedules import Window, window_findings
 
 
 class GpuWarmPoolSettings(Settings):
-    """`GpuWarmPoolArgs`.
+    """The settings of `GpuWarmPoolArgs`.
 
     Attributes:
         cluster: the cluster.
-        namespace: the endpoint's.
-        endpoint: the name of the Deployment that the nodes are kept for.
-        image: what it runs; placeholders pull it, so that it is there when a node is taken over.
-        pool: the pool that its pods run on.
-        types, gpus, cpu_millis, memory_mib: what one of its replicas asks for.
-        tolerations: what its pods tolerate besides the pool's own taints.
-        replicas: how many more replicas there is always room for.
-        schedule: windows in which there is room for more.
-        backend: by which means; `auto` chooses, and says why.
+        namespace: namespace of the endpoint.
+        endpoint: name of the Deployment for which nodes are kept ready.
+        image: serving image of the endpoint. Placeholders pull it, so that it is on the node when a replica starts.
+        pool: name of the pool that its pods run on.
+        types, gpus, cpu_millis, memory_mib: what a replica requests.
+        tolerations: taints that its pods tolerate, besides those of the pool.
+        replicas: number of further replicas for which nodes are always ready.
+        schedule: windows in which nodes for more replicas are ready.
+        backend: how the nodes are kept ready; `auto` chooses the means that fits the cluster.
     """
 
     cluster: Cluster
@@ -48,7 +48,7 @@ class GpuWarmPoolSettings(Settings):
 
     @property
     def most(self) -> int:
-        """The most replicas that there is ever room for."""
+        """The maximum number of replicas for which nodes are ever ready."""
         return max([self.replicas, *(window.min for window in self.schedule)])
 
     def conflicts(self) -> Iterable[Finding]:
@@ -60,4 +60,10 @@ class GpuWarmPoolSettings(Settings):
             yield Finding("replicas", "must be 1 or more without a schedule", "0", "nothing would be kept warm")
         if self.cluster.pool(self.pool) is None:
             known = ", ".join(pool.name for pool in self.cluster.pools) or "none"
-            yield Finding("pool", "must be a pool of the cluster", self.pool, "other nodes would be warm", known)
+            yield Finding(
+                "pool",
+                "must be a pool of the cluster",
+                self.pool,
+                "no node would be kept warm",
+                f"write one of: {known}",
+            )

@@ -1,4 +1,4 @@
-"""Which cluster an environment's GPU endpoints run on, and what is known of it."""
+"""The cluster of an environment's GPU endpoints, and what is known about it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from scaletozero.settings.cluster import Cluster, DnsLabel
 class Kubernetes(Settings):
     """The `kubernetes` block of an environment.
 
-    The cluster itself is the one that $KUBECONFIG names, and never another one that this machine knows.
+    The cluster is the one that $KUBECONFIG names, and never another one that this machine knows.
 
     Attributes:
-        cluster: its name, what can't be seen from inside it, and whatever else is written instead of read. Its region
-            is the environment's.
-        namespace: where the endpoints live.
-        context: of the kubeconfig; its current one unless given.
-        facts: a file that `scaletozero cluster --json` wrote, relative to the project's folder, for where no cluster
-            can be asked.
+        cluster: the name, what cannot be read from the cluster, and whatever is written instead of read. Its region
+            is that of the environment.
+        namespace: the namespace of the endpoints.
+        context: the context of the kubeconfig. Default: its current context.
+        facts: path of a file that `scaletozero cluster --json` wrote, relative to the project's folder, for runs
+            without access to the cluster.
     """
 
     cluster: Cluster

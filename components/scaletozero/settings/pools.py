@@ -1,4 +1,4 @@
-"""What a user may declare of a warm pool, for each unit it can be made of."""
+"""The settings of a warm pool, for each unit that it can consist of."""
 
 from __future__ import annotations
 

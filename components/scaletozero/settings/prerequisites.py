@@ -1,4 +1,4 @@
-"""What a platform team declares once for a cluster that GPU endpoints are to run on."""
+"""The settings of what a platform team declares once for a cluster with GPU endpoints."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Chart(Settings):
     """A Helm chart, pinned.
 
     Attributes:
-        version: of the chart.
-        repository: where it lies: a Helm repository, or `oci://` and a registry for a mirror.
-        values: further ones.
-        install: whether to declare it; false where somebody else owns it.
+        version: version of the chart.
+        repository: URL of a Helm repository, or `oci://` and a registry for a mirror.
+        values: extra values, merged as Helm does.
+        install: whether the chart is declared.
     """
 
     version: Version
@@ -54,20 +54,20 @@ class DevicePluginChart(Chart):
 
 
 class Namespace(Settings):
-    """A namespace for endpoints: `gpu_quota` is the most GPUs that its pods may ask for together."""
+    """A namespace for endpoints; `gpu_quota` is the maximum number of GPUs of all its pods together."""
 
     name: DnsLabel
     gpu_quota: Count
 
 
 class PrerequisitesSettings(Settings):
-    """`ClusterPrerequisitesArgs`.
+    """The settings of `ClusterPrerequisitesArgs`.
 
     Attributes:
         cluster: the cluster as it is now.
-        namespaces: those that endpoints live in.
+        namespaces: the namespaces for endpoints.
         keda, http_addon: the charts.
-        device_plugin: the chart; not installed unless asked for, because Auto Mode and Bottlerocket have their own.
+        device_plugin: the chart. Not installed by default: EKS Auto Mode and Bottlerocket have their own plugin.
     """
 
     cluster: Cluster
@@ -94,16 +94,16 @@ class PrerequisitesSettings(Settings):
                     f"{field}.version",
                     f"must be {least} or later",
                     chart.version,
-                    "GPU endpoints need what that version brought",
-                    f"write a version from {least} on, or leave it out",
+                    "GPU endpoints use features of that version",
+                    f"write {least} or a later version, or remove the setting",
                 )
             if chart.install and there and numbers(there) > numbers(chart.version):
                 yield Finding(
                     f"{field}.version",
-                    f"must not be older than what the cluster runs, {there}",
+                    f"must not be older than the version in the cluster, {there}",
                     chart.version,
                     "a downgrade would leave custom resources that the older operator cannot read",
-                    f"write {there}, or `install: false` if somebody else owns it",
+                    f"write {there}, or `install: false` if another team manages it",
                 )
         if (
             self.cluster.nodes == "auto-mode"
@@ -112,8 +112,8 @@ class PrerequisitesSettings(Settings):
         ):
             yield Finding(
                 "device_plugin",
-                "must not be installed on EKS Auto Mode, which has its own",
+                "must not be installed on EKS Auto Mode, which has its own plugin",
                 self.device_plugin.version,
-                "two plugins would offer each GPU twice",
+                "two plugins would advertise each GPU twice",
                 "remove it",
             )

@@ -52,7 +52,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("no KEDA", {"cluster__keda": None}, "kubernetes.cluster.keda", "install it"),
     ("an old KEDA", {"cluster__keda": "2.16.0"}, "kubernetes.cluster.keda", "upgrade it"),
     ("no add-on", {"cluster__http_addon": None}, "kubernetes.cluster.http_addon", "install it"),
-    ("a custom resource less", {"cluster__crds": CRDS[1:]}, "kubernetes.cluster.crds", "install what defines it"),
+    ("a custom resource less", {"cluster__crds": CRDS[1:]}, "kubernetes.cluster.crds", "install the product"),
     (
         "a load balancer that gives up",
         {"cluster__route": [{"name": "ALB", "timeout_seconds": 60}]},

@@ -174,7 +174,11 @@ def test_the_price_is_of_the_most_that_is_ever_held() -> None:
             "write less, or raise the pool's `static` to 9",
         ),
         ({"schedule": WINDOWS[:1], "cluster": cluster(keda=None)}, "cluster.keda", "install it"),
-        ({"schedule": WINDOWS[:1], "cluster": cluster(crds=CRDS[1:])}, "cluster.crds", "install what defines it"),
+        (
+            {"schedule": WINDOWS[:1], "cluster": cluster(crds=CRDS[1:])},
+            "cluster.crds",
+            "install the product that defines it",
+        ),
         ({"replicas": 1, "cluster": cluster(namespaces=["model"])}, "namespace", "write `model`"),
     ],
 )

@@ -1,1 +1,1 @@
-"""A plan against a cluster: what would fail there. Pure."""
+"""Checks of a plan against a cluster. Pure."""

@@ -1,4 +1,4 @@
-"""Whether the GPUs that a declaration wants can be had, within limits, quota and cap. Each finding has the number."""
+"""Checks of capacity: whether pool, quota and cap allow the declared GPUs. Each finding has the number to write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scaletozero.settings.gpu_types import GpuType
 from scaletozero.spending.gpu_prices import cheapest, hourly, offer_finding
 
 STATIC_GATE = "StaticCapacity=true"
-"""Karpenter's feature gate for pools of a fixed number of nodes; alpha, and off unless it is set (1.14)."""
+"""Karpenter's feature gate for pools with a fixed number of nodes; alpha, and off by default (1.14)."""
 
 
 def capacity_findings(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Iterator[Finding]:
@@ -46,23 +46,23 @@ def _pool(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
             "must have a pool of GPU nodes",
             "none",
             "no pod could ever be placed",
-            "declare a GpuNodePool, and name it here",
+            "declare a GpuNodePool, and add it here",
         )
     elif derived.pool is None:
         yield Finding(
             "placement.pool" if name else "gpu.types",
-            "must be a pool of the cluster" if name else "must be sold by a pool of the cluster",
+            "must be a pool of the cluster" if name else "must be types of a pool of the cluster",
             name or ", ".join(settings.gpu.types or ()),
             "no pod could ever be placed",
-            f"pools there are: {known}",
+            f"write one of: {known}",
         )
     elif derived.pool.static and cluster.nodes == "karpenter" and STATIC_GATE not in cluster.feature_gates:
         yield Finding(
             "cluster.feature_gates",
-            f"must have {STATIC_GATE} for the pool {derived.pool.name}, whose nodes are of a fixed number",
+            f"must have {STATIC_GATE} for the pool {derived.pool.name}, which has a fixed number of nodes",
             ", ".join(cluster.feature_gates) or "none",
-            "Karpenter would run none of them",
-            "switch it on in Karpenter's settings, and add it here",
+            "Karpenter would start no node of the pool",
+            "turn it on in Karpenter's settings, and add it here",
         )
 
 
@@ -70,16 +70,16 @@ def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Ite
     region, pool = settings.cluster.region, derived.pool
     needed = model.gpu_memory_mib(settings.serving.max_length)
     fitting = _fitting(settings, model, needed)
-    names = ", ".join(each.name for each in fitting) or "none is offered there"
+    names = ", ".join(each.name for each in fitting) or "none in the region"
     if pool and not derived.types:
         yield Finding(
             "gpu.types",
             f"must hold the model: {needed} MiB of GPU memory at compute capability {model.capability / 10}",
             f"{', '.join(pool.types)} (the pool {pool.name})",
-            "it would run out of memory while it loads",
-            f"let the pool buy one of: {names}"
+            "the engine would run out of memory while it loads the model",
+            f"add one of these types to the pool: {names}"
             if fitting
-            else "lower `serving.max_length`, package it in fewer bits, or go to another region",
+            else "lower `serving.max_length`, package the model in fewer bits, or use another region",
         )
         return
     for index, each in enumerate(derived.types if settings.gpu.types else ()):
@@ -89,15 +89,15 @@ def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Ite
         elif pool and each.name not in pool.types:
             yield Finding(
                 path,
-                f"must be a type that the pool {pool.name} may buy",
+                f"must be a type of the pool {pool.name}",
                 each.name,
-                "the fallback would never happen",
+                "it would never be used as a fallback",
                 f"add it to the pool, or write one of {', '.join(pool.types)}",
             )
         if each.capability < model.capability:
             yield Finding(
                 path,
-                f"must have compute capability {model.capability / 10} or more for this artifact",
+                f"must have compute capability {model.capability / 10} or higher for this artifact",
                 f"{each.name} ({each.gpu}, {each.capability / 10})",
                 "the engine would refuse to start",
                 f"fitting there: {names}",
@@ -109,22 +109,22 @@ def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Ite
                 path,
                 f"must hold the model: {needed} MiB of GPU memory",
                 f"{each.gpu_memory_mib * count} MiB ({count} x {each.gpu})",
-                "it would run out of memory while it loads",
+                "the engine would run out of memory while it loads the model",
                 (f"write `gpu.count: {enough[0]}`, or " if enough else "")
                 + f"lower `serving.max_length`; fitting there: {names}",
             )
         elif each.gpus < derived.gpus:
             yield Finding(
                 "gpu.count",
-                f"must be at most what one {each.name} has, {each.gpus}",
+                f"must be at most the number of GPUs of a {each.name}, {each.gpus}",
                 str(derived.gpus),
-                "no node could hold a replica",
-                f"write {enough[0] if enough else each.gpus}, or take another type",
+                "no node could run a replica",
+                f"write {enough[0] if enough else each.gpus}, or use another type",
             )
 
 
 def _fitting(settings: GpuEndpointSettings, model: Model, needed: int) -> list[GpuType]:
-    """The types that hold the model with the GPUs that were written, or else with as few as it takes."""
+    """The types that hold the model with the declared number of GPUs, or else with the fewest."""
     region, counts = settings.cluster.region, (settings.gpu.count,) if settings.gpu.count else GPU_COUNTS
     found = (cheapest(region, gpus=n, gpu_memory_mib=needed, capability=model.capability) for n in counts)
     return next((types for types in found if types), [])
@@ -140,27 +140,27 @@ def _resources(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Find
     if given.memory_gib and derived.memory_mib > allocatable:
         yield Finding(
             "overrides.memory_gib",
-            f"must leave something of a {smallest.name} to the node, which has "
-            f"{smallest.memory_mib * share / 1024:.0f} GiB a replica",
+            f"must leave memory of a {smallest.name} to the system: it has "
+            f"{smallest.memory_mib * share / 1024:.0f} GiB for each replica",
             str(derived.memory_mib // 1024),
-            "no node could hold a replica",
+            "no node could run a replica",
             f"write {int(smallest.memory_mib * share * 8 // 10 // 1024)}",
         )
     if derived.shm_mib * 2 > derived.memory_mib:
         yield Finding(
             "overrides.shm_gib",
-            "must be at most half of the replica's memory, which it is counted in",
+            "must be at most half of the replica's memory, of which it is a part",
             str(derived.shm_mib // 1024),
-            "the engine would be killed for memory when it uses it",
+            "the engine would run out of memory when it uses it",
             f"write {max(derived.memory_mib // 2048, 1)}",
         )
     cores = min(each.vcpus * derived.gpus / each.gpus for each in derived.types)
     if given.cpu and derived.cpu_millis > 950 * cores:
         yield Finding(
             "overrides.cpu",
-            f"must leave something of the {cores:g} cores that each type has a replica to the node",
+            f"must leave CPU to the system: each type has {cores:g} cores for each replica",
             f"{derived.cpu_millis / 1000:g}",
-            "no node could hold as many replicas as it has GPUs for",
+            "a node could not run as many replicas as it has GPUs for",
             f"write {max(cores * 8 // 10, 0.5):g}",
         )
 
@@ -201,19 +201,19 @@ def _cap(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
         unpriced = [each.name for each in derived.types if hourly(each.name, settings.cluster.region) is None]
         yield Finding(
             "scaling.cap_usd_per_hour",
-            "needs a price for each type",
+            "requires a price for each type",
             ", ".join(unpriced),
-            "nothing could bound the bill",
-            "take other types",
+            "the cost would not be bounded",
+            "use other types",
         )
     elif worst > cap:
         replicas = settings.scaling.max + settings.scaling.buffer
         fitting = int(cap / (worst / replicas)) - settings.scaling.buffer
         yield Finding(
             "scaling.cap_usd_per_hour",
-            "must be at least what all replicas and the buffer cost on demand",
+            "must be at least the on-demand cost of all replicas and the buffer",
             f"{cap:g}, while {replicas} nodes cost {worst:.2f}",
-            "the cap could be passed within the hour",
+            "the cap could be exceeded within the hour",
             (f"write `scaling.max: {fitting}`, or " if fitting >= max(1, awake(settings)) else "")
             + f"raise the cap to {worst:.2f}",
         )
@@ -231,8 +231,8 @@ def _tolerations(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Fi
                 f"placement.tolerations.{index}",
                 f"must match a taint of the pool {pool.name}",
                 f"{toleration.key}{value}:{toleration.effect}",
-                "it would change nothing there, and let pods onto nodes that are not meant for them elsewhere",
-                "remove it: the pool's own taints are tolerated already",
+                "it would have no effect there, and allow the pods on nodes of other pools",
+                "remove it: the taints of the pool are tolerated already",
             )
 
 
@@ -244,10 +244,10 @@ def _without_metrics(settings: GpuEndpointSettings) -> Iterator[Finding]:
         "scaling.without_metrics",
         f"must be from 1 to `max`, {settings.scaling.max}",
         str(replicas),
-        "an endpoint whose metrics cannot be read would be put to sleep under load"
+        "an endpoint whose metrics cannot be read would be scaled to 0 under load"
         if not replicas
-        else "KEDA would go past the maximum",
-        f"write {min(max(replicas, awake(settings)), settings.scaling.max)}, or leave it out",
+        else "KEDA would exceed the maximum",
+        f"write {min(max(replicas, awake(settings)), settings.scaling.max)}, or remove the setting",
     )
 
 
@@ -256,8 +256,10 @@ def _budget(settings: GpuEndpointSettings) -> Iterator[Finding]:
     if least is not None and least >= floor:
         yield Finding(
             "placement.min_available",
-            f"must be below the replicas that run at least, {floor}",
+            f"must be below the minimum number of running replicas, {floor}",
             str(least),
             "no node with a replica on it could ever be drained",
-            f"write {floor - 1}, or leave it out" if floor > 1 else "leave it out: one pod at a time may go",
+            f"write {floor - 1}, or remove the setting"
+            if floor > 1
+            else "remove the setting: one pod at a time may be drained",
         )

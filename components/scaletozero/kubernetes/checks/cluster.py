@@ -1,4 +1,5 @@
-"""Whether the cluster has what a declaration needs, and whether requests and data stay where they may be."""
+"""Checks of the cluster: whether it has what a declaration requires, and whether requests and data stay in their
+regions."""
 
 from __future__ import annotations
 
@@ -15,14 +16,14 @@ from scaletozero.settings.cluster import Cluster, numbers
 from scaletozero.settings.gpu import GpuEndpointSettings, PrometheusTrigger, image_region
 
 KUBERNETES = "1.30"
-"""The first with the sleep action of a container's hooks."""
+"""The first version with the sleep action of container hooks."""
 KEDA = "2.17"
-"""The first whose fallback can keep the replicas that there are."""
+"""The first version whose fallback can keep the current number of replicas."""
 HTTP_ADDON = "0.14"
-"""The first with InterceptorRoute, and with timeouts that a cold start fits into."""
+"""The first version with InterceptorRoute, and with timeouts that are long enough for a cold start."""
 
 REJECTING_ADDON = "0.15"
-"""The first that answers in an endpoint's place, and scales rightly by two metrics at once."""
+"""The first version that responds instead of an endpoint, and scales correctly on two metrics at once."""
 
 _OWN_METRICS = re.compile(r"\b(vllm:(?!num_incoming_requests_total)|sglang:|tgi_|DCGM_|container_|kube_pod_)")
 _UTILISATION = re.compile(
@@ -52,7 +53,7 @@ def cluster_findings(name: str, settings: GpuEndpointSettings, model: Model, der
 
 
 def version_findings(cluster: Cluster, *, http: bool = True, rejects: bool = False) -> Iterator[Finding]:
-    """What of the cluster itself is missing or too old."""
+    """What is missing in the cluster or too old."""
     if numbers(cluster.version) < numbers(KUBERNETES):
         yield Finding(
             "cluster.version",
@@ -72,16 +73,16 @@ def version_findings(cluster: Cluster, *, http: bool = True, rejects: bool = Fal
                 f"must be {what} {least} or later",
                 version or "not installed",
                 consequence,
-                "declare ClusterPrerequisites, or let the platform team upgrade it"
+                "declare ClusterPrerequisites, or ask the platform team to upgrade it"
                 if version
-                else "declare ClusterPrerequisites, or let the platform team install it",
+                else "declare ClusterPrerequisites, or ask the platform team to install it",
             )
 
 
 def crds_wanted(
     *, http: bool = True, monitoring: bool = True, signed_metrics: bool = True, buffer: bool = True
 ) -> dict[str, str]:
-    """Custom resources that objects of an endpoint are of -> what for."""
+    """The custom resource definitions that an endpoint's objects require -> their purpose."""
     wanted = {"scaledobjects.keda.sh": "scaling"}
     if http:
         wanted["interceptorroutes.http.keda.sh"] = "holding requests"
@@ -91,7 +92,7 @@ def crds_wanted(
     if signed_metrics:
         wanted["triggerauthentications.keda.sh"] = "Amazon Managed Prometheus"
     if buffer:
-        wanted[BUFFER_CRD] = "a buffer without pods"
+        wanted[BUFFER_CRD] = "a CapacityBuffer"
     return wanted
 
 
@@ -101,36 +102,36 @@ def _crds(settings: GpuEndpointSettings) -> Iterator[Finding]:
         http=http_trigger(settings) is not None,
         monitoring=settings.overrides.monitoring,
         signed_metrics=bool(cluster.prometheus and cluster.prometheus.amp_region),
-        buffer=False,  # its own check says which other means there is
+        buffer=False,  # `backend_findings` checks it, and names another means
     )
     yield from crd_findings(cluster, wanted)
 
 
 def crd_findings(cluster: Cluster, wanted: Mapping[str, str]) -> Iterator[Finding]:
-    """The custom resources that are not there; see `crds_wanted`."""
+    """The custom resource definitions that are missing; see `crds_wanted`."""
     for crd, feature in wanted.items():
         if crd not in cluster.crds:
             off = "write `overrides.monitoring: false`, or " if feature == "overrides.monitoring" else ""
             yield Finding(
                 "cluster.crds",
                 f"must have {crd}, for {feature}",
-                "not there",
+                "not installed",
                 "the API server would refuse the object",
-                f"{off}install what defines it",
+                f"{off}install the product that defines it",
             )
 
 
 def namespace_findings(cluster: Cluster, namespace: str) -> Iterator[Finding]:
-    """Whether the namespace is there."""
+    """Whether the namespace exists."""
     there = cluster.namespaces
     if there is not None and namespace not in there:
         guess = nearest(namespace, there)
         yield Finding(
             "namespace",
-            f"must be one of the cluster {cluster.name}",
+            f"must exist in the cluster {cluster.name}",
             namespace,
             "the API server would refuse every object",
-            f"write `{guess}`" if guess else "declare ClusterPrerequisites, or let the platform team make it",
+            f"write `{guess}`" if guess else "declare ClusterPrerequisites, or ask the platform team to create it",
         )
 
 
@@ -141,17 +142,17 @@ def _wakes(settings: GpuEndpointSettings) -> Iterator[Finding]:
     if scaling.min == 0 and not (http_trigger(settings) or outside or settings.schedule):
         yield Finding(
             "scaling.triggers",
-            "must have one that exists while no pod does, where `min` is 0",
-            "metrics of the pods themselves only",
-            "once asleep it would never wake",
+            "must have a trigger that works without pods, where `min` is 0",
+            "only metrics of the pods themselves",
+            "once asleep, the endpoint would never wake",
             "add `{kind: http}`, or a query of a gateway's metrics",
         )
     if not http_trigger(settings) and "on_cold" in settings.model_fields_set:
         yield Finding(
             "on_cold",
-            "needs a trigger of kind `http`",
+            "requires a trigger of kind `http`",
             settings.on_cold.action,
-            "nobody would hold a request",
+            "no request would be held",
             "add `{kind: http}` to `scaling.triggers`",
         )
     for index, trigger in enumerate(scaling.triggers):
@@ -161,17 +162,17 @@ def _wakes(settings: GpuEndpointSettings) -> Iterator[Finding]:
         if found := _UTILISATION.search(trigger.query):
             yield Finding(
                 path,
-                "must not be a GPU's utilisation",
+                "must not be the utilisation of a GPU",
                 found[0],
-                "an engine that batches keeps it near 100 % at any load: it would scale to `max` and stay there",
-                "scale with what waits, such as `sum(vllm:num_requests_waiting)`",
+                "an engine that batches keeps it near 100 % at any load: the endpoint would stay at `max`",
+                "query the waiting requests, such as `sum(vllm:num_requests_waiting)`",
             )
         if settings.cluster.prometheus is None:
             yield Finding(
                 path,
-                "needs `cluster.prometheus`",
+                "requires `cluster.prometheus`",
                 "nothing",
-                "KEDA would not know whom to ask",
+                "KEDA would have no server to query",
                 "write `cluster.prometheus: {address: http://...}`",
             )
 
@@ -186,13 +187,13 @@ def _artifact(settings: GpuEndpointSettings, model: Model) -> Iterator[Finding]:
             f"package the model with `target: {TARGET}`, or serve this one with a ServerlessEndpoint",
         )
     if settings.serving.engine == "vllm" and settings.bucket is None:
-        yield Finding("bucket", "is required", "nothing", "there would be nothing to load", "add `bucket: ...`")
+        yield Finding("bucket", "is required", "nothing", "there would be no model to load", "add `bucket: ...`")
     if settings.bucket is not None and not settings.cluster.s3_cidrs:
         yield Finding(
             "cluster.s3_cidrs",
-            "must have the networks in which S3 answers",
+            "must have the networks of S3",
             "none",
-            "the network policy would keep the pods from their model",
+            "the network policy would block the download of the model",
             "write those of the VPC's S3 endpoint, or of the region's S3 prefix list",
         )
 
@@ -207,17 +208,15 @@ def _fallback(settings: GpuEndpointSettings) -> Iterator[Finding]:
             "on_cold.service.name",
             f"must be a service in the namespace {settings.namespace}",
             service.name,
-            "requests to a sleeping endpoint would be answered with 502",
-            f"services there are: {', '.join(there)}"
-            if there
-            else "deploy the service, and list it in `cluster.services`",
+            "requests to a sleeping endpoint would fail with 502",
+            f"write one of: {', '.join(there)}" if there else "deploy the service, and list it in `cluster.services`",
         )
 
 
 def _hosts(name: str, settings: GpuEndpointSettings) -> Iterator[Finding]:
     own = own_host(name, settings)
     if own in settings.hosts:
-        said = "must not have the endpoint's own, which is there already"
+        said = "must not have the endpoint's own host name, which is always included"
         yield Finding("hosts", said, own, "the API server would refuse the route", "remove it")
 
 
@@ -232,8 +231,8 @@ def _regions(settings: GpuEndpointSettings) -> Iterator[Finding]:
             "on_cold.service.region",
             said,
             settings.on_cold.service.region,
-            "every request that meets a sleeping endpoint would leave it",
-            f"take a fallback in {allowed[0]}",
+            "every request to a sleeping endpoint would leave it",
+            f"use a fallback in {allowed[0]}",
         )
     prometheus = settings.cluster.prometheus
     if prometheus and prometheus.amp_region and prometheus.amp_region not in allowed:
@@ -244,6 +243,6 @@ def _regions(settings: GpuEndpointSettings) -> Iterator[Finding]:
             "image",
             f"must be in the cluster's region, {region}",
             where,
-            "each node would pull it across regions: a slower cold start, paid by the GB",
-            f"copy it there and write `{settings.image.replace(where, region, 1)}`",
+            "each node would pull it across regions, which makes cold starts slower and is charged by the GB",
+            f"copy it to that region and write `{settings.image.replace(where, region, 1)}`",
         )

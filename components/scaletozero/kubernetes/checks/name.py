@@ -1,4 +1,4 @@
-"""Whether objects can be named so."""
+"""Checks of the names of objects."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ class _Named(Settings):
 
 
 def name_findings(name: str, *, room: int = 0) -> tuple[Finding, ...]:
-    """What is wrong with a name of objects.
+    """What is invalid in the name of objects.
 
     Args:
         name: the name.
-        room: characters that have to be left for what is added to it.
+        room: number of characters that are added to it for other names.
     """
     try:
         parse(_Named, {"name": name})
     except FindingsError as error:
         return error.findings
     if len(name) + room > 63:
-        rule = f"may have at most {63 - room} characters"
-        return (Finding("name", rule, str(len(name)), "the names made from it would be refused", "shorten it"),)
+        rule = f"must have at most {63 - room} characters"
+        return (
+            Finding(
+                "name", rule, str(len(name)), "the API server would refuse names that are made from it", "shorten it"
+            ),
+        )
     return ()

@@ -11,20 +11,20 @@ from scaletozero.settings.cluster import GPU
 
 
 def object_findings(objects: Iterable[Manifest]) -> list[Finding]:
-    """Everything that is wrong with objects by themselves; paths are `Kind/name`."""
+    """Everything that is invalid in objects by themselves; paths are `Kind/name`."""
     return [found for each in objects if each["kind"] == "Deployment" for found in _deployment(each)]
 
 
 def same_nodes(workload: Manifest, warm: Manifest) -> list[Finding]:
-    """Whether what keeps nodes warm asks for the nodes that the workload runs on."""
+    """Whether what keeps nodes warm requests the nodes that the workload runs on."""
     own, other = workload["spec"]["template"]["spec"], warm["spec"]["template"]["spec"]
     return [
         Finding(
             f"Deployment/{warm['metadata']['name']}",
             f"must have the `{field}` of Deployment/{workload['metadata']['name']}",
             "another",
-            "other nodes than the endpoint's would be kept warm, and paid for",
-            "take them from the endpoint",
+            "other nodes than those of the endpoint would be kept warm, and paid for",
+            "copy it from the endpoint",
         )
         for field in ("nodeSelector", "tolerations", "affinity")
         if own.get(field) != other.get(field)
@@ -43,15 +43,15 @@ def _deployment(each: Manifest) -> Iterator[Finding]:
                 f"{at}.readinessProbe",
                 "is required",
                 "nothing",
-                "requests would reach it while the model is still loading",
-                "add an httpGet of the path that answers once it can serve",
+                "requests would reach the container while the model is still loading",
+                "add an httpGet of the path that returns 200 once the model can respond",
             )
     if pod.get("automountServiceAccountToken") is not False:
         yield Finding(
             f"{path}.automountServiceAccountToken",
             "must be false",
             "true",
-            "whoever takes over the engine could speak to the API server",
+            "an attacker who controls the engine could call the API server",
         )
 
 
@@ -62,7 +62,7 @@ def _gpus(at: str, resources: dict[str, Any]) -> Iterator[Finding]:
             f"{at}.resources.requests",
             f"must have the {GPU} of the limits",
             f"{requests or 'none'}, with {limits or 'none'} in the limits",
-            "a CapacityBuffer reads the template, where limits are not copied to requests: it would warm a node "
+            "a CapacityBuffer reads the template, in which limits are not copied to requests: it would keep a node "
             "without a GPU",
             f"write `{GPU}: {limits or requests}` in both",
         )

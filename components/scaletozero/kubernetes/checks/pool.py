@@ -11,15 +11,15 @@ from scaletozero.settings.gpu_types import GpuType
 
 
 def room_finding(path: str, pool: Pool, each: GpuType, wanted: int, got: str, lower: str = "") -> Iterator[Finding]:
-    """The finding about GPUs that the pool cannot have, if there is one.
+    """The finding about GPUs that the pool cannot provide, if there is one.
 
     Args:
-        path: of what was declared.
+        path: path of the declared value.
         pool: the pool.
-        each: the instance type that they are counted in.
-        wanted: GPUs, in whole nodes.
-        got: what was declared, in words.
-        lower: how to ask for less; it begins the fix.
+        each: the instance type of its nodes.
+        wanted: number of GPUs, in whole nodes.
+        got: the declared value, in words.
+        lower: how to request less; the beginning of the fix.
     """
     most = most_gpus(pool, each)
     if wanted <= most:

@@ -34,7 +34,7 @@ def _cooldown(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Findi
             "scaling.idle_seconds",
             f"must be at least the cold start, {derived.cold.total()} s",
             str(got),
-            "KEDA would remove a replica that is still loading if its client has given up, and it would never wake",
+            "KEDA would remove a replica that is still loading once its client has given up: it would never be ready",
             f"write {need}",
         )
 
@@ -47,23 +47,23 @@ def _hold(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]:
             "on_cold.after_seconds",
             f"must be at least the cold start, {cold} s, unless there is a fallback",
             str(held),
-            "the first request after a pause would be answered with 504, every time",
+            "the first request after a pause would fail with 504, every time",
             f"write {up(cold)}, or choose `action: fallback` or `action: reject`",
         )
-    # Held, and then the model's own first byte.
-    answer = settings.serving.request_seconds
-    waits = (0 if action == "reject" else held) + answer
-    for index, hop in enumerate(settings.cluster.route):
-        if hop.timeout_seconds < waits:
+    # Held, and then the time until the model's first byte.
+    response = settings.serving.request_seconds
+    waits = (0 if action == "reject" else held) + response
+    for index, proxy in enumerate(settings.cluster.route):
+        if proxy.timeout_seconds < waits:
             otherwise = "" if action == "hold" else ", or lower `serving.request_seconds`"
-            if action == "hold" and hop.timeout_seconds >= answer + FALLBACK_SECONDS:
+            if action == "hold" and proxy.timeout_seconds >= response + FALLBACK_SECONDS:
                 otherwise = ", or choose `on_cold.action: fallback` or `reject`"
             yield Finding(
                 f"cluster.route.{index}.timeout_seconds",
                 f"must be at least as long as a request may be held and then wait for its first byte, {waits} s",
-                f"{hop.timeout_seconds} ({hop.name})",
-                f"{hop.name} would cut off a request that is still going to be answered",
-                f"raise {hop.name}'s timeout to {up(waits)}{otherwise}",
+                f"{proxy.timeout_seconds} ({proxy.name})",
+                f"{proxy.name} would end a request whose response is still to come",
+                f"raise {proxy.name}'s timeout to {up(waits)}{otherwise}",
             )
 
 
@@ -72,7 +72,7 @@ def _start(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
     if deadlines.startup < cold.loading:
         yield Finding(
             "overrides.startup_seconds",
-            f"must be at least what weights and engine take, {cold.loading} s",
+            f"must be at least the time for weights and engine, {cold.loading} s",
             str(deadlines.startup),
             "the container would be killed while it loads, again and again",
             f"write {up(1.5 * cold.loading)}",
@@ -84,7 +84,7 @@ def _start(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
             "overrides.rollout_seconds",
             f"must be at least {parts} together, {least} s",
             str(deadlines.rollout),
-            "a rollout that is on its way would be reported as failed",
+            "a rollout that is in progress would be reported as failed",
             f"write {up(least)}",
         )
     replicas = settings.scaling.max
@@ -94,7 +94,7 @@ def _start(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
             "overrides.deploy_seconds",
             f"must be at least the rollout's own deadline, {deadlines.rollout} s{each}",
             str(deadlines.deploy),
-            "Pulumi would give up on a rollout that Kubernetes still waits for",
+            "Pulumi would report a rollout as failed while Kubernetes still waits for it",
             f"write {replicas * deadlines.rollout + DEPLOY_MARGIN_SECONDS}",
         )
 
@@ -108,17 +108,17 @@ def _schedule(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Findi
             "scaling.lead_seconds",
             f"must be at least the cold start, {cold} s",
             str(lead),
-            "a window would open before its replicas can answer",
-            f"write {up(cold, 60)}, or leave it out",
+            "a window would open before its replicas are ready",
+            f"write {up(cold, 60)}, or remove the setting",
         )
     triggers = (trigger["metadata"] for trigger in cron_triggers(settings.schedule, lead))
     if never := next((each for each in triggers if each["start"] == each["end"]), None):
         yield Finding(
             "schedule",
-            "must have a time at which each window is closed",
+            "must leave a time at which each window is closed",
             f"a window that opens as it closes ({never['start']})",
             "KEDA would refuse the ScaledObject",
-            "raise `scaling.min` instead of a window that is always open",
+            "raise `scaling.min` instead of declaring a window that is always open",
         )
 
 
@@ -127,9 +127,9 @@ def _drain(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
     if grace <= drain:
         yield Finding(
             "overrides.grace_seconds",
-            f"must be longer than a pod drains, {drain} s ({DEREGISTER_SECONDS} s and `serving.request_seconds`)",
+            f"must be longer than a pod's drain, {drain} s ({DEREGISTER_SECONDS} s and `serving.request_seconds`)",
             str(grace),
-            "requests in flight would be cut off when a replica goes",
+            "requests in flight would be cut off when a replica is deleted",
             f"write {drain + 15}, or lower `serving.request_seconds`",
         )
     pool = derived.pool
@@ -137,9 +137,9 @@ def _drain(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding]
         most = pool.termination_grace_seconds - 15 - DEREGISTER_SECONDS
         yield Finding(
             "overrides.grace_seconds",
-            f"must be at most what the pool {pool.name} gives a draining node, {pool.termination_grace_seconds} s",
+            f"must be at most the grace of a draining node of the pool {pool.name}, {pool.termination_grace_seconds} s",
             str(grace),
-            "the node would go with requests still in flight, whatever the disruption budget says",
+            "the node would be terminated with requests in flight, whatever the disruption budget says",
             f"raise the pool's `termination_grace_seconds` to {grace}"
             + (f", or write `serving.request_seconds: {most}`" if most > 0 else ""),
         )
@@ -152,6 +152,6 @@ def _picker(settings: GpuEndpointSettings, derived: Derived) -> Iterator[Finding
             "cluster.endpoint_picker_ttl_seconds",
             f"must be at least the cold start, {cold} s",
             str(ttl),
-            "the endpoint picker would drop the requests that it holds while the model loads",
+            "the endpoint picker would drop held requests while the model loads",
             f"set the picker's request TTL to {up(cold)} s",
         )

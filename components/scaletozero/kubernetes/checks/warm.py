@@ -1,4 +1,4 @@
-"""Whether the nodes that a warm pool wants can be had, and its objects made."""
+"""Checks of a warm pool: whether its nodes can be provided, and its objects created."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scaletozero.spending.gpu_prices import offer_finding
 
 
 def warm_findings(name: str, settings: GpuWarmPoolSettings, backend: Backend) -> Iterator[Finding]:
-    """Everything about a warm pool but its means."""
+    """Everything about a warm pool except its means."""
     yield from name_findings(name)
     if name == settings.endpoint:
         yield Finding(
@@ -24,7 +24,7 @@ def warm_findings(name: str, settings: GpuWarmPoolSettings, backend: Backend) ->
             "must not be the endpoint's own",
             name,
             "its Deployment would replace the endpoint's",
-            "take another",
+            "write another name",
         )
     yield from namespace_findings(settings.cluster, settings.namespace)
     if settings.schedule and backend.kind == "placeholder":
@@ -46,14 +46,14 @@ def _types(settings: GpuWarmPoolSettings) -> Iterator[Finding]:
         elif pool and each.name not in pool.types:
             yield Finding(
                 path,
-                f"must be a type that the pool {pool.name} may buy",
+                f"must be a type of the pool {pool.name}",
                 each.name,
                 "no such node would be kept warm",
                 f"add it to the pool, or write one of {', '.join(pool.types)}",
             )
         if settings.gpus > each.gpus:
-            rule, fix = f"must be at most what one {each.name} has, {each.gpus}", f"write {each.gpus}"
-            yield Finding("gpus", rule, str(settings.gpus), "no node could hold one", fix)
+            rule, fix = f"must be at most the number of GPUs of a {each.name}, {each.gpus}", f"write {each.gpus}"
+            yield Finding("gpus", rule, str(settings.gpus), "no node could run a replica", fix)
         share = min(settings.gpus / each.gpus, 1)
         for field, whole, most in (
             ("cpu_millis", each.vcpus * 1000, each.vcpus * 950),
@@ -62,9 +62,9 @@ def _types(settings: GpuWarmPoolSettings) -> Iterator[Finding]:
             if (given := getattr(settings, field)) > most * share:
                 yield Finding(
                     field,
-                    f"must be at most what a node of {each.name} has for a replica, {int(most * share)}",
+                    f"must be at most the share of a replica in a {each.name}, {int(most * share)}",
                     str(given),
-                    "no node could hold as many as it has GPUs for",
+                    "a node could not run as many replicas as it has GPUs for",
                     f"write {int(whole * share * 8 // 10)} or less",
                 )
 
@@ -84,6 +84,6 @@ def _limits(settings: GpuWarmPoolSettings, backend: Backend) -> Iterator[Finding
             path,
             f"must fit the namespace's quota of {quota} GPUs",
             f"{most * settings.gpus} GPUs with {most} replicas",
-            "the last of them would be refused",
+            "the last replicas would be refused",
             f"write less, or raise the quota to {most * settings.gpus}",
         )

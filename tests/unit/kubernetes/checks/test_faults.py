@@ -180,7 +180,7 @@ def test_a_gpu_that_is_too_old_for_the_weights() -> None:
 
 
 def test_more_gpus_than_one_node_has() -> None:
-    assert only(gpu__count=2, gpu__types=["g6.xlarge"]).fix == "write 1, or take another type"
+    assert only(gpu__count=2, gpu__types=["g6.xlarge"]).fix == "write 1, or use another type"
 
 
 def test_a_node_is_bought_whole() -> None:
