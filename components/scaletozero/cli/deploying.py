@@ -54,7 +54,10 @@ def opened(
             # To take an environment away, its sandbox is used as it runs, whatever the settings say by now.
             as_it_runs = on_sandbox or not with_artifacts
             sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox, as_it_runs)
-            yield EnvironmentStack(project, name, engine, sandbox), environment
+            deployment = EnvironmentStack(project, name, engine, sandbox)
+            if secrets := deployment.replaced_secrets:
+                say(f"the sandbox has values of its own in the place of encrypted ones: {', '.join(secrets)}")
+            yield deployment, environment
 
 
 def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool) -> daemon.Sandbox | None:
@@ -88,7 +91,9 @@ def up(environment: EnvironmentName = "local", yes: Yes = False) -> None:
             if deployment.sandbox and settings.kubernetes:
                 where = hold_to_cluster(deployment.project, settings, environment, sandboxed=True)
                 remember(deployment.project, environment, where)
-            # What the sandbox holds goes when it is stopped; the state is told first.
+            if deployment.sandbox:
+                deployment.inventory.open()
+            # What the sandbox holds is gone when it is stopped; the state is told first.
             result = stack.up(on_output=output, color=color(), refresh=bool(deployment.sandbox))
             if not settings.kubernetes:
                 remember(deployment.project, environment, None)
@@ -146,12 +151,14 @@ def preview(
     """
     with opened(environment, on_sandbox=sandbox) as (deployment, _):
         errors = engine_errors("preview", environment, deployment.engine)
-        with errors as output, deployment.engine.interruptible(say):
-            stack = deployment.stack()
-            deployment.repair(stack, say)
-            result = stack.preview(on_output=output, color=color(), refresh=bool(deployment.sandbox))
-        if deployment.sandbox and deployment.sandbox.fresh:
-            daemon.stop(deployment.project.local)
+        try:
+            with errors as output, deployment.engine.interruptible(say):
+                stack = deployment.stack()
+                deployment.repair(stack, say)
+                result = stack.preview(on_output=output, color=color(), refresh=bool(deployment.sandbox))
+        finally:
+            if deployment.sandbox:
+                daemon.stop_unused(deployment.project.local)
         changes = _counts(result.change_summary)
         same = changes.pop("same", 0)
         what = _text(changes, _TO_DO) or "nothing to change"
@@ -159,7 +166,7 @@ def preview(
 
 
 def down(environment: EnvironmentName = "local", yes: Yes = False, confirm: Confirm = None) -> None:
-    """Deletes an environment: every resource, and on this machine the embedded AWS itself.
+    """Deletes an environment: every resource, and with the last one on this machine the embedded AWS itself.
 
     On an account it shows the preview first, and asks. An environment with `protect: true` is deleted only after its
     name has been typed, or given with --confirm.
@@ -182,33 +189,24 @@ def down(environment: EnvironmentName = "local", yes: Yes = False, confirm: Conf
         with errors as output, deployment.engine.interruptible(say):
             stack = deployment.stack()
             deployment.repair(stack, say)
-            _forget_answers(deployment)
+            _delete_results(deployment)
             stack.destroy(on_output=output, color=color(), refresh=bool(deployment.sandbox))
             if deployment.sandbox:
                 stack.workspace.remove_stack(environment)
                 remember(deployment.project, environment, None)
         if deployment.sandbox:
-            daemon.stop(deployment.project.local)
+            deployment.inventory.close()
+            if others := daemon.stop_unused(deployment.project.local):
+                say(f"the embedded AWS goes on running for {', '.join(others)}")
         done(f"{environment}: everything is deleted.")
 
 
-def _forget_answers(deployment: EnvironmentStack) -> None:
-    """In the sandbox a bucket with answers in it must not keep an environment from going."""
-    sandbox = deployment.sandbox
-    if sandbox is None or not any("backlog" in about for about in daemon.status(sandbox)["endpoints"].values()):
-        return
-    from scaletozero.sandbox.async_results import forget_answers  # rarely needed
+def _delete_results(deployment: EnvironmentStack) -> None:
+    """In the sandbox no bucket keeps an environment from being deleted, whatever was written into it."""
+    if sandbox := deployment.sandbox:
+        from scaletozero.sandbox.results import delete_results  # rarely needed
 
-    for region, endpoints in _by_region(deployment.endpoints()).items():
-        forget_answers(sandbox.aws_url, sandbox.credentials, region, endpoints)
-
-
-def _by_region(endpoints: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, about in endpoints.items():
-        if about.get("requests") and "region" in about:
-            found.setdefault(about["region"], {})[name] = about
-    return found
+        delete_results(sandbox.aws_url, sandbox.credentials, deployment.resources())
 
 
 def status(

@@ -9,6 +9,7 @@ from typing import Any
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import nearest, show
 from scaletozero.environment.read import KEY, read_environment
+from scaletozero.environment.secure import replaced
 from scaletozero.environment.settings import Environment
 from scaletozero.environment.yaml_file import read_yaml
 
@@ -87,7 +88,10 @@ class Project:
             guess = nearest(key, config)
             fix = f"write `{key}` instead of `{guess}`" if guess else f"add `{key}:`"
             raise refuse(f"{path.name}: config", f"needs `{key}`", "none", "there is nothing to deploy", fix)
-        return read_environment(config[key], self.root if with_artifacts else None, on_sandbox=on_sandbox)
+        written = config[key]
+        if isinstance(written, dict) and (on_sandbox or "sandbox" in written):
+            written = replaced(written)[0]
+        return read_environment(written, self.root if with_artifacts else None, on_sandbox=on_sandbox)
 
 
 def find_project(start: Path | None = None) -> Project:

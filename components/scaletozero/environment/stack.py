@@ -21,10 +21,14 @@ from scaletozero.engine.command import EngineCommand
 from scaletozero.environment.deployed import endpoints_in
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import KEY
+from scaletozero.environment.secure import replaced
 from scaletozero.sandbox.daemon import Sandbox
 from scaletozero.sandbox.environment import sandbox_environment
 from scaletozero.sandbox.inline import inline
+from scaletozero.sandbox.inventory import VARIABLE as INVENTORY
+from scaletozero.sandbox.inventory import Inventory, inventory_file
 from scaletozero.sandbox.providers.install import install_plugins
+from scaletozero.sandbox.state import private_folder
 
 Say = Callable[[str], object]
 
@@ -77,22 +81,36 @@ class EnvironmentStack:
         return auto.LocalWorkspaceOptions(
             work_dir=str(work),
             pulumi_home=str(home),
-            env_vars=sandbox_environment(backend, self.sandbox, self.manifests),
+            env_vars={
+                **sandbox_environment(backend, self.sandbox, self.manifests),
+                INVENTORY: str(inventory_file(self.project.local, self.name)),
+            },
         )
+
+    @property
+    def inventory(self) -> Inventory:
+        """What the environment has created in the embedded AWS."""
+        return Inventory(inventory_file(self.project.local, self.name))
 
     @property
     def manifests(self) -> Path:
         """Where an environment's Kubernetes objects are rendered to, where the sandbox is given no cluster."""
         return self.project.local / "manifests" / self.name
 
+    @property
+    def replaced_secrets(self) -> list[str]:
+        """The paths of encrypted values in the settings file in whose place the sandbox has its own."""
+        return replaced(self.project.configuration(self.name))[1] if self.sandbox else []
+
     def _sandboxed_configuration(self) -> dict[str, Any]:
         """What the settings file says, and that it runs in the sandbox, which the program has to know."""
-        config, key = self.project.configuration(self.name), f"{self.project.name}:{KEY}"
+        config, _ = replaced(self.project.configuration(self.name))
+        key = f"{self.project.name}:{KEY}"
         written = config.get(key)
         return {**config, key: {**written, "sandbox": written.get("sandbox") or {}}} if written else config
 
     def repair(self, stack: auto.Stack, say: Say) -> None:
-        """Clears what a run that was killed left behind: its lock, and resources it may have been creating.
+        """Clears what a run that was killed left behind: its lock, and resources that the state does not know.
 
         On the embedded AWS only: on an account nobody can tell a killed run from one on another machine, so there the
         engine's own words about pending operations and `pulumi cancel` apply.
@@ -102,16 +120,17 @@ class EnvironmentStack:
         self._release(stack, say)
         exported = stack.export_stack()
         state = dict(exported.deployment or {})
-        pending = state.get("pending_operations") or []
-        if not pending:
-            return
-        from scaletozero.sandbox.providers.pending import forget_pending  # half of a command's start, and rarely needed
+        if self.inventory.live():
+            from scaletozero.sandbox.providers.leftovers import delete_leftovers  # half of a command's start
 
-        say(f"repairing: {len(pending)} operations of an interrupted run")
-        created = [item["resource"] for item in pending if item["type"] == "creating"]
-        pending_creates = [(resource["type"], resource.get("inputs") or {}) for resource in created]
-        forget_pending(self.sandbox.aws_url, self.sandbox.credentials, pending_creates)
-        stack.import_stack(auto.Deployment(exported.version, {**state, "pending_operations": []}))
+            resources = state.get("resources") or []
+            with self.inventory.settled():
+                found = delete_leftovers(self.sandbox.aws_url, self.sandbox.credentials, self.inventory, resources)
+            for deleted in found:
+                say(f"repairing: deleted {deleted}, which an interrupted run had created")
+        if pending := state.get("pending_operations"):
+            say(f"repairing: {len(pending)} operations of an interrupted run")
+            stack.import_stack(auto.Deployment(exported.version, {**state, "pending_operations": []}))
 
     def _release(self, stack: auto.Stack, say: Say, patience: float = 60) -> None:
         # The engine of a killed command may still be finishing a resource: it gets the time to.
@@ -133,15 +152,19 @@ class EnvironmentStack:
 
     def endpoints(self) -> dict[str, dict[str, Any]]:
         """The endpoints that the stack's state holds; none before the first `up`. Changes nothing, anywhere."""
+        return endpoints_in(self.resources())
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources of the stack's state, as the engine exports them; none before the first `up`."""
         options = self._options()
         env = dict(options.env_vars or {}) | ({"PULUMI_HOME": options.pulumi_home} if options.pulumi_home else {})
         try:
             result = self.engine.run(["stack", "export", "--stack", self.name], str(options.work_dir), env)
         except CommandError as error:
             if "no stack named" in str(error):
-                return {}
+                return []
             raise
-        return endpoints_in((json.loads(result.stdout).get("deployment") or {}).get("resources") or [])
+        return (json.loads(result.stdout).get("deployment") or {}).get("resources") or []
 
 
 def _alive(pid: int) -> bool:
@@ -161,7 +184,7 @@ def environment_lock(project: Project, name: str) -> Iterator[None]:
     Raises:
         FindingsError: when another command holds it.
     """
-    folder = project.local / "locks"
+    folder = private_folder(project.local) / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     path: Path = folder / f"{name}.lock"
     with path.open("a+") as lock:

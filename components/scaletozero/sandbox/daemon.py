@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import importlib.metadata
 import json
 import logging
@@ -19,7 +18,6 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,12 +25,19 @@ from typing import Any
 
 from model_packaging.extras import require_sandbox
 from model_packaging.findings import refuse
+from scaletozero.sandbox import state as folder
 from scaletozero.sandbox.credentials import Credentials, environment_file, write_environment_file, write_private
+from scaletozero.sandbox.inventory import deployed, forget_all
 
 START_SECONDS = 60
 STOP_SECONDS = 15
 ANSWER_SECONDS = 10
+WATCH_SECONDS = 1.0
+"""How often a sandbox looks whether anybody still needs it."""
+
 IN_USE = 98
+ALREADY_THERE = 97
+"""Exit statuses: a port is taken; another process is the folder's sandbox."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ class Sandbox:
 def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_seconds: float) -> Sandbox:
     """The sandbox of the folder `state`; started in a session of its own when it isn't running.
 
+    It runs while an environment is deployed in it or a process uses it, and ends by itself after that. This process
+    uses it until it ends, or calls `stop` or `stop_unused`.
+
     Args:
         aws_port, runtime_port: 0 takes any free port, or those of the sandbox that runs.
         idle_seconds: how long an instance of a model stays without requests.
@@ -63,12 +71,16 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
     Raises:
         NotInstalledError: the extra `sandbox` is not installed.
         FindingsError: a port is in use by something else (`sandbox.aws_port`, `sandbox.runtime_port`); the sandbox runs
-            with other settings; it ended while it started.
+            with other settings; it ended while it started; the folder is not this user's.
     """
     require_sandbox(serving=False)
-    state.mkdir(parents=True, exist_ok=True)
-    with _locked(state):
-        found = running(state)
+    try:
+        folder.private_folder(state)
+    except OSError as error:
+        raise refuse(str(state), "must be a folder of yours", error.strerror or str(error), fix="remove it") from error
+    with folder.locked(state):
+        folder.use(state)
+        found = running(state) or _await_another(state)
         if found:
             _same_settings(state, found, aws_port, runtime_port, idle_seconds)
             return found
@@ -81,6 +93,16 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
                 "sandbox.runtime_port", "must differ from sandbox.aws_port", runtime_port, fix="take another port"
             )
         return _start(state, aws_port, runtime_port, idle_seconds)
+
+
+def _await_another(state: Path) -> Sandbox | None:
+    """The sandbox that a command which was killed has started, once it answers; None where there is none."""
+    deadline = time.monotonic() + START_SECONDS
+    while (pid := folder.claimant(state)) and time.monotonic() < deadline:
+        if (_recorded(state) or {}).get("pid") == pid:
+            return running(state)
+        time.sleep(0.05)
+    return None
 
 
 def running(state: Path) -> Sandbox | None:
@@ -108,17 +130,38 @@ def _ask(aws_url: str) -> dict[str, Any]:
 
 
 def stop(state: Path) -> bool:
-    """End the sandbox of the folder `state` with all its processes; whether there was one."""
+    """Ends the sandbox of the folder `state` with all its processes, whoever uses it. Returns whether there was one."""
     if not state.is_dir():
         return False
-    with _locked(state):
-        found = running(state)
-        if found:
-            _end(found.pid)
-        else:
-            _end_hung(state)
-        _file(state).unlink(missing_ok=True)
-        return found is not None
+    folder.release(state)
+    with folder.locked(state):
+        return _stop(state)
+
+
+def stop_unused(state: Path) -> list[str]:
+    """Ends the sandbox of the folder `state` unless it is needed, and this process no longer uses it.
+
+    Returns:
+        What needs it: the names of the environments that are deployed in it, and "another command".
+    """
+    if not state.is_dir():
+        return []
+    folder.release(state)
+    with folder.locked(state):
+        needed = [*deployed(state), *(["another command"] if folder.is_used(state) else [])]
+        if not needed:
+            _stop(state)
+        return needed
+
+
+def _stop(state: Path) -> bool:
+    found = running(state)
+    if found:
+        _end(found.pid)
+    else:
+        _end_hung(state)
+    _file(state).unlink(missing_ok=True)
+    return found is not None
 
 
 def _credentials(recorded: dict[str, Any]) -> Credentials:
@@ -137,14 +180,6 @@ def _recorded(state: Path) -> dict[str, Any] | None:
         return None
     whole = isinstance(recorded, dict) and {"pid", "aws_url", "runtime_url"} <= recorded.keys()
     return recorded if whole else None
-
-
-@contextlib.contextmanager
-def _locked(state: Path) -> Iterator[None]:
-    """One at a time: two `up` must not start two sandboxes."""
-    with (state / "sandbox.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _same_settings(state: Path, found: Sandbox, aws_port: int, runtime_port: int, idle_seconds: float) -> None:
@@ -183,7 +218,15 @@ def _in_use(path: str, port: int, error: Exception) -> Exception:
 
 def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -> Sandbox:
     command = [sys.executable, "-m", "scaletozero.sandbox.daemon", "--state", str(state.absolute())]
-    command += ["--aws-port", str(aws_port), "--runtime-port", str(runtime_port), "--idle-seconds", str(idle_seconds)]
+    command += [
+        "--end-unused",
+        "--aws-port",
+        str(aws_port),
+        "--runtime-port",
+        str(runtime_port),
+        "--idle-seconds",
+        str(idle_seconds),
+    ]
     log = state / "sandbox.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -192,6 +235,8 @@ def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         code = process.poll()
+        if code == ALREADY_THERE and (other := _await_another(state)):
+            return other
         if code == IN_USE:  # taken between the look and the start
             _require_free(aws_port, "sandbox.aws_port")
             raise _in_use("sandbox.runtime_port", runtime_port, OSError())
@@ -216,15 +261,9 @@ def _tail(log: Path) -> str:
 
 
 def _end_hung(state: Path) -> None:
-    """A sandbox that is there but doesn't answer goes too; a number that another program has by now is left alone."""
-    recorded = _recorded(state)
-    if recorded and _is_daemon(recorded["pid"]):
-        _end(recorded["pid"])
-
-
-def _is_daemon(pid: int) -> bool:
-    answer = subprocess.run(["ps", "-p", str(pid), "-o", "command="], capture_output=True, text=True, check=False)
-    return "scaletozero.sandbox.daemon" in answer.stdout
+    """Ends a sandbox that is there but doesn't answer."""
+    if pid := folder.claimant(state):
+        _end(pid)
 
 
 def _end(pid: int) -> None:
@@ -250,18 +289,24 @@ def _gone(pid: int) -> bool:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the sandbox until SIGTERM or SIGINT. Returns 0; 98 when a port is in use."""
+    """Runs the sandbox until SIGTERM or SIGINT. Returns its exit status."""
     parser = argparse.ArgumentParser(prog="python -m scaletozero.sandbox.daemon", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="the sandbox's folder")
     parser.add_argument("--aws-port", type=int, default=0)
     parser.add_argument("--runtime-port", type=int, default=0)
     parser.add_argument("--idle-seconds", type=float, default=60.0)
+    parser.add_argument("--end-unused", action="store_true", help="end when nothing is deployed and no process uses it")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    options.state.mkdir(parents=True, exist_ok=True)
+    folder.private_folder(options.state)
+    claim = folder.claim(options.state)
+    if claim is None:
+        return ALREADY_THERE
+    os.umask(0o077)
+    forget_all(options.state)
 
     from scaletozero.sandbox.aws.server import Servers
 
@@ -272,11 +317,28 @@ def main(arguments: list[str] | None = None) -> int:
         return IN_USE
     _record(options.state, servers.aws_url, servers.runtime_url, options.idle_seconds, servers.credentials)
     logging.info("embedded AWS at %s, runtime at %s", servers.aws_url, servers.runtime_url)
-    stopped.wait()
-    servers.stop()
-    environment_file(options.state).unlink(missing_ok=True)
-    _file(options.state).unlink(missing_ok=True)
+    while not stopped.wait(WATCH_SECONDS):
+        # While the folder is held here nobody starts another sandbox, or begins to use this one.
+        with folder.locked_now(options.state) as held:
+            if held and options.end_unused and not _is_needed(options.state):
+                logging.info("nothing is deployed, and no process uses it: it ends")
+                _shut_down(servers, options.state)
+                return 0
+    _shut_down(servers, options.state)
     return 0
+
+
+def _is_needed(state: Path) -> bool:
+    """Whether this process is still the folder's sandbox, and somebody uses it."""
+    is_recorded = (_recorded(state) or {}).get("pid") == os.getpid()
+    return is_recorded and (folder.is_used(state) or bool(deployed(state)))
+
+
+def _shut_down(servers: Any, state: Path) -> None:
+    servers.stop()
+    if (_recorded(state) or {}).get("pid") == os.getpid():
+        environment_file(state).unlink(missing_ok=True)
+        _file(state).unlink(missing_ok=True)
 
 
 def _record(state: Path, aws_url: str, runtime_url: str, idle_seconds: float, credentials: Credentials) -> None:

@@ -31,6 +31,11 @@ class Handler(BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"{}")
         if request.get("crash"):
             os._exit(9)
+        if request.get("say"):
+            print(request["say"], end="", flush=True)
+        if request.get("parts"):
+            self._send_parts(**request)
+            return
         if request.get("status"):
             self._send(request["status"], {"error": "as asked"})
             return
@@ -51,6 +56,22 @@ class Handler(BaseHTTPRequestHandler):
         answer = {"version": BEHAVIOUR["version"], "pid": os.getpid(), "echo": request.get("echo")}
         answer["most"] = AT_A_TIME["most"]
         self._send(200, answer | {"padding": "x" * request.get("padding", 0)})
+
+    def _send_parts(self, parts: list[str], times: int = 1, wait_for: str = "", crash_after: int = 0) -> None:
+        """Chunk by chunk; after the first it waits for a file in the folder `wait_for`, where given."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.send_header("X-Amzn-SageMaker-Custom-Attributes", self.headers["X-Amzn-SageMaker-Custom-Attributes"] or "")
+        self.end_headers()
+        for number, part in enumerate(parts * times):
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part.encode()))
+            self.wfile.flush()
+            while wait_for and not number and not list(Path(wait_for).iterdir()):
+                time.sleep(0.01)
+            if crash_after == number + 1:
+                os._exit(9)
+        self.wfile.write(b"0\r\n\r\n")
 
     def _send(self, status: int, content: dict[str, object]) -> None:
         body = json.dumps(content).encode()

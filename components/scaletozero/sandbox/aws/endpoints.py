@@ -199,15 +199,19 @@ class Endpoints:
         endpoint = sagemaker_backends[ACCOUNT][region].endpoints.get(name)
         return isinstance(endpoint, Endpoint) and endpoint.endpoint_status not in BUSY
 
-    def set_capacity(self, region: str, name: str, warm: int) -> None:
-        """Scale an endpoint's provisioned concurrency, or its instances, as Application Auto Scaling does."""
+    def set_capacity(self, region: str, name: str, warm: int) -> str | None:
+        """Scales an endpoint's provisioned concurrency, or its instances, as Application Auto Scaling does.
+
+        Returns:
+            Why it could not be scaled; None where it was.
+        """
         pool = self._runtime.pool(region, name)
         endpoint = sagemaker_backends[ACCOUNT][region].endpoints.get(name)
         if pool is None or not isinstance(endpoint, Endpoint) or not self.scales(region, name):
-            return
+            return "the endpoint cannot be changed now"
         most = pool.deployment.maximum if pool.deployment.serverless else warm
         endpoint.status("Updating")
-        self._resize(endpoint, pool, most, min(warm, most))
+        return self._resize(endpoint, pool, most, min(warm, most))
 
     def _move(self, call: Call, endpoint: Endpoint, config: Any, created: bool = False) -> None:
         """Start the new configuration beside the old one and move over once it answers."""
@@ -235,7 +239,7 @@ class Endpoints:
 
         threading.Thread(target=work, daemon=True, name=f"move {endpoint.endpoint_name}").start()
 
-    def _resize(self, endpoint: Endpoint, pool: InstancePool, most: int, warm: int) -> None:
+    def _resize(self, endpoint: Endpoint, pool: InstancePool, most: int, warm: int) -> str | None:
         reason = None
         try:
             pool.resize(most, warm)
@@ -250,6 +254,7 @@ class Endpoints:
                     if "CurrentInstanceCount" in variant:
                         variant["CurrentInstanceCount"] = variant["DesiredInstanceCount"] = most
                 endpoint.status("InService", reason)
+        return reason
 
     def _endpoint(self, call: Call) -> Endpoint:
         name = call.parameters["EndpointName"]

@@ -15,8 +15,8 @@ ACCOUNT = "123456789012"
 
 JSON = "application/x-amz-json-1.1"
 
-INVOCATIONS = re.compile(r"/endpoints/([^/]+)/(async-)?invocations")
-"""The paths of InvokeEndpoint and InvokeEndpointAsync."""
+INVOCATIONS = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)")
+"""The paths of InvokeEndpoint, InvokeEndpointAsync and InvokeEndpointWithResponseStream."""
 
 
 class AwsError(Exception):

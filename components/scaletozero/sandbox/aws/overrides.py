@@ -16,6 +16,7 @@ PROVIDED: Final[dict[str, str]] = {
     "application-autoscaling:RegisterScalableTarget": "moto rejects sagemaker:variant:DesiredProvisionedConcurrency",
     "application-autoscaling:PutScheduledAction": "moto fires nothing; here schedules and policies scale",
     "application-autoscaling:PutScalingPolicy": "moto gives one that is changed another ARN, which no alarm calls",
+    "application-autoscaling:DescribeScalingActivities": "moto does not have it",
     "application-autoscaling:TagResource": "moto has no tags of scalable targets",
     "cloudwatch:PutMetricAlarm": "moto evaluates nothing; here alarms on a backlog that call a scaling policy do",
     "cloudwatch:PutCompositeAlarm": "moto has no operation that makes one; the rule's alarms must exist",
@@ -23,5 +24,6 @@ PROVIDED: Final[dict[str, str]] = {
     "sagemaker:CreateEndpointConfig instance types": "moto's list is older than the service model",
     "eks:CreatePodIdentityAssociation": "moto has no Pod Identity; a cluster that is named is taken to be there",
     "sagemaker-runtime:InvokeEndpoint": "moto answers with a canned body",
+    "sagemaker-runtime:InvokeEndpointWithResponseStream": "moto does not have it",
     "sagemaker-runtime:InvokeEndpointAsync": "moto writes a canned body at once; here requests wait for instances",
 }

@@ -1,13 +1,15 @@
-"""The SageMaker Runtime API over real processes: `POST /endpoints/{name}/invocations` and `.../async-invocations`."""
+"""The SageMaker Runtime API over real processes: `POST /endpoints/{name}/invocations`, `.../async-invocations` and
+`.../invocations-response-stream`."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from scaletozero.partitions import arn
@@ -16,8 +18,10 @@ from scaletozero.sandbox.aws.async_inference.calls import MAX_INLINE_BYTES, acce
 from scaletozero.sandbox.aws.async_inference.service import SETTLE_SECONDS, AsyncService
 from scaletozero.sandbox.aws.async_inference.store import Store
 from scaletozero.sandbox.aws.middleware import ACCOUNT, INVOCATIONS, AwsError, respond, respond_error, signed
+from scaletozero.sandbox.aws.runtime import event_stream
+from scaletozero.sandbox.aws.runtime.container_logs import ContainerLogs, group_of
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
-from scaletozero.sandbox.aws.runtime.instance import Answer, CrashedError, Instance, StartFailedError
+from scaletozero.sandbox.aws.runtime.instance import Answer, AnswerStream, CrashedError, Instance, StartFailedError
 from scaletozero.sandbox.aws.runtime.instance_pool import ClosedError, InstancePool, ThrottledError
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
 
@@ -38,6 +42,7 @@ class Runtime:
         idle_seconds: how long an instance stays without requests.
         metrics: where the figures go.
         store: where asynchronous endpoints find requests and leave answers.
+        container_logs: where what containers print goes.
         status: gives what `/_sandbox/status` shows.
     """
 
@@ -47,8 +52,10 @@ class Runtime:
         idle_seconds: float,
         metrics: Metrics,
         store: Store,
+        container_logs: ContainerLogs,
     ) -> None:
         self._start, self._idle_seconds, self._metrics = start, idle_seconds, metrics
+        self._container_logs = container_logs
         self._async = AsyncService(self.pool, store, metrics)
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, str], InstancePool] = {}
@@ -85,6 +92,7 @@ class Runtime:
             pool.kill()
         elif pool:
             pool.stop(cancel=True)
+        self._container_logs.forget(region, endpoint)
 
     def pool(self, region: str, endpoint: str) -> InstancePool | None:
         with self._lock:
@@ -130,8 +138,10 @@ class Runtime:
             )
         name = urllib.parse.unquote(match[1])
         try:
-            if match[2]:
+            if match[2] == "async-invocations":
                 return self._submit(name, environ, start_response)
+            if match[2] == "invocations-response-stream":
+                return self._stream(name, environ, start_response)
             answer, variant = self._invoke(name, environ)
         except AwsError as error:
             return respond_error(start_response, error)
@@ -178,6 +188,13 @@ class Runtime:
 
     def _invoke(self, name: str, environ: Mapping[str, Any]) -> tuple[Answer, str]:
         began = time.perf_counter()
+        pool, body = self._called(name, environ)
+        with contextlib.ExitStack() as held:
+            pool, instance, setup = self._acquire(held, pool, name, environ)
+            return self._ask(pool, instance, setup, body, environ, began), pool.deployment.variant
+
+    def _called(self, name: str, environ: Mapping[str, Any]) -> tuple[InstancePool, bytes]:
+        """The pool and the body of a call that waits for its response. Raises AwsError."""
         pool = self._find(name, environ)
         if pool.deployment.asynchronous:
             read_body(environ, 0)
@@ -190,10 +207,15 @@ class Runtime:
         if size > limit:
             self._metrics.record(pool.deployment, {"Invocations": 1, "Invocation4XXErrors": 1})
             raise AwsError("", f"HTTP content length exceeded {limit} bytes.", 413)
+        return pool, body
+
+    def _acquire(
+        self, held: contextlib.ExitStack, pool: InstancePool, name: str, environ: Mapping[str, Any]
+    ) -> tuple[InstancePool, Instance, float | None]:
+        """An instance for one request, until `held` is closed: its pool, it, and the seconds that its start took."""
         while True:
             try:
-                with pool.instance() as (instance, setup):
-                    return self._ask(pool, instance, setup, body, environ, began), pool.deployment.variant
+                return pool, *held.enter_context(pool.instance())
             except ClosedError:  # it was replaced between the look-up and the request
                 if self._stopped.is_set():
                     raise AwsError("ServiceUnavailable", "The sandbox is stopping.", 503) from None
@@ -204,6 +226,45 @@ class Runtime:
             except StartFailedError as error:
                 self._metrics.record(pool.deployment, {"Invocations": 1, "Invocation5XXErrors": 1})
                 raise _model_error(pool.deployment, 500, f"The container did not start: {error}") from error
+
+    def _stream(self, name: str, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """InvokeEndpointWithResponseStream: each part of the container's response as an event, as it arrives."""
+        began = time.perf_counter()
+        pool, body = self._called(name, environ)
+        held = contextlib.ExitStack()
+        try:
+            pool, instance, setup = self._acquire(held, pool, name, environ)
+            deployment = pool.deployment
+            try:
+                answer = held.enter_context(instance.stream(body, _forwarded(environ)))
+                if not 200 <= answer.status < 300:
+                    text = b"".join(answer.parts).decode(errors="replace")
+                    kind = "Invocation4XXErrors" if answer.status < 500 else "Invocation5XXErrors"
+                    self._metrics.record(deployment, {"Invocations": 1, kind: 1})
+                    raise _model_error(deployment, answer.status, text)
+            except (TimeoutError, CrashedError) as error:
+                instance.kill()
+                self._metrics.record(deployment, {"Invocations": 1, "Invocation5XXErrors": 1})
+                raise _model_error(deployment, 500, f"The container ended: {error}. {instance.last_words()}") from error
+        except AwsError:
+            held.close()
+            raise
+        headers = [
+            ("Content-Type", event_stream.CONTENT_TYPE),
+            ("X-Amzn-SageMaker-Content-Type", answer.headers.get("content-type", "application/octet-stream")),
+            ("x-Amzn-Invoked-Production-Variant", deployment.variant),
+        ]
+        if custom := answer.headers.get("x-amzn-sagemaker-custom-attributes"):
+            headers.append(("X-Amzn-SageMaker-Custom-Attributes", custom))
+        start_response("200 OK", headers)
+        values = {"Invocations": 1.0} | ({"ModelSetupTime": setup * 1e6} if setup is not None else {})
+
+        def done(failed: bool) -> None:
+            took = (time.perf_counter() - began) * 1e6
+            self._metrics.record(deployment, {**values, "ModelLatency": took, "Invocation5XXErrors": float(failed)})
+            held.close()
+
+        return _Events(answer, instance, done)
 
     def _ask(
         self,
@@ -251,6 +312,29 @@ class Runtime:
         return answer
 
 
+class _Events:
+    """The events of a streamed response; closed when it is over, or when the caller is gone."""
+
+    def __init__(self, answer: AnswerStream, instance: Instance, done: Callable[[bool], None]) -> None:
+        self._answer, self._instance, self._done = answer, instance, done
+        self._failed = self._over = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for part in self._answer.parts:
+                yield event_stream.event("PayloadPart", part)
+            self._over = True
+        except (TimeoutError, CrashedError) as error:
+            self._failed = True
+            members = {"Message": f"The container ended: {error}", "ErrorCode": "ModelInvocationFailed"}
+            yield event_stream.failure("ModelStreamError", json.dumps(members).encode())
+
+    def close(self) -> None:
+        if not self._over:  # it may still be at it, and nobody waits for the rest
+            self._instance.kill()
+        self._done(self._failed)
+
+
 def read_body(environ: Mapping[str, Any], limit: int) -> tuple[bytes, int]:
     """(body, its length); a body over the limit is left where it is."""
     size = int(environ["CONTENT_LENGTH"])
@@ -272,7 +356,7 @@ def _forwarded(environ: Mapping[str, Any]) -> dict[str, str]:
 def _model_error(deployment: Deployment, status: int, message: str) -> AwsError:
     """A container's error as the service reports it."""
     whose = "client" if 400 <= status < 500 else "server"
-    group = f"/aws/sagemaker/Endpoints/{deployment.endpoint}"
+    group = group_of(deployment.endpoint)
     return AwsError(
         "ModelError",
         f'Received {whose} error ({status}) from primary with message "{message}". See {group} in account {ACCOUNT} '

@@ -19,6 +19,7 @@ from scaletozero.sandbox.aws.middleware import Layer
 from scaletozero.sandbox.aws.moto_patches import correct_moto
 from scaletozero.sandbox.aws.overrides import PROVIDED
 from scaletozero.sandbox.aws.pod_identity import PodIdentity
+from scaletozero.sandbox.aws.runtime.container_logs import ContainerLogs
 from scaletozero.sandbox.aws.runtime.instance import PROGRAM, Starter, StartFailedError
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
 from scaletozero.sandbox.aws.runtime_api import Runtime
@@ -58,8 +59,10 @@ class Servers:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         correct_moto()
         self._metrics = Metrics()
-        start, store = Starter(state, self._fetch, program).start, Store(lambda *what: self._clients(*what))
-        self._runtime = Runtime(start, idle_seconds, self._metrics, store)
+        self._container_logs = ContainerLogs()
+        start = Starter(state, self._fetch, self._container_logs, program).start
+        store = Store(lambda *what: self._clients(*what))
+        self._runtime = Runtime(start, idle_seconds, self._metrics, store, self._container_logs)
         self._endpoints = Endpoints(self._runtime)
         moto = DomainDispatcherApplication(create_backend_app)
         self._scaling = Scaling(self._endpoints)
@@ -89,6 +92,7 @@ class Servers:
         self._scaling.stop()
         self._front.shutdown()
         self._runtime.stop()
+        self._container_logs.stop()
         self._metrics.stop()
         self._aws.shutdown()
 

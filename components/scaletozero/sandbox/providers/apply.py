@@ -13,14 +13,19 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from scaletozero.partitions import dns_suffix
+from scaletozero.sandbox.inventory import Created, Inventory
 from scaletozero.sandbox.providers.check import Settings, default_tags, operation, property_shape, shape_at
 from scaletozero.sandbox.providers.clients import Clients
-from scaletozero.sandbox.providers.diff import Change
+from scaletozero.sandbox.providers.diff import Change, changes
 from scaletozero.sandbox.providers.shapes import at, bind, unbind
 from scaletozero.sandbox.providers.table import Convert, Hook, Read, ResourceType, Source, State, Step
-from scaletozero.sandbox.providers.values import mark_like, plain
+from scaletozero.sandbox.providers.values import has_secret, mark_like, plain
 
 POLL_SECONDS = 0.2
+
+
+OWN_TAGS = ("managed-by", "stack")
+"""The tags by which a stack's own resources are known (`scaletozero.component`)."""
 
 
 class Incomplete(Exception):  # noqa: N818 - it is a state as much as an error
@@ -46,14 +51,19 @@ class Applier:
 
     Attributes:
         cancelled: set by the engine's interrupt: waits end.
+        inventory: where what is created is written down; None where nobody reads it.
     """
 
     clients: Clients
     settings: Settings
     cancelled: threading.Event
+    inventory: Inventory | None = None
 
     def create(self, row: ResourceType, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """(id, outputs) of the new resource.
+
+        What exists already under exactly this name, with the tags of this stack, is what an interrupted run created:
+        it is changed to what is declared, and taken over.
 
         Raises:
             ClientError: nothing was made.
@@ -62,7 +72,7 @@ class Applier:
         state = self.state(row, plain(inputs), None)
         state["@id"] = row.id(state) if row.id else ""
         client = self._client(row, state)
-        made = False
+        made, written = False, self._write_down(row, inputs, state)
         try:
             for index, step in enumerate(row.create):
                 if index == 0 or self._applies(row, step, state):
@@ -70,14 +80,47 @@ class Applier:
                     made = True
                     if index == 0 and row.id_path:
                         state["@id"] = at(answer, row.id_path)
+                        self._made(written, state["@id"])
             if row.tagging and not row.tagging.at_create and state.get("tagsAll"):
                 self._tag(row, client, state | self._known(row, client, state), {}, state["tagsAll"])
             decided = self._wait(row, client, state)
         except Exception as error:
             if not made:
+                if isinstance(error, ClientError):  # after any other error it may exist
+                    if adopted := self._adopted(row, inputs, state):
+                        return adopted
+                    self._failed(written)
                 raise
             raise Incomplete(_words(error), state["@id"], self._outputs(row, inputs, state)) from error
         return state["@id"], self._outputs(row, inputs, state | self._known(row, client, state)) | decided
+
+    def _adopted(self, row: ResourceType, inputs: Mapping[str, Any], state: State) -> tuple[str, dict[str, Any]] | None:
+        wanted, id_ = plain(inputs.get("tagsAll")) or {}, state["@id"]
+        if not row.id or any(key not in wanted for key in OWN_TAGS):
+            return None
+        found = self.read(row, id_, plain(inputs), plain(inputs))
+        if found is None or any(found[0]["tagsAll"].get(key) != wanted[key] for key in OWN_TAGS):
+            return None
+        different = changes(row, found[0], inputs, ())
+        if any(change.replaces for change in different):
+            self.delete(row, id_, found[0])
+            return self.create(row, inputs)
+        return id_, self.update(row, id_, found[0], inputs, different)
+
+    def _write_down(self, row: ResourceType, inputs: Mapping[str, Any], state: State) -> str | None:
+        """Has the inventory know of a resource before it exists."""
+        if self.inventory is None:
+            return None
+        found_by = _written(inputs, row.finding)
+        return self.inventory.begin(Created(row.kind, _region(row, state), state["@id"] or None, found_by))
+
+    def _made(self, written: str | None, id_: str) -> None:
+        if self.inventory and written:
+            self.inventory.made(written, id_)
+
+    def _failed(self, written: str | None) -> None:
+        if self.inventory and written:
+            self.inventory.failed(written)
 
     def read(
         self, row: ResourceType, id_: str, olds: Mapping[str, Any], inputs: Mapping[str, Any]
@@ -147,6 +190,8 @@ class Applier:
                     raise
         if row.wait:
             self._until_gone(row, client, state)
+        if self.inventory:
+            self.inventory.gone(Created(row.kind, _region(row, state), id_, _written(olds, row.apart)))
 
     def _revive(self, row: ResourceType, client: Any, state: dict[str, Any], news: Mapping[str, Any]) -> None:
         """A resource that failed while it was created can only be deleted, so it is made again under its name."""
@@ -323,6 +368,16 @@ class Applier:
                     return
                 raise
             time.sleep(POLL_SECONDS)
+
+
+def _region(row: ResourceType, state: State) -> str | None:
+    return state["@region"] if row.regional else None
+
+
+def _written(properties: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Those properties, without what is a secret."""
+    kept = sorted(names & properties.keys())
+    return {name: plain(properties[name]) for name in kept if not has_secret(properties[name])}
 
 
 @dataclass(frozen=True)

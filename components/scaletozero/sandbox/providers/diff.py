@@ -53,23 +53,9 @@ def deletes_first(row: ResourceType, found: list[Change], news: Mapping[str, Any
     if not any(change.replaces for change in found):
         return False
     if row.naming is None:
-        return not any(change.prop in _identity(row) for change in found)
+        return not any(change.prop in row.identity for change in found)
     named = row.naming.prop not in (plain(news.get(DEFAULTED)) or ())
     return named and not any(change.prop in (row.naming.prop, "region") for change in found)
-
-
-def _identity(row: ResourceType) -> set[str]:
-    """The properties that make the id."""
-    seen: set[str] = set()
-
-    class Spy(dict[str, Any]):
-        def __missing__(self, key: str) -> str:
-            seen.add(key)
-            return ""
-
-    if row.id:
-        row.id(Spy())
-    return seen | {"region"}
 
 
 def _within(path: str, ignored: str) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
+import time
 from collections.abc import Awaitable, Mapping
 from typing import Any, cast
 
@@ -14,6 +17,9 @@ from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2_grpc, status_pb2
 
 from scaletozero.sandbox.providers.values import encode_map
+
+ENGINE_SECONDS = 0.5
+"""How often a plugin looks whether its engine is still there."""
 
 
 class _Status(grpc.Status):
@@ -53,7 +59,10 @@ class Engine:
 
 
 def serve(servicer: provider_pb2_grpc.ResourceProviderServicer) -> None:
-    """Serve until the engine closes the plugin; prints the port, which is how the engine finds it."""
+    """Serves until the engine closes the plugin, or is killed; prints the port, which is how the engine finds it."""
+
+    engine = os.getppid()
+    threading.Thread(target=_end_with, args=(engine,), daemon=True, name="engine").start()
 
     async def run() -> None:
         server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
@@ -65,3 +74,10 @@ def serve(servicer: provider_pb2_grpc.ResourceProviderServicer) -> None:
         await server.wait_for_termination()
 
     asyncio.run(cast(Awaitable[None], run()))  # type: ignore[arg-type]
+
+
+def _end_with(engine: int) -> None:
+    """Ends this process when its parent has ended: an engine that is killed closes no plugin."""
+    while os.getppid() == engine:
+        time.sleep(ENGINE_SECONDS)
+    os._exit(1)

@@ -20,6 +20,7 @@ from pulumi.provider.experimental.provider import Provider
 from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime import proto
 
+from scaletozero.sandbox.inventory import Inventory
 from scaletozero.sandbox.providers.apply import Applier, Incomplete, Stopped
 from scaletozero.sandbox.providers.check import DEFAULTED, Settings, check
 from scaletozero.sandbox.providers.clients import Clients
@@ -48,11 +49,17 @@ def _type(urn: str) -> str:
 class TableServicer(ProviderServicer):
     """Serves the resource table to the engine."""
 
-    def __init__(self, version: str, table: Mapping[str, ResourceType], clients: Clients) -> None:
+    def __init__(
+        self,
+        version: str,
+        table: Mapping[str, ResourceType],
+        clients: Clients,
+        inventory: Inventory | None = None,
+    ) -> None:
         super().__init__([], version, Provider(), "")
         self._table = table
         self._cancelled = threading.Event()
-        self._applier = Applier(clients, Settings(), self._cancelled)
+        self._applier = Applier(clients, Settings(), self._cancelled, inventory)
         self._pool = ThreadPoolExecutor(64, thread_name_prefix="resource")
 
     async def _work(self, context: Any, work: Callable[[], Any]) -> Any:

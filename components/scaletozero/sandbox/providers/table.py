@@ -28,6 +28,21 @@ class Convert:
     paths: tuple[tuple[str, str], ...] = ()
 
 
+class _Seen(dict[str, Any]):
+    """A state without any property, which remembers those that it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __missing__(self, key: str) -> str:
+        self.names.add(key)
+        return ""
+
+    def get(self, key: str, default: Any = None) -> Any:  # type: ignore[override]
+        return self[key]
+
+
 Source: TypeAlias = str | Convert | Callable[[State], Any]
 """Where an API parameter comes from: a property as it is or converted, or a function of the state. None is not sent."""
 
@@ -155,6 +170,9 @@ class ResourceType:
         json: properties that are JSON documents and compare as such.
         refused: properties of the provider that the sandbox doesn't apply -> what to do instead.
         regional: it has a region of its own.
+        find: where the service makes the id up: from the client and the properties of `finding`, the ids of all
+            resources that match them, among them one whose creation was interrupted before its id was known.
+        found_by: the properties that `find` needs.
     """
 
     kind: str
@@ -181,6 +199,8 @@ class ResourceType:
     wait: Wait | None = None
     regional: bool = True
     from_id: Callable[[str], Mapping[str, Any]] = lambda _: {}
+    find: Callable[[Any, State], Iterable[str]] | None = None
+    found_by: tuple[str, ...] = ()
 
     @property
     def sent(self) -> dict[str, tuple[str, str]]:
@@ -200,6 +220,31 @@ class ResourceType:
         steps = [step for step in (*self.create, *self.update) if isinstance(step, Step)]
         sources = [source for step in steps for source in step.sends.values()]
         return {source.prop: source for source in sources if isinstance(source, Convert)}
+
+    @property
+    def identity(self) -> frozenset[str]:
+        """The properties that make the id."""
+        seen = _Seen()
+        if self.id:
+            self.id(seen)
+        return frozenset({*seen.names, "region"})
+
+    @property
+    def finding(self) -> frozenset[str]:
+        """The inputs that the resource is found and deleted by."""
+        seen = _Seen()
+        calls = [call for call in (*self.reads, *self.delete) if not isinstance(call, Hook)]
+        for source in (source for call in calls for source in call.sends.values()):
+            if isinstance(source, str):
+                seen.names.add(source)
+            elif not isinstance(source, Convert):
+                source(seen)
+        return frozenset({*seen.names, *self.identity, *self.found_by}) & (self.inputs - {"region"})
+
+    @property
+    def apart(self) -> frozenset[str]:
+        """Those of `finding` that never change: two resources with one id differ in them."""
+        return frozenset(name for name in self.finding if self.replaced_by(name))
 
     @property
     def inputs(self) -> frozenset[str]:

@@ -3,16 +3,20 @@
 import io
 import threading
 import zipfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from resource_samples import REGION, ROLE, SAMPLES, TARGET
 
+from scaletozero.sandbox.inventory import Inventory
 from scaletozero.sandbox.providers.apply import Applier, Incomplete
 from scaletozero.sandbox.providers.check import Settings, check
 from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.diff import changes
+from scaletozero.sandbox.providers.leftovers import delete_leftovers
 from scaletozero.sandbox.providers.resources import TABLE
 from scaletozero.sandbox.providers.table import ResourceType
 from scaletozero.sandbox.providers.values import Secret, plain
@@ -176,3 +180,118 @@ def test_a_service_account_has_one_role(world: Any) -> None:
         eks.describe_pod_identity_association(clusterName="other", associationId=made["associationId"])
     # What the embedded AWS does not answer itself is moto's, as before.
     assert eks.list_clusters()["clusters"] == []
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Inventory:
+    return Inventory(tmp_path / "deployed" / "dev.jsonl")
+
+
+def in_state(row: ResourceType, id_: str, inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
+    """A resource as the engine exports it."""
+    return {"type": row.kind, "id": id_, "inputs": plain(inputs), "outputs": plain(outputs)}
+
+
+@pytest.mark.parametrize(("row", "inputs", "change"), CASES)
+def test_what_the_state_does_not_know_is_deleted_and_nothing_else(
+    world: Any,
+    applier: Applier,
+    inventory: Inventory,
+    row: ResourceType,
+    inputs: dict[str, Any],
+    change: dict[str, Any],
+) -> None:
+    applier.inventory = inventory
+    names = prerequisites(world, row)
+    inputs, change = ({key: names.get(str(value), value) for key, value in each.items()} for each in (inputs, change))
+    news = checked(row, inputs, {}, applier.settings)
+    id_, outputs = applier.create(row, news)
+    where = world.servers.aws_url, world.servers.credentials, inventory
+    (live,) = inventory.live()
+    assert (live.kind, live.id) == (row.kind, id_)
+
+    assert delete_leftovers(*where, [in_state(row, id_, news, outputs)]) == []
+    next_news = checked(row, inputs | change, news, applier.settings)
+    differences = changes(row, outputs, next_news, [])
+    if not any(difference.replaces for difference in differences):
+        outputs, news = applier.update(row, id_, outputs, next_news, differences), next_news
+    assert delete_leftovers(*where, [in_state(row, id_, news, outputs)]) == []
+    assert applier.read(row, id_, outputs, news) is not None
+
+    deleted = delete_leftovers(*where, [])
+    if "targetKeyId" not in change:  # an alias is found by the key that it had at first
+        assert deleted == [f"{row.kind} {id_}"]
+    assert inventory.live() == []
+    if not row.kind.endswith(("TopicPolicy", "BucketVersioning")):  # these have no absence, only another value
+        assert applier.read(row, id_, outputs, news) is None
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=kind) for kind, row in TABLE.items() if row.id is None])
+def test_a_resource_whose_id_nobody_heard_is_found(
+    world: Any, applier: Applier, inventory: Inventory, row: ResourceType
+) -> None:
+    sample = SAMPLES[row.kind.split(":")[-1]][0][0]
+    news = checked(row, {**sample, "tags": {"stack": "acme/dev"}}, {}, applier.settings)
+    other = checked(row, {**sample, "tags": {"stack": "acme/prod"}}, {}, applier.settings)
+    if "serviceAccount" in other:
+        other["serviceAccount"] = "another"
+    kept, outputs = applier.create(row, other)
+    applier.inventory = inventory
+    id_, _ = applier.create(row, news)
+    (heard,) = inventory.live()
+    inventory.close()
+    inventory.begin(replace(heard, id=None))
+    deleted = delete_leftovers(world.servers.aws_url, world.servers.credentials, inventory, [])
+    assert deleted == [f"{row.kind} {id_}"]
+    assert applier.read(row, kept, outputs, other) is not None
+
+
+OWN = {"managed-by": "scaletozero", "stack": "acme/dev"}
+NAMED = [
+    (kind, SAMPLES[kind.split(":")[-1]][0][0])
+    for kind, row in TABLE.items()
+    if row.tagging and row.id and row.naming and row.kind != "aws:s3/bucket:Bucket"
+]
+
+
+@pytest.mark.parametrize(("kind", "sample"), NAMED, ids=[kind for kind, _ in NAMED])
+def test_what_an_interrupted_run_created_is_adopted_by_its_name_and_its_tags(
+    world: Any, applier: Applier, kind: str, sample: dict[str, Any]
+) -> None:
+    row = TABLE[kind]
+    prerequisites(world, row)
+    assert row.naming
+    inputs = {**sample, row.naming.prop: sample.get(row.naming.prop, "mine"), "tags": OWN}
+    news = checked(row, inputs, {}, applier.settings)
+    first = applier.create(row, news)
+    changed = checked(row, {**inputs, "tags": {**OWN, "endpoint": "a"}}, {}, applier.settings)
+    id_, outputs = applier.create(row, changed)
+    assert id_ == first[0]
+    assert outputs["tagsAll"] == {"owner": "me", **OWN, "endpoint": "a"}
+    assert changes(row, outputs, changed, []) == []
+
+
+@pytest.mark.parametrize("tags", [{}, {**OWN, "stack": "acme/prod"}, {"stack": "acme/dev"}])
+def test_what_belongs_to_somebody_else_is_not_adopted(world: Any, applier: Applier, tags: dict[str, str]) -> None:
+    row = TABLE["aws:sagemaker/endpoint:Endpoint"]
+    world.endpoint("there")
+    inputs = {"name": "theirs", "endpointConfigName": "there"}
+    applier.create(row, checked(row, {**inputs, "tags": tags}, {}, applier.settings))
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
+        applier.create(row, checked(row, {**inputs, "tags": OWN}, {}, applier.settings))
+    with pytest.raises(ClientError, match="Cannot create already existing endpoint"):
+        applier.create(row, checked(row, inputs, {}, applier.settings))
+
+
+def test_what_is_adopted_is_changed_to_what_is_declared_even_where_that_takes_a_new_one(
+    world: Any, applier: Applier
+) -> None:
+    world.endpoint("there")
+    model = TABLE["aws:sagemaker/model:Model"]
+    container = {"image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/serve:1"}
+    for tag in ("1", "2"):
+        image = {"image": container["image"].replace(":1", f":{tag}")}
+        inputs = {"name": "m", "primaryContainer": image, "executionRoleArn": ROLE, "tags": OWN}
+        applier.create(model, checked(model, inputs, {}, applier.settings))
+    found = world.client("sagemaker").describe_model(ModelName="m")
+    assert found["PrimaryContainer"]["Image"].endswith(":2")

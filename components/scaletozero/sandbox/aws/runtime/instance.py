@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -17,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from model_packaging.artifact.archive import safe_extract
 from model_packaging.findings import FindingsError
 from model_packaging.serving.card import NotServableError, require_nothing_else
 from scaletozero.sandbox.aws.runtime import container
+from scaletozero.sandbox.aws.runtime.container_logs import ContainerLogs
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
 
 START_SECONDS = 180
@@ -41,6 +43,7 @@ PROGRAM = (str(Path(model_packaging.__file__).parents[1]), "model_packaging.serv
 OWN_VARIABLES = re.compile(r"(SCALETOZERO|SAGEMAKER)_[A-Z0-9_]+|OMP_NUM_THREADS")
 """The variables of a model that its process gets: those that the program reads, and none that loads code."""
 
+PART_BYTES = 1 << 16
 STOP_SECONDS = 5
 KEPT_LOGS = 100
 
@@ -62,6 +65,18 @@ class Answer:
     body: bytes
 
 
+@dataclass(frozen=True)
+class AnswerStream:
+    """What the container responded, while its body still arrives: status, headers, the parts of the body.
+
+    Reading the parts raises TimeoutError and CrashedError, as `Instance.invoke`.
+    """
+
+    status: int
+    headers: dict[str, str]
+    parts: Iterator[bytes]
+
+
 @dataclass(eq=False)
 class Instance:
     """A running process and its folder.
@@ -69,6 +84,7 @@ class Instance:
     Attributes:
         phases: milliseconds of each part of its start, in order.
         idle_since: monotonic time of its last answer.
+        ended: called once its process has ended.
     """
 
     process: subprocess.Popen[bytes]
@@ -78,6 +94,7 @@ class Instance:
     phases: dict[str, float]
     idle_since: float = field(default_factory=time.monotonic)
     requests: int = 0
+    ended: Callable[[], None] = lambda: None
 
     @property
     def alive(self) -> bool:
@@ -90,15 +107,19 @@ class Instance:
             TimeoutError: no answer in time; the process may still be busy with it.
             CrashedError: the process is gone.
         """
+        with self.stream(body, headers, seconds) as answer:
+            return Answer(answer.status, answer.headers, b"".join(answer.parts))
+
+    @contextlib.contextmanager
+    def stream(self, body: bytes, headers: dict[str, str], seconds: float = INVOKE_SECONDS) -> Iterator[AnswerStream]:
+        """POST /invocations, without waiting for the whole response. Raises as `invoke`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         try:
-            connection.request("POST", "/invocations", body, headers)
-            response = connection.getresponse()
-            return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
-        except TimeoutError:
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            raise CrashedError(f"{type(error).__name__}: {error}") from error
+            with _crashes():
+                connection.request("POST", "/invocations", body, headers)
+                response = connection.getresponse()
+            named = {name.lower(): value for name, value in response.getheaders()}
+            yield AnswerStream(response.status, named, _parts(response))
         finally:
             connection.close()
             self.idle_since = time.monotonic()
@@ -119,11 +140,35 @@ class Instance:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.ended()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def last_words(self) -> str:
         """The end of its log, on one line."""
         return last_words(self.log)
+
+
+@contextlib.contextmanager
+def _crashes() -> Iterator[None]:
+    """Turns a connection that breaks into CrashedError."""
+    try:
+        yield
+    except TimeoutError:
+        raise
+    except (OSError, http.client.HTTPException) as error:
+        raise CrashedError(f"{type(error).__name__}: {error}") from error
+
+
+def _parts(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """The body as it arrives."""
+    while True:
+        with _crashes():
+            part = response.read1(PART_BYTES)
+        if not part:
+            break
+        yield part
+    if response.length:  # it ended before its Content-Length
+        raise CrashedError(f"IncompleteRead: {response.length} bytes are missing")
 
 
 def last_words(log: Path) -> str:
@@ -139,14 +184,19 @@ class Starter:
     Args:
         state: the sandbox's folder: instances are unpacked under it, their logs are kept there.
         fetch: writes the object at an s3:// address to a file.
+        container_logs: where what containers print goes.
         program: folder of the package, module and arguments of the container's program.
     """
 
     def __init__(
-        self, state: Path, fetch: Callable[[str, str, Path], None], program: tuple[str, ...] = PROGRAM
+        self,
+        state: Path,
+        fetch: Callable[[str, str, Path], None],
+        container_logs: ContainerLogs,
+        program: tuple[str, ...] = PROGRAM,
     ) -> None:
         self._instances, self._logs = state / "instances", state / "logs"
-        self._fetch, self._program = fetch, program
+        self._fetch, self._container_logs, self._program = fetch, container_logs, program
         shutil.rmtree(self._instances, ignore_errors=True)  # left over from a sandbox that was killed
         self._instances.mkdir(parents=True)
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -190,17 +240,24 @@ class Starter:
         else:
             model.mkdir()
         log = self._logs / f"{deployment.region}-{deployment.endpoint}-{folder.name[:8]}.log"
-        for _ in range(3):
-            port = self._free_port()
-            process = self._spawn(deployment, folder, port, log)
-            own = self._await_ping(process, port, log, cancelled)
-            if own is not None:
-                break
-        else:
-            raise StartFailedError(f"no free port: {last_words(log)}")
+        log.touch()
+        self._container_logs.follow(deployment, log)
+        try:
+            for _ in range(3):
+                port = self._free_port()
+                process = self._spawn(deployment, folder, port, log)
+                own = self._await_ping(process, port, log, cancelled)
+                if own is not None:
+                    break
+            else:
+                raise StartFailedError(f"no free port: {last_words(log)}")
+        except BaseException:
+            self._container_logs.finish(log)
+            raise
         waited = clock.lap("process")
         phases["process"] = round(max(0.0, waited - sum(own.values())), 1)
-        return Instance(process, port, folder, log, phases | own)
+        ended = functools.partial(self._container_logs.finish, log)
+        return Instance(process, port, folder, log, phases | own, ended=ended)
 
     def _spawn(self, deployment: Deployment, folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-I", "-u", container.__file__, str(self._reader), *self._program]

@@ -20,6 +20,7 @@ from moto.sagemaker.models import sagemaker_backends
 from scaletozero.partitions import iam_arn, service_principal
 from scaletozero.sandbox.aws.endpoints import Endpoints
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Handler
+from scaletozero.sandbox.aws.scaling.activities import Activities
 from scaletozero.sandbox.aws.scaling.backlog import BacklogScaling, pause
 from scaletozero.sandbox.aws.scaling.cron import fires
 
@@ -46,6 +47,7 @@ class Scaling:
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
+        self._activities = Activities()
         self._tags: dict[str, dict[str, str]] = {}
         self._seen: dict[Key, _Seen] = defaultdict(_Seen)
         self._backlogs: dict[Key, BacklogScaling] = defaultdict(BacklogScaling)
@@ -61,6 +63,7 @@ class Scaling:
             f"{_PREFIX}RegisterScalableTarget": self.register,
             f"{_PREFIX}PutScheduledAction": self.put_action,
             f"{_PREFIX}PutScalingPolicy": self.needs_target,
+            f"{_PREFIX}DescribeScalingActivities": self.activities,
             f"{_PREFIX}TagResource": self.tag,
             f"{_PREFIX}UntagResource": self.untag,
             f"{_PREFIX}ListTagsForResource": self.tags,
@@ -102,6 +105,9 @@ class Scaling:
         if self._target(call) is None:
             wanted = {key: call.parameters.get(key) for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")}
             raise AwsError("ObjectNotFoundException", f"No scalable target registered for {wanted}")
+
+    def activities(self, call: Call) -> dict[str, Any]:
+        return self._activities.describe(call.region, call.parameters)
 
     def tag(self, call: Call) -> dict[str, Any]:
         self._tags.setdefault(call.parameters["ResourceARN"], {}).update(call.parameters["Tags"])
@@ -186,7 +192,12 @@ class Scaling:
             asked = max(self._tracked(backend, target, seen, current, now), default=current)
         wanted = min(max(asked, target.min_capacity), target.max_capacity)
         if wanted != current:
-            self._endpoints.set_capacity(region, endpoint, wanted)
+            bound = f"{'minimum' if wanted > asked else 'maximum'} capacity was set to {wanted}"
+            cause = bound if wanted != asked else "a scaling policy asked for it"
+            began = datetime.now(UTC)
+            failure = self._endpoints.set_capacity(region, endpoint, wanted)
+            ended = datetime.now(UTC)
+            self._activities.record(region, target, wanted, cause=cause, began=began, ended=ended, failure=failure)
             seen.moved = now
 
     def _tracked(self, backend: Any, target: Any, seen: _Seen, current: int, now: datetime) -> Iterator[int]:

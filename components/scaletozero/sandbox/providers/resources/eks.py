@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scaletozero.sandbox.providers.table import Read, ResourceType, Step, Tagging
+from typing import Any
+
+from scaletozero.sandbox.providers.table import Read, ResourceType, State, Step, Tagging
 
 _ONE = {"clusterName": "clusterName", "associationId": "@id"}
 _CHANGES = {
@@ -12,11 +14,20 @@ _CHANGES = {
 }
 _NAMES = {"clusterName": "clusterName", "namespace": "namespace", "serviceAccount": "serviceAccount"}
 
+
+def _matching(client: Any, state: State) -> list[str]:
+    """One role for each service account of a namespace, so this is one at most."""
+    found = client.list_pod_identity_associations(**{key: state[key] for key in _NAMES})
+    return [each["associationId"] for each in found["associations"]]
+
+
 ROWS = (
     ResourceType(
         kind="aws:eks/podIdentityAssociation:PodIdentityAssociation",
         service="eks",
         id_path="association.associationId",
+        find=_matching,
+        found_by=tuple(_NAMES),
         gone=("ResourceNotFoundException",),
         create=(Step("create_pod_identity_association", {**_NAMES, **_CHANGES}),),
         update=(Step("update_pod_identity_association", {**_ONE, **_CHANGES}, on=tuple(_CHANGES)),),

@@ -49,6 +49,15 @@ def _enable(client: Any, state: State) -> None:
     (client.disable_key if state.get("isEnabled") is False else client.enable_key)(KeyId=state["@id"])
 
 
+def _keys_with_tags(client: Any, state: State) -> Iterator[str]:
+    """The keys with exactly these tags; none where there are no tags to tell them by."""
+    for page in client.get_paginator("list_keys").paginate():
+        for key in page["Keys"]:
+            tags = client.list_resource_tags(KeyId=key["KeyId"])["Tags"]
+            if tags and {tag["TagKey"]: tag["TagValue"] for tag in tags} == state.get("tagsAll"):
+                yield key["KeyId"]
+
+
 def _own_alias(answer: Any, state: State) -> Any:
     return next((alias for alias in answer["Aliases"] if alias["AliasName"] == state["@id"]), None)
 
@@ -148,6 +157,8 @@ ROWS = (
         kind="aws:kms/key:Key",
         service="kms",
         id_path="KeyMetadata.KeyId",
+        find=_keys_with_tags,
+        found_by=("tagsAll",),
         gone=_NO_KEY,
         create=(
             Step(

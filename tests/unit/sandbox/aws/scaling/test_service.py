@@ -132,6 +132,33 @@ def test_the_floor_is_kept_warm_and_follows_a_schedule(world: Any) -> None:
     assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 3
 
 
+def test_what_was_scaled_is_described_the_newest_first(world: Any) -> None:
+    world.endpoint("a", warm=1)
+    scaling = world.client("application-autoscaling")
+    assert scaling.describe_scaling_activities(ServiceNamespace="sagemaker")["ScalingActivities"] == []
+    for least in (2, 1):
+        scaling.register_scalable_target(**TARGET, MinCapacity=least, MaxCapacity=least)
+        world.wait_for(lambda least=least: world.about("a")["min"] == least)
+
+    def described(**which: Any) -> list[dict[str, Any]]:
+        return scaling.describe_scaling_activities(ServiceNamespace="sagemaker", **which)["ScalingActivities"]
+
+    found = world.wait_for(lambda: described() if len(described()) == 2 else None)
+    assert [each["Description"] for each in found] == [
+        "Setting desired provisioned concurrency to 1.",
+        "Setting desired provisioned concurrency to 2.",
+    ]
+    assert [each["Cause"] for each in found] == ["maximum capacity was set to 1", "minimum capacity was set to 2"]
+    assert {each["StatusCode"] for each in found} == {"Successful"}
+    assert all(each["StartTime"] <= each["EndTime"] for each in found)
+    assert described(ResourceId=RESOURCE, ScalableDimension=TARGET["ScalableDimension"]) == found
+    assert described(ResourceId="endpoint/b/variant/main") == []
+    pages = scaling.get_paginator("describe_scaling_activities").paginate(
+        ServiceNamespace="sagemaker", PaginationConfig={"PageSize": 1}
+    )
+    assert [page["ScalingActivities"] for page in pages] == [[each] for each in found]
+
+
 def test_a_target_that_outlives_what_it_scales_does_nothing(world: Any) -> None:
     world.endpoint("a", warm=1)
     world.client("application-autoscaling").register_scalable_target(**TARGET, MinCapacity=2, MaxCapacity=4)

@@ -1,0 +1,129 @@
+"""What containers print, in the embedded CloudWatch Logs, where SageMaker puts it.
+
+Group `/aws/sagemaker/Endpoints/<endpoint>`, stream `<variant>/<instance>` (SageMaker developer guide, logging with
+CloudWatch).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moto.logs.exceptions import ResourceNotFoundException
+from moto.logs.models import logs_backends
+
+from scaletozero.sandbox.aws.middleware import ACCOUNT
+from scaletozero.sandbox.aws.runtime.deployment import Deployment
+
+log = logging.getLogger(__name__)
+
+EVERY_SECONDS = 0.5
+MOST_BYTES = 1 << 20
+"""What is read of one container's output at a time."""
+
+LONGEST_LINE = 256 * 1024
+"""Of an event (CloudWatch Logs quotas)."""
+
+
+def group_of(endpoint: str) -> str:
+    """The name of an endpoint's log group."""
+    return f"/aws/sagemaker/Endpoints/{endpoint}"
+
+
+@dataclass(eq=False)
+class _Followed:
+    region: str
+    group: str
+    stream: str
+    offset: int = 0
+    rest: bytes = b""
+
+
+class ContainerLogs:
+    """Follows the files that containers print into. Every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._followed: dict[Path, _Followed] = {}
+        self._own_groups: set[tuple[str, str]] = set()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="container logs")
+        self._thread.start()
+
+    def follow(self, deployment: Deployment, file: Path) -> None:
+        """A container prints into `file` from now on. Its group is created where there is none, as by the service."""
+        made = uuid.uuid4().hex
+        instance = made if deployment.serverless else f"i-{made[:17]}"
+        group, stream = group_of(deployment.endpoint), f"{deployment.variant}/{instance}"
+        backend = logs_backends[ACCOUNT][deployment.region]
+        with self._lock:
+            if group not in backend.groups:
+                backend.create_log_group(group, {})
+                self._own_groups.add((deployment.region, deployment.endpoint))
+            backend.create_log_stream(group, stream)
+            self._followed[file] = _Followed(deployment.region, group, stream)
+
+    def finish(self, file: Path) -> None:
+        """The container has ended; what it printed last is written."""
+        with self._lock:
+            followed = self._followed.pop(file, None)
+            if followed:
+                while self._copy(file, followed):
+                    pass
+                self._put(followed, followed.rest)
+
+    def forget(self, region: str, endpoint: str) -> None:
+        """The endpoint is gone; so is its group, where nobody declared it."""
+        with self._lock:
+            if (region, endpoint) in self._own_groups:
+                self._own_groups.remove((region, endpoint))
+                logs_backends[ACCOUNT][region].groups.pop(group_of(endpoint), None)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(EVERY_SECONDS):
+            with self._lock:
+                for file, followed in self._followed.items():
+                    try:
+                        self._copy(file, followed)
+                    except OSError:
+                        log.exception("%s", file)
+
+    def _copy(self, file: Path, followed: _Followed) -> bool:
+        """Copies whole lines; whether there was anything."""
+        try:
+            with file.open("rb") as stream:
+                stream.seek(followed.offset)
+                data = stream.read(MOST_BYTES)
+        except FileNotFoundError:
+            return False
+        followed.offset += len(data)
+        whole, newline, rest = (followed.rest + data).rpartition(b"\n")
+        if len(rest) > LONGEST_LINE:
+            whole, newline, rest = whole + newline + rest, b"", b""
+        followed.rest = rest
+        self._put(followed, whole)
+        return bool(data)
+
+    def _put(self, followed: _Followed, data: bytes) -> None:
+        now = int(time.time() * 1000)
+        events: list[dict[str, Any]] = [
+            {"timestamp": now, "message": line[:LONGEST_LINE]}
+            for line in data.decode(errors="replace").splitlines()
+            if line.strip()
+        ]
+        if not events:
+            return
+        try:
+            logs_backends[ACCOUNT][followed.region].put_log_events(followed.group, followed.stream, events)
+        except ResourceNotFoundException:
+            # Somebody deleted the group; the endpoint's role may not create one.
+            log.warning("%s: %d lines have no log group", followed.group, len(events))
