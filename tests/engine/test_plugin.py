@@ -1,16 +1,15 @@
 """The components as a plugin: the engine constructs them for a program that has only their names."""
 
 import json
-import stat
-import sys
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 import pytest
+from languages import install_plugin
 from pulumi.automation.errors import CommandError
-from workbench import IMAGE, ROOT
+from workbench import IMAGE
 
 from model_packaging import Artifact
 from scaletozero.plugin import NAME, VERSION
@@ -31,11 +30,7 @@ class Remote(pulumi.ComponentResource):
 @pytest.fixture
 def stack(sandbox_stack: SandboxStack, tmp_path: Path) -> SandboxStack:
     """Stacks whose engine has the plugin, as after `pulumi plugin install`."""
-    folder = tmp_path / "home" / "plugins" / f"resource-{NAME}-v{VERSION}"
-    folder.mkdir(parents=True)
-    plugin = folder / f"pulumi-resource-{NAME}"
-    plugin.write_text(f'#!/bin/sh\nexec "{sys.executable}" -u "{ROOT / "components"}" "$@"\n')
-    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    install_plugin(tmp_path / "home")
     return sandbox_stack
 
 

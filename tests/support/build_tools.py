@@ -1,7 +1,10 @@
-"""Builds the programs that the tests need (engine, cluster, KEDA, Karpenter) into the shared cache, one by one."""
+"""Builds the programs that the tests need (engine, YAML host, cluster, KEDA, Karpenter) into the shared cache."""
 
+import subprocess
 import sys
 import time
+
+from languages import find_yaml_host
 
 from model_packaging.findings import FindingsError
 from scaletozero.engine.find import find_engine
@@ -13,13 +16,13 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    steps = {"pulumi": lambda: find_engine(say)}
+    steps = {"pulumi": lambda: find_engine(say), "pulumi-language-yaml": lambda: find_yaml_host(say)}
     steps |= {module.name: lambda module=module: find_programs([module], say) for module in EVERYTHING}
     for name, step in steps.items():
         began = time.monotonic()
         try:
             step()
-        except FindingsError as error:
+        except (FindingsError, OSError, RuntimeError, subprocess.CalledProcessError) as error:
             print(error, file=sys.stderr)
             return 1
         say(f"{name}: there after {time.monotonic() - began:.0f} s")

@@ -50,6 +50,12 @@ def test_what_is_not_run_is_marked_and_counted() -> None:
     assert len([each for each in SNIPPETS if each.reason]) == NOT_RUN_NOW
 
 
+def test_the_yaml_program_of_the_guide_is_the_example_that_the_engine_runs() -> None:
+    (shown,) = [each.text for each in SNIPPETS if each.path.name == "languages.md" and each.language == "yaml"]
+    example = (ROOT / "examples" / "yaml" / "Pulumi.yaml").read_text().splitlines(keepends=True)
+    assert shown == "".join(line for line in example if not line.startswith("#"))
+
+
 def test_a_block_of_output_holds_no_program() -> None:
     for each in SNIPPETS:
         if each.language == "text":
@@ -66,12 +72,12 @@ def test_yaml_is_valid(snippet: Snippet, tmp_path: Path) -> None:
 def validate(written: Mapping[str, Any]) -> None:
     """Validates a block of YAML as what its keys say that it is."""
     keys = set(written)
-    if "config" in keys:
+    if "resources" in keys:
+        program(written)
+    elif "config" in keys:
         parse(Environment, written["config"]["scaletozero:environment"], "environment")
     elif keys == {"scaletozero:environment"}:
         parse(Environment, written["scaletozero:environment"], "environment")
-    elif "resources" in keys:
-        program(written)
     elif "source" in keys:
         spec_of(written)
     elif keys <= set(Environment.model_fields):
