@@ -62,6 +62,11 @@ class Recorded(Mocks):
         self.registered.append(args)
         name = args.inputs.get("name") or f"{args.name}-0123abc"
         outputs = {"name": name, "arn": f"arn:aws:test:{args.typ}:{name}", "id": name}
+        place = f"{args.inputs.get('region')}:111122223333"
+        if args.typ == "aws:cloudwatch/logGroup:LogGroup":
+            outputs["arn"] = f"arn:aws:logs:{place}:log-group:{name}"
+        if args.typ == "aws:sagemaker/endpoint:Endpoint":
+            outputs["arn"] = f"arn:aws:sagemaker:{place}:endpoint/{name}"
         if args.typ == "aws:s3/bucket:Bucket":
             outputs["bucket"] = name
         if args.typ == "aws:ecr/repository:Repository":

@@ -234,12 +234,13 @@ def test_kept_warm_by_calls_and_watched(workbench: Workbench, encoder: Artifact)
     schedules = workbench.aws("scheduler").list_schedules(GroupName=group)["Schedules"]
     assert len(schedules) == 2
     function = workbench.aws("lambda").list_functions()["Functions"][0]
-    variables = function["Environment"]["Variables"]
-    assert variables["ENDPOINT_NAME"] == NAME
+    assert function["Environment"]["Variables"] == {"ENDPOINT_NAME": NAME}
+    assert function["DeadLetterConfig"]["TargetArn"].count(":sqs:") == 1
+    resources = workbench.stack().export_stack().deployment["resources"]
+    (code,) = (each["inputs"]["code"] for each in resources if each["type"] == "aws:lambda/function:Function")
+    sample = code["assets"]["sample_input"]["text"]
     # The question that the function asks is one that the model takes.
-    answer = asker(workbench).invoke_endpoint(
-        EndpointName=NAME, ContentType="application/json", Body=variables["SAMPLE_INPUT"].encode()
-    )
+    answer = asker(workbench).invoke_endpoint(EndpointName=NAME, ContentType="application/json", Body=sample.encode())
     assert len(json.load(answer["Body"])["embeddings"]) == 1
     alarms = workbench.aws("cloudwatch").describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     assert len(alarms["MetricAlarms"]) == 4

@@ -143,6 +143,12 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"rules": [{"id": "old", "status": "Disabled", "filter": {"prefix": ""}, "expiration": {"days": 9}}]},
         )
     ],
+    "BucketLogging": [
+        (
+            {"bucket": "there", "targetBucket": "access-logs", "targetPrefix": "there/"},
+            {"targetPrefix": "elsewhere/"},
+        )
+    ],
     "BucketObjectv2": [
         (
             {"bucket": "there", "key": "a/b", "source": text("one"), "tags": {"a": "1"}, "contentType": "text/plain"},

@@ -10,9 +10,9 @@ from scaletozero.args.scaling import AlarmsArgs, InstanceScalingArgs, WindowArgs
 class VpcArgs(TypedDict):
     """The network that instances are attached to."""
 
-    subnet_ids: list[pulumi.Input[str]]
+    subnet_ids: pulumi.Input[list[pulumi.Input[str]]]
     """1 to 16 subnets, each with a way to S3."""
-    security_group_ids: list[pulumi.Input[str]]
+    security_group_ids: pulumi.Input[list[pulumi.Input[str]]]
     """1 to 5 security groups."""
 
 
@@ -35,13 +35,24 @@ class AsyncEndpointArgs(TypedDict):
     """How far it scales."""
     schedule: NotRequired[list[WindowArgs]]
     """Windows in which more instances are there."""
-    vpc: NotRequired[VpcArgs]
-    """The network of its instances; SageMaker's own unless given."""
+    vpc: NotRequired[pulumi.Input[VpcArgs]]
+    """The network of its instances; default: SageMaker's own."""
+    network_isolation: NotRequired[bool]
+    """Whether the containers have no network; default: true. SageMaker itself brings the archive and the requests;
+    false is for a server that loads something itself."""
     alarms: NotRequired[AlarmsArgs]
     """When somebody is told; no alarms unless given."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key of the bucket, the topics and the instances' disks; the services' own unless given."""
+    """The ARN of the KMS key of the bucket, the topics, the logs and the instances' disks; default: the services'
+    own."""
+    folder: NotRequired[str]
+    """The name below `async/` in the bucket, where requests and results lie; default: the component's name."""
     residency: NotRequired[list[str]]
     """The regions that it may be in; any unless given."""
+    endpoint_name: NotRequired[str]
+    """The endpoint's name at SageMaker; default: made of the project's, the stack's and the component's. Another name
+    is another endpoint: a component that is renamed keeps its endpoint by this and by an alias."""
+    log_retention_days: NotRequired[int]
+    """How long the containers' logs are kept; default: 30 days."""
     tags: NotRequired[dict[str, str]]
     """Further tags."""

@@ -31,7 +31,7 @@ class WindowArgs(TypedDict):
 class AlarmsArgs(TypedDict):
     """When to ring."""
 
-    notify: NotRequired[list[pulumi.Input[str]]]
+    notify: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
     """ARNs of the SNS topics that are told."""
     error_percent: NotRequired[float]
     """Share of calls that end in a server's error, over five minutes; 1 percent unless given."""
@@ -45,6 +45,8 @@ class AlarmsArgs(TypedDict):
     """Age of the oldest waiting request; 900 seconds unless given. Asynchronous only."""
     runbooks: NotRequired[str]
     """The address below which the runbooks lie."""
+    name: NotRequired[str]
+    """The name of the alarm over all; default: made of the project's, the stack's and the component's."""
 
 
 class ServerlessScalingArgs(TypedDict):
@@ -56,6 +58,9 @@ class ServerlessScalingArgs(TypedDict):
     """How much more than the calls under way is kept warm; a quarter of `min` unless given, 0 to stay at `min`."""
     max: NotRequired[int]
     """The most concurrent calls, 1 to 200, 10 unless given; further ones are answered with 429."""
+    reserve_concurrency: NotRequired[bool]
+    """Whether the function of `warm_by: calls` has concurrency of its own; default: true. Lambda refuses it in an
+    account whose quota of concurrent executions is about 100 or less."""
     warm_by: NotRequired[WarmBy]
     """How what is to be warm is kept so; by provisioned concurrency unless given."""
 

@@ -27,8 +27,14 @@ class ServerlessEndpointArgs(TypedDict):
     alarms: NotRequired[AlarmsArgs]
     """When somebody is told; no alarms unless given."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key that the bucket is encrypted with, if any; the endpoint's role may then decrypt."""
+    """The ARN of the KMS key of the bucket and the logs; default: the services' own. The endpoint's role may decrypt
+    with it."""
     residency: NotRequired[list[str]]
     """The regions that it may be in; any unless given."""
+    endpoint_name: NotRequired[str]
+    """The endpoint's name at SageMaker; default: made of the project's, the stack's and the component's. Another name
+    is another endpoint: a component that is renamed keeps its endpoint by this and by an alias."""
+    log_retention_days: NotRequired[int]
+    """How long the containers' logs are kept; default: 30 days."""
     tags: NotRequired[dict[str, str]]
     """Further tags."""

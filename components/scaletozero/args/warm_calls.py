@@ -17,10 +17,17 @@ class WarmCallsArgs(TypedDict):
     region: str
     """The AWS region of the endpoint."""
     sample_input: str
-    """The JSON that the model is asked."""
+    """The request, in JSON; at most 4 MiB."""
     schedule: list[WindowArgs]
     """The windows in which it is kept warm."""
     cold_start_seconds: float
     """How long a container takes to be warm: calls begin that much earlier."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """The ARN of the KMS key of the function's logs and of the schedules; default: the services' own."""
+    log_retention_days: NotRequired[int]
+    """How long the function's logs are kept; default: 14 days."""
+    reserve_concurrency: NotRequired[bool]
+    """Whether the function has concurrency of its own; default: true. Lambda refuses it in an account whose quota of
+    concurrent executions is about 100 or less."""
     tags: NotRequired[dict[str, str]]
     """Further tags."""

@@ -11,8 +11,12 @@ from scaletozero.settings.common import ArtifactStoreSettings
 from scaletozero.settings.names import MODELS
 
 ANSWERS = "async"
-"""The prefix below which requests and answers of asynchronous endpoints lie: `async/<name>/requests`, `answers`,
+"""The prefix below which requests and results of asynchronous endpoints lie: `async/<name>/requests`, `answers`,
 `failures`."""
+
+UNFINISHED_DAYS = 7
+"""How long the parts of an upload that was never finished are kept: they cost as much as objects, and no list has
+them."""
 
 
 class ArtifactStore(Component):
@@ -35,7 +39,9 @@ class ArtifactStore(Component):
     """The bucket's ARN."""
 
     def __init__(self, name: str, args: ArtifactStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, inputs = validated(ArtifactStoreSettings, args, name=name, inputs=["kms_key_arn"])
+        settings, inputs = validated(
+            ArtifactStoreSettings, args, name=name, inputs=["kms_key_arn", "access_log_bucket"]
+        )
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         region = settings.region
 
@@ -96,7 +102,13 @@ class ArtifactStore(Component):
                     "status": "Enabled",
                     "filter": {"prefix": f"{MODELS}/"},
                     "noncurrent_version_expiration": {"noncurrent_days": settings.keep_old_versions_days},
-                    "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
+                },
+                {
+                    "id": "unfinished-uploads",
+                    "status": "Enabled",
+                    # Everywhere: packaging, `publish` and the callers of asynchronous endpoints write.
+                    "filter": {"prefix": ""},
+                    "abort_incomplete_multipart_upload": {"days_after_initiation": UNFINISHED_DAYS},
                 },
                 *_answers_rule(settings.keep_answers_days),
             ],
@@ -111,6 +123,16 @@ class ArtifactStore(Component):
             # S3 refuses two changes of a bucket's access rules at the same time.
             opts=self.options(depends_on=[private]),
         )
+
+        if settings.access_log_bucket is not None:
+            aws.s3.BucketLogging(
+                self.child("access-logs"),
+                region=region,
+                bucket=bucket.bucket,
+                target_bucket=inputs["access_log_bucket"],
+                target_prefix=pulumi.Output.format("{0}/", bucket.bucket),
+                opts=self.options(),
+            )
 
         # Whoever puts something into the bucket waits for the versions: without one, deleting it would leave a marker.
         self.bucket = versioning.bucket

@@ -63,7 +63,8 @@ class AsyncEndpoint(Component):
         super().__init__(name, opts, region=settings.region, tags=tags)
         region, scaling = settings.region, settings.scaling
         # Not what a serverless endpoint would be called here: the engine makes the one before it takes the other away.
-        endpoint_name = self.physical_name("async", limit=63)
+        endpoint_name = settings.endpoint_name or self.physical_name("async", limit=63)
+        folder_name = settings.folder or name
         key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
         vpc = inputs["vpc"]
 
@@ -86,14 +87,16 @@ class AsyncEndpoint(Component):
             bucket=inputs["bucket"],
             image=inputs["image"],
             key=key,
+            log_days=settings.log_retention_days,
+            isolated=settings.network_isolation,
             more=pulumi.Output.all(inputs["bucket"], topics["answered"].arn, topics["failed"].arn, key, vpc).apply(
-                lambda known: async_statements(region, name, *known)
+                lambda known: async_statements(region, folder_name, *known)
             ),
             vpc=None
             if settings.vpc is None
             else {"subnets": vpc["subnet_ids"], "security_group_ids": vpc["security_group_ids"]},
         )
-        folder = pulumi.Output.format("s3://{0}/{1}/{2}", inputs["bucket"], ANSWERS, name)
+        folder = pulumi.Output.format("s3://{0}/{1}/{2}", inputs["bucket"], ANSWERS, folder_name)
         configuration = aws.sagemaker.EndpointConfiguration(
             self.child("configuration", limit=63),
             region=region,
@@ -194,13 +197,13 @@ class AsyncEndpoint(Component):
 
 
 def async_statements(
-    region: str, name: str, bucket: str, success: str, error: str, key: str | None, vpc: dict[str, Any] | None
+    region: str, folder: str, bucket: str, success: str, error: str, key: str | None, vpc: dict[str, Any] | None
 ) -> Sequence[Statement]:
-    """What the role of an asynchronous endpoint may do beyond serving a model: take requests, leave answers, tell.
+    """What the role of an asynchronous endpoint may do beyond serving a model: read requests, write results, notify.
 
     Describing networks has no resource that could be named; it is bound by the region.
     """
-    objects = f"{bucket_arn(region, bucket)}/{ANSWERS}/{name}"
+    objects = f"{bucket_arn(region, bucket)}/{ANSWERS}/{folder}"
     statements: list[Statement] = [
         {"Sid": "ReadRequests", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{objects}/requests/*"},
         {
@@ -214,7 +217,7 @@ def async_statements(
             "Effect": "Allow",
             "Action": "s3:ListBucket",
             "Resource": bucket_arn(region, bucket),
-            "Condition": {"StringLike": {"s3:prefix": f"{ANSWERS}/{name}/*"}},
+            "Condition": {"StringLike": {"s3:prefix": f"{ANSWERS}/{folder}/*"}},
         },
         {"Sid": "PublishNotifications", "Effect": "Allow", "Action": "sns:Publish", "Resource": [success, error]},
     ]
@@ -223,21 +226,27 @@ def async_statements(
             {"Sid": "EncryptResults", "Effect": "Allow", "Action": "kms:GenerateDataKey", "Resource": key}
         )
     if vpc:
-        named = [
-            *(arn("ec2", region, "*", f"subnet/{each}") for each in vpc["subnet_ids"]),
-            *(arn("ec2", region, "*", f"security-group/{each}") for each in vpc["security_group_ids"]),
-        ]
+        interfaces = arn("ec2", region, "*", "network-interface/*")
+        subnets = [arn("ec2", region, "*", f"subnet/{each}") for each in vpc["subnet_ids"]]
+        groups = [arn("ec2", region, "*", f"security-group/{each}") for each in vpc["security_group_ids"]]
         statements += [
             {
-                "Sid": "AttachNetworkInterfaces",
+                "Sid": "CreateNetworkInterfaces",
+                "Effect": "Allow",
+                "Action": "ec2:CreateNetworkInterface",
+                "Resource": [interfaces, *subnets, *groups],
+            },
+            {
+                "Sid": "AttachAndDeleteNetworkInterfaces",
                 "Effect": "Allow",
                 "Action": [
-                    "ec2:CreateNetworkInterface",
                     "ec2:CreateNetworkInterfacePermission",
                     "ec2:DeleteNetworkInterface",
                     "ec2:DeleteNetworkInterfacePermission",
                 ],
-                "Resource": [arn("ec2", region, "*", "network-interface/*"), *named],
+                "Resource": interfaces,
+                # An interface has no name beforehand, and SageMaker gives it no tag: only its subnet is known.
+                "Condition": {"ArnEquals": {"ec2:Subnet": subnets}},
             },
             {
                 "Sid": "DescribeNetworks",

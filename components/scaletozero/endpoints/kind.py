@@ -77,6 +77,7 @@ class Site:
         kms_key_arn: the key of the artifacts' bucket, where it has one.
         kubernetes: the cluster and namespace, where the environment has one.
         residency: the Regions that everything may be in; any where it is empty.
+        log_retention_days: how long logs are kept.
     """
 
     region: str
@@ -85,6 +86,7 @@ class Site:
     kms_key_arn: str | None = None
     kubernetes: Kubernetes | None = None
     residency: tuple[str, ...] = ()
+    log_retention_days: int = 30
 
     def tags_of(self, settings: EndpointSettings) -> dict[str, str]:
         """The tags of one endpoint: the environment's and its own."""

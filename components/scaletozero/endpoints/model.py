@@ -12,7 +12,8 @@ import pulumi_aws as aws
 from model_packaging.artifact.reader import Artifact
 from model_packaging.findings import refuse
 from scaletozero.component import Component, checked, shown_as_it_is
-from scaletozero.partitions import bucket_arn, service_principal
+from scaletozero.partitions import arn, bucket_arn, service_principal
+from scaletozero.policies import account_of, trust_policy
 from scaletozero.settings.names import model_prefix
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
@@ -42,8 +43,10 @@ def declare_model(
     bucket: pulumi.Input[str],
     image: pulumi.Input[str],
     key: pulumi.Input[str] | None,
+    log_days: int,
     more: pulumi.Input[Sequence[Statement]] = (),
     vpc: Mapping[str, Any] | None = None,
+    isolated: bool = False,
 ) -> ServedModel:
     """Declares an archive under its own digest, and the model that serves it with the least it needs.
 
@@ -53,9 +56,11 @@ def declare_model(
         artifact: the packaged model.
         bucket: where the archive goes.
         image: the serving image.
-        key: the KMS key of the bucket, if it has one.
+        key: the KMS key of the bucket and of the logs, if there is one.
+        log_days: how long logs are kept.
         more: further statements of the role's policy.
         vpc: the model's network, if it is attached to one.
+        isolated: whether the containers have no network at all.
     """
     archive = aws.s3.BucketObjectv2(
         owner.child("artifact"),
@@ -76,14 +81,15 @@ def declare_model(
         owner.child("logs"),
         region=region,
         name=f"/aws/sagemaker/Endpoints/{endpoint_name}",
-        retention_in_days=30,
+        retention_in_days=log_days,
+        kms_key_id=key,
         tags=owner._tags,
         opts=owner.options(),
     )
     role = aws.iam.Role(
         owner.child("role", limit=64),
         description=f"What the containers of the endpoint {endpoint_name} may do",
-        assume_role_policy=json.dumps(_TRUST),
+        assume_role_policy=logs.arn.apply(lambda known: _trust(region, account_of(known))),
         tags=owner._tags,
         opts=owner.options(),
     )
@@ -109,6 +115,7 @@ def declare_model(
             "model_data_url": pulumi.Output.format("s3://{0}/{1}", archive.bucket, archive.key),
         },
         vpc_config=vpc,  # pyright: ignore[reportArgumentType]
+        enable_network_isolation=isolated or None,
         tags=owner._tags,
         # SageMaker reads the archive with the role when the model is created.
         opts=owner.options(depends_on=[permissions]),
@@ -141,12 +148,10 @@ def fail_on_rollback(
     pulumi.Output.all(endpoint.endpoint_config_name, configuration.name).apply(check)
 
 
-_TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": service_principal("sagemaker")}, "Action": "sts:AssumeRole"}
-    ],
-}
+def _trust(region: str, account: str) -> str:
+    # SageMaker acts for models, configurations and endpoints alike: its guide says to leave the resource open.
+    return trust_policy(service_principal("sagemaker"), account, arn("sagemaker", region, account, "*"))
+
 
 AWS_REGISTRIES = frozenset(
     {

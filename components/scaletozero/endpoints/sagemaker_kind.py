@@ -50,6 +50,7 @@ def arguments(settings: SageMakerSettings, site: Site, bucket: pulumi.Output[str
         "bucket": bucket,
         "region": site.region,
         "tags": site.tags_of(settings),
+        "log_retention_days": site.log_retention_days,
         **without_none({"kms_key_arn": site.kms_key_arn}),
         **({"residency": list(site.residency)} if site.residency else {}),
     }

@@ -64,7 +64,8 @@ class ServerlessEndpoint(Component):
         tags = {"endpoint": name, **settings.tags}
         super().__init__(name, opts, region=settings.region, tags=tags)
         region = settings.region
-        endpoint_name = self.physical_name(limit=63)
+        endpoint_name = settings.endpoint_name or self.physical_name(limit=63)
+        key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
 
         served = declare_model(
             self,
@@ -74,7 +75,8 @@ class ServerlessEndpoint(Component):
             artifact=artifact,
             bucket=inputs["bucket"],
             image=inputs["image"],
-            key=inputs["kms_key_arn"] if settings.kms_key_arn is not None else None,
+            key=key,
+            log_days=settings.log_retention_days,
         )
         serverless = aws.sagemaker.EndpointConfigurationProductionVariantServerlessConfigArgs(
             memory_size_in_mb=memory_mb,
@@ -113,7 +115,10 @@ class ServerlessEndpoint(Component):
                     "sample_input": sample,
                     "schedule": schedule,
                     "cold_start_seconds": cold_seconds,
+                    "log_retention_days": settings.log_retention_days,
+                    "reserve_concurrency": scaling.reserve_concurrency,
                     "tags": tags,
+                    **({"kms_key_arn": key} if key is not None else {}),
                 },
                 self.options(),
             )

@@ -64,9 +64,15 @@ def windows_over(environment: Environment, now: datetime) -> list[Finding]:
 
 def site_of(environment: Environment, root: Path) -> Site:
     """Where the environment's endpoints are declared."""
-    allowed = environment.residency.allowed if environment.residency else ()
-    key, cluster = environment.artifacts.kms_key_arn, environment.kubernetes
-    return Site(environment.region, root, environment.tags, key, cluster, allowed)
+    return Site(
+        region=environment.region,
+        root=root,
+        tags=environment.tags,
+        kms_key_arn=environment.artifacts.kms_key_arn,
+        kubernetes=environment.kubernetes,
+        residency=environment.residency.allowed if environment.residency else (),
+        log_retention_days=environment.log_retention_days,
+    )
 
 
 def artifact_findings(environment: Environment, root: Path) -> list[Finding]:

@@ -14,7 +14,7 @@ from model_packaging.validation import Int, Settings, Text, reject, show
 from scaletozero.endpoints.kind import Kind
 from scaletozero.endpoints.kinds import DEFAULT, KINDS, kind_of
 from scaletozero.settings.account import Quotas, quota_findings
-from scaletozero.settings.common import ArtifactStoreOptions, Tags, key_conflicts
+from scaletozero.settings.common import ArtifactStoreOptions, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import Residency, region_findings
@@ -88,6 +88,7 @@ class Environment(Settings):
         quotas: what the account has in the region, where that is not AWS's default.
         tags: tags on everything.
         sandbox: present where the environment runs on this machine instead of on AWS; `{}` takes its defaults.
+        log_retention_days: how long the logs of its endpoints on SageMaker are kept.
         protect: whether `scaletozero down` asks for the environment's name before it deletes anything.
     """
 
@@ -99,6 +100,7 @@ class Environment(Settings):
     quotas: Quotas = Quotas()
     tags: Tags = Field(default_factory=dict)
     sandbox: Sandbox | None = None
+    log_retention_days: LogRetentionDays = 30
     protect: bool = False
 
     @model_validator(mode="before")

@@ -50,7 +50,7 @@ class PlannedAlarms(Component):
         whole = aws.cloudwatch.CompositeAlarm(
             self.child(limit=255),
             region=settings.region,
-            alarm_name=self.physical_name(limit=255),
+            alarm_name=settings.alarms.name or self.physical_name(limit=255),
             alarm_description=pulumi.Output.format(
                 "Callers of {0} notice something: {1}. Its children in alarm say what, with a runbook each.",
                 endpoint,

@@ -1,14 +1,17 @@
-"""The function that keeps a serverless endpoint warm: it asks it a real question, as often at a time as containers are
-to be warm. It runs on AWS Lambda, by itself in one file."""
+"""The function that keeps a serverless endpoint warm: it sends it a real request, as many at a time as containers are
+to be warm. It runs on AWS Lambda, as one file with the request beside it."""
 
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+SAMPLE = Path(__file__).with_name("sample_input")
 
 CLIENT_SECONDS = 280
 """A cold call can take four minutes (SageMaker developer guide, serverless endpoints)."""
@@ -27,13 +30,14 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     # A retry would be another, billed call, and would warm nothing that the first one did not.
     config = Config(read_timeout=CLIENT_SECONDS, retries={"total_max_attempts": 1}, max_pool_connections=calls)
     client = boto3.client("sagemaker-runtime", config=config)
+    body = SAMPLE.read_bytes()
 
     def ask(_: int) -> str:
         try:
             client.invoke_endpoint(
                 EndpointName=os.environ["ENDPOINT_NAME"],
                 ContentType="application/json",
-                Body=os.environ["SAMPLE_INPUT"].encode(),
+                Body=body,
             )["Body"].read()
         except ClientError as error:
             return error.response.get("Error", {}).get("Code", "unknown")

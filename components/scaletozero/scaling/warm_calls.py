@@ -1,22 +1,26 @@
 """Keeps a serverless endpoint warm by calling it, where provisioned concurrency would cost more than it is worth."""
 
 import json
+import re
+from collections.abc import Iterable
 from importlib import resources
 from typing import Annotated
 
 import pulumi
 import pulumi_aws as aws
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding, FindingsError
-from model_packaging.validation import Settings, Text, may_be_later
+from model_packaging.validation import Later, Settings, Text, may_be_later, reject
 from scaletozero.args.warm_calls import WarmCallsArgs
 from scaletozero.component import Component, validated
 from scaletozero.partitions import service_principal
+from scaletozero.policies import account_of, trust_policy
 from scaletozero.scaling.call_schedules import calls
 from scaletozero.scaling.cost import FUNCTION_MB
 from scaletozero.scaling.timeline import early_conflicts, lead_minutes
-from scaletozero.settings.common import Tags
+from scaletozero.settings.common import EndpointName, KmsKeyArn, LogRetentionDays, Tags, key_conflicts
+from scaletozero.settings.fit import REQUEST_BYTES
 from scaletozero.settings.pools import ColdStartSeconds
 from scaletozero.settings.regions import Region
 from scaletozero.settings.scaling import MAX_CONCURRENCY
@@ -25,28 +29,70 @@ from scaletozero.settings.schedules import Window, window_findings
 RUNTIME = "python3.13"
 TIMEOUT_SECONDS = 300
 
+RESERVED = 2
+"""Runs of the function at a time: the calls of five minutes ago may still wait for cold containers."""
+
+_ENDPOINT_ARN = re.compile(
+    r"arn:aws[a-z-]*:sagemaker:(?P<region>[a-z0-9-]+):\d{12}:endpoint/(?P<name>[A-Za-z0-9-]{1,63})"
+)
+
+
+def _endpoint_arn(value: str) -> str:
+    if not _ENDPOINT_ARN.fullmatch(value):
+        reject(
+            "must be the ARN of a SageMaker endpoint",
+            "the function would not be allowed to call it",
+            "write `arn:aws:sagemaker:<region>:<account>:endpoint/<name>`, or give `ServerlessEndpoint.endpoint_arn`",
+        )
+    return value
+
+
+def _sample(value: str) -> str:
+    if (size := len(value.encode())) > REQUEST_BYTES:
+        reject(
+            f"must have at most {REQUEST_BYTES} bytes, as every request, and has {size}",
+            "SageMaker Serverless would refuse every call, and nothing would be warm",
+            "give a smaller request",
+        )
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        reject("must be JSON", "the model would refuse every call", 'write a request such as `{"inputs": ["hello"]}`')
+    return value
+
 
 class WarmCallsSettings(Settings):
     """`WarmCallsArgs`."""
 
-    endpoint_name: Annotated[Text, may_be_later]
-    endpoint_arn: Annotated[Text, may_be_later]
+    endpoint_name: EndpointName
+    endpoint_arn: Annotated[Text, AfterValidator(_endpoint_arn), may_be_later]
     region: Region
-    sample_input: Text
+    sample_input: Annotated[Text, AfterValidator(_sample)]
     schedule: Annotated[tuple[Window, ...], Field(min_length=1)]
     cold_start_seconds: ColdStartSeconds
+    kms_key_arn: KmsKeyArn | None = None
+    log_retention_days: LogRetentionDays = 14
+    reserve_concurrency: bool = True
     tags: Tags = Field(default_factory=dict)
 
-    def conflicts(self) -> list[Finding]:
-        return window_findings(self.schedule, floor=0, ceiling=MAX_CONCURRENCY)
+    def conflicts(self) -> Iterable[Finding]:
+        yield from window_findings(self.schedule, floor=0, ceiling=MAX_CONCURRENCY)
+        yield from key_conflicts(self.kms_key_arn, self.region)
+        match = None if isinstance(self.endpoint_arn, Later) else _ENDPOINT_ARN.fullmatch(self.endpoint_arn)
+        wanted = {"region": self.region, "name": self.endpoint_name}
+        for key, value in wanted.items() if match else ():
+            if not isinstance(value, Later) and match[key] != value:
+                fix = f"write the ARN that ends in `{self.endpoint_name}`" if key == "name" else ""
+                why = "the function would not be allowed to call the endpoint"
+                yield Finding("endpoint_arn", f"must have the endpoint's {key}, {value}", match[0], why, fix)
 
 
 class WarmCalls(Component):
-    """A function that asks an endpoint real questions while a window is open, and the schedules that call it.
+    """A function that sends real requests to an endpoint while a window is open, and the schedules that start it.
 
-    Nothing is retried: a call that failed has warmed nothing, and the next one comes in five minutes. What failed lies
-    in a queue for two weeks. The service promises no container for it: where a cold call must not be, use provisioned
-    concurrency.
+    Nothing is retried: a call that failed has warmed nothing, and the next one comes in five minutes. Failed calls are
+    kept in a dead-letter queue for two weeks. The service guarantees no container: where a cold call is not acceptable,
+    use provisioned concurrency.
 
     Its main children are the attributes `function`, `role` (the function's), `queue`, `log_group` and `schedule_group`.
 
@@ -60,12 +106,15 @@ class WarmCalls(Component):
     """The URL of the queue that what failed lies in."""
 
     def __init__(self, name: str, args: WarmCallsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, inputs = validated(WarmCallsSettings, args, name=name, inputs=["endpoint_name", "endpoint_arn"])
+        settings, inputs = validated(
+            WarmCallsSettings, args, name=name, inputs=["endpoint_name", "endpoint_arn", "kms_key_arn"]
+        )
         lead = lead_minutes(settings.cold_start_seconds)
         if conflicts := list(early_conflicts(settings.schedule, lead, f"{name}.schedule")):
             raise FindingsError(conflicts)
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         region = settings.region
+        key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
 
         failures = aws.sqs.Queue(
             self.child("failures", limit=80),
@@ -76,9 +125,15 @@ class WarmCalls(Component):
             opts=self.options(),
         )
         logs = aws.cloudwatch.LogGroup(
-            self.child("logs"), region=region, retention_in_days=14, tags=self._tags, opts=self.options()
+            self.child("logs"),
+            region=region,
+            retention_in_days=settings.log_retention_days,
+            kms_key_id=key,
+            tags=self._tags,
+            opts=self.options(),
         )
-        role = self._role("function", service_principal("lambda"))
+        account = logs.arn.apply(account_of)
+        role = self._role("function", service_principal("lambda"), account)
         permissions = aws.iam.RolePolicy(
             self.child("function-permissions", limit=128),
             role=role.name,
@@ -90,17 +145,23 @@ class WarmCalls(Component):
         function = aws.lambda_.Function(
             self.child("function", limit=64),
             region=region,
-            description="Keeps a serverless endpoint warm by asking it real questions",
+            description="Keeps a serverless endpoint warm by real requests",
             runtime=RUNTIME,
             architectures=["arm64"],
             handler="call_function.handler",
-            code=pulumi.AssetArchive({"call_function.py": pulumi.StringAsset(_code())}),
+            # The request is a file: of environment variables a function has 4 KB.
+            code=pulumi.AssetArchive(
+                {
+                    "call_function.py": pulumi.StringAsset(_code()),
+                    "sample_input": pulumi.StringAsset(settings.sample_input),
+                }
+            ),
             role=role.arn,
             memory_size=FUNCTION_MB,
             timeout=TIMEOUT_SECONDS,
-            environment={
-                "variables": {"ENDPOINT_NAME": inputs["endpoint_name"], "SAMPLE_INPUT": settings.sample_input}
-            },
+            environment={"variables": {"ENDPOINT_NAME": inputs["endpoint_name"]}},
+            reserved_concurrent_executions=RESERVED if settings.reserve_concurrency else None,
+            dead_letter_config={"target_arn": failures.arn},
             logging_config={"log_format": "JSON", "log_group": logs.name},
             tags=self._tags,
             opts=self.options(depends_on=[permissions]),
@@ -112,17 +173,16 @@ class WarmCalls(Component):
             function_name=function.name,
             maximum_retry_attempts=0,
             maximum_event_age_in_seconds=60,
-            destination_config={"on_failure": {"destination": failures.arn}},
-            opts=self.options(),
-        )
-        caller = self._role("scheduler", service_principal("scheduler"))
-        calling = aws.iam.RolePolicy(
-            self.child("scheduler-permissions", limit=128),
-            role=caller.name,
-            policy=pulumi.Output.all(function.arn, failures.arn).apply(lambda known: scheduler_policy(*known)),
             opts=self.options(),
         )
         group = aws.scheduler.ScheduleGroup(self.child(limit=64), region=region, tags=self._tags, opts=self.options())
+        caller = self._role("scheduler", service_principal("scheduler"), account, group.arn)
+        calling = aws.iam.RolePolicy(
+            self.child("scheduler-permissions", limit=128),
+            role=caller.name,
+            policy=pulumi.Output.all(function.arn, failures.arn, key).apply(lambda known: scheduler_policy(*known)),
+            opts=self.options(),
+        )
         for each in calls(settings.schedule, lead=lead):
             aws.scheduler.Schedule(
                 self.child(each.label, limit=64),
@@ -132,6 +192,7 @@ class WarmCalls(Component):
                 schedule_expression=each.expression,
                 schedule_expression_timezone=each.timezone,
                 flexible_time_window={"mode": "OFF"},
+                kms_key_arn=key,
                 target={
                     "arn": function.arn,
                     "role_arn": caller.arn,
@@ -151,11 +212,12 @@ class WarmCalls(Component):
         self.schedule_group = group
         self.register_outputs({"failures": self.failures})
 
-    def _role(self, suffix: str, service: str) -> aws.iam.Role:
-        statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    def _role(
+        self, suffix: str, service: str, account: pulumi.Output[str], source: pulumi.Input[str] = ""
+    ) -> aws.iam.Role:
         return aws.iam.Role(
             self.child(f"{suffix}-role", limit=64),
-            assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+            assume_role_policy=pulumi.Output.all(account, source).apply(lambda known: trust_policy(service, *known)),
             tags=self._tags,
             opts=self.options(),
         )
@@ -166,7 +228,7 @@ def _code() -> str:
 
 
 def function_policy(endpoint_arn: str, log_group_arn: str, queue_arn: str) -> str:
-    """What the function may do: ask this endpoint, write these logs, put what failed into this queue."""
+    """What the function may do: call this endpoint, write these logs, put failed events into this queue."""
     return _policy(
         ("AskEndpoint", "sagemaker:InvokeEndpoint", endpoint_arn),
         ("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
@@ -174,11 +236,12 @@ def function_policy(endpoint_arn: str, log_group_arn: str, queue_arn: str) -> st
     )
 
 
-def scheduler_policy(function_arn: str, queue_arn: str) -> str:
-    """What the schedules may do: call this function, put what could not be delivered into this queue."""
+def scheduler_policy(function_arn: str, queue_arn: str, kms_key_arn: str | None = None) -> str:
+    """What the schedules may do: start this function, put undelivered events into this queue, decrypt themselves."""
     return _policy(
         ("CallFunction", "lambda:InvokeFunction", function_arn),
         ("KeepFailures", "sqs:SendMessage", queue_arn),
+        *([("DecryptSchedules", "kms:Decrypt", kms_key_arn)] if kms_key_arn else []),
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
-from scaletozero.settings.common import Tags
+from scaletozero.settings.common import EndpointName, Tags
 from scaletozero.settings.regions import Region
 
 _TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
@@ -62,6 +62,12 @@ def _age(value: int) -> int:
     return value
 
 
+def _alarm_name(value: str) -> str:
+    if len(value) > 255 or not value.isprintable():
+        reject("must have at most 255 printable characters", "CloudWatch would refuse the alarm", "shorten it")
+    return value
+
+
 class EndpointKind(StrEnum):
     """What an endpoint is."""
 
@@ -84,6 +90,8 @@ class Alarms(Settings):
         concurrency_percent: share of `max` in use; serverless only.
         backlog_seconds: age of the oldest waiting request; asynchronous only.
         runbooks: the address below which the runbooks lie.
+        name: of the alarm over all; default: made of the project's, the stack's and the component's. An alarm that gets
+            another name is replaced: a component that is renamed keeps its alarm by this.
     """
 
     notify: Annotated[tuple[TopicArn, ...], Field(max_length=5), may_be_later] = ()
@@ -93,6 +101,7 @@ class Alarms(Settings):
     concurrency_percent: Percent = 80.0
     backlog_seconds: Annotated[Int, AfterValidator(_age)] = 900
     runbooks: Text = "docs/runbooks"
+    name: Annotated[Text, AfterValidator(_alarm_name)] | None = None
 
 
 def topic_conflicts(alarms: Alarms | None, region: str, path: str = "alarms") -> Iterable[Finding]:
@@ -118,7 +127,7 @@ class PlannedAlarmsSettings(Settings):
         tags: further tags.
     """
 
-    endpoint_name: Annotated[Text, may_be_later]
+    endpoint_name: EndpointName
     region: Region
     provisioned: bool = False
     variant: Text = "AllTraffic"

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Refusals, Settings, Text, may_be_later, reject
 from scaletozero.settings.alarms import Alarms, topic_conflicts
-from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
+from scaletozero.settings.common import KmsKeyArn, LogRetentionDays, OwnEndpointName, Tags, key_conflicts
 from scaletozero.settings.instances import InstanceType, instance_conflicts
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
@@ -57,6 +57,12 @@ def _from_to(least: int, most: int):
     return AfterValidator(check)
 
 
+def _folder(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", value):
+        reject("must have letters, digits, dots, hyphens and underscores, at most 200", fix="write `speech`")
+    return value
+
+
 class Vpc(Settings):
     """The network that an endpoint's instances are attached to.
 
@@ -65,8 +71,8 @@ class Vpc(Settings):
         security_group_ids: 1 to 5 security groups.
     """
 
-    subnet_ids: Annotated[tuple[Annotated[Text, _id("subnet"), may_be_later], ...], _from_to(1, 16)]
-    security_group_ids: Annotated[tuple[Annotated[Text, _id("sg"), may_be_later], ...], _from_to(1, 5)]
+    subnet_ids: Annotated[tuple[Annotated[Text, _id("subnet"), may_be_later], ...], _from_to(1, 16), may_be_later]
+    security_group_ids: Annotated[tuple[Annotated[Text, _id("sg"), may_be_later], ...], _from_to(1, 5), may_be_later]
 
 
 class AsynchronousEndpoint(Settings):
@@ -80,7 +86,9 @@ class AsynchronousEndpoint(Settings):
         concurrency: how many requests an instance works on at a time.
         scaling: how far it scales.
         schedule: windows in which more instances are there.
-        vpc: the network of its instances; SageMaker's own unless given.
+        vpc: the network of its instances; default: SageMaker's own.
+        network_isolation: whether the containers have no network. SageMaker itself brings the archive and the requests,
+            and takes the results and the logs away; false is for a server that loads something itself.
         alarms: when somebody has to be told; no alarms unless given.
         tags: further tags for everything that belongs to the endpoint.
     """
@@ -96,7 +104,8 @@ class AsynchronousEndpoint(Settings):
     concurrency: Annotated[Int, AfterValidator(_concurrency)] = 1
     scaling: InstanceScaling = InstanceScaling()
     schedule: tuple[Window, ...] = ()
-    vpc: Vpc | None = None
+    vpc: Annotated[Vpc, may_be_later] | None = None
+    network_isolation: bool = True
     alarms: Alarms | None = None
     tags: Tags = Field(default_factory=dict)
 
@@ -121,16 +130,22 @@ class AsyncEndpointSettings(AsynchronousEndpoint):
     """`AsyncEndpointArgs`: an endpoint, and where it runs.
 
     Attributes:
-        bucket: the bucket that its archive, its requests and its answers go to.
+        bucket: the bucket for its archive, its requests and its results.
         region: the AWS region of the endpoint and of all that belongs to it.
         residency: the regions that it may be in; any unless given.
-        kms_key_arn: the key of the bucket, the topics and the instances' disks, if it is not the services' own.
+        kms_key_arn: the key of the bucket, the topics, the logs and the instances' disks; default: the services' own.
+        log_retention_days: how long the containers' logs are kept.
+        endpoint_name: at SageMaker; default: made of the project's, the stack's and the component's.
+        folder: below `async/` in the bucket, where requests and results lie; default: the component's name.
     """
 
     bucket: Annotated[Text, may_be_later]
     region: Region
     residency: tuple[Region, ...] = ()
     kms_key_arn: KmsKeyArn | None = None
+    log_retention_days: LogRetentionDays = 30
+    endpoint_name: OwnEndpointName | None = None
+    folder: Annotated[Text, AfterValidator(_folder)] | None = None
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()

@@ -66,6 +66,61 @@ Days = Annotated[Int, AfterValidator(_days)]
 """A number of days that something is kept."""
 
 
+LOG_RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+"""How long CloudWatch Logs can keep logs, in days (API reference, PutRetentionPolicy)."""
+
+
+def _retention(value: int) -> int:
+    if value not in LOG_RETENTION_DAYS:
+        longer = next((days for days in LOG_RETENTION_DAYS if days > value), LOG_RETENTION_DAYS[-1])
+        days = ", ".join(map(str, LOG_RETENTION_DAYS))
+        reject(f"must be one of {days} days", "CloudWatch Logs would refuse the log group", f"write {longer}")
+    return value
+
+
+LogRetentionDays = Annotated[Int, AfterValidator(_retention)]
+"""How long logs are kept, in days."""
+
+
+_ENDPOINT = re.compile(r"[A-Za-z0-9](?:-*[A-Za-z0-9]){0,62}")
+
+
+def _endpoint_name(value: str) -> str:
+    if not _ENDPOINT.fullmatch(value):
+        reject(
+            "must have 1 to 63 letters, digits and hyphens, with a letter or digit at both ends",
+            "SageMaker would refuse it",
+            "write a name such as `sentences`, not an ARN",
+        )
+    return value
+
+
+OwnEndpointName = Annotated[Text, AfterValidator(_endpoint_name)]
+"""The name of an endpoint at SageMaker (API reference, CreateEndpoint), where it decides what exists."""
+
+EndpointName = Annotated[OwnEndpointName, may_be_later]
+"""The name of an endpoint, which another resource may give."""
+
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+
+def _bucket(value: str) -> str:
+    if not _BUCKET.fullmatch(value):
+        reject(
+            "must be the name of an S3 bucket: 3 to 63 small letters, digits, dots and hyphens",
+            "S3 would refuse it",
+            "write the name alone, without `s3://` or an ARN",
+        )
+    return value
+
+
+BucketName = Annotated[Text, AfterValidator(_bucket), may_be_later]
+"""The name of an S3 bucket."""
+
+
 class ArtifactStoreOptions(Settings):
     """What a user may declare of the bucket that holds the packaged models.
 
@@ -73,13 +128,15 @@ class ArtifactStoreOptions(Settings):
         kms_key_arn: the KMS key for everything in it; S3's own encryption (AES-256) unless given.
         keep_old_versions_days: how long what others overwrite or delete stays recoverable; what a stack itself takes
             away is gone at once.
-        keep_answers_days: how long requests and answers of asynchronous endpoints stay; for ever unless given, a week
-            in an environment that has such endpoints.
+        keep_answers_days: how long requests and results of asynchronous endpoints stay; default: for ever, a week in
+            an environment that has such endpoints.
+        access_log_bucket: the bucket that S3 writes the access logs to; default: none are written.
     """
 
     kms_key_arn: KmsKeyArn | None = None
     keep_old_versions_days: Days = 30
     keep_answers_days: Days | None = None
+    access_log_bucket: BucketName | None = None
 
 
 class ArtifactStoreSettings(ArtifactStoreOptions):

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from model_packaging.findings import Finding
-from model_packaging.validation import Settings, Text, may_be_later, reject
-from scaletozero.settings.common import Tags
+from model_packaging.validation import Settings, Text, reject
+from scaletozero.settings.common import EndpointName, Tags
 from scaletozero.settings.regions import Region
 from scaletozero.settings.scaling import InstanceScaling, Scaling
 from scaletozero.settings.schedules import Window, window_findings
@@ -42,7 +42,7 @@ ColdStartSeconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_c
 
 
 class _Pool(Settings):
-    endpoint_name: Annotated[Text, may_be_later]
+    endpoint_name: EndpointName
     region: Region
     variant: Text = "AllTraffic"
     unit: WarmUnit

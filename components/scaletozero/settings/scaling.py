@@ -60,6 +60,9 @@ class Scaling(Settings):
         max: the most concurrent calls, 1 to 200; further ones are answered with 429. It bounds the bill: an endpoint
             can never cost more than `max` x memory x price per second. A new account may be limited to 10 in all.
         warm_by: how what is to be warm is kept so.
+        reserve_concurrency: whether the function that makes the calls has concurrency of its own, so that other
+            functions cannot keep it from running, nor it them. Lambda refuses that in an account whose quota of
+            concurrent executions is about 100 or less (a new account has 10): there, false.
     """
 
     refused: ClassVar[Refusals] = {
@@ -74,6 +77,7 @@ class Scaling(Settings):
     buffer: Annotated[Int, AfterValidator(_min)] | None = None
     max: Annotated[Int, AfterValidator(_max)] = 10
     warm_by: WarmBy = WarmBy.PROVISIONED_CONCURRENCY
+    reserve_concurrency: bool = True
 
     @model_validator(mode="after")
     def _agrees(self) -> Scaling:
@@ -86,6 +90,13 @@ class Scaling(Settings):
                 "it would have been ignored",
                 "write `min` in a window of `schedule`, or `warm_by: provisioned-concurrency`",
                 at="min",
+            )
+        if "reserve_concurrency" in self.model_fields_set and self.warm_by is not WarmBy.CALLS:
+            reject(
+                "is of the function that makes the calls of `warm_by: calls`",
+                "it would have been ignored",
+                "remove it: provisioned concurrency is always the endpoint's own",
+                at="reserve_concurrency",
             )
         if self.buffer:
             self._buffered(self.buffer)

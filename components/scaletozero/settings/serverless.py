@@ -16,7 +16,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Refusals, Settings, Text, may_be_later, reject
 from scaletozero.partitions import ECR_HOST, arn, is_own_domain, registry_host
 from scaletozero.settings.alarms import Alarms, topic_conflicts
-from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
+from scaletozero.settings.common import KmsKeyArn, LogRetentionDays, OwnEndpointName, Tags, key_conflicts
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import Scaling, WarmBy
@@ -142,13 +142,17 @@ class ServerlessEndpointSettings(ServerlessEndpoint):
         bucket: the bucket that its archive goes to.
         region: the AWS region of the endpoint and of all that belongs to it.
         residency: the regions that it may be in; any unless given.
-        kms_key_arn: the key with which the artifact's bucket is encrypted, if it is not the service's own.
+        kms_key_arn: the key of the artifact's bucket and of the logs; default: the services' own.
+        log_retention_days: how long the containers' logs are kept.
+        endpoint_name: at SageMaker; default: made of the project's, the stack's and the component's.
     """
 
     bucket: Annotated[Text, may_be_later]
     region: Region
     residency: tuple[Region, ...] = ()
     kms_key_arn: KmsKeyArn | None = None
+    log_retention_days: LogRetentionDays = 30
+    endpoint_name: OwnEndpointName | None = None
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -154,7 +155,7 @@ class Endpoint:
         return {"Body": io.BytesIO(b"[]")}
 
 
-def call(monkeypatch: pytest.MonkeyPatch, codes: list[str]) -> tuple[Any, Endpoint, dict[str, Any]]:
+def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, codes: list[str]) -> tuple[Any, Endpoint, dict[str, Any]]:
     endpoint, made = Endpoint(len(codes), codes), {}
 
     def client(service: str, config: Any) -> Endpoint:
@@ -163,12 +164,13 @@ def call(monkeypatch: pytest.MonkeyPatch, codes: list[str]) -> tuple[Any, Endpoi
 
     monkeypatch.setattr(call_function.boto3, "client", client)
     monkeypatch.setitem(os.environ, "ENDPOINT_NAME", "acme-dev-sentences")
-    monkeypatch.setitem(os.environ, "SAMPLE_INPUT", json.dumps({"inputs": ["hello"]}))
+    monkeypatch.setattr(call_function, "SAMPLE", tmp_path / "sample_input")
+    call_function.SAMPLE.write_text(json.dumps({"inputs": ["hello"]}))
     return call_function.handler({"calls": len(codes)}, None), endpoint, made
 
 
-def test_as_many_calls_are_made_at_the_same_time_as_are_to_be_warm(monkeypatch) -> None:
-    answer, endpoint, made = call(monkeypatch, ["answered"] * 8)
+def test_as_many_calls_are_made_at_the_same_time_as_are_to_be_warm(monkeypatch, tmp_path) -> None:
+    answer, endpoint, made = call(monkeypatch, tmp_path, ["answered"] * 8)
     assert answer == {"answered": 8, "throttled": 0}
     assert {asked["EndpointName"] for asked in endpoint.asked} == {"acme-dev-sentences"}
     assert {asked["Body"] for asked in endpoint.asked} == {b'{"inputs": ["hello"]}'}
@@ -177,11 +179,11 @@ def test_as_many_calls_are_made_at_the_same_time_as_are_to_be_warm(monkeypatch) 
     assert made["config"].max_pool_connections == 8
 
 
-def test_a_throttled_call_is_no_failure_for_then_everything_is_warm(monkeypatch) -> None:
-    answer, _, _ = call(monkeypatch, ["answered", "ThrottlingException", "answered"])
+def test_a_throttled_call_is_no_failure_for_then_everything_is_warm(monkeypatch, tmp_path) -> None:
+    answer, _, _ = call(monkeypatch, tmp_path, ["answered", "ThrottlingException", "answered"])
     assert answer == {"answered": 2, "throttled": 1}
 
 
-def test_a_call_that_fails_fails_the_event(monkeypatch) -> None:
+def test_a_call_that_fails_fails_the_event(monkeypatch, tmp_path) -> None:
     with pytest.raises(RuntimeError, match=r"acme-dev-sentences: .*ModelError"):
-        call(monkeypatch, ["answered", "ModelError"])
+        call(monkeypatch, tmp_path, ["answered", "ModelError"])

@@ -1,6 +1,8 @@
 """Exactly what an asynchronous endpoint declares, as an update and as a preview."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pulumi
 import pytest
@@ -92,15 +94,83 @@ def test_an_asynchronous_endpoint_in_a_network_may_attach_to_it_and_no_other(run
     done = run(lambda: AsyncEndpoint("speech", given).endpoint_arn)
     assert done.one(":Model")["vpcConfig"] == {"subnets": ["subnet-01234567"], "securityGroupIds": ["sg-01234567"]}
     statements = {each["Sid"]: each for each in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
-    attach = statements["AttachNetworkInterfaces"]["Resource"]
-    assert attach == [
-        f"arn:aws:ec2:{REGION}:*:network-interface/*",
-        f"arn:aws:ec2:{REGION}:*:subnet/subnet-01234567",
-        f"arn:aws:ec2:{REGION}:*:security-group/sg-01234567",
-    ]
+    interfaces, subnet = (
+        f"arn:aws:ec2:{REGION}:*:{each}" for each in ("network-interface/*", "subnet/subnet-01234567")
+    )
+    create, rest = statements["CreateNetworkInterfaces"], statements["AttachAndDeleteNetworkInterfaces"]
+    assert create["Action"] == "ec2:CreateNetworkInterface"
+    assert create["Resource"] == [interfaces, subnet, f"arn:aws:ec2:{REGION}:*:security-group/sg-01234567"]
+    # Interfaces of other networks are not its to delete.
+    assert "ec2:DeleteNetworkInterface" in rest["Action"]
+    assert rest["Condition"] == {"ArnEquals": {"ec2:Subnet": [subnet]}}
+    assert rest["Resource"] == interfaces
     assert statements["ReadRequests"]["Resource"] == "arn:aws:s3:::models/async/speech/requests/*"
     assert statements["ListRequests"]["Condition"] == {"StringLike": {"s3:prefix": "async/speech/*"}}
     assert len(statements["PublishNotifications"]["Resource"]) == 2
+
+
+NETWORK = {"subnet_ids": ["subnet-01234567", "subnet-89abcdef"], "security_group_ids": ["sg-01234567"]}
+
+
+LATE: dict[str, Callable[[], Any]] = {
+    "plain": lambda: NETWORK,
+    "all": lambda: pulumi.Output.from_input(NETWORK),
+    "subnets": lambda: {**NETWORK, "subnet_ids": pulumi.Output.from_input(NETWORK["subnet_ids"])},
+    "both lists": lambda: {key: pulumi.Output.from_input(value) for key, value in NETWORK.items()},
+    "one group": lambda: {**NETWORK, "security_group_ids": [pulumi.Output.from_input("sg-01234567")]},
+}
+
+
+@pytest.mark.parametrize("what", sorted(LATE))
+def test_a_network_may_come_from_other_resources_as_a_whole_or_in_parts(run, packaged, what) -> None:
+    given = args(packaged, instance_type="ml.g5.xlarge", vpc=LATE[what]())
+    done = run(lambda: AsyncEndpoint("speech", given).endpoint_arn)
+    assert done.one(":Model")["vpcConfig"] == {
+        "subnets": NETWORK["subnet_ids"],
+        "securityGroupIds": NETWORK["security_group_ids"],
+    }
+    statements = {each["Sid"]: each for each in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
+    condition = statements["AttachAndDeleteNetworkInterfaces"]["Condition"]
+    assert [arn.rsplit("/", 1)[1] for arn in condition["ArnEquals"]["ec2:Subnet"]] == NETWORK["subnet_ids"]
+
+
+@pytest.mark.parametrize(
+    "late, said",
+    [
+        ([], r"speech\.vpc\.subnet_ids: must be from 1 to 16"),
+        (["vpc-1"], r"speech\.vpc\.subnet_ids\.0: must be an id such as"),
+        ("subnet-01234567", r"speech\.vpc\.subnet_ids: "),
+        (None, r"speech\.vpc\.subnet_ids: "),
+    ],
+)
+def test_a_list_of_networks_that_turns_out_wrong_is_refused(run, packaged, late, said) -> None:
+    vpc = {**NETWORK, "subnet_ids": pulumi.Output.from_input(late)}
+    with pytest.raises(Exception, match=said):
+        run(lambda: AsyncEndpoint("speech", args(packaged, instance_type="ml.g5.xlarge", vpc=vpc)).endpoint_arn)
+
+
+def test_topics_may_come_as_a_whole(run, packaged) -> None:
+    alarms = {"notify": pulumi.Output.from_input([TOPIC])}
+    given = args(packaged, instance_type="ml.g5.xlarge", alarms=alarms)
+    done = run(lambda: AsyncEndpoint("speech", given).endpoint_arn)
+    assert done.one(":CompositeAlarm")["alarmActions"] == [TOPIC]
+
+
+@pytest.mark.parametrize("isolated", [None, True, False])
+def test_containers_have_no_network_unless_they_are_given_one(run, packaged, isolated) -> None:
+    given = args(packaged, instance_type="ml.g5.xlarge", network_isolation=isolated)
+    model = run(lambda: AsyncEndpoint("speech", given).endpoint_arn).one(":Model")
+    assert model.get("enableNetworkIsolation") == (None if isolated is False else True)
+
+
+def test_requests_and_results_keep_their_folder_where_a_component_is_renamed(run, packaged) -> None:
+    given = args(packaged, instance_type="ml.g5.xlarge", endpoint_name="acme-dev-speech-async", folder="speech")
+    done = run(lambda: AsyncEndpoint("voices", given).requests)
+    output = done.one(":EndpointConfiguration")["asyncInferenceConfig"]["outputConfig"]
+    assert output["s3OutputPath"] == "s3://models/async/speech/answers"
+    assert done.one(":Endpoint")["name"] == "acme-dev-speech-async"
+    statements = {each["Sid"]: each for each in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
+    assert statements["ReadRequests"]["Resource"] == "arn:aws:s3:::models/async/speech/requests/*"
 
 
 def test_a_network_that_comes_late_and_is_wrong_is_refused_too(run, packaged) -> None:

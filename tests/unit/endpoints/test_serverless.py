@@ -37,9 +37,30 @@ def test_a_store_is_seven_resources_and_every_one_is_closed(run) -> None:
     block = done.one(":BucketPublicAccessBlock")
     keys = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
     assert [block[key] for key in keys] == [True] * 4
-    (rule,) = done.one(":BucketLifecycleConfiguration")["rules"]
+    rule, uploads = done.one(":BucketLifecycleConfiguration")["rules"]
     assert rule["noncurrentVersionExpiration"] == {"noncurrentDays": 30}
     assert rule["filter"] == {"prefix": "models/"}
+    # Wherever in the bucket somebody writes: `publish` and `submit()` do so elsewhere.
+    assert uploads["filter"] == {"prefix": ""}
+    assert uploads["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 7}
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_store_s_access_logs_go_where_they_are_wanted(run, late) -> None:
+    where = pulumi.Output.from_input("logs-of-all") if late else "logs-of-all"
+    done = run(lambda: ArtifactStore("artifacts", {"region": "eu-central-1", "access_log_bucket": where}).arn)
+    assert done.one(":BucketLogging") == {
+        "region": "eu-central-1",
+        "bucket": "artifacts-0123abc",
+        "targetBucket": "logs-of-all",
+        "targetPrefix": "artifacts-0123abc/",
+    }
+
+
+@pytest.mark.parametrize("wrong", ["s3://logs", "arn:aws:s3:::logs", "Logs", "l"])
+def test_what_is_no_bucket_gets_no_access_logs(run, wrong) -> None:
+    with pytest.raises(FindingsError, match=r"artifacts\.access_log_bucket: must be the name of an S3 bucket"):
+        run(lambda: ArtifactStore("artifacts", {"region": "eu-central-1", "access_log_bucket": wrong}))
 
 
 @pytest.mark.parametrize(
@@ -117,8 +138,40 @@ def test_an_endpoint_s_role_may_do_what_it_needs_and_nothing_else(run, make_arti
     assert not [
         a for s in statements.values() for a in [s["Action"]] if a == "*" or (isinstance(a, str) and a.endswith(":*"))
     ]
-    trust = json.loads(done.one(":Role")["assumeRolePolicy"])
-    assert trust["Statement"][0]["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    (trust,) = json.loads(done.one(":Role")["assumeRolePolicy"])["Statement"]
+    assert trust["Principal"] == {"Service": "sagemaker.amazonaws.com"}
+    assert trust["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "111122223333"},
+        "ArnLike": {"aws:SourceArn": "arn:aws:sagemaker:eu-central-1:111122223333:*"},
+    }
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("days", [None, 365])
+def test_logs_are_kept_as_long_as_is_said_under_the_environment_s_key(run, make_artifact, key, days) -> None:
+    given = args(make_artifact(), kms_key_arn=key, log_retention_days=days)
+    logs = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn).one(":LogGroup")
+    assert (logs["retentionInDays"], logs.get("kmsKeyId")) == (days or 30, key)
+
+
+@pytest.mark.parametrize("days, near", [(31, 60), (0, 1), (-1, 1), (4000, 3653)])
+def test_logs_are_kept_only_as_long_as_the_service_can(run, make_artifact, days, near) -> None:
+    with pytest.raises(FindingsError, match=r"sentences\.log_retention_days: must be one of") as error:
+        run(lambda: ServerlessEndpoint("sentences", args(make_artifact(), log_retention_days=days)))
+    assert error.value.findings[0].fix == f"write {near}"
+
+
+def test_an_endpoint_can_have_a_name_that_is_not_its_component_s(run, make_artifact) -> None:
+    artifact = make_artifact()
+    given = args(artifact, endpoint_name="search-prod", alarms={"name": "search-prod-alarms"})
+    done = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn)
+    assert done.one(":Endpoint")["name"] == "search-prod"
+    assert done.one(":LogGroup")["name"] == "/aws/sagemaker/Endpoints/search-prod"
+    assert done.one(":BucketObjectv2")["key"].startswith("models/search-prod/")
+    assert done.one(":CompositeAlarm")["alarmName"] == "search-prod-alarms"
+    for wrong in ("-a", "a_b", "x" * 64, "arn:aws:sagemaker:eu-central-1:111122223333:endpoint/a"):
+        with pytest.raises(FindingsError, match=r"sentences\.endpoint_name: must have 1 to 63 letters"):
+            run(lambda w=wrong: ServerlessEndpoint("sentences", args(artifact, endpoint_name=w)))
 
 
 def test_an_endpoint_that_went_back_fails_the_program_before_anything_is_taken_away(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi_aws as aws
 import pytest
-from endpoint_declarations import IMAGE, OFFICE, REGION, WEEKDAYS, args, kinds
+from endpoint_declarations import IMAGE, KEY, OFFICE, REGION, WEEKDAYS, args, kinds
 
 from model_packaging.artifact.archive import scan, write_archive
 from model_packaging.artifact.reader import Artifact, open_artifact
@@ -200,13 +200,15 @@ def test_calls_are_a_function_its_schedules_and_a_queue_for_what_fails(run) -> N
         "sqs/queue:Queue",
     ]
     function = done.one(":Function")
-    assert function["environment"] == {"variables": {"ENDPOINT_NAME": "e", "SAMPLE_INPUT": '{"inputs": ["hello"]}'}}
+    assert function["environment"] == {"variables": {"ENDPOINT_NAME": "e"}}
+    assert sample_of(function) == {"inputs": ["hello"]}
+    assert function["reservedConcurrentExecutions"] == 2
     assert (function["timeout"], function["handler"]) == (300, "call_function.handler")
     queue = done.of(":Queue")[0]
     queue_arn = f"arn:aws:test:{queue.typ}:{queue.name}-0123abc"
     never = done.one(":FunctionEventInvokeConfig")
     assert never["maximumRetryAttempts"] == 0
-    assert never["destinationConfig"] == {"onFailure": {"destination": queue_arn}}
+    assert function["deadLetterConfig"] == {"targetArn": queue_arn}
     expressions = {each.inputs["scheduleExpression"] for each in done.of(":Schedule")}
     assert expressions == {f"cron(55 7 ? * {WEEKDAYS} *)", f"cron(0/5 8,9,10,11,12,13,14,15,16,17 ? * {WEEKDAYS} *)"}
     for schedule in done.of(":Schedule"):
@@ -227,8 +229,47 @@ def test_calls_may_ask_this_endpoint_and_nothing_else(run) -> None:
     calling = {each["Sid"]: each for each in policies["warm-scheduler-permissions"]}
     assert calling["CallFunction"]["Resource"].endswith("warm-function-0123abc")
     assert all(each["Resource"] != "*" for statements in policies.values() for each in statements)
-    trusted = [json.loads(each.inputs["assumeRolePolicy"])["Statement"][0]["Principal"] for each in done.of(":Role")]
-    assert sorted(each["Service"] for each in trusted) == ["lambda.amazonaws.com", "scheduler.amazonaws.com"]
+    trusted = [json.loads(each.inputs["assumeRolePolicy"])["Statement"][0] for each in done.of(":Role")]
+    conditions = {each["Principal"]["Service"]: each["Condition"] for each in trusted}
+    account = {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+    (group,) = (each.inputs.get("name") or f"{each.name}-0123abc" for each in done.of(":ScheduleGroup"))
+    group_arn = f"arn:aws:test:aws:scheduler/scheduleGroup:ScheduleGroup:{group}"
+    assert conditions == {
+        "lambda.amazonaws.com": account,
+        "scheduler.amazonaws.com": account | {"ArnLike": {"aws:SourceArn": group_arn}},
+    }
+
+
+def sample_of(function: dict[str, Any]) -> Any:
+    return json.loads(function["code"].assets["sample_input"].text)
+
+
+@pytest.mark.parametrize("key", [None, KEY])
+def test_calls_are_logged_and_scheduled_under_the_environment_s_key(run, key) -> None:
+    done = run(lambda: WarmCalls("warm", calls(kms_key_arn=key, log_retention_days=365)).failures)
+    logs = done.one(":LogGroup")
+    assert (logs["retentionInDays"], logs.get("kmsKeyId")) == (365, key)
+    assert [each.inputs.get("kmsKeyArn") for each in done.of(":Schedule")] == [key, key]
+    policies = {each.name: json.loads(each.inputs["policy"])["Statement"] for each in done.of(":RolePolicy")}
+    may = [(each["Action"], each["Resource"]) for each in policies["warm-scheduler-permissions"]]
+    assert (("kms:Decrypt", key) in may) == bool(key)
+
+
+def test_calls_reserve_nothing_where_the_account_has_nothing_to_spare(run, carded) -> None:
+    done = run(lambda: WarmCalls("warm", calls(reserve_concurrency=False)).failures)
+    assert "reservedConcurrentExecutions" not in done.one(":Function")
+    scaling = {"max": 9, "warm_by": "calls", "reserve_concurrency": False}
+    given = args(carded, scaling=scaling, schedule=[OFFICE], kms_key_arn=KEY, log_retention_days=90)
+    done = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn)
+    assert "reservedConcurrentExecutions" not in done.one(":Function")
+    assert {each.inputs["kmsKeyId"] for each in done.of(":LogGroup")} == {KEY}
+    assert {each.inputs["retentionInDays"] for each in done.of(":LogGroup")} == {90}
+
+
+def test_concurrency_is_reserved_for_calls_only(run, packaged) -> None:
+    given = args(packaged, scaling={"min": 1, "reserve_concurrency": False})
+    with pytest.raises(FindingsError, match=r"sentences\.scaling\.reserve_concurrency: is of the function"):
+        run(lambda: ServerlessEndpoint("sentences", given))
 
 
 @pytest.mark.parametrize(
@@ -238,6 +279,17 @@ def test_calls_may_ask_this_endpoint_and_nothing_else(run) -> None:
         ({"schedule": [{**OFFICE, "min": 201}]}, "warm.schedule.0.min"),
         ({"schedule": [{**OFFICE, "min": 0}]}, "warm.schedule.0.min"),
         ({"sample_input": ""}, "warm.sample_input"),
+        ({"sample_input": "hello"}, "warm.sample_input"),
+        ({"sample_input": "[" * 100_000}, "warm.sample_input"),
+        ({"sample_input": json.dumps("x" * 10_000_000)}, "warm.sample_input"),
+        ({"sample_input": json.dumps("x" * (4 * 1024 * 1024 - 1))}, "warm.sample_input"),
+        ({"endpoint_arn": "e"}, "warm.endpoint_arn"),
+        ({"endpoint_arn": ""}, "warm.endpoint_arn"),
+        ({"endpoint_arn": "arn:aws:sagemaker:us-east-1:111122223333:endpoint/e"}, "warm.endpoint_arn"),
+        ({"endpoint_arn": f"arn:aws:sagemaker:{REGION}:111122223333:endpoint/f"}, "warm.endpoint_arn"),
+        ({"endpoint_name": "an endpoint"}, "warm.endpoint_name"),
+        ({"kms_key_arn": KEY.replace(REGION, "us-east-1")}, "warm.kms_key_arn"),
+        ({"log_retention_days": 2}, "warm.log_retention_days"),
     ],
 )
 def test_calls_that_would_warm_nothing(run, change, path) -> None:
@@ -249,9 +301,9 @@ def test_calls_that_would_warm_nothing(run, change, path) -> None:
 def test_an_endpoint_that_is_kept_warm_by_calls_asks_what_the_packaging_asked(run, carded) -> None:
     given = args(carded, scaling={"max": 9, "warm_by": "calls"}, schedule=[OFFICE])
     done = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn)
-    variables = done.one(":Function")["environment"]["variables"]
-    assert json.loads(variables["SAMPLE_INPUT"]) == {"inputs": ["a canary"]}
-    assert variables["ENDPOINT_NAME"] == "acme-dev-sentences"
+    function = done.one(":Function")
+    assert sample_of(function) == {"inputs": ["a canary"]}
+    assert function["environment"] == {"variables": {"ENDPOINT_NAME": "acme-dev-sentences"}}
     assert not done.of(":Target")
     (variant,) = done.one(":EndpointConfiguration")["productionVariants"]
     assert "provisionedConcurrency" not in variant["serverlessConfig"]

@@ -34,6 +34,9 @@ def applier(world: Any) -> Applier:
     settings = Settings(region=REGION, default_tags={"owner": "me"})
     world.client("s3").create_bucket(Bucket="there", CreateBucketConfiguration={"LocationConstraint": REGION})
     world.client("s3").put_object(Bucket="there", Key="model.tar.gz", Body=b"x")
+    world.client("s3").create_bucket(
+        Bucket="access-logs", CreateBucketConfiguration={"LocationConstraint": REGION}, ACL="log-delivery-write"
+    )
     return Applier(Clients(world.servers.aws_url, world.servers.credentials), settings, threading.Event())
 
 

@@ -263,6 +263,41 @@ ROWS = (
         refused={"timeouts": "leave it out; the embedded AWS answers at once"},
     ),
     ResourceType(
+        kind="aws:s3/bucketLogging:BucketLogging",
+        service="s3",
+        id=lambda s: s["bucket"],
+        from_id=lambda i: {"bucket": i.split(",")[0]},
+        gone=_NO_BUCKET,
+        create=(
+            logging := Step(
+                "put_bucket_logging",
+                {
+                    "Bucket": "bucket",
+                    "ExpectedBucketOwner": "expectedBucketOwner",
+                    "BucketLoggingStatus.LoggingEnabled.TargetBucket": "targetBucket",
+                    "BucketLoggingStatus.LoggingEnabled.TargetPrefix": "targetPrefix",
+                },
+                on=("targetBucket", "targetPrefix"),
+            ),
+        ),
+        update=(logging,),
+        reads=(
+            Read(
+                "get_bucket_logging",
+                {"Bucket": "@id"},
+                {"targetBucket": "TargetBucket", "targetPrefix": "TargetPrefix"},
+                pick=lambda answer, _: answer.get("LoggingEnabled"),
+            ),
+        ),
+        # Without logging a bucket has an empty status.
+        delete=(Step("put_bucket_logging", {"Bucket": "@id", "BucketLoggingStatus": lambda _: {}}, gone=_NO_BUCKET),),
+        replaces=frozenset({"bucket", "expectedBucketOwner"}),
+        required=("targetBucket", "targetPrefix"),
+        refused=dict.fromkeys(
+            ("targetGrants", "targetObjectKeyFormat"), "leave it out in the sandbox; the toolkit's buckets do without"
+        ),
+    ),
+    ResourceType(
         kind="aws:s3/bucketObjectv2:BucketObjectv2",
         service="s3",
         id=lambda s: s["key"],

@@ -1,0 +1,31 @@
+"""Policy documents that more than one component needs. Pure."""
+
+import json
+
+
+def trust_policy(service: str, account: str, source: str = "") -> str:
+    """The policy of who may assume a role: one service, and only on behalf of one account's resources.
+
+    Without the condition another account's resource could make the service use the role ("confused deputy", IAM user
+    guide).
+
+    Args:
+        service: such as `lambda.amazonaws.com`.
+        account: the account that the role is in.
+        source: the ARN, or a pattern of ARNs, of what the service acts for, where it tells IAM.
+    """
+    condition = {"StringEquals": {"aws:SourceAccount": account}}
+    if source:
+        condition["ArnLike"] = {"aws:SourceArn": source}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+        "Condition": condition,
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def account_of(arn: str) -> str:
+    """The account in an ARN."""
+    return arn.split(":")[4]
