@@ -81,7 +81,7 @@ def test_from_nothing_to_an_answer_to_nothing(workbench: Workbench, encoder: Art
     assert answered.returncode == 0, answered.stderr
     (embedding,) = json.loads(answered.stdout)["embeddings"]
     assert len(embedding) > 100
-    assert f"its answer comes to s3://{bucket}/async/sentences/answers/" in answered.stderr
+    assert f"the result will be at s3://{bucket}/async/sentences/answers/" in answered.stderr
 
     wrong = workbench.run("invoke", "sentences", '{"input": []}')
     assert (wrong.returncode, wrong.stdout) == (1, "")
@@ -184,4 +184,4 @@ def test_a_sandbox_that_is_stopped_with_a_queue_leaves_nobody_waiting(workbench:
         result(waiting, s3=s3, timeout=60)
     _, said = asking.communicate(timeout=600)
     assert asking.returncode == 1
-    assert "no answer" in said
+    assert "no response" in said

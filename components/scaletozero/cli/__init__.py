@@ -123,7 +123,7 @@ def _unwritable(error: OSError) -> int:
 
 
 def _warn(message: Warning | str, *_: object) -> None:
-    """A warning for whoever wrote the input, as a line like any other."""
+    """Shows a warning about the input as one line."""
     say(f"warning: {message}")
 
 

@@ -32,18 +32,24 @@ IDLE_SECONDS = 300.0
 def advise(
     endpoint: Annotated[str, typer.Argument(help="The endpoint's name in the environment.")],
     trace: Annotated[Path, typer.Option(help="CSV or JSON lines: `timestamp`, and `duration` or `duration_ms`.")],
-    objective_ms: Annotated[float, typer.Option(min=0.001, help="The latency that 99 of 100 calls are to keep.")],
+    objective_ms: Annotated[
+        float, typer.Option(min=0.001, help="The 99th percentile of latency to keep, in milliseconds.")
+    ],
     environment: EnvironmentName = "local",
-    timezone: Annotated[str, typer.Option(help="Of the window that is proposed.")] = "UTC",
-    idle_seconds: Annotated[float, typer.Option(min=1, help="How long idle ones stay, assumed.")] = IDLE_SECONDS,
-    cold_ms: Annotated[float | None, typer.Option(min=0, help="A cold start; the manifest's, unless given.")] = None,
-    region: Annotated[str | None, typer.Option(help="Whose prices to take; the environment's, unless given.")] = None,
+    timezone: Annotated[str, typer.Option(help="The time zone of the proposed window.")] = "UTC",
+    idle_seconds: Annotated[
+        float, typer.Option(min=1, help="How long SageMaker is assumed to keep an idle container.")
+    ] = IDLE_SECONDS,
+    cold_ms: Annotated[
+        float | None, typer.Option(min=0, help="Duration of a cold start. Default: as measured.")
+    ] = None,
+    region: Annotated[str | None, typer.Option(help="Region of the prices. Default: the environment's.")] = None,
     waits: Annotated[bool, typer.Option(help="Callers retry when everything is busy, instead of giving up.")] = False,
-    seed: Annotated[int, typer.Option(help="Of durations that the trace does not have.")] = 0,
-    plot: Annotated[Path | None, typer.Option(help="An SVG file to write.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed for durations that the trace does not have.")] = 0,
+    plot: Annotated[Path | None, typer.Option(help="Write the comparison to this SVG file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Replays recorded calls and says what to keep warm: cost, cold starts and p99 for each choice.
+    """Replays recorded calls and recommends what to keep warm: cost, cold starts and p99 of each option.
 
     Example: scaletozero advise sentences --trace calls.csv --objective-ms 300 --plot advice.svg
     """
@@ -110,7 +116,7 @@ def advise(
         for one in outcomes
     ]
     table(("", "plan", "USD a month", "cold", "refused", "p99", "keeps it"), rows)
-    say(f"assumed: a cold start of {cold * 1000:.0f} ms, idle containers go after {idle_seconds:g} s, {memory} MB")
+    say(f"assumed: a cold start of {cold * 1000:.0f} ms, idle containers stop after {idle_seconds:g} s, {memory} MB")
     for row in each.rows:
         say(f"price: {row.sku} {row.usd:.10g} USD/{row.unit}, {row.confidence}, {row.captured}")
     if best:

@@ -11,14 +11,19 @@ import typer
 from model_packaging.findings import refuse
 from scaletozero.cli.output import FAILED, failed, printable
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. The variable CI does the same.")]
+Yes = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do not ask for confirmation. Setting the variable CI has the same effect.")
+]
 Confirm = Annotated[
-    str | None, typer.Option("--confirm", metavar="NAME", help="The name of an environment with `protect: true`.")
+    str | None,
+    typer.Option(
+        "--confirm", metavar="NAME", help="Name of the protected environment to delete, instead of typing it."
+    ),
 ]
 
 
 def can_ask(what: str, *, yes: bool = False, name: str = "", confirm: str | None = None) -> None:
-    """Refuses a command that has to ask where nobody can answer, before anything is done.
+    """Refuses a command that needs confirmation where there is no terminal, before anything is done.
 
     Args:
         what: the command.

@@ -1,4 +1,4 @@
-"""`bench`: what the cold start and the answers of a deployed endpoint take, or the cold start of an artifact."""
+"""`bench`: the cold starts and latency of a deployed endpoint, or the cold starts of an artifact."""
 
 from __future__ import annotations
 
@@ -26,26 +26,28 @@ def percentile(values: list[float], share: float) -> float:
 
 
 def bench(
-    endpoint: Annotated[str, typer.Argument(metavar="WHAT", help="An endpoint's name, or an artifact's folder.")],
+    endpoint: Annotated[
+        str, typer.Argument(metavar="WHAT", help="The name of an endpoint, or the folder of an artifact.")
+    ],
     environment: Annotated[
-        str | None, typer.Option("--environment", "-e", help="Of an endpoint: its environment; local unless given.")
+        str | None, typer.Option("--environment", "-e", help="For an endpoint: its environment. Default: local.")
     ] = None,
-    payload: Annotated[str | None, typer.Option(help="Of an endpoint: the JSON to ask, instead of a sentence.")] = None,
+    payload: Annotated[str | None, typer.Option(help="For an endpoint: the JSON to send. Default: a sentence.")] = None,
     requests: Annotated[
-        int | None, typer.Option(min=1, max=10_000, help="Of an endpoint: warm queries, one after another; 50.")
+        int | None, typer.Option(min=1, max=10_000, help="For an endpoint: number of warm requests. Default: 50.")
     ] = None,
     cold: Annotated[
-        int | None, typer.Option(min=0, max=50, help="Of an endpoint in the sandbox: cold starts; 3.")
+        int | None, typer.Option(min=0, max=50, help="For an endpoint in the sandbox: cold starts. Default: 3.")
     ] = None,
     starts: Annotated[
-        int | None, typer.Option(min=1, max=1000, help=f"Of an artifact: starts of each contender; {STARTS}.")
+        int | None, typer.Option(min=1, max=1000, help=f"For an artifact: number of starts. Default: {STARTS}.")
     ] = None,
     against: Annotated[
         Path | None,
-        typer.Option(help="Of an artifact: the spec of the source to compare with, instead of models/<name>.yaml."),
+        typer.Option(help="For an artifact: spec of the source model to compare with. Default: models/<name>.yaml."),
     ] = None,
-    svg: Annotated[Path | None, typer.Option(help="Of an artifact: a picture of the phases.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="For an artifact: write a chart of the phases.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measures cold starts by phase: of a deployed endpoint with its warm queries, or of an artifact on this machine.
 
@@ -88,13 +90,13 @@ def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int
         body = read_payload(payload)
         target = find_target(endpoint, environment, "bench")
         if target.requests:
-            why = "its answers come from a queue: their time says nothing of a call's"
-            raise refuse("endpoint", "must answer its calls itself", endpoint, why, "name one that does")
+            why = "its results come from a queue, so their time is not that of a call"
+            raise refuse("endpoint", "must be synchronous", endpoint, why, "name a serverless endpoint")
         require_fitting(body)
     client = target.client()
     colds = [_cold_start(client, target, body) for _ in range(cold)] if target.sandbox else []
     if not target.sandbox and cold:
-        say("on an account nobody but AWS can make an endpoint cold: see its ModelSetupTime metric")
+        say("cold starts cannot be forced on an account: see the endpoint's metric ModelSetupTime")
     ask(client, target, body)
     warm = []
     for _ in range(requests):
@@ -114,11 +116,11 @@ def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int
     rows += [(f"  {phase}", _ms(value)) for phase, value in report["phases_ms"].items()]
     rows += [(f"warm, {key} of {requests}", _ms(report["warm_ms"][key])) for key in ("p50", "p95", "max")]
     table(("measured", "time"), rows)
-    done("measured from this machine, the client's own time included.")
+    done("measured from this machine, including the client's own time.")
 
 
 def _cold_start(client: Any, target: Target, body: bytes) -> dict[str, Any]:
-    """Waits until nothing is warm, asks once, and tells what the runtime says of that start."""
+    """Waits until no instance is warm, sends one request, and returns what the runtime recorded of that start."""
     assert target.sandbox
     wait_until_cold(target)
     began = time.perf_counter()

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 def cluster(
     environment: Annotated[
-        str | None, typer.Option("--environment", "-e", help="Whose cluster it is: name, region, context, namespace.")
+        str | None, typer.Option("--environment", "-e", help="The environment whose cluster to read.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Of the EKS cluster; the kubeconfig's, unless given.")] = None,
-    region: Annotated[str | None, typer.Option(help="Of it; the kubeconfig's, unless given.")] = None,
-    context: Annotated[str | None, typer.Option(help="Of the kubeconfig; its current one, unless given.")] = None,
-    namespace: Annotated[list[str] | None, typer.Option(help="Whose services are wanted, too.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs, and for `kubernetes.facts`.")] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the EKS cluster. Default: the kubeconfig's.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region of the cluster. Default: the kubeconfig's.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")] = None,
+    namespace: Annotated[list[str] | None, typer.Option(help="Also list the services of this namespace.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as `kubernetes.facts` reads it.")] = False,
 ) -> None:
     """Reads what the cluster of KUBECONFIG has: versions, custom resources, GPU pools and quotas. Changes nothing.
 

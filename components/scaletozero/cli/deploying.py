@@ -24,7 +24,7 @@ from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.credentials import environment_file
 
-EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, a Pulumi.<name>.yaml.")]
+EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, from Pulumi.<name>.yaml.")]
 
 
 @contextlib.contextmanager
@@ -142,7 +142,7 @@ def _text(changes: Mapping[str, int], words: Mapping[str, str]) -> str:
 def preview(
     environment: EnvironmentName = "local",
     sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="Preview on the embedded AWS, with no account, whatever the environment.")
+        bool, typer.Option("--sandbox", help="Preview on the embedded AWS, without an account.")
     ] = False,
 ) -> None:
     """Shows what `up` would do, and refuses what could not work.

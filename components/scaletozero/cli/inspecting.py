@@ -18,9 +18,9 @@ Folder = Annotated[Path, typer.Argument(metavar="artifact", help="The artifact's
 
 
 def inspect(
-    artifact: Folder, as_json: Annotated[bool, typer.Option("--json", help="The whole manifest, for programs.")] = False
+    artifact: Folder, as_json: Annotated[bool, typer.Option("--json", help="Print the whole manifest as JSON.")] = False
 ) -> None:
-    """Shows an artifact's manifest: what it is, what was measured, what else was tried.
+    """Shows the manifest of an artifact: its contents, measurements and rejected candidates.
 
     Example: scaletozero inspect artifacts/paraphrase-minilm
     """
@@ -59,9 +59,9 @@ def inspect(
 
 
 def verify(artifact: Folder) -> None:
-    """Proves an artifact: its digests, its archive, and one answer of a fresh process that loads it.
+    """Verifies an artifact: its digests, its archive, and one response of a new process that loads it.
 
-    Of one that is a folder, which other servers start, its files only.
+    Of an artifact that is a folder, only the files are verified.
 
     Example: scaletozero verify artifacts/paraphrase-minilm
     """

@@ -38,8 +38,8 @@ PATHS = ("source", "tokenizer", "out", "probe", "calibration", "work")
 
 
 def package(
-    spec: Annotated[Path, typer.Argument(help="The model's YAML file; paths in it are relative to it.")],
-    out: Annotated[Path | None, typer.Option(help="The folder for the artifact, instead of the file's own.")] = None,
+    spec: Annotated[Path, typer.Argument(help="The spec of the model (YAML). Paths in it are relative to the file.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the artifact. Default: `out` of the spec.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the artifact's manifest as JSON.")] = False,
 ) -> None:
     """Packages a model: quantizes it, measures it against the original, and archives the best with the evidence.

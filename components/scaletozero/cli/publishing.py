@@ -20,13 +20,13 @@ def publish(
     artifact: Annotated[Path, typer.Argument(help="The artifact's folder, or the model.tar.gz in it.")],
     bucket: Annotated[str, typer.Option(help="The bucket's name.")],
     environment: Annotated[
-        str | None, typer.Option("--environment", "-e", help="Whose region the bucket has to lie in, and whose key.")
+        str | None, typer.Option("--environment", "-e", help="The environment whose region and KMS key to use.")
     ] = None,
-    region: Annotated[list[str] | None, typer.Option(help="Or the regions that it may lie in.")] = None,
-    kms_key: Annotated[str | None, typer.Option(help="The KMS key to encrypt with, instead of its own.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON.")] = False,
+    region: Annotated[list[str] | None, typer.Option(help="A region that the bucket may be in.")] = None,
+    kms_key: Annotated[str | None, typer.Option(help="KMS key to encrypt with. Default: the environment's.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Publishes an artifact: once, checked by S3, never overwritten; one that broke off continues.
+    """Uploads an artifact to a bucket. Interrupted uploads continue; nothing is overwritten.
 
     Example: scaletozero publish artifacts/paraphrase-minilm --bucket my-models -e prod-eu
     """

@@ -1,4 +1,4 @@
-"""`invoke`: one question to a deployed endpoint."""
+"""`invoke`: one request to a deployed endpoint."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def require_fitting(payload: bytes) -> None:
 
 
 def ask(client: Any, target: Target, payload: bytes) -> bytes:
-    """One query. An answer of the service that is an error becomes an exit, with the model's own reason."""
+    """One request. An error of the service becomes an exit, with the model's own reason."""
     with _service_errors():
         answer = client.invoke_endpoint(EndpointName=target.name, ContentType="application/json", Body=payload)
         return answer["Body"].read()
@@ -158,17 +158,17 @@ def _service_errors() -> Iterator[None]:
         wrong = 400 <= status < 500 or code == "ValidationError"
         raise failed(f"{code}: {reason}", WRONG_USE if wrong else 1) from None
     except BotoCoreError as error:
-        raise failed(f"no answer: {error}") from None
+        raise failed(f"no response: {error}") from None
 
 
 def ask_asynchronously(target: Target, requests: str, payload: bytes, timeout: float) -> bytes:
-    """One query of an asynchronous endpoint, from upload to answer.
+    """One request to an asynchronous endpoint, from upload to result.
 
     Every failure becomes an exit. A model's error does not tell whether the query was wrong or the model: it is 1.
 
     Args:
         requests: the s3:// address below which requests are put.
-        timeout: seconds to wait for the answer.
+        timeout: seconds to wait for the result.
 
     Raises:
         FindingsError: when the payload is larger than the service takes.
@@ -176,14 +176,16 @@ def ask_asynchronously(target: Target, requests: str, payload: bytes, timeout: f
     s3, runtime = target.client("s3"), target.client()
     with _service_errors():
         submitted = submit(target.name, payload, requests=requests, s3=s3, runtime=runtime)
-        say(f"submitted as {submitted.inference_id}; its answer comes to {submitted.answer}")
+        say(f"submitted as {submitted.inference_id}; the result will be at {submitted.answer}")
         try:
             with _shown(target) as pause:
                 return result(submitted, timeout=timeout, s3=s3, sleep=pause)
         except ModelError as error:
             raise failed(f"ModelError: {error}") from None
         except TimeoutError:
-            raise failed(f"no answer after {timeout:g} s. It goes on waiting, and may still get one.") from None
+            raise failed(
+                f"no result after {timeout:g} s. The request stays queued and may still be processed."
+            ) from None
 
 
 @contextlib.contextmanager
@@ -207,7 +209,7 @@ def _shown(target: Target) -> Iterator[Callable[[float], None]]:
 def _state(target: Target) -> str:
     if target.sandbox is None:
         return ""
-    with contextlib.suppress(OSError, KeyError, ValueError):  # the answer itself will tell what is the matter
+    with contextlib.suppress(OSError, KeyError, ValueError):  # the result itself tells what is wrong
         about = daemon.status(target.sandbox)["endpoints"][target.name]
         return f": {about['backlog']['size']} in the backlog, {len(about['instances'])} instances"
     return ""
@@ -215,14 +217,16 @@ def _state(target: Target) -> str:
 
 def invoke(
     endpoint: Annotated[str, typer.Argument(help="The endpoint's name in the environment.")],
-    payload: Annotated[str, typer.Argument(metavar="JSON", help="What to ask; `-` reads it from stdin.")],
+    payload: Annotated[str, typer.Argument(metavar="JSON", help="The request; `-` reads it from stdin.")],
     environment: EnvironmentName = "local",
     timeout: Annotated[
         int | None,
-        typer.Option(min=1, help=f"Seconds to wait for an asynchronous endpoint's answer; {MAX_SECONDS} unless given."),
+        typer.Option(
+            min=1, help=f"Seconds to wait for the result of an asynchronous endpoint. Default: {MAX_SECONDS}."
+        ),
     ] = None,
 ) -> None:
-    """Asks an endpoint and prints its answer.
+    """Sends a request to an endpoint and prints the response.
 
     Example: scaletozero invoke sentences '{"inputs": ["hello"]}'
     """
@@ -234,6 +238,6 @@ def invoke(
             return
         require_fitting(body)
         if timeout is not None:
-            why = "SageMaker Serverless answers within its own limit, or not at all"
+            why = "SageMaker Serverless has a fixed limit of 60 seconds"
             raise refuse("--timeout", "is for asynchronous endpoints", timeout, why, "leave it out")
     write(ask(target.client(), target, body))

@@ -44,8 +44,8 @@ def hold_to_cluster(project: Project, settings: Environment, name: str, *, sandb
             "KUBECONFIG",
             f"must lead to where {name} is, {held}",
             where,
-            "its objects would be left behind there, and be nobody's",
-            f"set it as it was (`scaletozero down -e {name}` then takes them away), "
+            "its objects would be left behind there, without an owner",
+            f"set it as it was (`scaletozero down -e {name}` then deletes them), "
             f"or, where that cluster is no more, remove {file}",
         )
     return where
@@ -61,7 +61,7 @@ def _url(kubeconfig: str, block: Kubernetes | None) -> str:
 
 
 def remember(project: Project, name: str, where: str | None) -> None:
-    """Keeps where the objects of an environment of the sandbox are; None once they are gone."""
+    """Keeps where the objects of an environment of the sandbox are; None once they are deleted."""
     file = _file(project, name)
     if where is None:
         file.unlink(missing_ok=True)

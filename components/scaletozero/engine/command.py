@@ -21,7 +21,7 @@ class EngineCommand(PulumiCommand):
     """The engine's command line, in a process group of its own.
 
     A terminal's Ctrl-C goes to every process of the foreground group. The engine would get it beside this process,
-    which serves the engine the program: whoever ended first would leave the other in the middle of a resource. So the
+    which serves the program to the engine: whichever ended first would interrupt the other inside a resource. So the
     engine gets no signal from the terminal, and `interruptible` hands it exactly one per Ctrl-C.
 
     Attributes:

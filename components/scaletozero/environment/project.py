@@ -32,7 +32,7 @@ class Project:
 
     @property
     def local(self) -> Path:
-        """Where this machine keeps what belongs to the project and to nobody else."""
+        """The folder of this machine's own state of the project."""
         return self.root / ".scaletozero"
 
     def environments(self) -> list[str]:

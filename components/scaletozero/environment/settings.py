@@ -67,7 +67,7 @@ class Sandbox(Settings):
 
     Attributes:
         aws_port: the port of the embedded AWS; 0 takes any free one.
-        runtime_port: the port of the embedded SageMaker Runtime, the one that answers queries.
+        runtime_port: the port of the embedded SageMaker Runtime, which takes requests.
         idle_seconds: how long an idle model process stays. On SageMaker Serverless this is the service's own secret.
     """
 

@@ -42,12 +42,12 @@ def test_an_answer_a_models_error_and_none_in_time(world: Any, capsys: pytest.Ca
         return capsys.readouterr().err
 
     assert json.loads(ask(echo=1))["echo"] == 1
-    assert "its answer comes to s3://calls/answers/" in capsys.readouterr().err
+    assert "the result will be at s3://calls/answers/" in capsys.readouterr().err
     assert 'ModelError: {"error": "as asked"}' in failed(1, status=400)
-    assert "no answer after 0.1 s" in failed(1, timeout=0.1, sleep=60)
+    assert "no result after 0.1 s" in failed(1, timeout=0.1, sleep=60)
     assert "ValidationError: Endpoint nobody of account" in failed(2, of=replace(target, name="nobody"))
     world.servers.stop()
-    assert "no answer" in failed(1, timeout=1, echo=1)
+    assert "no response" in failed(1, timeout=1, echo=1)
 
 
 def test_only_an_asynchronous_endpoint_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,4 +68,4 @@ def test_only_a_serverless_endpoint_has_the_limit_of_one(monkeypatch: pytest.Mon
 
 def test_the_time_in_a_queue_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     said = refused(monkeypatch, replace(ELSEWHERE, requests="s3://b/requests"), "bench", "a")
-    assert "must answer its calls itself" in said
+    assert "must be synchronous" in said
