@@ -124,8 +124,8 @@ class World:
         )
         trust = statement(Action="sts:AssumeRole", Principal={"Service": "sagemaker.amazonaws.com"})
         role = aws.iam.Role("serve", assume_role_policy=trust)
-        reads = bucket.arn.apply(lambda arn: statement(Action="s3:GetObject", Resource=f"{arn}/*"))
-        policy = aws.iam.RolePolicy("serve", role=role.name, policy=reads)
+        may = statement(Action=["s3:GetObject", "ecr:*"], Resource="*")
+        policy = aws.iam.RolePolicy("serve", role=role.name, policy=may)
         aws.cloudwatch.LogGroup("logs", retention_in_days=settings.get("retention", 14))
         model = aws.sagemaker.Model(
             "model",

@@ -34,6 +34,9 @@ class ClusterPrerequisitesArgs(TypedDict):
     """The cluster as it is now."""
     namespaces: list[NamespaceArgs]
     """The namespaces for endpoints."""
+    residency: NotRequired[list[str]]
+    """The Regions that pods of the namespaces may run in: the API server refuses pods that could run elsewhere, debug
+    containers in them, and bindings that go past the scheduler. Default: not held."""
     keda: NotRequired[ChartArgs]
     """The chart of KEDA."""
     http_addon: NotRequired[ChartArgs]

@@ -15,6 +15,7 @@ from scaletozero.cli.asking import Confirm, Yes, agree, can_ask, name_typed
 from scaletozero.cli.clusters import on_cluster
 from scaletozero.cli.engine import color, engine_errors
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.cli.permissions import show_permissions
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.engine.find import find_engine
@@ -213,6 +214,9 @@ def status(
     environment: EnvironmentName = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the sandbox provides itself.")] = False,
+    permissions: Annotated[
+        bool, typer.Option("--permissions", help="Show what each role may do, and what it was never used for.")
+    ] = False,
 ) -> None:
     """Shows an environment's endpoints as they are now.
 
@@ -223,6 +227,9 @@ def status(
         settings = project.environment(environment, with_artifacts=False)
         report: dict[str, Any] = {"environment": environment, "region": settings.region, "endpoints": {}}
         running = daemon.running(project.local) if settings.sandbox else None
+        if permissions:
+            show_permissions(environment, running, as_json=as_json)
+            return
         if settings.sandbox and running is None:
             report["sandbox"] = None
         else:

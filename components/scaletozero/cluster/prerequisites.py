@@ -6,6 +6,7 @@ from model_packaging.findings import FindingsError
 from scaletozero.args.prerequisites import ClusterPrerequisitesArgs
 from scaletozero.cluster.objects import KubernetesObject, declare, kebab, need_cluster
 from scaletozero.component import Component, validated
+from scaletozero.kubernetes.manifests.objects import Manifest
 from scaletozero.kubernetes.manifests.scaling import interceptor_address
 from scaletozero.kubernetes.plan import prefixed
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
@@ -40,17 +41,8 @@ class ClusterPrerequisites(Component):
         super().__init__(name, opts, region=settings.cluster.region, tags={})
         need_cluster(self)
         objects: list[KubernetesObject] = []
-        for namespace in settings.namespaces:
-            objects += declare(
-                self,
-                [
-                    each
-                    for each in plan.objects
-                    # The namespace itself lies in none; what lies in one may well be named like another.
-                    if each["metadata"].get("namespace", each["metadata"]["name"]) == namespace.name
-                ],
-                suffix=lambda manifest, of=namespace.name: f"{of}-{kebab(manifest['kind'])}",
-            )
+        for namespace, manifests in plan.namespaces.items():
+            objects += declare(self, manifests, suffix=lambda manifest, of=namespace: _suffix(manifest, of))
         releases: list[kubernetes.helm.v3.Release] = []
         for chart in plan.charts:
             oci = chart.repository.startswith("oci://")
@@ -75,3 +67,10 @@ class ClusterPrerequisites(Component):
         self.objects = objects
         self.releases = releases
         self.register_outputs({"namespaces": self.namespaces, "interceptor": self.interceptor})
+
+
+def _suffix(manifest: Manifest, namespace: str) -> str:
+    """Of a child's name: there are two admission policies for a namespace, and one of every other kind."""
+    bindings = manifest["metadata"]["name"].removeprefix(f"residency-{namespace}")
+    two = bindings if manifest["kind"].startswith("ValidatingAdmissionPolicy") else ""
+    return f"{namespace}-{kebab(manifest['kind'])}{two}"

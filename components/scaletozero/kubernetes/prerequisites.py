@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from model_packaging.findings import Finding
 from scaletozero.kubernetes.checks.cluster import KUBERNETES
 from scaletozero.kubernetes.manifests.network import default_deny
 from scaletozero.kubernetes.manifests.objects import Manifest, manifest
+from scaletozero.kubernetes.manifests.residency import admission_policies
 from scaletozero.settings.cluster import GPU, Cluster, numbers
 from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
 from scaletozero.settings.prerequisites import Chart, Namespace, PrerequisitesSettings
@@ -31,16 +33,21 @@ class PrerequisitesPlan:
     """What a cluster needs.
 
     Attributes:
-        objects: namespaces with what belongs to them.
+        namespaces: namespace -> the objects that belong to it, itself first.
         charts: in the order in which they are installed.
         cluster: the cluster once all of it is there, for the endpoints' declarations.
         findings: what is wrong.
     """
 
-    objects: tuple[Manifest, ...]
+    namespaces: Mapping[str, tuple[Manifest, ...]]
     charts: tuple[ChartPlan, ...]
     cluster: Cluster
     findings: tuple[Finding, ...]
+
+    @property
+    def objects(self) -> tuple[Manifest, ...]:
+        """All objects, in the order in which they are to be made."""
+        return tuple(each for objects in self.namespaces.values() for each in objects)
 
 
 def plan_prerequisites(settings: PrerequisitesSettings) -> PrerequisitesPlan:
@@ -62,8 +69,13 @@ def plan_prerequisites(settings: PrerequisitesSettings) -> PrerequisitesPlan:
         findings.append(
             Finding("cluster.version", f"must be {KUBERNETES} or later", cluster.version, consequence, "upgrade it")
         )
-    objects = [each for namespace in settings.namespaces for each in namespace_objects(namespace, cluster.version)]
-    return PrerequisitesPlan(tuple(objects), tuple(charts), _afterwards(settings), tuple(findings))
+    objects = {each.name: _objects(each, settings) for each in settings.namespaces}
+    return PrerequisitesPlan(objects, tuple(charts), _afterwards(settings), tuple(findings))
+
+
+def _objects(namespace: Namespace, settings: PrerequisitesSettings) -> tuple[Manifest, ...]:
+    admission = admission_policies(namespace.name, settings.residency) if settings.residency else []
+    return (*namespace_objects(namespace, settings.cluster.version), *admission)
 
 
 def _afterwards(settings: PrerequisitesSettings) -> Cluster:

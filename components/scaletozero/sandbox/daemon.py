@@ -124,8 +124,13 @@ def status(sandbox: Sandbox) -> dict[str, Any]:
     return _ask(sandbox.aws_url)
 
 
-def _ask(aws_url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{aws_url}/_sandbox/status", timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - our own address
+def permissions(sandbox: Sandbox) -> dict[str, Any]:
+    """By role: `used` actions, and its `statements` with their `unused` ones. Raises OSError when it doesn't answer."""
+    return _ask(sandbox.aws_url, "permissions")
+
+
+def _ask(aws_url: str, page: str = "status") -> dict[str, Any]:
+    with urllib.request.urlopen(f"{aws_url}/_sandbox/{page}", timeout=ANSWER_SECONDS) as answer:  # noqa: S310 - our own address
         return json.load(answer)
 
 

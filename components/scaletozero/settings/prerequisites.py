@@ -10,7 +10,8 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text
-from scaletozero.settings.cluster import Cluster, Count, DnsLabel, Version, not_empty, numbers
+from scaletozero.settings.cluster import Cluster, Count, DnsLabel, Version, not_empty, numbers, unique
+from scaletozero.settings.regions import Region
 
 Repository = Annotated[Text, Field(pattern=r"^(https|oci)://\S+$")]
 
@@ -66,12 +67,14 @@ class PrerequisitesSettings(Settings):
     Attributes:
         cluster: the cluster as it is now.
         namespaces: the namespaces for endpoints.
+        residency: the Regions that pods of the namespaces may run in, held by the API server; not held if empty.
         keda, http_addon: the charts.
         device_plugin: the chart. Not installed by default: EKS Auto Mode and Bottlerocket have their own plugin.
     """
 
     cluster: Cluster
     namespaces: Annotated[tuple[Namespace, ...], AfterValidator(not_empty)]
+    residency: Annotated[tuple[Region, ...], AfterValidator(unique)] = ()
     keda: KedaChart = KedaChart()
     http_addon: HttpAddonChart = HttpAddonChart()
     device_plugin: DevicePluginChart = DevicePluginChart()
@@ -82,6 +85,14 @@ class PrerequisitesSettings(Settings):
         names = [namespace.name for namespace in self.namespaces]
         for name in sorted({name for name in names if names.count(name) > 1}):
             yield Finding("namespaces", "must have different names", name, "one quota would replace the other")
+        if self.residency and self.cluster.region not in self.residency:
+            yield Finding(
+                "residency",
+                f"must have the cluster's own Region, {self.cluster.region}",
+                ", ".join(self.residency),
+                "no pod would be admitted",
+                f"write `[{self.cluster.region}]`",
+            )
         yield from self._charts()
 
     def _charts(self) -> Iterable[Finding]:

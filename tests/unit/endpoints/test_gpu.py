@@ -364,6 +364,19 @@ def test_a_namespace_may_be_named_like_an_object_of_another(run) -> None:
     assert sorted(found) == ["platform-gpus-resource-quota", "platform-models-resource-quota"]
 
 
+def test_pods_are_held_to_a_residency_by_policies_of_each_namespace(run) -> None:
+    two = [{"name": "a", "gpu_quota": 1}, {"name": "b-bindings", "gpu_quota": 1}]
+    args = prerequisites(namespaces=two, residency=["eu-central-1"])
+    done = run(lambda: ClusterPrerequisites("platform", args, on_cluster()).interceptor)
+    policies = [each for each in declared(done) if ":ValidatingAdmissionPolicy " in each]
+    assert sorted(each.partition(" ")[2] for each in policies) == [
+        "platform-a-validating-admission-policy",
+        "platform-a-validating-admission-policy-bindings",
+        "platform-b-bindings-validating-admission-policy",
+        "platform-b-bindings-validating-admission-policy-bindings",
+    ]
+
+
 def test_a_mirror_has_no_repository_but_an_address(run) -> None:
     chart = {"repository": "oci://mirror.example.com/charts"}
     done = run(lambda: ClusterPrerequisites("platform", prerequisites(keda=chart), on_cluster()).interceptor)

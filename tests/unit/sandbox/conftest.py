@@ -54,6 +54,10 @@ def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
     raise AssertionError(f"not within {seconds} s")
 
 
+SERVING = ("s3:GetObject", "s3:PutObject", "sns:Publish", "ecr:*", "logs:*")
+"""What the role of the tests' models may do."""
+
+
 @dataclass
 class World:
     """The servers, and shorthands for what tests do to them."""
@@ -78,6 +82,12 @@ class World:
             aws_secret_access_key=self.servers.credentials.secret_key,
             config=Config(retries={"total_max_attempts": 1}, read_timeout=300, max_pool_connections=64, **config),
         )
+
+    def allow(self, role: str, *actions: str, resource: str = "*") -> None:
+        """Gives a role a policy of its own, in place of the one before."""
+        statement = {"Sid": "Allowed", "Effect": "Allow", "Action": list(actions), "Resource": resource}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.client("iam").put_role_policy(RoleName=role, PolicyName="allowed", PolicyDocument=document)
 
     def model(self, name: str, **behaviour: Any) -> None:
         self.client("s3").put_object(Bucket="models", Key=f"{name}.tar.gz", Body=archive(**behaviour))
@@ -172,8 +182,11 @@ class World:
         return json.load(answer["Body"])
 
     def about(self, name: str) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.servers.runtime_url}/_sandbox/status") as answer:
-            return json.load(answer)["endpoints"][name]
+        return self.page("/_sandbox/status")["endpoints"][name]
+
+    def page(self, path: str) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self.servers.aws_url}{path}") as answer:
+            return json.load(answer)
 
     wait_for = staticmethod(wait_for)
     packed = staticmethod(packed)
@@ -202,6 +215,7 @@ def world(tmp_path: Path, idle_seconds: float) -> Iterator[World]:
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
     moto_api_backend.reset()  # what another test left in this process
     world.client("iam").create_role(RoleName="serve", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
+    world.allow("serve", *SERVING)
     for bucket in ("models", "calls"):
         world.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     yield world

@@ -13,13 +13,13 @@ from typing import Any
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.utils import utcnow
-from moto.iam.models import iam_backends
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import FakeEndpoint, sagemaker_backends
 
-from scaletozero.partitions import arn, service_principal
+from scaletozero.partitions import arn
 from scaletozero.sandbox.aws.async_inference.backlog import Backlog
 from scaletozero.sandbox.aws.async_inference.service import snapshot
+from scaletozero.sandbox.aws.iam.model_access import ModelAccess
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Handler
 from scaletozero.sandbox.aws.runtime.deployment import Deployment, deployment
 from scaletozero.sandbox.aws.runtime.instance_pool import InstancePool, StartFailedError
@@ -64,8 +64,8 @@ class Endpoint(FakeEndpoint):
 class Endpoints:
     """The operations on endpoints, models and configurations that moto lacks or is too lenient with."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, access: ModelAccess) -> None:
+        self._runtime, self._access = runtime, access
         self._lock = threading.RLock()
 
     @property
@@ -84,17 +84,17 @@ class Endpoints:
         name, store = call.parameters["ModelName"], _store(call)
         if name in store._models:
             raise _exists("model", _arn(call, "model", name))
-        role = call.parameters.get("ExecutionRoleArn", "")
-        if not _assumable(role):
-            raise _invalid(
-                f"Could not assume role {role}. Please ensure that the role exists and allows principal "
-                f"'{service_principal('sagemaker')}' to assume the role."
-            )
+        role, model = call.parameters.get("ExecutionRoleArn", ""), _arn(call, "model", name)
+        self._access.require_trust(role, call.region, model)
         containers = [call.parameters.get("PrimaryContainer"), *(call.parameters.get("Containers") or [])]
         for container in filter(None, containers):
             url = container.get("ModelDataUrl")
             if url and not _is_object(url):
                 raise _invalid(f"Could not find model data at {url}.")
+            if url:
+                self._access.require_readable(role, call.region, url)
+            if image := container.get("Image"):
+                self._access.require_image(role, call.region, image)
 
     def create_config(self, call: Call) -> None:
         name, store = call.parameters["EndpointConfigName"], _store(call)
@@ -308,11 +308,6 @@ def _invalid(message: str) -> AwsError:
 
 def _exists(kind: str, arn: str) -> AwsError:
     return _invalid(f'Cannot create already existing {kind} "{arn}".')
-
-
-def _assumable(role_arn: str) -> bool:
-    role = next((role for role in iam_backends[ACCOUNT]["global"].roles.values() if role.arn == role_arn), None)
-    return role is not None and service_principal("sagemaker") in str(role.assume_role_policy_document)
 
 
 def _is_object(url: str) -> bool:

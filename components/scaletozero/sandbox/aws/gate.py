@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from moto.iam.models import iam_backends
 
+from scaletozero.sandbox.aws.iam.gatekeeper import Gatekeeper
 from scaletozero.sandbox.aws.middleware import AwsError, json_object, respond, respond_error, signed
 from scaletozero.sandbox.aws.signatures import require_signature
 from scaletozero.sandbox.aws.validation import require_valid
@@ -18,27 +19,33 @@ from scaletozero.sandbox.credentials import Credentials
 
 log = logging.getLogger(__name__)
 
-OPEN = frozenset({"/_sandbox/status"})
+OPEN = frozenset({"/_sandbox/status", "/_sandbox/permissions"})
 """Paths that need no signature: they show the sandbox's state and change nothing."""
 
 App = Callable[..., Iterable[bytes]]
 
 
 class Gate:
-    """Lets requests through that are signed with the sandbox's credentials, or with some that its IAM or STS gave out.
+    """Lets requests through that are signed with the sandbox's credentials, or with some that its IAM or STS gave out
+    and whose role or user has the permission.
 
     Args:
         app: the application behind it.
+        gatekeeper: holds roles and users to their permissions.
     """
 
-    def __init__(self, app: App, credentials: Credentials) -> None:
-        self._app, self._credentials = app, credentials
+    def __init__(self, app: App, credentials: Credentials, gatekeeper: Gatekeeper) -> None:
+        self._app, self._credentials, self._gatekeeper = app, credentials, gatekeeper
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         response = _Response(start_response)
         try:
             if environ.get("PATH_INFO") not in OPEN:
-                require_signature(environ, environ[BODY_SHA256], self._secret_of, datetime.now(UTC))
+                key = require_signature(environ, environ[BODY_SHA256], self._secret_of, datetime.now(UTC))
+                if key != self._credentials.access_key:
+                    body = environ["wsgi.input"].read()
+                    environ["wsgi.input"].seek(0)
+                    self._gatekeeper(environ, key, body)
             _require_valid(environ)
             chunks = self._app(environ, response)
             if not response.is_page:

@@ -38,8 +38,7 @@ def correct_moto() -> None:
 
 def _permit(self: FakeBucket, *_: Any, **__: Any) -> PermissionResult:
     """Bucket policies: moto denies what a statement denies without regard to its Condition, so a policy that demands
-    TLS would close the bucket. Who may do what is not simulated at all here (every caller is the account's owner), so
-    policies are stored and never evaluated."""
+    TLS would close the bucket. What roles and users may do is decided in front of moto (`sandbox.aws.iam`)."""
     return PermissionResult.PERMITTED
 
 

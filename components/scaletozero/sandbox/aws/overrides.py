@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 PROVIDED: Final[dict[str, str]] = {
-    "s3:PutBucketPolicy": "moto denies what a statement denies without regard to its Condition; kept, not evaluated",
-    "sagemaker:CreateModel": "moto takes a role that does not exist and an artifact that is not there",
+    "s3:PutBucketPolicy": "moto ignores the Condition of a statement that denies; here it is evaluated",
+    "iam:*": "moto evaluates no boundary, no condition and no resource's policy; here every call of a role or user is",
+    "sagemaker:CreateModel": "moto takes a role that may not read the artifact, and an artifact that is not there",
     "sagemaker:CreateEndpointConfig": "moto overwrites one that exists and takes one with no instance",
     "sagemaker:CreateEndpoint": "moto is InService at once, starts nothing and overwrites one that exists",
     "sagemaker:UpdateEndpoint": "moto does not have it",

@@ -15,11 +15,15 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from scaletozero.sandbox.aws.async_inference.store import Store
 from scaletozero.sandbox.aws.endpoints import Endpoints
 from scaletozero.sandbox.aws.gate import Gate
-from scaletozero.sandbox.aws.middleware import Layer
+from scaletozero.sandbox.aws.iam.gatekeeper import Gatekeeper, RoleClients
+from scaletozero.sandbox.aws.iam.model_access import ModelAccess
+from scaletozero.sandbox.aws.iam.roles import Roles
+from scaletozero.sandbox.aws.middleware import AwsError, Layer
 from scaletozero.sandbox.aws.moto_patches import correct_moto
 from scaletozero.sandbox.aws.overrides import PROVIDED
 from scaletozero.sandbox.aws.pod_identity import PodIdentity
 from scaletozero.sandbox.aws.runtime.container_logs import ContainerLogs
+from scaletozero.sandbox.aws.runtime.deployment import Deployment
 from scaletozero.sandbox.aws.runtime.instance import PROGRAM, Starter, StartFailedError
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
 from scaletozero.sandbox.aws.runtime_api import Runtime
@@ -59,27 +63,28 @@ class Servers:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         correct_moto()
         self._metrics = Metrics()
-        self._container_logs = ContainerLogs()
+        roles = Roles()
+        self._container_logs = ContainerLogs(roles)
+        self._as_role = RoleClients(roles, lambda credentials: Clients(self.aws_url, credentials))
         start = Starter(state, self._fetch, self._container_logs, program).start
-        store = Store(lambda *what: self._clients(*what))
-        self._runtime = Runtime(start, idle_seconds, self._metrics, store, self._container_logs)
-        self._endpoints = Endpoints(self._runtime)
+        self._runtime = Runtime(start, idle_seconds, self._metrics, Store(self._as_role), self._container_logs)
+        self._endpoints = Endpoints(self._runtime, ModelAccess(roles, self._as_role))
         moto = DomainDispatcherApplication(create_backend_app)
         self._scaling = Scaling(self._endpoints)
         handlers = self._endpoints.handlers | self._scaling.handlers
-        layer = Layer(moto, handlers, {"/_sandbox/status": self.status}, PodIdentity().routes, self._runtime)
+        pages = {"/_sandbox/status": self.status, "/_sandbox/permissions": roles.report}
+        layer = Layer(moto, handlers, pages, PodIdentity().routes, self._runtime)
         self._runtime.status = self.status
-        self.credentials = new_credentials()
-        self._aws = _listen(aws_port, Gate(layer, self.credentials))
+        self.credentials, gatekeeper = new_credentials(), Gatekeeper(roles)
+        self._aws = _listen(aws_port, Gate(layer, self.credentials, gatekeeper))
         try:
-            self._front = _listen(runtime_port, Gate(self._runtime, self.credentials))
+            self._front = _listen(runtime_port, Gate(self._runtime, self.credentials, gatekeeper))
         except OSError:
             self._aws.server_close()
             raise
         self.aws_url = f"http://{HOST}:{self._aws.port}"
         self.runtime_url = f"http://{HOST}:{self._front.port}"
         os.environ["MOTO_PORT"] = str(self._aws.port)
-        self._clients = Clients(self.aws_url, self.credentials)
         for server in (self._aws, self._front):
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
 
@@ -96,15 +101,20 @@ class Servers:
         self._metrics.stop()
         self._aws.shutdown()
 
-    def _fetch(self, region: str, url: str, into: Path) -> None:
+    def _fetch(self, deployment: Deployment, into: Path) -> None:
+        url = deployment.model_data_url
         bucket, _, key = url.removeprefix("s3://").partition("/")
         try:
-            body = self._clients("s3", region).get_object(Bucket=bucket, Key=key)["Body"]
+            client = self._as_role(deployment.role_arn, "s3", deployment.region)
+            body = client.get_object(Bucket=bucket, Key=key)["Body"]
             with into.open("wb") as file:
                 for chunk in body.iter_chunks(1 << 20):
                     file.write(chunk)
         except ClientError as error:
-            raise StartFailedError(f"could not find model data at {url}: {error.response['Error']['Code']}") from error
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            raise StartFailedError(f"could not read the model data at {url}: {code}: {message}") from error
+        except AwsError as error:
+            raise StartFailedError(error.message) from error
         except BotoCoreError as error:
             raise StartFailedError(f"could not fetch {url}: {error}") from error
 

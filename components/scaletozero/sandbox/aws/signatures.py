@@ -54,7 +54,7 @@ class _Signed:
     """How long it is valid; None where it is in the header, and valid for the request alone."""
 
 
-def require_signature(environ: Mapping[str, Any], sha256: str, secret_of: SecretOf, now: datetime) -> None:
+def require_signature(environ: Mapping[str, Any], sha256: str, secret_of: SecretOf, now: datetime) -> str:
     """Refuses a request that is not signed with known credentials.
 
     Args:
@@ -62,13 +62,16 @@ def require_signature(environ: Mapping[str, Any], sha256: str, secret_of: Secret
         sha256: of the body, hex.
         now: an aware time.
 
+    Returns:
+        The access key that it is signed with.
+
     Raises:
         AwsError: it is not signed, or by an unknown key, with another secret, at another time, or for another body.
     """
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     if "AWSAccessKeyId" in query and "HTTP_AUTHORIZATION" not in environ:
         _require_version_2(environ, query, secret_of, now)
-        return
+        return query["AWSAccessKeyId"][0]
     signed = _read(environ, query)
     if signed is None:
         raise AwsError(
@@ -89,6 +92,7 @@ def require_signature(environ: Mapping[str, Any], sha256: str, secret_of: Secret
     expected = str(auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request))
     if not hmac.compare_digest(expected, signed.signature):
         raise _wrong_signature(signed.service)
+    return signed.key
 
 
 def _read(environ: Mapping[str, Any], query: Mapping[str, list[str]]) -> _Signed | None:

@@ -1,5 +1,6 @@
 """SageMaker's endpoints: states, rules and messages of the service."""
 
+import json
 from typing import Any
 
 import pytest
@@ -39,7 +40,8 @@ def test_a_model_needs_a_role_that_trusts_sagemaker(world: Any) -> None:
         "sagemaker", "create_model", ModelName="m", ExecutionRoleArn=ROLE + "x", PrimaryContainer=container
     )
     assert "Could not assume role" in message
-    world.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument='{"Statement": []}')
+    who = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    world.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
     other = ROLE.replace("serve", "other")
     message = world.refused(
         "sagemaker", "create_model", ModelName="m", ExecutionRoleArn=other, PrimaryContainer=container
@@ -89,7 +91,7 @@ def test_an_artifact_that_went_away_fails_the_endpoint(world: Any) -> None:
     world.client("sagemaker").create_endpoint(EndpointName="a", EndpointConfigName="a")
     found = world.settled("a")
     assert found["EndpointStatus"] == "Failed"
-    assert "could not find model data at s3://models/a.tar.gz" in found["FailureReason"]
+    assert "could not read the model data at s3://models/a.tar.gz" in found["FailureReason"]
 
 
 def test_a_broken_archive_fails_the_endpoint(world: Any) -> None:

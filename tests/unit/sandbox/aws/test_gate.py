@@ -144,6 +144,10 @@ def test_other_credentials_are_refused_in_the_services_form(world: Any, service:
 
 def test_credentials_that_its_own_iam_and_sts_gave_out_are_taken(world: Any) -> None:
     world.client("iam").create_user(UserName="someone")
+    statement = {"Effect": "Allow", "Action": "sagemaker:ListModels", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    world.client("iam").put_user_policy(UserName="someone", PolicyName="lists", PolicyDocument=document)
+    world.allow("serve", "sagemaker:ListModels")
     user = world.client("iam").create_access_key(UserName="someone")["AccessKey"]
     role = world.client("sts").assume_role(RoleArn="arn:aws:iam::123456789012:role/serve", RoleSessionName="session")
     for found in (user, role["Credentials"]):

@@ -143,7 +143,9 @@ class AsyncService:
         deployment = pool.deployment
         try:
             began = time.perf_counter()
-            body = call.body if call.body is not None else self._store.get(call.region, call.source or "", MAX_BYTES)
+            body = call.body
+            if body is None:
+                body = self._store.get(deployment.role_arn, call.region, call.source or "", MAX_BYTES)
             self._metrics.record(deployment, {"RequestDownloadLatency": (time.perf_counter() - began) * 1e6})
         except DownloadError as error:
             self._metrics.record(deployment, {"RequestDownloadFailures": 1})
@@ -186,7 +188,8 @@ class AsyncService:
             began = time.perf_counter()
             where = call.output if outcome.status == "Completed" else call.failure
             if where:
-                self._store.put(call.region, where, outcome.body, outcome.content_type, output.kms_key)
+                role = deployment.role_arn
+                self._store.put(role, call.region, where, outcome.body, outcome.content_type, output.kms_key)
             self._metrics.record(deployment, {"ResponseUploadLatency": (time.perf_counter() - began) * 1e6})
         except (BotoCoreError, ClientError) as error:
             log.warning("%s: the answer to %s was not written: %s", call.endpoint, call.inference_id, error)
@@ -196,7 +199,8 @@ class AsyncService:
         topic = output.success_topic if done else output.error_topic
         try:
             if topic:
-                self._store.publish(call.region, topic, notification(call, outcome, self._clock()))
+                message = notification(call, outcome, self._clock())
+                self._store.publish(deployment.role_arn, call.region, topic, message)
         except (BotoCoreError, ClientError) as error:
             log.warning("%s: nobody was told of %s: %s", call.endpoint, call.inference_id, error)
             self._metrics.record(deployment, {"NotificationFailures": 1})

@@ -19,13 +19,13 @@ class Store:
     """Objects and messages.
 
     Args:
-        client: gives a boto3 client, by service and region.
+        client: gives a boto3 client that acts for a role, by role, service and region.
     """
 
-    def __init__(self, client: Callable[[str, str], Any]) -> None:
+    def __init__(self, client: Callable[[str, str, str], Any]) -> None:
         self._client = client
 
-    def get(self, region: str, address: str, limit: int) -> bytes:
+    def get(self, role: str, region: str, address: str, limit: int) -> bytes:
         """The object at an address.
 
         Raises:
@@ -33,7 +33,7 @@ class Store:
         """
         bucket, key = object_at(address)
         try:
-            found = self._client("s3", region).get_object(Bucket=bucket, Key=key)
+            found = self._client(role, "s3", region).get_object(Bucket=bucket, Key=key)
             if found["ContentLength"] > limit:
                 raise DownloadError(f"it has {found['ContentLength']} bytes, more than {limit}")
             return found["Body"].read()
@@ -42,12 +42,13 @@ class Store:
         except BotoCoreError as error:
             raise DownloadError(str(error)) from error
 
-    def put(self, region: str, address: str, body: bytes, content_type: str, key: str | None) -> None:
+    def put(self, role: str, region: str, address: str, body: bytes, content_type: str, key: str | None) -> None:
         """Writes an object, encrypted with `key` where given. Raises BotoCoreError or ClientError."""
         bucket, name = object_at(address)
         encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
-        self._client("s3", region).put_object(Bucket=bucket, Key=name, Body=body, ContentType=content_type, **encrypted)
+        client = self._client(role, "s3", region)
+        client.put_object(Bucket=bucket, Key=name, Body=body, ContentType=content_type, **encrypted)
 
-    def publish(self, region: str, topic: str, message: Mapping[str, Any]) -> None:
+    def publish(self, role: str, region: str, topic: str, message: Mapping[str, Any]) -> None:
         """Tells a topic. Raises BotoCoreError or ClientError."""
-        self._client("sns", region).publish(TopicArn=topic, Message=json.dumps(message))
+        self._client(role, "sns", region).publish(TopicArn=topic, Message=json.dumps(message))

@@ -17,7 +17,9 @@ from typing import Any
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.models import logs_backends
 
-from scaletozero.sandbox.aws.middleware import ACCOUNT
+from scaletozero.sandbox.aws.iam.demands import Demand, Place
+from scaletozero.sandbox.aws.iam.roles import Roles
+from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
 
 log = logging.getLogger(__name__)
@@ -45,9 +47,14 @@ class _Followed:
 
 
 class ContainerLogs:
-    """Follows the files that containers print into. Every method may be called from any thread."""
+    """Follows the files that containers print into. Every method may be called from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        roles: decides whether the model's role may write; where it may not, nothing is written, as on AWS.
+    """
+
+    def __init__(self, roles: Roles) -> None:
+        self._roles = roles
         self._lock = threading.Lock()
         self._followed: dict[Path, _Followed] = {}
         self._own_groups: set[tuple[str, str]] = set()
@@ -65,8 +72,21 @@ class ContainerLogs:
             if group not in backend.groups:
                 backend.create_log_group(group, {})
                 self._own_groups.add((deployment.region, deployment.endpoint))
+            if not self._may_write(deployment, group, stream):
+                return
             backend.create_log_stream(group, stream)
             self._followed[file] = _Followed(deployment.region, group, stream)
+
+    def _may_write(self, deployment: Deployment, group: str, stream: str) -> bool:
+        place = Place(deployment.region, ACCOUNT)
+        resource = place.arn("logs", f"log-group:{group}:log-stream:{stream}")
+        needed = [Demand(f"logs:{action}", resource) for action in ("CreateLogStream", "PutLogEvents")]
+        try:
+            self._roles.require_role(deployment.role_arn, needed, place)
+        except AwsError as denied:
+            log.warning("%s: no logs are written: %s", deployment.endpoint, denied.message)
+            return False
+        return True
 
     def finish(self, file: Path) -> None:
         """The container has ended; what it printed last is written."""

@@ -30,6 +30,7 @@ class Deployment:
 
     Attributes:
         region, endpoint, variant, config: names.
+        role_arn: the role of the model, with which its objects are read and written.
         model_data_url: s3:// address of the artifact; empty when the image has the model in it.
         environment: the model's own variables.
         memory_mb: memory of one instance; None on an instance type.
@@ -47,6 +48,7 @@ class Deployment:
     config: str
     image: str
     model_data_url: str
+    role_arn: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     memory_mb: int | None = None
     maximum: int = 1
@@ -80,6 +82,7 @@ def deployment(region: str, endpoint: str, config: Any, models: Mapping[str, Any
         config=config.endpoint_config_name,
         image=container.get("Image", ""),
         model_data_url=container.get("ModelDataUrl", ""),
+        role_arn=model.execution_role_arn or "",
         environment={str(k): str(v) for k, v in (container.get("Environment") or {}).items()},
         memory_mb=int(serverless["MemorySizeInMB"]) if serverless else None,
         maximum=int(serverless["MaxConcurrency"]) if serverless else instances,

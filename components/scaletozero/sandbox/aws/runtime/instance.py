@@ -183,7 +183,7 @@ class Starter:
 
     Args:
         state: the sandbox's folder: instances are unpacked under it, their logs are kept there.
-        fetch: writes the object at an s3:// address to a file.
+        fetch: writes the artifact of a deployment to a file.
         container_logs: where what containers print goes.
         program: folder of the package, module and arguments of the container's program.
     """
@@ -191,7 +191,7 @@ class Starter:
     def __init__(
         self,
         state: Path,
-        fetch: Callable[[str, str, Path], None],
+        fetch: Callable[[Deployment, Path], None],
         container_logs: ContainerLogs,
         program: tuple[str, ...] = PROGRAM,
     ) -> None:
@@ -225,7 +225,7 @@ class Starter:
         model = folder / "model"
         if deployment.model_data_url:
             archive = folder / "model.tar.gz"
-            self._fetch(deployment.region, deployment.model_data_url, archive)
+            self._fetch(deployment, archive)
             clock.lap("download")
             try:
                 safe_extract(archive, model)

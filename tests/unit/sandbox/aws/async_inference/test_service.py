@@ -110,7 +110,7 @@ def test_configurations_that_cannot_be(world: Any) -> None:
     instances = {"InstanceType": "ml.g5.xlarge", "InitialInstanceCount": 1}
     answers = {"NotificationConfig": {"IncludeInferenceResponseIn": ["SUCCESS_NOTIFICATION_TOPIC"]}}
     cases: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-        ({**instances, "InitialInstanceCount": 0}, {}, "greater than or equal to 1"),
+        ({**instances, "InitialInstanceCount": 0}, {}, "valid min value: 1"),
         ({"InstanceType": "ml.g5.xlarge"}, {}, "greater than or equal to 1"),
         ({"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}, {}, "not supported for a serverless"),
         (instances, answers, "do not include responses"),

@@ -1,0 +1,92 @@
+"""Holds every signed request of a role or user to its permissions, and gives services clients that act for a role."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from scaletozero.partitions import dns_suffix, service_principal
+from scaletozero.sandbox.aws.iam import attached
+from scaletozero.sandbox.aws.iam.demands import Demand, Place, demands
+from scaletozero.sandbox.aws.iam.operations import Operation, operation_of
+from scaletozero.sandbox.aws.iam.roles import Roles
+from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, signed
+from scaletozero.sandbox.credentials import Credentials
+from scaletozero.sandbox.providers.clients import Clients
+
+_ALWAYS_ALLOWED = frozenset({("sts", "GetCallerIdentity"), ("sts", "GetSessionToken")})
+"""Operations that need no permission (STS API reference)."""
+
+_DENIED = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "monitoring": "AccessDenied",
+           "sqs": "AccessDenied", "sns": "AuthorizationError"}  # fmt: skip
+"""The code of the error by service; `AccessDeniedException` for those of the JSON protocols."""
+
+
+class Gatekeeper:
+    """Authorises requests.
+
+    Args:
+        roles: what roles and users may do.
+    """
+
+    def __init__(self, roles: Roles) -> None:
+        self._roles = roles
+
+    def __call__(self, environ: Mapping[str, Any], access_key: str, body: bytes) -> None:
+        """Raises AwsError unless the owner of the key may do what the request asks for."""
+        caller = self._roles.caller(access_key)
+        if caller is None:
+            return
+        scope = signed(environ)
+        service, place = scope.service or "", Place(scope.region or "us-east-1", ACCOUNT)
+        operation = operation_of(environ, service, body)
+        if (service, operation.name) in _ALWAYS_ALLOWED:
+            return
+        try:
+            self._roles.require(caller, [*demands(operation, place), *_key_demands(operation, place)], place)
+        except AwsError as denied:
+            if denied.code == "AccessDenied":
+                denied.code = _DENIED.get(service, "AccessDeniedException")
+            raise
+
+
+def _key_demands(operation: Operation, place: Place) -> Iterator[Demand]:
+    """What S3 does with the caller's rights on the KMS key of an object."""
+    if operation.service != "s3" or "Key" not in operation.parameters:
+        return
+    bucket, name = operation.parameters["Bucket"], operation.parameters["Key"]
+    via = (("kms:viaservice", f"s3.{place.region}.{dns_suffix(place.region)}"),)
+    if operation.name in ("GetObject", "HeadObject", "CopyObject", "UploadPartCopy"):
+        if key := attached.object_key(bucket, name):
+            yield Demand("kms:Decrypt", _key_arn(key, place), via)
+    elif operation.name in ("PutObject", "CreateMultipartUpload", "UploadPart"):
+        given = operation.headers.get("x-amz-server-side-encryption-aws-kms-key-id")
+        if key := given or attached.bucket_key(bucket):
+            yield Demand("kms:GenerateDataKey", _key_arn(key, place), via)
+
+
+def _key_arn(key: str, place: Place) -> str:
+    return key if key.startswith("arn:") else place.arn("kms", key if "/" in key else f"key/{key}")
+
+
+class RoleClients:
+    """boto3 clients that act for a role, as SageMaker acts for the role of a model.
+
+    Args:
+        roles: gives the role's credentials.
+        connect: makes clients of the embedded AWS with some credentials.
+    """
+
+    def __init__(self, roles: Roles, connect: Callable[[Credentials], Clients]) -> None:
+        self._roles, self._connect = roles, connect
+        self._lock = threading.Lock()
+        self._made: dict[str, Clients] = {}
+
+    def __call__(self, role_arn: str, service: str, region: str) -> Any:
+        """A client of a service in a region. Raises AwsError where SageMaker may not assume the role."""
+        credentials = self._roles.session(role_arn, service_principal("sagemaker"), region, "SageMaker")
+        with self._lock:
+            clients = self._made.get(role_arn) or self._connect(credentials)
+            self._made[role_arn] = clients
+        return clients(service, region)
