@@ -1,6 +1,7 @@
 """The base of every component: its token, what its children inherit, their names, their tags."""
 
 import functools
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -124,7 +125,8 @@ def validated(
             )
             for key in misplaced
         )
-    settings = parse(model, {key: _plain(value) for key, value in given.items()}, name)
+    plain = {key: _plain(value) for key, value in given.items()}
+    settings = parse(model, plain, name)
     if not late:
         return settings, {key: given.get(key) for key in inputs}
 
@@ -140,7 +142,7 @@ def validated(
                 )
                 for key in empty
             )
-        parse(model, {**given, **known}, name)
+        parse(model, {**plain, **known}, name)
         return known
 
     known = checked(pulumi.Output.all(**late), check, {f"{name}.{key}": value for key, value in late.items()})
@@ -158,6 +160,8 @@ def checked(
         sources: the path of an argument -> the input that it was given. A finding at or below a path shows nothing of
             an input that is a secret, and no other text shows that value. Without them all is secret if `value` is.
     """
+    if sources and not any(map(_has_output, sources.values())):
+        return value.apply(shown_as_it_is(check))  # nothing that was given is a secret
     paths = list(sources or {"": value})
     secret = [pulumi.Output.from_input(each).is_secret() for each in (sources or {"": value}).values()]
 
@@ -212,4 +216,6 @@ def _plain(value: Any) -> Any:
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, os.PathLike):  # an artifact that is open already, among others
+        return os.fspath(value)
     return LATER if isinstance(value, pulumi.Output) else value

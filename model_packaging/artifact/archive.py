@@ -20,11 +20,11 @@ from typing import BinaryIO
 
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.magic import HEAD_BYTES, RUNS_CODE, sniff
+from model_packaging.serving.limits import DISK_BYTES as MAX_BYTES
 
 BLOCK = 512
 CHUNK = 1 << 20
 STORED_BLOCK = 65_535  # the longest stored block of RFC 1951, 3.2.4
-MAX_BYTES = 5 * 1000**3  # the disk of a SageMaker serverless container
 MAX_FILES = 1000
 GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952: no name, no time, unknown system
 

@@ -38,15 +38,20 @@ class Artifact:
     digest: str
     manifest: Manifest
 
+    def __fspath__(self) -> str:
+        return str(self.path)
 
-def open_artifact(path: str | Path) -> Artifact:
-    """The artifact at `path`, its folder or the model.tar.gz in it, checked to the last byte.
+
+def open_artifact(path: str | Path | Artifact) -> Artifact:
+    """The artifact at `path`, its folder or the model.tar.gz in it, checked to the last byte; an open one as it is.
 
     Raises:
         FindingsError: nothing there; a pickle or another kind of file; no manifest, or one of another schema; an
             archive that is truncated, differs from its digest, holds other files than the manifest says, or breaks a
             rule of `safe_extract`.
     """
+    if isinstance(path, Artifact):
+        return path
     path = Path(path)
     if not exists(path):
         raise refuse(shown(path), "the artifact must exist", "nothing there", "", "run `scaletozero package` first")
@@ -59,24 +64,9 @@ def open_artifact(path: str | Path) -> Artifact:
             "package the model with `scaletozero package`, from ONNX",
         )
     folder, archive = (path, path / ARCHIVE) if path.is_dir() else (path.parent, path)
-    known = _identity(archive), _identity(folder / MANIFEST)
-    if known not in _checked:
-        manifest = read_manifest(folder / MANIFEST)
-        _check_archive(archive, manifest)
-        _checked[known] = manifest
-    return Artifact(folder, archive, _checked[known].archive.sha256, _checked[known])
-
-
-# A program opens an artifact to check its environment and again to deploy it; reading it once is enough.
-_checked: dict[tuple[object, object], Manifest] = {}
-
-
-def _identity(path: Path) -> object:
-    try:
-        found = path.stat()
-    except OSError:
-        return object()  # equal to nothing: what is not there is looked for again
-    return str(path.resolve()), found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    manifest = read_manifest(folder / MANIFEST)
+    _check_archive(archive, manifest)
+    return Artifact(folder, archive, manifest.archive.sha256, manifest)
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from model_packaging.artifact.manifest import Environment
 from model_packaging.findings import refuse
+from model_packaging.serving.limits import MEMORY_MB as AWS_MEMORY_MB
+from model_packaging.serving.limits import START_SECONDS as TIMEOUT_SECONDS
 
-TIMEOUT_SECONDS = 180  # SageMaker serverless gives a container three minutes to answer /ping
-AWS_MEMORY_MB = (1024, 2048, 3072, 4096, 5120, 6144)
 HEADROOM = 1.3  # over the measured peak: allocators fragment, and the platform counts the page cache of mapped weights
 
 

@@ -10,15 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from model_packaging.serving.limits import DOWNLOAD_MB_PER_S, INFLATE_MB_PER_S
 from model_packaging.spec import Compression
 
 GZIP_LEVEL = 6
-# AWS does not publish how fast SageMaker downloads a serverless model. AWS plans with 85-90 MB/s for one
-# request to S3 from the same region (S3 performance guidelines), and with several in parallel.
-DOWNLOAD_MB_PER_S = 90.0
-# Of what comes out, by one thread: 91 MB of weights in 396 ms, a tar at level 6 against one at level 0, an EPYC core.
-# A serverless endpoint's share of a vCPU is slower, so that the true break-even there is lower still.
-INFLATE_MB_PER_S = 230.0
 CHUNK = 1 << 20
 
 

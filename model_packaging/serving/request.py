@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-MAX_PAYLOAD = 4 * 1024 * 1024  # SageMaker serverless inference: 4 MB a request
+from model_packaging.serving.limits import REQUEST_BYTES
+
+MAX_PAYLOAD = REQUEST_BYTES
 JSON, NPY = "application/json", "application/x-npy"
 MAX_INPUTS = 512  # 512 embeddings of 768 numbers fill the 4 MB that a serverless answer may have
 

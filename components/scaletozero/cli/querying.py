@@ -14,6 +14,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from model_packaging.findings import FindingsError, refuse
+from model_packaging.serving.limits import REQUEST_BYTES as MAX_PAYLOAD
 from model_packaging.validation import nearest
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.engine import engine_errors
@@ -25,9 +26,6 @@ from scaletozero.engine.find import find_engine
 from scaletozero.environment.project import find_project
 from scaletozero.environment.stack import EnvironmentStack
 from scaletozero.sandbox import daemon
-
-MAX_PAYLOAD = 4 * 1024 * 1024
-"""What SageMaker Serverless takes in one request, in bytes."""
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_packaging.findings import refuse
-
-MAX_BYTES = 1024**3
-"""Of one request (SageMaker developer guide, asynchronous inference)."""
-
-MAX_SECONDS = 3600
-"""For one request to be worked on, and the longest that it may wait is six hours (same guide)."""
+from model_packaging.serving.limits import ASYNC_REQUEST_BYTES as MAX_BYTES
+from model_packaging.serving.limits import ASYNC_SECONDS as MAX_SECONDS
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
 """Seconds between two looks for an answer: at first, and at most."""

@@ -58,7 +58,7 @@ class AsyncEndpoint(Component):
         settings, inputs = validated(
             AsyncEndpointSettings, args, name=name, inputs=["bucket", "image", "kms_key_arn", "vpc", "alarms"]
         )
-        artifact = open_artifact(settings.artifact)
+        artifact = open_artifact(args["artifact"])
         tags = {"endpoint": name, **settings.tags}
         super().__init__(name, opts, region=settings.region, tags=tags)
         region, scaling = settings.region, settings.scaling

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
-from scaletozero.endpoints.kind import Invocation, Kind, Site
+from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
@@ -49,9 +49,8 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
     def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
         return asynchronous_alarms(settings, provisioned)
 
-    def artifact_findings(self, name: str, settings: AsynchronousEndpoint, site: Site) -> list[Finding]:
-        open_artifact(site.root / settings.artifact)
-        return []
+    def examine(self, name: str, settings: AsynchronousEndpoint, site: Site) -> Examined:
+        return Examined([], open_artifact(site.root / settings.artifact))
 
     def declare(
         self,
@@ -63,7 +62,7 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
     ) -> dict[str, Any]:
         from scaletozero.endpoints.asynchronous import AsyncEndpoint
 
-        endpoint = AsyncEndpoint(name, arguments(settings, site, bucket), opts)
+        endpoint = AsyncEndpoint(name, arguments(name, settings, site, bucket), opts)
         return {
             **exports(settings, endpoint),
             "instance_type": settings.instance_type,

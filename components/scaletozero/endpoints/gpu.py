@@ -1,7 +1,5 @@
 """An endpoint on Kubernetes GPUs: no pod and no node while nobody asks, and no request lost when somebody does."""
 
-from pathlib import Path
-
 import pulumi
 
 from model_packaging.findings import FindingsError
@@ -12,8 +10,8 @@ from scaletozero.component import Component, validated
 from scaletozero.endpoints.gpu_parts import GpuModelAccess, GpuMonitoring, GpuScaling
 from scaletozero.kubernetes.manifests.objects import BUCKET
 from scaletozero.kubernetes.manifests.scaling import own_host
-from scaletozero.kubernetes.model import read_model
-from scaletozero.kubernetes.plan import plan_gpu_endpoint, prefixed
+from scaletozero.kubernetes.packaged import plan_packaged
+from scaletozero.kubernetes.plan import prefixed
 from scaletozero.kubernetes.table import text
 from scaletozero.settings.gpu import GpuEndpointSettings
 
@@ -49,8 +47,8 @@ class GpuEndpoint(Component):
 
     def __init__(self, name: str, args: GpuEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(GpuEndpointSettings, args, name=name, inputs=["bucket", "kms_key_arn"])
-        model, files = read_model(Path(settings.artifact))
-        plan = plan_gpu_endpoint(name, settings, model)
+        packaged = plan_packaged(name, settings, args["artifact"])
+        plan, model = packaged.plan, packaged.model
         if plan.findings:
             raise FindingsError(prefixed(name, plan.findings))
         region = settings.cluster.region
@@ -64,7 +62,7 @@ class GpuEndpoint(Component):
             substitutions[BUCKET] = inputs["bucket"]
             key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
             access = GpuModelAccess(
-                f"{name}-model", plan, settings, model, files, inputs["bucket"], key, self.options()
+                f"{name}-model", plan, settings, model, packaged.files, inputs["bucket"], key, self.options()
             )
         seconds = f"{plan.derived.deadlines.deploy}s"
         workload = declare(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import LATER, parse
-from scaletozero.endpoints.kind import Invocation, Kind, Site, common_exports, without_none
+from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, common_exports, without_none
 from scaletozero.endpoints.state import Resource, properties, whole
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
@@ -39,17 +39,15 @@ class GpuKind(Kind[GpuEndpoint]):
         spec = {"spec": {"template": {"spec": {"containers": [container]}}}}
         yield DeclaredResource("kubernetes:apps/v1:Deployment", path, spec, written=written)
 
-    def artifact_findings(self, name: str, settings: GpuEndpoint, site: Site) -> list[Finding]:
-        from scaletozero.kubernetes.model import read_model  # for environments with a cluster
-        from scaletozero.kubernetes.plan import plan_gpu_endpoint
+    def examine(self, name: str, settings: GpuEndpoint, site: Site) -> Examined:
+        from scaletozero.kubernetes.packaged import plan_packaged  # for environments with a cluster
 
-        model = read_model(site.root / settings.artifact)[0]
         try:
-            declared = parse(GpuEndpointSettings, {**_arguments(settings, site), "bucket": LATER})
-            found = plan_gpu_endpoint(name, declared, model).findings
+            declared = parse(GpuEndpointSettings, {**_arguments(name, settings, site), "bucket": LATER})
         except FindingsError as error:
-            found = error.findings
-        return [replace(each, path=_as_written(name, each.path)) for each in found]
+            return Examined(_as_written(name, error.findings))
+        packaged = plan_packaged(name, declared, site.root / settings.artifact)
+        return Examined(_as_written(name, packaged.plan.findings), packaged)
 
     def declare(
         self, name: str, settings: GpuEndpoint, site: Site, bucket: pulumi.Output[str], opts: pulumi.ResourceOptions
@@ -58,12 +56,7 @@ class GpuKind(Kind[GpuEndpoint]):
         from scaletozero.kubernetes.manifests.scaling import interceptor_address
 
         assert site.kubernetes
-        args: Any = {
-            **_arguments(settings, site),
-            "artifact": str(site.root / settings.artifact),
-            "bucket": bucket,
-            **without_none({"kms_key_arn": site.kms_key_arn}),
-        }
+        args: Any = {**_arguments(name, settings, site), "bucket": bucket}
         endpoint = gpu.GpuEndpoint(name, args, opts)
         entrance = interceptor_address(site.kubernetes.cluster.keda_namespace)
         return {
@@ -94,18 +87,25 @@ class GpuKind(Kind[GpuEndpoint]):
         return "GPU"
 
 
-def _arguments(settings: GpuEndpoint, site: Site) -> dict[str, Any]:
-    """The arguments of `GpuEndpoint`, but for its bucket and the artifact's whole path."""
+def _arguments(name: str, settings: GpuEndpoint, site: Site) -> dict[str, Any]:
+    """The arguments of `GpuEndpoint`, but for its bucket."""
     assert site.kubernetes
     return {
-        **settings.model_dump(exclude={"kind", "tags"}, exclude_unset=True),
+        **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
+        "artifact": site.opened.get(name) or str(site.root / settings.artifact),
         "cluster": site.kubernetes.cluster.model_dump(exclude_unset=True),
         "namespace": site.kubernetes.namespace,
         "tags": site.tags_of(settings),
         **({"residency": list(site.residency)} if site.residency else {}),
+        **without_none({"kms_key_arn": site.kms_key_arn}),
     }
 
 
-def _as_written(name: str, path: str) -> str:
-    """Where in the environment a finding of one endpoint stands."""
-    return f"kubernetes.{path}" if path.partition(".")[0] in ("cluster", "namespace") else f"endpoints.{name}.{path}"
+def _as_written(name: str, findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of one endpoint at their paths in the environment."""
+
+    def path(found: Finding) -> str:
+        of_cluster = found.path.partition(".")[0] in ("cluster", "namespace")
+        return f"kubernetes.{found.path}" if of_cluster else f"endpoints.{name}.{found.path}"
+
+    return [replace(found, path=path(found)) for found in findings]

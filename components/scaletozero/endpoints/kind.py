@@ -7,8 +7,8 @@ documentation read it, and none of them asks which kind it has before it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -78,6 +78,7 @@ class Site:
         kubernetes: the cluster and namespace, where the environment has one.
         residency: the Regions that everything may be in; any where it is empty.
         log_retention_days: how long logs are kept.
+        opened: endpoint -> its packaged model, where it is open already; see `Examined`.
     """
 
     region: str
@@ -87,10 +88,24 @@ class Site:
     kubernetes: Kubernetes | None = None
     residency: tuple[str, ...] = ()
     log_retention_days: int = 30
+    opened: Mapping[str, Any] = field(default_factory=dict)
 
     def tags_of(self, settings: EndpointSettings) -> dict[str, str]:
         """The tags of one endpoint: the environment's and its own."""
         return {**self.tags, **settings.tags}
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What became of the check of one endpoint's packaged model.
+
+    Attributes:
+        findings: what keeps the model from the endpoint; paths below the environment's.
+        opened: the model, for the declaration: what was read and planned for the check need not be done again.
+    """
+
+    findings: Sequence[Finding]
+    opened: Any = None
 
 
 class Kind(ABC, Generic[S]):
@@ -134,8 +149,8 @@ class Kind(ABC, Generic[S]):
         return ()
 
     @abstractmethod
-    def artifact_findings(self, name: str, settings: S, site: Site) -> list[Finding]:
-        """What keeps the packaged model from this endpoint; paths below the environment's.
+    def examine(self, name: str, settings: S, site: Site) -> Examined:
+        """Opens the packaged model, and checks whether it fits this endpoint.
 
         Raises:
             FindingsError: the artifact itself is missing, incomplete or invalid.

@@ -93,15 +93,17 @@ def declare_model(
         tags=owner._tags,
         opts=owner.options(),
     )
-    image = checked(
-        pulumi.Output.all(image, role.arn),
-        lambda known: own_image(f"{name}.image", *known),
-        {f"{name}.image": image},
+    where = f"{name}.image"
+    served_image = (
+        # An engine's SDK waits for each output, so that what is plain is made none.
+        role.arn.apply(lambda arn: own_image(where, image, arn))
+        if isinstance(image, str)
+        else checked(pulumi.Output.all(image, role.arn), lambda known: own_image(where, *known), {where: image})
     )
     permissions = aws.iam.RolePolicy(
         owner.child("permissions", limit=128),
         role=role.name,
-        policy=pulumi.Output.all(image, archive.bucket, archive.key, logs.arn, key, more).apply(
+        policy=pulumi.Output.all(served_image, archive.bucket, archive.key, logs.arn, key, more).apply(
             lambda known: role_policy(region, *known[:4], kms_key_arn=known[4], more=known[5])
         ),
         opts=owner.options(),
@@ -111,7 +113,7 @@ def declare_model(
         region=region,
         execution_role_arn=role.arn,
         primary_container={
-            "image": image,
+            "image": served_image,
             "model_data_url": pulumi.Output.format("s3://{0}/{1}", archive.bucket, archive.key),
         },
         vpc_config=vpc,  # pyright: ignore[reportArgumentType]

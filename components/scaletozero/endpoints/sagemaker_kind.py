@@ -42,11 +42,11 @@ def sagemaker_declared(name: str, settings: SageMakerSettings, region: str) -> I
         yield DeclaredResource(alarm, path, {"alarmActions": actions}, region, written=written)
 
 
-def arguments(settings: SageMakerSettings, site: Site, bucket: pulumi.Output[str]) -> Any:
+def arguments(name: str, settings: SageMakerSettings, site: Site, bucket: pulumi.Output[str]) -> Any:
     """The component's arguments."""
     return {
         **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
-        "artifact": str(site.root / settings.artifact),
+        "artifact": site.opened.get(name) or str(site.root / settings.artifact),
         "bucket": bucket,
         "region": site.region,
         "tags": site.tags_of(settings),

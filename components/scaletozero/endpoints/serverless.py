@@ -54,7 +54,7 @@ class ServerlessEndpoint(Component):
         settings, inputs = validated(
             ServerlessEndpointSettings, args, name=name, inputs=["bucket", "image", "kms_key_arn", "alarms"]
         )
-        artifact = open_artifact(settings.artifact)
+        artifact = open_artifact(args["artifact"])
         scaling, manifest = settings.scaling, artifact.manifest
         if findings := fit_findings(manifest, settings.memory_mb, name):
             raise FindingsError(findings)

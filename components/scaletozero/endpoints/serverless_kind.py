@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
-from scaletozero.endpoints.kind import Invocation, Kind, Site
+from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
@@ -57,9 +57,9 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
     def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
         return serverless_alarms(settings, provisioned)
 
-    def artifact_findings(self, name: str, settings: ServerlessEndpoint, site: Site) -> list[Finding]:
-        manifest = open_artifact(site.root / settings.artifact).manifest
-        return fit_findings(manifest, settings.memory_mb, f"endpoints.{name}")
+    def examine(self, name: str, settings: ServerlessEndpoint, site: Site) -> Examined:
+        artifact = open_artifact(site.root / settings.artifact)
+        return Examined(fit_findings(artifact.manifest, settings.memory_mb, f"endpoints.{name}"), artifact)
 
     def declare(
         self,
@@ -71,7 +71,7 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
     ) -> dict[str, Any]:
         from scaletozero.endpoints import serverless
 
-        endpoint = serverless.ServerlessEndpoint(name, arguments(settings, site, bucket), opts)
+        endpoint = serverless.ServerlessEndpoint(name, arguments(name, settings, site, bucket), opts)
         return {**exports(settings, endpoint), "memory_mb": endpoint.memory_mb}
 
     def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
@@ -31,7 +32,8 @@ def read_environment(data: object, root: Path | None, *, on_sandbox: bool = Fals
         on_sandbox: it runs in the sandbox, whatever is written.
 
     Returns:
-        The environment; with a root, its `kubernetes.cluster` has all that is known of the cluster.
+        The environment; with a root, its packaged models are open, and its `kubernetes.cluster` has all that is known
+        of the cluster.
 
     Raises:
         FindingsError: with everything that is wrong.
@@ -43,14 +45,10 @@ def read_environment(data: object, root: Path | None, *, on_sandbox: bool = Fals
         return environment
     environment = with_facts(environment, root)
     now = datetime.now(UTC)
-    findings = [
-        *artifact_findings(environment, root),
-        *windows_over(environment, now),
-        *residency_findings(environment, now.date()),
-    ]
-    if findings:
+    found, opened = examined(environment, root)
+    if findings := [*found, *windows_over(environment, now), *residency_findings(environment, now.date())]:
         raise FindingsError(findings)
-    return environment
+    return environment.with_opened(opened)
 
 
 def windows_over(environment: Environment, now: datetime) -> list[Finding]:
@@ -63,7 +61,7 @@ def windows_over(environment: Environment, now: datetime) -> list[Finding]:
 
 
 def site_of(environment: Environment, root: Path) -> Site:
-    """Where the environment's endpoints are declared."""
+    """Where the environment's endpoints are declared, with those of their models that are open already."""
     return Site(
         region=environment.region,
         root=root,
@@ -72,22 +70,26 @@ def site_of(environment: Environment, root: Path) -> Site:
         kubernetes=environment.kubernetes,
         residency=environment.residency.allowed if environment.residency else (),
         log_retention_days=environment.log_retention_days,
+        opened=environment.opened,
     )
 
 
-def artifact_findings(environment: Environment, root: Path) -> list[Finding]:
-    """What is wrong with the endpoints' artifacts, and with endpoints that need theirs to be judged at all."""
+def examined(environment: Environment, root: Path) -> tuple[list[Finding], dict[str, Any]]:
+    """What is wrong with the endpoints' artifacts, and with endpoints that need theirs to be judged at all; and the
+    artifacts, open, by the endpoints' names."""
     site = site_of(environment, root)
     findings: list[Finding] = []
+    opened: dict[str, Any] = {}
     for name, endpoint in environment.endpoints.items():
         try:
-            found = kind_of(endpoint).artifact_findings(name, endpoint, site)
+            result = kind_of(endpoint).examine(name, endpoint, site)
+            found, opened[name] = result.findings, result.opened
         except FindingsError as error:
             path = f"endpoints.{name}.artifact"
             found = [Finding(path, f"{e.path} {e.rule}", e.got, e.consequence, e.fix) for e in error.findings]
         findings += [replace(each, path=f"{KEY}.{each.path}") for each in found]
     # What is wrong with the cluster is wrong for each of its endpoints.
-    return list(dict.fromkeys(findings))
+    return list(dict.fromkeys(findings)), opened
 
 
 def with_facts(environment: Environment, root: Path) -> Environment:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Union
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject, show
@@ -102,6 +102,19 @@ class Environment(Settings):
     sandbox: Sandbox | None = None
     log_retention_days: LogRetentionDays = 30
     protect: bool = False
+
+    _opened: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def opened(self) -> Mapping[str, Any]:
+        """Endpoint -> its packaged model, where it is open already; see `scaletozero.endpoints.kind.Examined`."""
+        return self._opened
+
+    def with_opened(self, opened: Mapping[str, Any]) -> Environment:
+        """This environment, with packaged models that are open."""
+        copy = self.model_copy()
+        copy._opened = dict(opened)
+        return copy
 
     @model_validator(mode="before")
     @classmethod

@@ -65,19 +65,7 @@ def read_model(path: Path) -> tuple[Model, dict[str, Path]]:
     if not (path / MANIFEST).is_file():
         at = str(path)
         raise refuse(at, "the artifact must exist", "no manifest there", "", "run `scaletozero package` first")
-    known = _identity(path)
-    if known not in _checked:
-        _checked[known] = _read(path)
-    return _checked[known]
-
-
-# A program reads a model to check its environment and again to deploy it; hashing gigabytes once is enough.
-_checked: dict[object, tuple[Model, dict[str, Path]]] = {}
-
-
-def _identity(path: Path) -> object:
-    found = ((file, file.lstat()) for file in sorted(path.resolve().rglob("*")))
-    return tuple((str(file), each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for file, each in found)
+    return _read(path)
 
 
 def _read(path: Path) -> tuple[Model, dict[str, Path]]:

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding, FindingsError
+from model_packaging.serving.limits import MAX_CONCURRENCY, REQUEST_BYTES
 from model_packaging.validation import Later, Settings, Text, may_be_later, reject
 from scaletozero.args.warm_calls import WarmCallsArgs
 from scaletozero.component import Component, validated
@@ -20,10 +21,8 @@ from scaletozero.scaling.call_schedules import calls
 from scaletozero.scaling.cost import FUNCTION_MB
 from scaletozero.scaling.timeline import early_conflicts, lead_minutes
 from scaletozero.settings.common import EndpointName, KmsKeyArn, LogRetentionDays, Tags, key_conflicts
-from scaletozero.settings.fit import REQUEST_BYTES
 from scaletozero.settings.pools import ColdStartSeconds
 from scaletozero.settings.regions import Region
-from scaletozero.settings.scaling import MAX_CONCURRENCY
 from scaletozero.settings.schedules import Window, window_findings
 
 RUNTIME = "python3.13"

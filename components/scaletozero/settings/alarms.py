@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from model_packaging.findings import Finding
+from model_packaging.serving.limits import ASYNC_QUEUE_SECONDS
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
 from scaletozero.settings.common import EndpointName, Tags
 from scaletozero.settings.regions import Region
@@ -57,8 +58,8 @@ def _count(value: int) -> int:
 
 
 def _age(value: int) -> int:
-    if not 60 <= value <= 21_600:
-        reject("must be from 60 to 21600 seconds", "a request is dropped after six hours in the queue")
+    if not 60 <= value <= ASYNC_QUEUE_SECONDS:
+        reject(f"must be from 60 to {ASYNC_QUEUE_SECONDS} seconds", "a request is dropped after six hours in the queue")
     return value
 
 

@@ -1,7 +1,6 @@
 """What a user may declare of an endpoint on SageMaker Asynchronous Inference, with every rule on it.
 
-The limits are those of `AsyncInferenceConfig` in the SageMaker API and of the developer guide's pages on asynchronous
-inference: 1 GB a request, an hour each.
+The limits, with their sources, are those of `model_packaging.serving.limits`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
+from model_packaging.serving.limits import ASYNC_CONCURRENCY
 from model_packaging.validation import Int, Refusals, Settings, Text, may_be_later, reject
 from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, LogRetentionDays, OwnEndpointName, Tags, key_conflicts
@@ -26,14 +26,11 @@ from scaletozero.settings.serverless import Image, image_conflicts
 BACKLOG = 5
 """Waiting requests for each that is worked on, unless given (the developer guide's example)."""
 
-MAX_CONCURRENCY = 1000
-"""The most requests at a time that an instance may be given (`AsyncInferenceClientConfig`)."""
-
 
 def _concurrency(value: int) -> int:
-    if not 1 <= value <= MAX_CONCURRENCY:
-        fix = f"write {min(max(value, 1), MAX_CONCURRENCY)}"
-        reject(f"must be from 1 to {MAX_CONCURRENCY}", "SageMaker would refuse the configuration", fix)
+    if not 1 <= value <= ASYNC_CONCURRENCY:
+        fix = f"write {min(max(value, 1), ASYNC_CONCURRENCY)}"
+        reject(f"must be from 1 to {ASYNC_CONCURRENCY}", "SageMaker would refuse the configuration", fix)
     return value
 
 

@@ -1,7 +1,6 @@
 """Whether a packaged model fits an endpoint on SageMaker Serverless Inference, by what its manifest measured. Pure.
 
-The limits are those of the developer guide's pages on serverless endpoints: 5 GB of disk at every memory size, three
-minutes from the download to the first healthy /ping, 4 MB a request.
+The limits, with their sources, are those of `model_packaging.serving.limits`.
 """
 
 from __future__ import annotations
@@ -10,18 +9,14 @@ from collections.abc import Iterator
 
 from model_packaging.artifact.manifest import ArchiveEntry, Manifest
 from model_packaging.findings import Finding
-from scaletozero.settings.serverless import MEMORY_MB
-
-DISK_BYTES = 5 * 10**9
-START_SECONDS = 180
-REQUEST_BYTES = 4 * 1024 * 1024
-
-DOWNLOAD_MB_PER_S = 90.0
-"""What AWS plans with for one request to S3 from the same region (S3 performance guidelines); SageMaker says nothing
-of its own rate."""
-
-UNPACK_MB_PER_S = {"stored": 320.0, "gzip": 110.0}
-"""Of unpacked bytes, on one core: the slowest that was measured. How SageMaker unpacks is not known."""
+from model_packaging.serving.limits import (
+    DISK_BYTES,
+    DOWNLOAD_MB_PER_S,
+    MEMORY_MB,
+    REQUEST_BYTES,
+    START_SECONDS,
+    UNPACK_MB_PER_S,
+)
 
 _INSTANCES = "use an endpoint on instances (`kind: asynchronous`)"
 

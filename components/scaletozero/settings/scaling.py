@@ -8,11 +8,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, model_validator
 
+from model_packaging.serving.limits import MAX_CONCURRENCY
 from model_packaging.validation import Int, Refusals, Settings, reject
-
-MAX_CONCURRENCY = 200
-"""The most concurrent calls that one serverless endpoint takes; provisioned concurrency has the same limit
-(`ProductionVariantServerlessConfig` in the SageMaker API)."""
 
 TARGET = (0.1, 0.9)
 """The utilisation of provisioned concurrency that scaling may aim at. Below, nearly all that is paid for is idle;

@@ -1,7 +1,6 @@
 """What a user may declare of an endpoint on SageMaker Serverless Inference, with every rule on it.
 
-The limits are those of `ProductionVariantServerlessConfig` in the SageMaker API and of the developer guide's page on
-serverless endpoints.
+The limits, with their sources, are those of `model_packaging.serving.limits`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
+from model_packaging.serving.limits import MEMORY_MB
 from model_packaging.validation import Int, Later, Refusals, Settings, Text, may_be_later, reject
 from scaletozero.partitions import ECR_HOST, arn, is_own_domain, registry_host
 from scaletozero.settings.alarms import Alarms, topic_conflicts
@@ -21,9 +21,6 @@ from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import Scaling, WarmBy
 from scaletozero.settings.schedules import Window, window_findings
-
-MEMORY_MB = (1024, 2048, 3072, 4096, 5120, 6144)
-"""The sizes that the service offers; a vCPU share comes with them."""
 
 _ECR_IMAGE = re.compile(
     rf"{ECR_HOST}/"

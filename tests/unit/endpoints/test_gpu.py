@@ -20,8 +20,8 @@ from scaletozero.args.node_pools import CapacityType, PoolProvider, WarmState
 from scaletozero.cluster.node_pools import GpuNodeGroup, GpuNodePool
 from scaletozero.cluster.prerequisites import ClusterPrerequisites
 from scaletozero.cluster.warm_pool import GpuWarmPool
-from scaletozero.endpoints import gpu as endpoints_gpu
 from scaletozero.endpoints.gpu import GpuEndpoint
+from scaletozero.kubernetes import packaged
 from scaletozero.kubernetes.model import Model, kv_bytes_per_token, read_model
 
 
@@ -128,7 +128,7 @@ def test_every_finding_stands_below_the_component_s_name(run, artifact: Path) ->
 def test_each_seeded_fault_is_caught_before_anything_is_declared(
     run, mocks, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], path: str
 ) -> None:
-    monkeypatch.setattr(endpoints_gpu, "read_model", lambda _: (MODEL, {}))
+    monkeypatch.setattr(packaged, "read_model", lambda _: (MODEL, {}))
     with pytest.raises(FindingsError) as error:
         run(lambda: GpuEndpoint("llm", endpoint(**changes), on_cluster()).host)  # pyright: ignore[reportArgumentType]
     assert {each.path for each in error.value.findings} == {f"llm.{path}"}

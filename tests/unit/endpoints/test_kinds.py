@@ -13,12 +13,12 @@ from model_packaging.validation import Settings, Text, parse
 from scaletozero.cli import deploying
 from scaletozero.component import Component
 from scaletozero.endpoints.alarms import EndpointAlarms
-from scaletozero.endpoints.kind import Invocation, Kind, Site, common_exports
+from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, common_exports
 from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.endpoints.state import Resource, properties
 from scaletozero.environment.declare import declare_environment
 from scaletozero.environment.deployed import endpoints_in
-from scaletozero.environment.read import artifact_findings
+from scaletozero.environment.read import examined
 from scaletozero.environment.settings import Environment, endpoint_of
 from scaletozero.observability.alarms import PlannedAlarms
 from scaletozero.observability.plan import Alarm
@@ -69,9 +69,10 @@ class BatchKind(Kind[Batch]):
     def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
         return batch_alarms(settings, provisioned)
 
-    def artifact_findings(self, name: str, settings: Batch, site: Site) -> list[Finding]:
+    def examine(self, name: str, settings: Batch, site: Site) -> Examined:
         there = (site.root / settings.artifact).exists()
-        return [] if there else [Finding(f"endpoints.{name}.artifact", "must exist", settings.artifact)]
+        missing = Finding(f"endpoints.{name}.artifact", "must exist", settings.artifact)
+        return Examined([] if there else [missing], settings.artifact.upper())
 
     def declare(
         self, name: str, settings: Batch, site: Site, bucket: pulumi.Output[str], opts: pulumi.ResourceOptions
@@ -117,10 +118,10 @@ def test_its_own_rules_and_its_share_of_the_quotas_hold(with_batch: type[Environ
 
 
 def test_its_artifact_is_checked_by_it(with_batch: type[Environment], tmp_path: Path) -> None:
-    found = artifact_findings(environment(with_batch, artifact="a"), tmp_path)
+    found, _ = examined(environment(with_batch, artifact="a"), tmp_path)
     assert [str(each.path) for each in found] == ["environment.endpoints.nightly.artifact"]
     (tmp_path / "a").mkdir()
-    assert artifact_findings(environment(with_batch, artifact="a"), tmp_path) == []
+    assert examined(environment(with_batch, artifact="a"), tmp_path) == ([], {"nightly": "A"})
 
 
 def test_the_program_declares_and_exports_it(

@@ -12,15 +12,11 @@ from small_artifact import small_artifact
 
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import Artifact
-from model_packaging.evaluation.measure import AWS_MEMORY_MB, TIMEOUT_SECONDS
 from model_packaging.findings import FindingsError
-from model_packaging.quantization.compress import DOWNLOAD_MB_PER_S
-from model_packaging.serving.request import MAX_PAYLOAD
+from model_packaging.serving.limits import MEMORY_MB
 from scaletozero import ServerlessEndpoint
 from scaletozero.environment.read import read_environment
-from scaletozero.settings import fit
 from scaletozero.settings.fit import fit_findings, memory_of, start_seconds
-from scaletozero.settings.serverless import MEMORY_MB
 
 IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving:1.2.3"
 Changes = dict[str, dict[str, Any]]
@@ -126,11 +122,6 @@ def test_everything_that_does_not_fit_comes_at_once(fine: Manifest) -> None:
     )
     paths = [finding.path for finding in fit_findings(wrong, 1024, "x")]
     assert paths == ["x.memory_mb", "x.artifact", "x.artifact", "x.artifact"]
-
-
-def test_the_limits_are_those_that_packaging_and_the_server_keep() -> None:
-    assert (fit.REQUEST_BYTES, fit.START_SECONDS) == (MAX_PAYLOAD, TIMEOUT_SECONDS)
-    assert (MEMORY_MB, fit.DOWNLOAD_MB_PER_S) == (AWS_MEMORY_MB, DOWNLOAD_MB_PER_S)
 
 
 @given(st.integers(1, 6144), st.none() | st.sampled_from(MEMORY_MB))

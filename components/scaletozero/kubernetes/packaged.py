@@ -1,0 +1,51 @@
+"""A packaged model with the plan of its endpoint: read and decided once, handed from the check to the declaration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaletozero.kubernetes.model import Model, read_model
+from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
+from scaletozero.settings.gpu import GpuEndpointSettings
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A packaged model, checked to the last byte, and the plan of the endpoint that serves it.
+
+    Attributes:
+        path: the artifact's folder.
+        model: what a plan has to know of it.
+        files: its files by their path below the prefix in the bucket.
+        name, settings: what was planned.
+        plan: the plan, with its findings.
+    """
+
+    path: Path
+    model: Model
+    files: Mapping[str, Path]
+    name: str
+    settings: GpuEndpointSettings
+    plan: GpuPlan
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def plan_packaged(name: str, settings: GpuEndpointSettings, artifact: str | os.PathLike[str]) -> Packaged:
+    """Reads an artifact and plans its endpoint; of one that is read or planned already, only what differs.
+
+    Raises:
+        FindingsError: the artifact is missing, incomplete or invalid. What is wrong with the plan is in its findings.
+    """
+    if isinstance(artifact, Packaged):
+        if (artifact.name, artifact.settings) == (name, settings):
+            return artifact
+        path, model, files = artifact.path, artifact.model, artifact.files
+    else:
+        path = Path(artifact)
+        model, files = read_model(path)
+    return Packaged(path, model, files, name, settings, plan_gpu_endpoint(name, settings, model))
