@@ -127,7 +127,7 @@ def differences(args: Any, settings: tuple[type[BaseModel], ...], path: str) -> 
     if not union and "kind" in fields and not settings[0].model_fields["kind"].is_required():
         fields.remove("kind")  # an environment's endpoints have it; a component is of one kind
     if union:
-        fields -= {"warm_by"}  # an endpoint's; a pool is one of the two ways
+        fields -= {"warm_by", "reserve_concurrency"}  # an endpoint's; a pool is one of the two ways
     former = {name for owner, name in FORMER_NAMES if owner == args.__name__}
     found = [f"{path}.{name}: only in the arguments" for name in set(given) - fields - former]
     found += [f"{path}.{name}: only in the settings" for name in fields - set(given)]
