@@ -22,6 +22,7 @@ from scaletozero.cli import (
     packaging,
     publishing,
     querying,
+    reporting,
 )
 from scaletozero.cli.output import COLOUR, FAILED, err, failed, printable, say, shown
 
@@ -46,6 +47,7 @@ app.command()(benching.bench)
 app.command()(advising.advise)
 app.command()(clusters.cluster)
 app.command()(checking.check)
+app.command()(reporting.residency)
 
 _UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 

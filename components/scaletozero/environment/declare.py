@@ -12,9 +12,7 @@ from scaletozero.endpoints.kind import Invocation, without_none
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.read import site_of
 from scaletozero.environment.settings import Environment
-
-RESULT_DAYS = 7
-"""How long requests and results stay in an environment with asynchronous endpoints, where it sets nothing else."""
+from scaletozero.settings.common import RESULT_DAYS
 
 
 def declare_environment(environment: Environment, root: Path) -> None:

@@ -16,6 +16,12 @@ from scaletozero.settings.residency import within
 OWN_TAGS = ("managed-by", "stack", "endpoint")
 """The keys of the tags that components set themselves."""
 
+LOG_DAYS = 30
+"""How long the logs of an endpoint on SageMaker are kept, in days."""
+
+RESULT_DAYS = 7
+"""How long requests and results stay in an environment with asynchronous endpoints, where it sets nothing else."""
+
 _TAG = re.compile(r"[\w .:/=+\-@]*")
 _KMS_KEY = re.compile(r"arn:aws(?:-[a-z]+)*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]{1,64}")
 

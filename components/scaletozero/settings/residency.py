@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, nearest, reject
 from scaletozero.partitions import SUPPORTED, find_partition, is_region, partitions
 from scaletozero.settings.geographies import AS_OF, GEOGRAPHIES, OPT_IN
+from scaletozero.settings.schedules import SingleDate
 
 
 class Coverage(StrEnum):
@@ -73,7 +73,7 @@ class ResidencyException(Settings):
     allow: Said
     reason: Said
     approver: Said
-    expires: date
+    expires: SingleDate
 
 
 class Attestation(Settings):
@@ -90,8 +90,8 @@ class Attestation(Settings):
     subject: Said
     statement: Said
     reference: Said
-    date: date
-    expires: date
+    date: SingleDate
+    expires: SingleDate
 
 
 class Residency(Settings):

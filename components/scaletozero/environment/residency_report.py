@@ -1,0 +1,59 @@
+"""What an environment's residency report says, from what was declared. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scaletozero.endpoints.kind import EndpointSettings, Invocation
+from scaletozero.endpoints.kinds import kind_of
+from scaletozero.environment.settings import Environment
+from scaletozero.residency.report import OPERATOR, Row
+from scaletozero.settings.common import LOG_DAYS, RESULT_DAYS
+
+PROMPTS, MEMORY = "prompts and responses", "in memory only"
+_HELD = "constructor and closure at preview; the policy pack where it is in use"
+
+
+def rows_of(environment: Environment) -> list[Row]:
+    """Where each kind of the environment's data rests and passes."""
+    return list(_rows(environment))
+
+
+def _rows(environment: Environment) -> Iterator[Row]:
+    region, store = environment.region, environment.artifacts
+    key = f"KMS key {store.kms_key_arn}" if store.kms_key_arn else "Amazon S3's own (AES-256)"
+    bucket = "aws s3api get-bucket-location --bucket BUCKET; aws s3api get-bucket-replication --bucket BUCKET"
+    kept = f"while deployed; replaced versions {store.keep_old_versions_days} days"
+    yield Row("", "artifacts", region, region, "", OPERATOR, key, kept, _HELD, bucket)
+    if store.kms_key_arn:
+        show = f"aws kms describe-key --key-id {store.kms_key_arn} --region {region} --query KeyMetadata.MultiRegion"
+        yield Row("", "key", region, region, "", OPERATOR, "AWS KMS", "until it is deleted", _HELD, show)
+    for name, endpoint in environment.endpoints.items():
+        yield from _endpoint(environment, name, endpoint, key)
+
+
+def _endpoint(environment: Environment, name: str, endpoint: EndpointSettings, key: str) -> Iterator[Row]:
+    region, invocation = environment.region, kind_of(endpoint).invocation
+
+    def row(data: str, rests_in: str, passes: str, key: str, retention: str, verify: str, held: str = _HELD) -> Row:
+        return Row(name, data, rests_in, region, passes, OPERATOR, key, retention, held, verify)
+
+    if invocation is Invocation.CLUSTER:
+        placed = "kubectl get pods -o wide; kubectl get nodes -L topology.kubernetes.io/region"
+        own, agent = "the cluster's own", "not held: the cluster's log agent decides"
+        yield row(PROMPTS, "", f"the cluster's interceptor, {region}", own, MEMORY, placed)
+        yield row("logs", region, "", own, "as the cluster keeps them", placed, agent)
+        yield row("metrics", region, "", own, "as Prometheus keeps them", placed)
+        return
+    runtime = f"SageMaker Runtime, {region}"
+    if invocation is Invocation.QUEUE:
+        days = environment.artifacts.keep_answers_days or RESULT_DAYS
+        config = f"aws sagemaker describe-endpoint-config --region {region} --query AsyncInferenceConfig"
+        yield row(PROMPTS, region, runtime, key, f"{days} days", config)
+    else:
+        capture = f"aws sagemaker describe-endpoint --region {region} --query DataCaptureConfig"
+        yield row(PROMPTS, "", runtime, "TLS in transit", MEMORY, capture)
+    logs = f"aws logs describe-log-groups --region {region} --log-group-name-prefix /aws/sagemaker/Endpoints/"
+    yield row("logs", region, "", "CloudWatch Logs' own", f"{LOG_DAYS} days", logs)
+    metrics = f"aws cloudwatch list-metrics --region {region} --namespace AWS/SageMaker"
+    yield row("metrics", region, "", "CloudWatch's own", "15 months", metrics)

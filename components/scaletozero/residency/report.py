@@ -1,0 +1,92 @@
+"""The report: where each kind of an environment's data rests and passes, who operates that, and what holds it there.
+
+Rows for people and auditors, JSON with a digest over its canonical form, CSV with the location columns of DORA's
+register of information (template B_02.02: 0130 provision, 0150 storage, 0160 processing; ISO 3166).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scaletozero.settings.geographies import AS_OF, COUNTRIES
+from scaletozero.settings.residency import Residency
+
+OPERATOR = "Amazon Web Services"
+DORA = {"provision": "B_02.02.0130", "storage": "B_02.02.0150", "processing": "B_02.02.0160"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where one kind of data of one endpoint is.
+
+    Attributes:
+        endpoint: whose; empty for what belongs to the environment.
+        data: the kind: `prompts`, `responses`, `artifact`, `logs`, `metrics`, `key`.
+        rests_in: the Region in which it is stored; empty where it is stored nowhere.
+        passes: what it passes through.
+        operator: who runs that.
+        key: what it is encrypted with.
+        retention: how long it is kept.
+        enforced_by: what holds it there.
+        verify: the command that shows it.
+    """
+
+    endpoint: str
+    data: str
+    rests_in: str
+    processed_in: str
+    passes: str
+    operator: str
+    key: str
+    retention: str
+    enforced_by: str
+    verify: str
+
+    @property
+    def countries(self) -> dict[str, str]:
+        """The columns of DORA's register."""
+        rests, processed = COUNTRIES.get(self.rests_in, ""), COUNTRIES.get(self.processed_in, "")
+        return {DORA["provision"]: processed, DORA["storage"]: rests, DORA["processing"]: processed}
+
+
+def as_json(environment: str, residency: Residency, rows: Iterable[Row]) -> dict[str, Any]:
+    """The report as data, with the sha256 of its canonical form (sorted keys, no white space) as `digest`."""
+    report: dict[str, Any] = {
+        "environment": environment,
+        "regions": list(residency.allowed),
+        "geography": residency.geography,
+        "geographies_as_of": AS_OF.isoformat(),
+        "covers": [each.value for each in residency.covers],
+        "rows": [{**asdict(row), **row.countries} for row in rows],
+        "exceptions": [each.model_dump(mode="json") for each in residency.exceptions],
+        "attestations": [each.model_dump(mode="json") for each in residency.attestations],
+    }
+    return {**report, "digest": digest_of(report)}
+
+
+def digest_of(report: Mapping[str, Any]) -> str:
+    """The sha256 of a report's canonical form, without the `digest` that it may have."""
+    body = {key: value for key, value in report.items() if key != "digest"}
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def as_csv(rows: Iterable[Row]) -> str:
+    """The report as CSV, one row for each kind of data of each endpoint."""
+    text = io.StringIO()
+    names = [*Row.__dataclass_fields__, *DORA.values()]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in {**asdict(row), **row.countries}.items()} for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
