@@ -23,6 +23,7 @@ GUIDES = (
     "gpu.md",
     "cluster.md",
     "warm-pools.md",
+    "residency.md",
     "packaging.md",
     "sandbox.md",
     "languages.md",

@@ -14,7 +14,6 @@ from model_packaging.findings import refuse
 from scaletozero.component import Component, checked, shown_as_it_is
 from scaletozero.partitions import arn, bucket_arn, service_principal
 from scaletozero.policies import account_of, trust_policy
-from scaletozero.settings.common import LOG_DAYS
 from scaletozero.settings.names import model_prefix
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
@@ -84,7 +83,6 @@ def declare_model(
         name=f"/aws/sagemaker/Endpoints/{endpoint_name}",
         retention_in_days=log_days,
         kms_key_id=key,
-        retention_in_days=LOG_DAYS,
         tags=owner._tags,
         opts=owner.options(),
     )

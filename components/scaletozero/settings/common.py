@@ -16,9 +16,6 @@ from scaletozero.settings.residency import within
 OWN_TAGS = ("managed-by", "stack", "endpoint")
 """The keys of the tags that components set themselves."""
 
-LOG_DAYS = 30
-"""How long the logs of an endpoint on SageMaker are kept, in days."""
-
 RESULT_DAYS = 7
 """How long requests and results stay in an environment with asynchronous endpoints, where it sets nothing else."""
 
