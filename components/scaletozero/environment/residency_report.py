@@ -8,9 +8,7 @@ from scaletozero.endpoints.kind import EndpointSettings, Invocation
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.settings import Environment
 from scaletozero.residency.report import OPERATOR, Row
-from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.common import RESULT_DAYS
-from scaletozero.settings.serverless import ServerlessEndpoint
 
 PROMPTS, MEMORY = "prompts and responses", "in memory only"
 _HELD = "constructor and closure at preview; the policy pack where it is in use"
@@ -56,8 +54,7 @@ def _endpoint(environment: Environment, name: str, endpoint: EndpointSettings, k
         capture = f"aws sagemaker describe-endpoint --region {region} --query DataCaptureConfig"
         yield row(PROMPTS, "", runtime, "TLS in transit", MEMORY, capture)
     logs = f"aws logs describe-log-groups --region {region} --log-group-name-prefix /aws/sagemaker/Endpoints/"
-    assert isinstance(endpoint, ServerlessEndpoint | AsynchronousEndpoint)
     of_logs = key if environment.artifacts.kms_key_arn else "CloudWatch Logs' own"
-    yield row("logs", region, "", of_logs, f"{endpoint.log_retention_days} days", logs)
+    yield row("logs", region, "", of_logs, f"{environment.log_retention_days} days", logs)
     metrics = f"aws cloudwatch list-metrics --region {region} --namespace AWS/SageMaker"
     yield row("metrics", region, "", "CloudWatch's own", "15 months", metrics)
