@@ -10,7 +10,7 @@ def trust_policy(service: str, account: str, source: str = "") -> str:
     guide).
 
     Args:
-        service: such as `lambda.amazonaws.com`.
+        service: its principal; see `scaletozero.partitions.service_principal`.
         account: the account that the role is in.
         source: the ARN, or a pattern of ARNs, of what the service acts for, where it tells IAM.
     """

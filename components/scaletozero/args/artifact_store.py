@@ -21,6 +21,6 @@ class ArtifactStoreArgs(TypedDict):
     """The regions that it may be in; any unless given."""
     access_log_bucket: NotRequired[pulumi.Input[str]]
     """The bucket that S3 writes the access logs to, below this bucket's name; default: none are written. It is another
-    one, in the same region and account, and its policy lets `logging.s3.amazonaws.com` write."""
+    one, in the same region and account, and its policy lets the service `logging.s3` write."""
     tags: NotRequired[dict[str, str]]
     """Further tags."""
