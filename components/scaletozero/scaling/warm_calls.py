@@ -41,7 +41,7 @@ def _endpoint_arn(value: str) -> str:
         reject(
             "must be the ARN of a SageMaker endpoint",
             "the function would not be allowed to call it",
-            "write `arn:<partition>:sagemaker:<region>:<account>:endpoint/<name>`, or `ServerlessEndpoint.endpoint_arn`",
+            "write `arn:<partition>:sagemaker:<region>:<account>:endpoint/<name>`, or the endpoint's `endpoint_arn`",
         )
     return value
 
