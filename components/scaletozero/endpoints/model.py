@@ -166,9 +166,15 @@ AWS_REGISTRIES = frozenset(
 """The accounts of AWS's own framework images (the tables of the `sagemaker-core` package)."""
 
 
+EXAMPLE_ACCOUNT = "123456789012"
+"""The account of AWS's examples, which nobody has, and of the sandbox."""
+
+
 @shown_as_it_is
 def own_image(path: str, image: str, role_arn: str) -> str:
     """The image, if it lies in the account that it is deployed to, or is one of AWS's own.
+
+    In the sandbox, which pulls no image, one of another account is only warned of.
 
     Raises:
         FindingsError: it lies in another account, from which SageMaker pulls nothing.
@@ -177,6 +183,9 @@ def own_image(path: str, image: str, role_arn: str) -> str:
     # AWS's older images have an account for each region, and repositories that all begin alike.
     by_aws = image_account(image) in AWS_REGISTRIES or "/sagemaker-" in image
     if match and image_account(image) != match[1] and not by_aws:
+        if match[1] == EXAMPLE_ACCOUNT:
+            pulumi.warn(f"{path}: {image} is of another account than the sandbox, which pulls no image")
+            return image
         raise refuse(
             path,
             f"must be in the account that is deployed to, {match[1]}",

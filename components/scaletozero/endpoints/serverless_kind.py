@@ -25,6 +25,7 @@ from scaletozero.scaling.cost import rates
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.fit import fit_findings, memory_of
+from scaletozero.settings.regions import serverless_conflicts
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.serverless import ServerlessEndpoint
 
@@ -42,7 +43,8 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
     billed_per_call = True
 
     def site_findings(self, settings: ServerlessEndpoint, region: str) -> Iterable[Finding]:
-        return sagemaker_findings(settings, region)
+        yield from sagemaker_findings(settings, region)
+        yield from serverless_conflicts(region, "kind")
 
     def declared_resources(self, name: str, settings: ServerlessEndpoint, region: str) -> Iterable[DeclaredResource]:
         return sagemaker_declared(name, settings, region)

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pulumi
 import pulumi_aws as aws
+from pulumi.runtime.settings import get_monitor
 
-from model_packaging.findings import FindingsError
+from model_packaging.findings import FindingsError, refuse
 from scaletozero.args.warm_pool import WarmPoolArgs
-from scaletozero.component import Component, validated
+from scaletozero.component import Component, checked, validated
 from scaletozero.scaling.timeline import actions, early_conflicts, floor_at, lead_minutes
 from scaletozero.settings.asynchronous import BACKLOG
 from scaletozero.settings.pools import InstancePoolSettings, ProvisionedPoolSettings, WarmUnit
@@ -27,6 +29,10 @@ SCALE_OUT_SECONDS = 60
 
 WAKE_SECONDS = 300
 """Between two instances started because there is a backlog and nothing to work on it (the developer guide's value)."""
+
+
+_POOLS: WeakKeyDictionary[object, dict[str, tuple[str, object]]] = WeakKeyDictionary()
+"""The pools of each run of a program, by what they scale."""
 
 
 class WarmPool(Component):
@@ -60,12 +66,14 @@ class WarmPool(Component):
 
         # In the middle of a window the floor is the window's: an update must not undo what the schedule did.
         floor = floor_at(settings.schedule, base=scaling.min, lead=lead, now=now)
+        scaled = pulumi.Output.format("endpoint/{0}/variant/{1}", inputs["endpoint_name"], settings.variant)
+        run = get_monitor()
         target = aws.appautoscaling.Target(
             self.child(),
             region=settings.region,
             service_namespace="sagemaker",
             scalable_dimension=DIMENSIONS[settings.unit],
-            resource_id=pulumi.Output.format("endpoint/{0}/variant/{1}", inputs["endpoint_name"], settings.variant),
+            resource_id=checked(scaled, lambda known: self._alone(run, known)),
             min_capacity=floor,
             max_capacity=floor if fixed else scaling.max,
             tags=self._tags,
@@ -102,6 +110,20 @@ class WarmPool(Component):
         # Not annotated in the class: the plugin takes every annotation of a component for an output.
         self.target = target
         self.register_outputs({"resource_id": self.resource_id})
+
+    def _alone(self, run: object, scaled: str) -> str:
+        """What the pool scales, if no other one does."""
+        pools = _POOLS.setdefault(run, {})
+        first, owner = pools.setdefault(f"{self._region}/{scaled}", (self._component_name, self))
+        if owner is not self:
+            raise refuse(
+                f"{self._component_name}.endpoint_name",
+                "must be an endpoint without a warm pool",
+                f"{scaled.split('/')[1]}, which {first} keeps warm",
+                f"{first} and {self._component_name} would overwrite each other's floor at every update",
+                "declare one of the two, or set `scaling` on the endpoint itself",
+            )
+        return scaled
 
     def _follow_use(self, share: float, of_target: Mapping[str, Any]) -> aws.appautoscaling.Policy:
         return aws.appautoscaling.Policy(

@@ -63,24 +63,18 @@ def instance_conflicts(name: str, region: str, path: str = "instance_type") -> l
                 "must not be burstable",
                 name,
                 "SageMaker does not scale such instances: the endpoint would never go to zero",
-                f"write `{min(each for each in instance_types() if family(each) == 'm5')}`",
+                "choose a type of another family, such as m5, c5 or g5, at its own price",
             )
         ]
     if kind not in NOT_OFFERED.get(region, ()):
         return []
-    same_size = name.replace(kind, INSTEAD[kind], 1)
-    near = (
-        same_size
-        if same_size in instance_types()
-        else min(each for each in instance_types() if family(each) == INSTEAD[kind])
-    )
     return [
         Finding(
             path,
             f"must be offered in {region}",
             name,
             "SageMaker would find no capacity, ever",
-            f"write `{near}`, or choose a region that has {kind}",
+            f"choose a region that has {kind}, or a type of another family, such as {INSTEAD[kind]}, at its own price",
         )
     ]
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from model_packaging.findings import Finding
 from model_packaging.validation import Text, nearest, reject
 
 _PREFIX = {"sagemaker": "api.sagemaker"}
@@ -41,6 +42,36 @@ def _known(region: str) -> str:
             f"write `{guess}`" if guess else "write a region such as `eu-central-1`",
         )
     return region
+
+
+SERVERLESS_REGIONS = frozenset(
+    {
+        "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1",
+        "eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "eu-south-1",
+        "ap-east-1", "ap-south-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-southeast-1",
+        "ap-southeast-2", "me-south-1", "af-south-1",
+    }
+)  # fmt: skip
+"""The 21 regions of SageMaker Serverless Inference (developer guide, quotas of serverless endpoints)."""
+
+
+def serverless_conflicts(region: str, path: str) -> list[Finding]:
+    """A region that has SageMaker, and no serverless endpoints.
+
+    Args:
+        path: where it stands, or what needs it.
+    """
+    if region in SERVERLESS_REGIONS:
+        return []
+    return [
+        Finding(
+            path,
+            "must be in a region with SageMaker Serverless Inference",
+            region,
+            "SageMaker would refuse the configuration",
+            f"write `kind: asynchronous`, or choose one of {', '.join(sorted(SERVERLESS_REGIONS))}",
+        )
+    ]
 
 
 Region = Annotated[Text, AfterValidator(_known)]

@@ -17,7 +17,7 @@ from model_packaging.validation import Int, Later, Refusals, Settings, Text, may
 from scaletozero.partitions import ECR_HOST, arn, is_own_domain, registry_host
 from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, LogRetentionDays, OwnEndpointName, Tags, key_conflicts
-from scaletozero.settings.regions import Region
+from scaletozero.settings.regions import Region, serverless_conflicts
 from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import Scaling, WarmBy
 from scaletozero.settings.schedules import Window, window_findings
@@ -153,6 +153,7 @@ class ServerlessEndpointSettings(ServerlessEndpoint):
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
+        yield from serverless_conflicts(self.region, "region")
         yield from image_conflicts(self.image, self.region, "image")
         yield from key_conflicts(self.kms_key_arn, self.region)
         yield from topic_conflicts(self.alarms, self.region)

@@ -212,7 +212,7 @@ def test_the_engine_gets_the_words_of_a_finding_and_no_traceback(run, make_artif
     with pytest.raises(pulumi.RunError, match=r"^sentences\.memory_mb: must be one of"):
         run(lambda: ServerlessEndpoint("sentences", args(artifact, memory_mb=1500)))
     with pytest.raises(pulumi.RunError, match=r"^it\.image: must be in the account"):
-        own_image("it.image", IMAGE, "arn:aws:iam::123456789012:role/serving")
+        own_image("it.image", IMAGE, "arn:aws:iam::444455556666:role/serving")
 
 
 def test_what_comes_from_other_resources_is_checked_once_it_is_known(run, make_artifact) -> None:

@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pulumi
 import pulumi_aws as aws
 import pytest
 from endpoint_declarations import IMAGE, KEY, OFFICE, REGION, WEEKDAYS, args, kinds
@@ -338,3 +339,40 @@ def test_an_endpoint_s_name_of_63_characters_is_kept_and_a_longer_one_cut_with_a
     assert all(len(name) <= 63 for name in given)
     assert given[0] != given[1]
     assert (given[0] == f"acme-dev-{names[0]}") == (length == 54)
+
+
+def test_an_image_of_another_account_is_only_warned_of_in_the_sandbox(monkeypatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr("pulumi.warn", said.append)
+    assert own_image("x.image", IMAGE, "arn:aws:iam::123456789012:role/r") == IMAGE
+    assert said == [f"x.image: {IMAGE} is of another account than the sandbox, which pulls no image"]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_second_pool_on_an_endpoint_is_refused_with_both_names(run, late) -> None:
+    def program() -> Any:
+        name = pulumi.Output.from_input("e") if late else "e"
+        first, second = (WarmPool(each, pool(endpoint_name=name)) for each in ("one", "two"))
+        return pulumi.Output.all(first.resource_id, second.resource_id)
+
+    with pytest.raises(Exception, match=r"e, which (one|two) keeps warm") as error:
+        run(program)
+    assert "one" in str(error.value)
+    assert "two" in str(error.value)
+
+
+def test_a_second_pool_on_an_endpoint_that_keeps_itself_warm_is_refused(run, packaged) -> None:
+    def program() -> Any:
+        endpoint = ServerlessEndpoint("sentences", args(packaged, scaling={"min": 1, "max": 9}))
+        return WarmPool("more", pool(endpoint_name=endpoint.endpoint_name)).resource_id
+
+    with pytest.raises(Exception, match=r"(sentences-warm and more|more and sentences-warm) would overwrite"):
+        run(program)
+
+
+def test_pools_of_other_endpoints_variants_and_regions_do_not_meet(run) -> None:
+    def program() -> Any:
+        others = [pool(), pool(endpoint_name="f"), pool(variant="other"), pool(region="eu-west-1")]
+        return pulumi.Output.all(*(WarmPool(f"p{i}", each).resource_id for i, each in enumerate(others)))
+
+    assert len(run(program).of(":Target")) == 4
