@@ -116,7 +116,7 @@ def test_an_environments_whole_life_on_a_cluster(
     api = controlled.api
     declare(prepared, llm__scaling={"max": 2, "buffer": 1})
     said = workbench.done("preview")
-    assert "warm nodes by buffer: Karpenter keeps the room itself" in said
+    assert "warm nodes by buffer: Karpenter keeps the capacity ready itself" in said
     assert there(api, prepared) == {}
 
     workbench.done("up")

@@ -30,7 +30,7 @@ def test_an_environments_whole_life_without_a_cluster(workbench: Workbench, tmp_
     workbench.declare(**environment(artifact, llm__scaling={"max": 2, "buffer": 1}))
     said = workbench.done("preview")
     assert "cold start" in said
-    assert "warm nodes by buffer: Karpenter keeps the room itself" in said
+    assert "warm nodes by buffer: Karpenter keeps the capacity ready itself" in said
     assert rendered(workbench) == {}
 
     said = workbench.done("up")

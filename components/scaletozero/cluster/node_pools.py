@@ -1,4 +1,4 @@
-"""Pools of GPU nodes that come and go: with Karpenter or EKS Auto Mode, or as a managed node group."""
+"""Pools of GPU nodes: of Karpenter or EKS Auto Mode, or as a managed node group."""
 
 import pulumi
 import pulumi_aws as aws
@@ -16,20 +16,22 @@ from scaletozero.spending.gpu_prices import offer_findings
 
 
 class GpuNodePool(Component):
-    """A pool of GPU nodes and their node class: limited, tainted, in one region, never emptied to save money.
+    """A pool of GPU nodes and its node class: limited, tainted, and in one region.
+
+    Nodes with a replica are never consolidated.
 
     The objects in the cluster are the attribute `objects`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: an argument is invalid. Nothing is declared.
     """
 
     type_name = "scaletozero:index:GpuNodePool"
 
     pool_name: pulumi.Output[str]
-    """The pool's name, for an endpoint's `placement` and `cluster.pools`."""
+    """The name of the pool, for an endpoint's `placement.pool` and `cluster.pools`."""
     usd_per_hour: pulumi.Output[float]
-    """What all its GPUs cost on demand."""
+    """The on-demand price of `max_gpus` GPUs, in USD per hour."""
 
     def __init__(self, name: str, args: GpuNodePoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(GpuNodePoolSettings, args, name=name, inputs=["nodes"])
@@ -55,30 +57,30 @@ class GpuNodePool(Component):
 
 
 LONGEST_GROUP = 63
-"""Characters of a managed node group's name."""
+"""Maximum number of characters in the name of a managed node group."""
 
 
 class GpuNodeGroup(Component):
-    """A managed group of GPU nodes from none up, for clusters with Cluster Autoscaler, with a warm pool if asked for.
+    """A managed group of GPU nodes that scales from 0, for Cluster Autoscaler, with an optional warm pool.
 
-    Change `max_gpus` with `pulumi up --refresh`: EKS is told the number of nodes with it, and without a refresh that is
-    the one that the state remembers.
+    Change `max_gpus` with `pulumi up --refresh`: the update also sets the number of nodes, and without a refresh that
+    is the number in the state.
 
     The group itself is the attribute `group`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: an argument is invalid. Nothing is declared.
     """
 
     type_name = "scaletozero:index:GpuNodeGroup"
 
     pool_name: pulumi.Output[str]
-    """The group's name, for an endpoint's `placement` and `cluster.pools`."""
+    """The name of the group, for an endpoint's `placement.pool` and `cluster.pools`."""
 
     def __init__(self, name: str, args: GpuNodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(GpuNodeGroupSettings, args, name=name, inputs=["role_arn"])
         if len(name) > LONGEST_GROUP:
-            rule = f"must have at most {LONGEST_GROUP} characters, as the group is named so"
+            rule = f"must have at most {LONGEST_GROUP} characters, because it is the name of the group"
             raise refuse("the component's name", rule, name, "EKS would refuse the group", "shorten it")
         if found := offer_findings(settings.types, settings.region):
             raise FindingsError(prefixed(name, found))
@@ -89,7 +91,7 @@ class GpuNodeGroup(Component):
             self.child(),
             region=settings.region,
             cluster_name=settings.cluster,
-            # Endpoints name it, and other groups have to be told from it.
+            # Endpoints refer to the group by its name.
             node_group_name=name,
             node_role_arn=inputs["role_arn"],
             subnet_ids=list(settings.subnets),
@@ -113,7 +115,7 @@ class GpuNodeGroup(Component):
                 **self._tags,
                 "k8s.io/cluster-autoscaler/node-template/resources/nvidia.com/gpu": str(TYPES[settings.types[0]].gpus),
             },
-            # The number of nodes is Cluster Autoscaler's.
+            # Cluster Autoscaler sets the number of nodes.
             opts=pulumi.ResourceOptions.merge(
                 self.options(), pulumi.ResourceOptions(ignore_changes=["scalingConfig.desiredSize"])
             ),

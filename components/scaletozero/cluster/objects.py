@@ -1,4 +1,4 @@
-"""Kubernetes objects as resources of the engine, from the plain dicts that a plan has."""
+"""Kubernetes objects as Pulumi resources, from the dicts of a plan."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ class KubernetesObject(pulumi.CustomResource):
 
 
 def need_cluster(component: Component) -> None:
-    """Refuses a component that was not told which cluster it is for.
+    """Refuses a component without a cluster.
 
     Raises:
         FindingsError: it has no Kubernetes provider.
@@ -34,7 +34,7 @@ def need_cluster(component: Component) -> None:
             component.child(),
             "must have a Kubernetes provider in its options",
             "none",
-            "it would go to whatever cluster the kubeconfig of this shell names",
+            "it would be applied to the cluster of the shell's current kubeconfig",
             "write `opts=pulumi.ResourceOptions(providers=[kubernetes.Provider(...)])`",
         )
 
@@ -55,10 +55,10 @@ def declare(
         owner: the component whose children they are.
         manifests: in order.
         primary: the kind of the child that has the component's own name.
-        substitutions: what stands in the manifests for a value that is not known yet -> the value.
-        depends_on: what has to be there before the first.
-        more: further options, by kind.
-        suffix: of a child's name; made from the object's kind unless given.
+        substitutions: placeholder in the manifests -> the value that is known later.
+        depends_on: resources that the first object depends on.
+        more: extra options, by kind.
+        suffix: suffix of a child's name. Default: the object's kind.
     """
     made: list[KubernetesObject] = []
     for manifest in manifests:
@@ -77,7 +77,7 @@ def kebab(kind: str) -> str:
 
 
 def fill(value: Any, substitutions: Mapping[str, pulumi.Input[str]]) -> Any:
-    """A value in which every placeholder stands for what is known later."""
+    """A value in which every placeholder is replaced by what is known later."""
     if isinstance(value, Mapping):
         return {key: fill(each, substitutions) for key, each in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What a cluster needs before the first GPU endpoint, owned by whoever owns the cluster."""
+"""The prerequisites of GPU endpoints in a cluster, for the team that manages the cluster."""
 
 import pulumi
 
@@ -14,25 +14,25 @@ from scaletozero.settings.prerequisites import PrerequisitesSettings
 
 
 class ClusterPrerequisites(Component):
-    """Namespaces that admit only safe pods, with a quota and no traffic, and KEDA with its HTTP add-on.
+    """Restricted namespaces with a quota of GPUs and a policy that denies all traffic, and KEDA with its HTTP add-on.
 
-    Versions are checked against the cluster's before anything is declared.
+    Versions are compared with those of the cluster before anything is declared.
 
     Its children are the attributes `objects` and `releases`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, or a version does not fit the cluster.
+        FindingsError: an argument is invalid, or a version does not fit the cluster. Nothing is declared.
     """
 
     type_name = "scaletozero:index:ClusterPrerequisites"
 
     namespaces: pulumi.Output[list[str]]
-    """The namespaces."""
+    """The names of the namespaces."""
     interceptor: pulumi.Output[str]
-    """Where requests enter: the interceptor's service, as `<service>.<namespace>:<port>`."""
+    """The address of the interceptor, which requests are sent to, as `<service>.<namespace>:<port>`."""
 
     def __init__(self, name: str, args: ClusterPrerequisitesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        import pulumi_kubernetes as kubernetes  # a tenth of a second, for this component alone
+        import pulumi_kubernetes as kubernetes  # takes a tenth of a second, and only this component needs it
 
         settings, _ = validated(PrerequisitesSettings, args, name=name)
         plan = plan_prerequisites(settings)
@@ -48,7 +48,7 @@ class ClusterPrerequisites(Component):
             oci = chart.repository.startswith("oci://")
             release = kubernetes.helm.v3.Release(
                 self.child(chart.name),
-                # One of each in a cluster, under a name that others can ask for.
+                # There is one of each in a cluster, with a fixed name.
                 name=chart.name,
                 namespace=chart.namespace,
                 create_namespace=True,

@@ -1,4 +1,4 @@
-"""Nodes with GPUs that are kept ready for an endpoint's next replicas."""
+"""GPU nodes that are kept ready for an endpoint's next replicas."""
 
 import pulumi
 
@@ -12,24 +12,25 @@ from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 
 
 class GpuWarmPool(Component):
-    """Keeps nodes ready, by the means that the cluster has, and says by which and why.
+    """Keeps nodes ready for the next replicas of an endpoint, by the means that the cluster has.
 
-    An endpoint with a `buffer` has one of its own; this is for one that is kept warm in windows, or by somebody else.
+    An endpoint with a `buffer` has its own warm pool. Use this component for one that follows a schedule, or that
+    another team manages.
 
     The objects in the cluster are the attribute `objects`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, or the cluster lacks the means, before anything is declared.
+        FindingsError: an argument is invalid, or the cluster lacks the means. Nothing is declared.
     """
 
     type_name = "scaletozero:index:GpuWarmPool"
 
     backend: pulumi.Output[str]
-    """By which means."""
+    """How the nodes are kept ready: `buffer`, `placeholder`, `static` or `managed`."""
     reason: pulumi.Output[str]
-    """Why by those."""
+    """Why this means was chosen."""
     usd_per_hour: pulumi.Output[float]
-    """What the nodes cost while they wait, on demand: as many as it ever holds."""
+    """The on-demand price of the maximum number of nodes that are kept ready, in USD per hour."""
 
     def __init__(self, name: str, args: GpuWarmPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, _ = validated(GpuWarmPoolSettings, args, name=name)
@@ -41,7 +42,7 @@ class GpuWarmPool(Component):
         pulumi.log.info(f"warm nodes by {plan.backend.kind}: {plan.backend.reason}", resource=self)
         seconds = f"{PLACEHOLDER_SECONDS}s"
         placeholders = pulumi.ResourceOptions(
-            # With a schedule they are KEDA's.
+            # With a schedule, KEDA sets the number.
             ignore_changes=["spec.replicas"] if settings.schedule else [],
             custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
         )

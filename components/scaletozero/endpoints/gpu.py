@@ -1,4 +1,4 @@
-"""An endpoint on Kubernetes GPUs: no pod and no node while nobody asks, and no request lost when somebody does."""
+"""An endpoint on Kubernetes GPUs, which runs no pod and no node while there are no requests, and loses no request."""
 
 import pulumi
 
@@ -20,30 +20,30 @@ MONITORING = ("PodMonitor", "PrometheusRule")
 
 
 class GpuEndpoint(Component):
-    """A model on GPUs of a Kubernetes cluster, which sleeps at zero and holds the requests that wake it.
+    """A model on GPUs of a Kubernetes cluster, which scales to zero and holds the requests that wake it.
 
-    KEDA owns the replicas and Karpenter or EKS Auto Mode the nodes; this declares what they act on, and refuses
-    beforehand whatever of it could not work. The options have to name a Kubernetes provider.
+    KEDA manages the replicas, and Karpenter or EKS Auto Mode the nodes. The component declares what they act on, and
+    refuses a declaration that could not work. Its options must have a Kubernetes provider.
 
     The objects of its workload are the attribute `objects`, and the role of its pods, where it has a bucket, is `role`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, the artifact is not whole, or model, cluster and deadlines do
-            not fit each other, before anything is declared.
+        FindingsError: an argument is invalid, the artifact is incomplete, or model, cluster and deadlines do not fit
+            each other. Nothing is declared.
     """
 
     type_name = "scaletozero:index:GpuEndpoint"
 
     endpoint_name: pulumi.Output[str]
-    """The name of its objects in the cluster."""
+    """The name of the endpoint's objects in the cluster."""
     host: pulumi.Output[str]
-    """The host name under which the interceptor knows it."""
+    """The host name by which the interceptor routes requests to the endpoint."""
     artifact_digest: pulumi.Output[str]
-    """The sha256 of the model that is served, in hex."""
+    """The SHA-256 digest of the served model, in hexadecimal."""
     cold_start_seconds: pulumi.Output[int]
-    """From the first request to the first answer, with nothing warm."""
+    """The time in seconds from the first request to the first response, with nothing warm."""
     usd_per_hour: pulumi.Output[float]
-    """What it can cost at most, all replicas and the buffer on demand."""
+    """The maximum cost of all replicas and the buffer at on-demand prices, in USD per hour."""
 
     def __init__(self, name: str, args: GpuEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(GpuEndpointSettings, args, name=name, inputs=["bucket", "kms_key_arn"])
@@ -73,7 +73,7 @@ class GpuEndpoint(Component):
             depends_on=[access] if access else [],
             more={
                 "Deployment": pulumi.ResourceOptions(
-                    # From the first moment on the replicas are KEDA's.
+                    # KEDA manages the replicas.
                     ignore_changes=["spec.replicas"],
                     custom_timeouts=pulumi.CustomTimeouts(create=seconds, update=seconds),
                 )

@@ -1,4 +1,4 @@
-"""The parts of an endpoint on Kubernetes GPUs that are components of their own."""
+"""Components that are parts of an endpoint on Kubernetes GPUs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 
 
 class GpuModelAccess(Component):
-    """A model's files under its own digest, and a role that reads them and nothing else, for one service account."""
+    """A model's files below a prefix with its digest, and a role for one service account that can read only them."""
 
     type_name = "scaletozero:index:GpuModelAccess"
 
     role_arn: pulumi.Output[str]
-    """The role."""
+    """The ARN of the role."""
 
     def __init__(
         self,
@@ -48,8 +48,8 @@ class GpuModelAccess(Component):
                 source=pulumi.FileAsset(str(file)),
                 checksum_algorithm="SHA256",
                 tags=self._own_tags,
-                # An object takes ten tags; a provider's default ones could be more than are left. (On an update they
-                # come back: hashicorp/terraform-provider-aws#45381.)
+                # An object can have ten tags, which the default tags of a provider could exceed. (An update adds them
+                # again: hashicorp/terraform-provider-aws#45381.)
                 override_provider={"default_tags": {"tags": {}}},
                 opts=self.options(),
             )
@@ -76,7 +76,7 @@ class GpuModelAccess(Component):
             service_account=plan.name,
             role_arn=role.arn,
             tags=self._tags,
-            # A pod that gets the role before it may read anything fails to load.
+            # A pod that gets the role before its permissions fails to load the model.
             opts=self.options(depends_on=[permissions]),
         )
         self.role_arn = role.arn
@@ -85,7 +85,7 @@ class GpuModelAccess(Component):
 
 
 class GpuScaling(Component):
-    """What wakes an endpoint, holds its requests and puts it to sleep."""
+    """What wakes an endpoint, holds its requests, and scales it to zero."""
 
     type_name = "scaletozero:index:GpuScaling"
 
@@ -98,7 +98,7 @@ class GpuScaling(Component):
 
 
 class GpuMonitoring(Component):
-    """What is measured of an endpoint, and what somebody is told."""
+    """The metrics and alerts of an endpoint."""
 
     type_name = "scaletozero:index:GpuMonitoring"
 

@@ -1,6 +1,6 @@
-"""How long a cold start takes, phase by phase, and the deadline that each link of the chain gets from it.
+"""The duration of a cold start, phase by phase, and the deadlines that follow from it.
 
-The defaults are stated with each phase; a measured value takes the place of any of them.
+Each phase has a default, which a measured value replaces.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ WEIGHTS_GB_PER_SECOND = 0.8
 ENGINE_SECONDS = 60
 """An engine's compilation and warm-up: 30 to 120 s are reported."""
 POLL_SECONDS = 5
-"""Until KEDA has seen the request, and the probe the answer."""
+"""Until KEDA has counted the request, and the probe has succeeded."""
 
 Warmth = Literal["cold", "node", "image"]
-"""What is there already: nothing, the node, or the node with the image on it."""
+"""What is ready already: nothing, the node, or the node with the image."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase: its seconds, and where the figure comes from."""
+    """A phase: its seconds, and the source of the figure."""
 
     name: str
     seconds: int
@@ -48,16 +48,16 @@ class ColdStart:
 
     @property
     def phases(self) -> tuple[Phase, ...]:
-        """All of them."""
+        """All phases."""
         return (self.node, self.pull, self.weights, self.engine, self.poll)
 
     @property
     def loading(self) -> int:
-        """Seconds from the container's start to the first answer."""
+        """Seconds from the start of the container to the first response."""
         return self.weights.seconds + self.engine.seconds
 
     def total(self, warm: Warmth = "cold") -> int:
-        """Seconds from the first request to the first answer."""
+        """Seconds from the first request to the first response."""
         skipped = {"cold": 0, "node": self.node.seconds, "image": self.node.seconds + self.pull.seconds}[warm]
         return sum(phase.seconds for phase in self.phases) - skipped
 
@@ -91,7 +91,7 @@ def cold_start(settings: GpuEndpoint, weights_bytes: int, cluster: Cluster, pool
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Seconds until each link of the chain gives up. See `deadlines` for what follows from what."""
+    """Deadlines in seconds. See `deadlines` for how they are derived."""
 
     startup: int
     rollout: int
@@ -104,7 +104,7 @@ class Deadlines:
 
 
 DEREGISTER_SECONDS = 15
-"""Until no proxy sends a terminating pod new requests."""
+"""Until no proxy sends new requests to a terminating pod."""
 
 
 def replacement(cold: ColdStart, startup: int, grace: int, *, waits: bool) -> int:
@@ -120,9 +120,9 @@ def replacement(cold: ColdStart, startup: int, grace: int, *, waits: bool) -> in
 
 
 FALLBACK_SECONDS = 2
-"""How long a request is held before the fallback gets it."""
+"""How long a request is held before it is sent to the fallback."""
 DEPLOY_MARGIN_SECONDS = 120
-"""For everything around a rollout, until Pulumi has seen its end."""
+"""For everything besides the rollout, until Pulumi has detected its end."""
 
 
 def deadlines(settings: GpuEndpoint, cold: ColdStart, *, surge: bool, waits: bool) -> Deadlines:
@@ -164,5 +164,5 @@ def deadlines(settings: GpuEndpoint, cold: ColdStart, *, surge: bool, waits: boo
 
 
 def up(seconds: float, step: int = 10) -> int:
-    """Rounded up to whole steps."""
+    """Rounds up to a multiple of `step`."""
     return math.ceil(seconds / step) * step

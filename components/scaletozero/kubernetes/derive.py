@@ -1,4 +1,4 @@
-"""What follows from a declaration, a model and a cluster: GPUs, types, memory, deadlines, surge, price."""
+"""Values that follow from a declaration, a model and a cluster: GPUs, types, memory, deadlines, surge, price."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _RESERVED_MIB = 1024
 """Memory that the kubelet keeps: 255 MiB, 11 for each pod that fits, and 100 for eviction (EKS's defaults)."""
 
 _USABLE = 0.8
-"""Of an instance's cores and memory: the rest is the kubelet's, the system's and the daemons'."""
+"""The usable part of an instance's CPU and memory: kubelet, system and daemons need the rest."""
 
 GPU_COUNTS = (1, 2, 4, 8)
-"""GPUs that a replica is given: the ones that split the attention heads of nearly every model evenly."""
+"""Possible numbers of GPUs of a replica: they divide the attention heads of nearly every model evenly."""
 
 
 @dataclass(frozen=True)
 class Derived:
-    """What was not declared.
+    """Values that were not declared.
 
     Attributes:
-        pool: the pool of nodes; None where none fits.
-        gpus: of one replica.
-        types: in the order of preference; empty where none fits.
-        cpu_millis, memory_mib, shm_mib: of one replica.
+        pool: the pool of nodes; None if no pool fits.
+        gpus: number of GPUs of a replica.
+        types: instance types in order of preference; empty if none fits.
+        cpu_millis, memory_mib, shm_mib: CPU and memory of a replica.
         cold, deadlines: see each.
         surge: whether a rollout may run one replica more than `max`.
         waits: whether a new replica of a rollout may have to wait until an old one has drained.
-        usd_per_hour: at most, on demand; None without a price.
+        usd_per_hour: maximum on-demand price, in USD per hour; None without a price.
     """
 
     pool: Pool | None
@@ -53,7 +53,7 @@ class Derived:
 
 
 def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
-    """Everything that follows. It never fails: what does not fit is left out, for the checks to name."""
+    """Derives the values. It never fails: what does not fit is omitted, and reported by the checks."""
     cluster = settings.cluster
     pool = pool_of(settings, model)
     gpus, types = _gpus(settings, model, pool)
@@ -83,16 +83,16 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
 
 
 def share(gpus: int, types: tuple[GpuType, ...]) -> tuple[int, int]:
-    """Thousandths of a core, and MiB, of a replica on the smallest of the types."""
+    """CPU in thousandths of a core, and memory in MiB, of a replica on the smallest of the types."""
     memory = min((gpus / each.gpus * each.memory_mib for each in types), default=0) * _USABLE
     cores = min((gpus / each.gpus * each.vcpus for each in types), default=0) * _USABLE
     return int(cores * 10) * 100, int(memory) // 1024 * 1024
 
 
 def pool_of(settings: GpuEndpointSettings, model: Model) -> Pool | None:
-    """The pool that was named, else the first that may buy one of the types, or one that holds the model.
+    """The named pool, or the first pool that has one of the declared types, or a type that holds the model.
 
-    Where no pool has a type that holds it, it is the first, for the checks to say so.
+    If no pool has a type that holds the model, it is the first pool, and the checks report it.
     """
     pools = settings.cluster.pools
     if settings.placement.pool:
@@ -118,7 +118,7 @@ def _gpus(settings: GpuEndpointSettings, model: Model, pool: Pool | None) -> tup
 
 
 def gpus_bought(replicas: int, gpus: int, each: GpuType) -> int:
-    """GPUs of all the nodes that `replicas` need: a node is bought whole."""
+    """The number of GPUs of all nodes that `replicas` need."""
     a_node = max(each.gpus // gpus, 1)
     return -(-replicas // a_node) * each.gpus
 
@@ -129,12 +129,12 @@ def allocatable_mib(each: GpuType) -> int:
 
 
 def most_gpus(pool: Pool, each: GpuType) -> int:
-    """GPUs that the pool may have in nodes of a type. A pool with a fixed number of nodes gets no further one."""
+    """The maximum number of GPUs of the pool with nodes of a type, also if its number of nodes is fixed."""
     return pool.max_gpus if pool.static is None else min(pool.max_gpus, pool.static * each.gpus)
 
 
 def quota_replicas(settings: GpuEndpointSettings, pool: Pool | None, replicas: int) -> int:
-    """Replicas that count against the namespace's quota: placeholders do, a CapacityBuffer has no pods."""
+    """The number of pods that count against the namespace's quota, including placeholders."""
     kind = choose_backend(settings.cluster, pool, settings.scaling.buffer_by).kind
     placeholders = settings.scaling.buffer and kind == "placeholder"
     return replicas + (settings.scaling.buffer if placeholders else 0)

@@ -1,4 +1,4 @@
-"""What a plan has to know of a packaged model, read from its manifest and its own configuration."""
+"""The properties of a packaged model that a plan needs, from its manifest and its configuration."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Model:
 
     Attributes:
         name, digest: of the artifact; the digest is a sha256, in hex.
-        target: what it was packaged for.
-        weights_bytes: all its weights.
+        target: the target that it was packaged for.
+        weights_bytes: size of all weights, in bytes.
         capability: the least CUDA compute capability that runs it, times ten (89 is 8.9).
-        max_length: tokens of a request with its answer that it was packaged for.
-        kv_bytes_per_token: of the attention cache, where it is known.
+        max_length: maximum number of tokens of a request with its response.
+        kv_bytes_per_token: size of the attention cache for a token, in bytes; None if it is not known.
     """
 
     name: str
@@ -41,9 +41,9 @@ class Model:
     kv_bytes_per_token: int | None = None
 
     def gpu_memory_mib(self, max_length: int | None = None) -> int:
-        """GPU memory that it needs, in MiB: the weights, the cache of one request, and a tenth for activations.
+        """The GPU memory that it needs, in MiB: the weights, the cache of one request, and 10 % for activations.
 
-        Where the cache's size is not known, another fifth of the weights stands for it.
+        If the size of the cache is not known, it is estimated as 20 % of the weights.
         """
         length = max_length or self.max_length
         cache = self.kv_bytes_per_token * length if self.kv_bytes_per_token and length else self.weights_bytes // 5
@@ -51,7 +51,7 @@ class Model:
 
 
 def place(name: str, settings: GpuEndpointSettings, model: Model) -> str:
-    """The prefix in the bucket below which the files of the endpoint `name` lie."""
+    """The prefix of the endpoint's files in the bucket."""
     owner = f"{settings.cluster.name}/{settings.namespace}/{name}"
     return model_prefix(owner, model.digest, own_key=settings.kms_key_arn is not None)
 

@@ -1,4 +1,4 @@
-"""The whole of a GPU endpoint, decided: objects, permissions, deadlines, findings. Nothing is declared here."""
+"""The plan of a GPU endpoint: objects, permissions, deadlines, findings. It declares nothing."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ WARM = "-warm"
 
 @dataclass(frozen=True)
 class GpuPlan:
-    """A GPU endpoint.
+    """The plan of a GPU endpoint.
 
     Attributes:
-        name, namespace: of its objects.
-        derived: what was not declared.
-        objects: its Kubernetes objects, in the order in which they are to be made.
+        name, namespace: name and namespace of its objects.
+        derived: values that follow from the declaration.
+        objects: its Kubernetes objects, in the order of their creation.
         warm: what keeps nodes ready for it; None without a buffer.
-        trust: the trust policy of its role; None where it reads no bucket.
-        notes: what is as declared and still worth knowing.
-        findings: everything wrong; nothing may be declared while there is any.
+        trust: the trust policy of its role; None without a bucket.
+        notes: valid but notable properties of the declaration.
+        findings: everything that is invalid; nothing may be declared if there are any.
     """
 
     name: str
@@ -57,10 +57,10 @@ class GpuPlan:
     findings: tuple[Finding, ...]
 
     def object(self, kind: str) -> Manifest:
-        """The one object of that kind.
+        """The only object of that kind.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is none, or more than one.
         """
         found = [each for each in self.objects if each["kind"] == kind]
         if len(found) != 1:
@@ -69,12 +69,12 @@ class GpuPlan:
 
 
 def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) -> GpuPlan:
-    """Decides everything about an endpoint.
+    """Plans an endpoint.
 
     Args:
-        name: of the endpoint, and of its objects.
-        settings: validated.
-        model: what is served.
+        name: name of the endpoint and of its objects.
+        settings: the validated settings.
+        model: the served model.
     """
     derived = derive(settings, model)
     objects = [service_account(name, settings), network_policy(name, settings), service(name, settings)]
@@ -113,7 +113,7 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) ->
 
 
 def prefixed(name: str, findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, with their paths below a component's name."""
+    """The findings, with a component's name before their paths."""
     return [replace(found, path=f"{name}.{found.path}") for found in findings]
 
 
@@ -140,7 +140,7 @@ def _warm(name: str, settings: GpuEndpointSettings, derived: Derived) -> WarmPla
 def _notes(settings: GpuEndpointSettings, derived: Derived, warm: WarmPlan | None) -> list[str]:
     notes: list[str] = []
     if derived.types and not derived.surge:
-        gap = "" if settings.scaling.min > 1 else ", and there is a moment with none ready"
+        gap = "" if settings.scaling.min > 1 else ", and there is a moment with no replica ready"
         held = ": requests are held meanwhile" if gap and http_trigger(settings) else ""
         notes.append(
             f"pool, quota and cap have no room for a replica beyond max ({settings.scaling.max}): "
@@ -149,5 +149,5 @@ def _notes(settings: GpuEndpointSettings, derived: Derived, warm: WarmPlan | Non
     if warm:
         notes.append(f"warm nodes by {warm.backend.kind}: {warm.backend.reason}")
     if settings.cluster.cdi and not settings.overrides.writable_root:
-        notes.append("the container may write its root: CDI's hook needs it")
+        notes.append("the container may write to its root file system, which CDI's hook requires")
     return notes

@@ -1,4 +1,4 @@
-"""What a cluster needs before the first GPU endpoint: namespaces that refuse unsafe pods, quotas, and three charts."""
+"""The plan of a cluster's prerequisites: restricted namespaces, quotas, and three charts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scaletozero.settings.prerequisites import Chart, Namespace, PrerequisitesSe
 
 @dataclass(frozen=True)
 class ChartPlan:
-    """A Helm release: where from, which version, into which namespace, with which values."""
+    """A Helm release."""
 
     name: str
     chart: str
@@ -30,13 +30,13 @@ class ChartPlan:
 
 @dataclass(frozen=True)
 class PrerequisitesPlan:
-    """What a cluster needs.
+    """The plan of a cluster's prerequisites.
 
     Attributes:
         namespaces: namespace -> the objects that belong to it, itself first.
-        charts: in the order in which they are installed.
-        cluster: the cluster once all of it is there, for the endpoints' declarations.
-        findings: what is wrong.
+        charts: the charts, in the order of their installation.
+        cluster: the cluster after the installation, for the declarations of endpoints.
+        findings: everything that is invalid.
     """
 
     namespaces: Mapping[str, tuple[Manifest, ...]]
@@ -51,7 +51,7 @@ class PrerequisitesPlan:
 
 
 def plan_prerequisites(settings: PrerequisitesSettings) -> PrerequisitesPlan:
-    """Decides what has to be declared, from validated settings."""
+    """Plans the prerequisites, from validated settings."""
     cluster, charts = settings.cluster, []
     keda = cluster.keda_namespace
     if settings.keda.install:
@@ -65,7 +65,7 @@ def plan_prerequisites(settings: PrerequisitesSettings) -> PrerequisitesPlan:
         )
     findings: list[Finding] = []
     if numbers(cluster.version) < numbers(KUBERNETES):
-        consequence = "neither the pods' drain nor the charts would work"
+        consequence = "the pods could not drain, and the charts would not work"
         findings.append(
             Finding("cluster.version", f"must be {KUBERNETES} or later", cluster.version, consequence, "upgrade it")
         )
@@ -98,12 +98,12 @@ KEDA_VALUES: dict[str, Any] = {
     "podDisruptionBudget": {"operator": {"maxUnavailable": 1}},
 }
 HTTP_ADDON_VALUES: dict[str, Any] = {
-    # It stands in every request's way: three of them, one of which may go at a time.
+    # Every request passes it: there are three, of which one at a time may be drained.
     "interceptor": {"replicas": {"min": 3, "max": 50}, "pdb": {"enabled": True, "maxUnavailable": 1}},
 }
 DEVICE_PLUGIN_VALUES: dict[str, Any] = {
     "tolerations": [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}],
-    # The chart's own rule wants labels that another operator would have to set.
+    # The chart's default requires labels that another operator sets.
     "affinity": {
         "nodeAffinity": {
             "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -121,7 +121,7 @@ def _chart(name: str, chart: str, settings: Chart, namespace: str, values: dict[
 
 
 def _merged(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    # As Helm does: what is given changes the keys that it names, and no others beside them.
+    # As Helm does: given values replace only their own keys.
     merged = {**own, **given}
     for key in own.keys() & given.keys():
         if isinstance(own[key], dict) and isinstance(given[key], dict):
@@ -130,7 +130,7 @@ def _merged(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def namespace_objects(settings: Namespace, version: str) -> list[Manifest]:
-    """A namespace that admits only pods of the restricted Pod Security Standard, its quota, and no traffic."""
+    """A namespace with the restricted Pod Security Standard, its quota, and a policy that denies all traffic."""
     pinned = "v" + ".".join(str(number) for number in numbers(version)[:2])
     modes = ("enforce", "audit", "warn")
     labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in modes}

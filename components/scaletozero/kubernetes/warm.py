@@ -1,4 +1,4 @@
-"""Nodes that are kept ready for an endpoint's next replicas: what keeps them, and what it costs."""
+"""The plan of nodes that are kept ready for an endpoint's next replicas."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 from scaletozero.spending.gpu_prices import hourly
 
 PAUSE = "registry.k8s.io/pause:3.10.1"
-"""Does nothing, in less than a megabyte."""
+"""The image of placeholders, smaller than a megabyte."""
 
 PRIORITY = -10
-"""Below every pod's default of 0, and the lowest that Cluster Autoscaler still brings nodes for."""
+"""Below the default of 0, and the lowest priority for which Cluster Autoscaler adds nodes."""
 
 PLACEHOLDER_SECONDS = up(NODE_SECONDS + LARGEST_IMAGE_GB / PULL_GB_PER_SECOND)
-"""Until Pulumi gives up on placeholders, which pull an image of any size; its provider would after ten minutes."""
+"""Pulumi's timeout for placeholders, which may pull a large image; the default is ten minutes."""
 
 
 @dataclass(frozen=True)
 class WarmPlan:
-    """What keeps nodes warm.
+    """The plan of a warm pool.
 
     Attributes:
-        name: of its objects.
-        settings: what it was planned from.
-        backend: by which means, and why.
-        objects: in the order in which they are to be made; empty where the pool of nodes does it itself.
-        usd_per_hour: what as many as it ever holds cost on demand while they wait; None without a price.
-        findings: what is wrong.
+        name: name of its objects.
+        settings: the settings that it was planned from.
+        backend: how nodes are kept ready, and why.
+        objects: in the order of their creation; empty if the pool of nodes keeps them ready by itself.
+        usd_per_hour: on-demand price of the maximum number of nodes, in USD per hour; None without a price.
+        findings: everything that is invalid.
     """
 
     name: str
@@ -50,11 +50,11 @@ class WarmPlan:
 
 
 def plan_warm_pool(name: str, settings: GpuWarmPoolSettings) -> WarmPlan:
-    """Decides by which means, and declares it.
+    """Plans a warm pool.
 
     Args:
-        name: of the objects, a DNS label.
-        settings: validated.
+        name: name of the objects, a DNS label.
+        settings: the validated settings.
     """
     pool = settings.cluster.pool(settings.pool)
     scheduled = bool(settings.schedule)
@@ -80,7 +80,7 @@ def plan_warm_pool(name: str, settings: GpuWarmPoolSettings) -> WarmPlan:
 
 
 def capacity_buffer(name: str, settings: GpuWarmPoolSettings) -> Manifest:
-    """Room that Karpenter keeps for the endpoint's own pods: it reads their template from the Deployment itself."""
+    """Capacity that Karpenter keeps ready for the endpoint's pods, whose template it reads from the Deployment."""
     return manifest(
         "autoscaling.x-k8s.io/v1beta1",
         "CapacityBuffer",
@@ -96,12 +96,12 @@ def capacity_buffer(name: str, settings: GpuWarmPoolSettings) -> Manifest:
 
 
 def priority_class_name(name: str, namespace: str) -> str:
-    """A priority class belongs to the whole cluster, so that its name has the namespace in it."""
+    """The name of a priority class, which has no namespace and therefore contains it."""
     return f"{namespace}.{name}"
 
 
 def priority_class(name: str, settings: GpuWarmPoolSettings) -> Manifest:
-    """Lets any other pod take a placeholder's node, and no placeholder anybody's."""
+    """Lets any other pod preempt a placeholder, and no placeholder preempt another pod."""
     return manifest(
         "scheduling.k8s.io/v1",
         "PriorityClass",
@@ -116,7 +116,7 @@ def priority_class(name: str, settings: GpuWarmPoolSettings) -> Manifest:
 
 
 def placeholder(name: str, settings: GpuWarmPoolSettings) -> Manifest:
-    """Pods that ask for what a replica asks for, pull its image, and go at once when one comes."""
+    """Pods that request the resources of a replica, pull its image, and are preempted by a replica."""
     cluster: Cluster = settings.cluster
     labels = _labels(name)
     resources = gpu_resources(settings.gpus, settings.cpu_millis, settings.memory_mib)
@@ -156,7 +156,7 @@ def placeholder(name: str, settings: GpuWarmPoolSettings) -> Manifest:
         spec={
             "replicas": settings.replicas,
             "revisionHistoryLimit": 1,
-            # A placeholder that waits for its node is no failure.
+            # A placeholder that waits for its node has not failed.
             "progressDeadlineSeconds": 2**31 - 1,
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": labels},

@@ -158,7 +158,12 @@ def test_exactly_what_is_declared(run: Any, artifact: Path) -> None:
     # The model is encrypted with the bucket's own key, so its pods may decrypt with that one.
     assert {each.inputs["kmsKeyId"] for each in done.of(":BucketObjectv2")} == {KEY}
     statements = {each["Sid"]: each for each in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
-    assert statements["Decrypt"] == {"Sid": "Decrypt", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY}
+    assert statements["DecryptArtifact"] == {
+        "Sid": "DecryptArtifact",
+        "Effect": "Allow",
+        "Action": "kms:Decrypt",
+        "Resource": KEY,
+    }
     assert done.one(":PodIdentityAssociation")["tags"]["team"] == "search"
 
 

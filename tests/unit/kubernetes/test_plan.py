@@ -292,9 +292,9 @@ def test_a_rollout_surges_where_pool_and_quota_have_room() -> None:
 @pytest.mark.parametrize(
     "changes, said",
     [
-        ({"scaling__max": 8}, "a moment with none ready: requests are held"),
+        ({"scaling__max": 8}, "a moment with no replica ready: requests are held"),
         ({"scaling__max": 8, "scaling__min": 2}, "one by one"),
-        ({"scaling__max": 2, "cluster__gpu_quota": {"models": 2}}, "a moment with none ready"),
+        ({"scaling__max": 2, "cluster__gpu_quota": {"models": 2}}, "a moment with no replica ready"),
     ],
 )
 def test_and_says_so_where_it_cannot(changes: dict[str, Any], said: str) -> None:

@@ -30,15 +30,15 @@ def facts(**changes: Any) -> Cluster:
 @pytest.mark.parametrize(
     "changes, scheduled, kind, reason",
     [
-        ({}, False, "buffer", "Karpenter keeps the room itself"),
-        ({}, True, "placeholder", "by the clock"),
+        ({}, False, "buffer", "Karpenter keeps the capacity ready itself"),
+        ({}, True, "placeholder", "follow a schedule"),
         ({"karpenter": "1.13.0"}, False, "placeholder", "1.14"),
         ({"karpenter": None}, False, "placeholder", "not installed"),
         ({"feature_gates": []}, False, "placeholder", "feature gate"),
         ({"crds": []}, False, "placeholder", "capacitybuffers.autoscaling.x-k8s.io"),
-        ({"nodes": "auto-mode"}, False, "placeholder", "only Karpenter"),
-        ({"nodes": "managed"}, False, "managed", "warm pool of its own"),
-        ({"nodes": "managed"}, True, "placeholder", "by the clock"),
+        ({"nodes": "auto-mode"}, False, "placeholder", "requires Karpenter"),
+        ({"nodes": "managed"}, False, "managed", "own warm pool"),
+        ({"nodes": "managed"}, True, "placeholder", "follow a schedule"),
         (
             {"pools": [{"name": "gpu", "types": ["g6.xlarge"], "max_gpus": 8, "static": 2}]},
             False,

@@ -1,4 +1,4 @@
-"""What is known of an environment's cluster: what was written of it, what a file says, what it says itself."""
+"""The facts about an environment's cluster: written ones, those of a file, and those of the cluster itself."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from scaletozero.settings.cluster import Cluster, numbers
 from scaletozero.settings.kubernetes import Kubernetes
 
 PATH = "kubernetes"
-"""Where the block stands in an environment."""
+"""The path of the block in an environment."""
 
 _VERSIONS = ("version", "karpenter", "keda", "http_addon")
-_OTHERWISE = "the checks would be made against another cluster than the one that everything goes to"
+_OTHERWISE = "the checks would not be those of the cluster that is deployed to"
 _REMOVE = "remove it: it is read from the cluster"
 
 Read = Callable[..., dict[str, Any]]
@@ -28,18 +28,18 @@ Read = Callable[..., dict[str, Any]]
 def facts(
     block: Kubernetes, root: Path, kubeconfig: str | None, *, rendered: bool, read: Read = read_kubeconfig
 ) -> Cluster:
-    """What is known of the cluster. Where it can be asked, it is, and nothing that was written may differ.
+    """The facts about the cluster. If it can be read, no written fact may differ from it.
 
     Args:
-        block: as written.
+        block: the block, as written.
         root: the project's folder.
         kubeconfig: $KUBECONFIG.
-        rendered: whether the manifests may go to a folder, where no cluster is named.
-        read: asks the cluster.
+        rendered: whether manifests may be rendered to a folder if no cluster is named.
+        read: reads the facts from the cluster.
 
     Raises:
-        FindingsError: no cluster where one is needed; one that cannot be asked, is another one, or differs from what
-            was written; a file that is none.
+        FindingsError: a cluster is required and there is none; it cannot be read, is another one, or differs from what
+            was written; the file is invalid.
     """
     written = block.cluster.model_dump(exclude_unset=True)
     saved = _saved(block, root) if block.facts else {}
@@ -52,31 +52,30 @@ def facts(
     if not rendered:
         raise refuse(
             "KUBECONFIG",
-            "must name the file of the cluster, which endpoints of kind `gpu` go to",
+            "must name the kubeconfig of the cluster for endpoints of kind `gpu`",
             "nothing",
-            "they would go to whatever cluster this machine used last",
+            "they would be deployed to the cluster that this machine used last",
             "set KUBECONFIG; `preview --sandbox` renders and checks them without a cluster",
         )
     if not saved and not written.keys() & _VERSIONS:
         raise refuse(
             f"{PATH}.cluster",
-            "must be known, where KUBECONFIG names no cluster that could be asked",
-            f"nothing but {', '.join(sorted(written))}",
-            "what cannot be true of the cluster would be found out by its first request",
-            f"set KUBECONFIG, or save `scaletozero cluster --json` and name the file as `{PATH}.facts`, "
-            "or write what it has",
+            "must have facts about the cluster, if KUBECONFIG is not set",
+            f"only {', '.join(sorted(written))}",
+            "what the cluster lacks would be discovered by the first request",
+            f"set KUBECONFIG, or save `scaletozero cluster --json` and name the file as `{PATH}.facts`, or write them",
         )
     return parse(Cluster, {**saved, **written}, f"{PATH}.cluster")
 
 
 def _saved(block: Kubernetes, root: Path) -> dict[str, Any]:
     assert block.facts
-    at, path, fix = f"{PATH}.facts", root / block.facts, "write it anew with `scaletozero cluster --json`"
+    at, path, fix = f"{PATH}.facts", root / block.facts, "write the file again with `scaletozero cluster --json`"
     try:
         content = json.loads(readable(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise refuse(at, "must be a file with the facts of a cluster", f"{block.facts}: {said}", "", fix) from None
+        raise refuse(at, "must be a file with the facts about a cluster", f"{block.facts}: {said}", "", fix) from None
     found = parse(Cluster, content, block.facts)
     own = (block.cluster.name, block.cluster.region)
     if (found.name, found.region) != own:
@@ -86,27 +85,27 @@ def _saved(block: Kubernetes, root: Path) -> dict[str, Any]:
 
 
 def together(written: Mapping[str, Any], live: Mapping[str, Any]) -> dict[str, Any]:
-    """What the cluster says, and what only was written: a pool that was written may say more than can be seen."""
+    """The facts of the cluster, and those that are only written. A written pool may have more than can be read."""
     pools = {each["name"]: each for each in (*live["pools"], *written.get("pools", ()))}
     return {**written, **live, "pools": [*pools.values()]}
 
 
 def differences(written: Mapping[str, Any], live: Mapping[str, Any]) -> Iterator[Finding]:
-    """What was written of a cluster and is not so. Pools that cannot be seen from inside are taken as written."""
+    """Written facts that differ from the cluster. Pools that cannot be read are accepted as written."""
     for field in _VERSIONS:
         yield from _version(field, written.get(field), live.get(field))
     if written.get("nodes", live["nodes"]) != live["nodes"]:
-        rule = f"must be who brings the cluster's nodes, {live['nodes']}"
+        rule = f"must be what adds the cluster's nodes, {live['nodes']}"
         yield Finding("cluster.nodes", rule, written["nodes"], _OTHERWISE, _REMOVE)
     for field in ("crds", "feature_gates", "namespaces"):
         for each in written.get(field) or ():
             if each not in live[field]:
-                yield Finding(f"cluster.{field}", "must be there", f"{each}, which is not", _OTHERWISE, _REMOVE)
+                yield Finding(f"cluster.{field}", "must exist", f"{each}, which does not", _OTHERWISE, _REMOVE)
     for namespace, services in written.get("services", {}).items():
         for each in services if namespace in live["services"] else ():
             if each not in live["services"][namespace]:
                 at = f"cluster.services.{namespace}"
-                yield Finding(at, "must be there", f"{each}, which is not", _OTHERWISE, _REMOVE)
+                yield Finding(at, "must exist", f"{each}, which does not", _OTHERWISE, _REMOVE)
     for namespace, gpus in written.get("gpu_quota", {}).items():
         there = live["gpu_quota"].get(namespace)
         if gpus != there:
@@ -120,8 +119,10 @@ def _version(field: str, written: str | None, live: str | None) -> Iterator[Find
         return
     parts = len(written.removeprefix("v").split("."))
     if live is None or numbers(written)[:parts] != numbers(live)[:parts]:
-        rule = f"must be the cluster's own, {live}" if live else "must be there"
-        yield Finding(f"cluster.{field}", rule, written if live else f"{written}, which is not", _OTHERWISE, _REMOVE)
+        rule = f"must be the version in the cluster, {live}" if live else "must be installed"
+        yield Finding(
+            f"cluster.{field}", rule, written if live else f"{written}, which is not installed", _OTHERWISE, _REMOVE
+        )
 
 
 def _pools(written: Any, live: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
@@ -135,5 +136,5 @@ def _pools(written: Any, live: Mapping[str, Mapping[str, Any]]) -> Iterator[Find
             yield Finding(f"{at}.max_gpus", rule, str(each["max_gpus"]), _OTHERWISE, f"write {there['max_gpus']}")
         for name in each["types"]:
             if name not in there["types"]:
-                rule = f"must be ones that the pool {each['name']} buys: {', '.join(there['types'])}"
+                rule = f"must be types of the pool {each['name']}: {', '.join(there['types'])}"
                 yield Finding(f"{at}.types", rule, name, _OTHERWISE, "remove it, or add it to the pool")

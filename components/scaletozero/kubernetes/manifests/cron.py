@@ -1,4 +1,4 @@
-"""Windows as KEDA's cron triggers: opened early by the cold start, right over midnight and summer time."""
+"""Windows as cron triggers of KEDA: opened earlier by the cold start, correct across midnight and clock changes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from scaletozero.settings.schedules import DAY, Window, cron_days
 
 
 def cron_triggers(windows: Iterable[Window], lead_seconds: int) -> list[dict[str, Any]]:
-    """One trigger a window, or one for each of its days.
+    """One trigger for each window, or for each of its days.
 
-    KEDA takes a trigger for active if its next end comes before its next start. An opening that begins before the
-    previous one has ended, as an early start makes it, would therefore switch the trigger off: such a window gets a
-    trigger for each day.
+    KEDA regards a trigger as active if its next end is before its next start. An early start that is before the end of
+    the previous opening would therefore deactivate the trigger: such a window gets one trigger for each day.
     """
     triggers: list[dict[str, Any]] = []
     for window in windows:

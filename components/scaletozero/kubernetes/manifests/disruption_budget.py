@@ -1,4 +1,4 @@
-"""How many pods a drain may take at a time."""
+"""How many pods a drain may evict at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 
 
 def disruption_budget(name: str, settings: GpuEndpointSettings) -> Manifest:
-    """One pod at a time, unless a number that must run was given; pods that are not ready never block a drain."""
+    """One pod at a time, or as `placement.min_available` says. Pods that are not ready never block a drain."""
     least = settings.placement.min_available
     limit: dict[str, Any] = {"maxUnavailable": 1} if least is None else {"minAvailable": least}
     return manifest(

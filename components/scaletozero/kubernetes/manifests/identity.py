@@ -1,4 +1,4 @@
-"""Who an endpoint's pods are on AWS, and the one thing they may do there."""
+"""The identity of an endpoint's pods on AWS, and their permissions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 
 
 def service_account(name: str, settings: GpuEndpointSettings) -> Manifest:
-    """The pods' identity. No token of it is mounted: Pod Identity gives them one of its own."""
+    """The pods' service account. Its token is not mounted: Pod Identity provides its own."""
     return manifest(
         "v1",
         "ServiceAccount",
@@ -22,7 +22,7 @@ def service_account(name: str, settings: GpuEndpointSettings) -> Manifest:
 
 
 def trust_policy(name: str, settings: GpuEndpointSettings) -> dict[str, Any]:
-    """Lets EKS Pod Identity take the role for this service account of this cluster, and for no other."""
+    """Allows EKS Pod Identity to assume the role for this service account of this cluster only."""
     tags = {
         "aws:RequestTag/eks-cluster-name": settings.cluster.name,
         "aws:RequestTag/kubernetes-namespace": settings.namespace,
@@ -42,15 +42,15 @@ def trust_policy(name: str, settings: GpuEndpointSettings) -> dict[str, Any]:
 
 
 def role_policy(bucket: str, at: str, region: str, kms_key_arn: str | None = None) -> dict[str, Any]:
-    """Reads the objects below the prefix `at`, lists them, and decrypts them where the bucket has a key of its own."""
-    decrypt = {"Sid": "Decrypt", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key_arn}
+    """Allows to read and list the objects below the prefix `at`, and to decrypt them with the bucket's own key."""
+    decrypt = {"Sid": "DecryptArtifact", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": kms_key_arn}
     arn = bucket_arn(region, bucket)
     return {
         "Version": "2012-10-17",
         "Statement": [
-            {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{arn}/{at}/*"},
+            {"Sid": "ReadArtifact", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{arn}/{at}/*"},
             {
-                "Sid": "List",
+                "Sid": "ListArtifact",
                 "Effect": "Allow",
                 "Action": "s3:ListBucket",
                 "Resource": arn,

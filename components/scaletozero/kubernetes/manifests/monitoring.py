@@ -1,4 +1,4 @@
-"""What is measured of an endpoint, and what somebody is told."""
+"""The metrics and alerts of an endpoint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 
 
 def pod_monitor(name: str, settings: GpuEndpointSettings) -> Manifest:
-    """Scrapes the pods themselves: behind a service there is nothing to find at zero."""
+    """Scrapes the pods themselves, because a service has no endpoints at zero replicas."""
     return manifest(
         "monitoring.coreos.com/v1",
         "PodMonitor",
@@ -30,7 +30,7 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
     """The alerts."""
     namespace = settings.namespace
     here = f'namespace="{namespace}"'
-    # Kubernetes shortens the name of a pod to 63 characters, and never that of the ReplicaSet which made it.
+    # Kubernetes shortens the names of pods to 63 characters, but not that of the ReplicaSet that created them.
     made_by = f'kube_pod_info{{{here}, created_by_kind="ReplicaSet", created_by_name=~"{name}-[a-z0-9]+"}}'
     own = f"and on (namespace, pod) {made_by}"
     rules = [
@@ -38,10 +38,10 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
             "GpuPodPending",
             f'sum(kube_pod_status_phase{{{here}, phase="Pending"}} {own}) > 0',
             derived.deadlines.rollout,
-            f"a replica of {name} has waited for longer than its node, image and model should take",
+            f"a replica of {name} has been Pending for longer than its node, image and model should take",
         )
     ]
-    # A request that is rejected is over before the next scrape: none is ever seen as held.
+    # A rejected request ends before the next scrape, so that the alert could never fire.
     if http_trigger(settings) and settings.on_cold.action != "reject":
         held = f'sum(interceptor_request_concurrency{{route_name="{name}", route_namespace="{namespace}"}})'
         ready = f'sum(kube_deployment_status_replicas_ready{{{here}, deployment="{name}"}})'
@@ -50,7 +50,7 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
                 "RequestsHeldTooLong",
                 f"{held} > 0 and on() ({ready} == 0)",
                 derived.cold.total(),
-                f"requests to {name} are held, and nothing has been ready for longer than the cold start should take",
+                f"requests to {name} wait, and no replica has been ready for longer than a cold start should take",
             )
         )
     if settings.serving.engine == "vllm":
@@ -59,7 +59,7 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
                 "KvCacheNearlyFull",
                 f"max(vllm:kv_cache_usage_perc{{{here}}} {own}) > 0.9",
                 300,
-                f"a replica of {name} will soon make requests wait: raise `scaling.max` or lower `max_length`",
+                f"a replica of {name} will soon queue requests: raise `scaling.max` or lower `serving.max_length`",
             )
         )
     spec = {"groups": [{"name": f"{namespace}.{name}", "rules": rules}]}

@@ -1,4 +1,4 @@
-"""The network of an endpoint: its service, and who may speak with whom."""
+"""The network of an endpoint: its service, and the traffic that is allowed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.gpu import GpuEndpointSettings
 
 POD_IDENTITY = "169.254.170.23/32"
-"""Where the EKS Pod Identity agent of a node answers."""
+"""The address of the EKS Pod Identity agent on each node."""
 NODE_DNS = "169.254.20.10/32"
-"""Where a node-local DNS cache answers, on clusters that have one."""
+"""The address of a node-local DNS cache, on clusters that have one."""
 
 
 def service(name: str, settings: GpuEndpointSettings) -> Manifest:
-    """The address in the cluster. It is there while no pod is."""
+    """The service. It exists also while there are no pods."""
     return manifest(
         "v1",
         "Service",
@@ -32,11 +32,11 @@ def service(name: str, settings: GpuEndpointSettings) -> Manifest:
 
 
 def network_policy(name: str, settings: GpuEndpointSettings) -> Manifest:
-    """Denies everything but requests from the interceptor, metrics, names, and the model's own bucket."""
+    """Allows requests from the interceptor, scrapes, DNS, and the networks of S3; denies everything else."""
     cluster, port = settings.cluster, {"port": PORT, "protocol": "TCP"}
     callers = [_namespace(cluster.keda_namespace)]
     if not any(trigger.kind == "http" for trigger in settings.scaling.triggers):
-        # No interceptor stands before it: its callers are the namespace's own pods.
+        # Without an interceptor, its callers are the pods of the namespace.
         callers = [{"podSelector": {}}]
     ingress = [{"from": callers, "ports": [port]}]
     if settings.overrides.monitoring:
@@ -61,7 +61,7 @@ def network_policy(name: str, settings: GpuEndpointSettings) -> Manifest:
 
 
 def default_deny(namespace: str) -> Manifest:
-    """Denies everything to every pod of a namespace that no other policy allows."""
+    """Denies all traffic of a namespace that no other policy allows."""
     return manifest(
         "networking.k8s.io/v1",
         "NetworkPolicy",
@@ -82,7 +82,7 @@ def _block(cidr: str) -> dict[str, Any]:
 def _dns(cluster: Cluster) -> dict[str, Any]:
     ports = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     if cluster.nodes == "auto-mode":
-        # There DNS is a service of each node, at an address that no selector finds.
+        # On EKS Auto Mode, DNS is a service of each node, at an address that no selector matches.
         return {"ports": ports}
     pods = {**_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
     return {"to": [pods, _block(NODE_DNS)], "ports": ports}

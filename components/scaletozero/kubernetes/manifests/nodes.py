@@ -14,10 +14,10 @@ from scaletozero.settings.gpu_types import TYPE_LABEL, TYPES
 from scaletozero.spending.gpu_prices import hourly, offer_findings
 
 ROLE = "${role}"
-"""Stands in a manifest for the name of a role that is not known yet."""
+"""Placeholder in a manifest for the name of a role that is not known yet."""
 
 EXPIRE = "336h"
-"""Two weeks, after which a node is replaced by one with the newest patches; Auto Mode allows three at most."""
+"""Two weeks, after which a node is replaced by one with current patches. Auto Mode allows at most three weeks."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class NodePoolPlan:
     """A pool of nodes.
 
     Attributes:
-        name: of both objects.
-        objects: the node class, and the pool.
-        pool: as an endpoint sees it.
-        usd_per_hour: at most, on demand.
-        findings: what is wrong with it; nothing may be declared while there is any.
+        name: name of both objects.
+        objects: the node class and the pool.
+        pool: the pool, for the `pools` of a cluster.
+        usd_per_hour: maximum on-demand price, in USD per hour.
+        findings: everything that is invalid; nothing may be declared if there are any.
     """
 
     name: str
@@ -61,7 +61,7 @@ def node_pool(name: str, settings: GpuNodePoolSettings, node_class: Manifest) ->
     requirements = {
         TYPE_LABEL: settings.types,
         "karpenter.sh/capacity-type": settings.capacity,
-        # A single value becomes a label of the nodes, which the endpoints' pods ask for.
+        # A single value becomes a label of the nodes, which the endpoints' pods require.
         "topology.kubernetes.io/region": (settings.region,),
         "kubernetes.io/os": ("linux",),
         "kubernetes.io/arch": ("amd64",),
@@ -84,7 +84,7 @@ def node_pool(name: str, settings: GpuNodePoolSettings, node_class: Manifest) ->
             }
         },
         "disruption": {
-            # A node with a replica on it is never emptied to save money: loading a model again costs more.
+            # A node with a replica is never consolidated: loading a model again costs more.
             "consolidationPolicy": "WhenEmpty",
             "consolidateAfter": go_seconds(settings.idle_seconds),
             "budgets": [
@@ -109,7 +109,7 @@ def node_pool(name: str, settings: GpuNodePoolSettings, node_class: Manifest) ->
 
 
 def ec2_class(name: str, settings: GpuNodePoolSettings) -> Manifest:
-    """Karpenter's node class: Bottlerocket, an encrypted data volume, no metadata service for pods."""
+    """Karpenter's node class: Bottlerocket, an encrypted data volume, and no metadata service for pods."""
     nodes = settings.nodes
     volume: dict[str, Any] = {
         "volumeSize": f"{nodes.volume_gib}Gi",
@@ -122,7 +122,7 @@ def ec2_class(name: str, settings: GpuNodePoolSettings) -> Manifest:
     if nodes.kms_key:
         volume["kmsKeyID"] = nodes.kms_key
     if nodes.snapshot:
-        # Without a rate its blocks are fetched as they are read, which is slower than pulling the image.
+        # Without a rate, blocks are fetched when they are read, which is slower than pulling the image.
         volume |= {"snapshotID": nodes.snapshot, "volumeInitializationRate": 300}
     spec: dict[str, Any] = {
         "role": _role(nodes),
@@ -140,7 +140,7 @@ def ec2_class(name: str, settings: GpuNodePoolSettings) -> Manifest:
 
 
 def auto_mode_class(name: str, settings: GpuNodePoolSettings) -> Manifest:
-    """Auto Mode's node class. Drivers and device plugin come with the nodes."""
+    """The node class of EKS Auto Mode, whose nodes include drivers and device plugin."""
     spec: dict[str, Any] = {
         "role": _role(settings.nodes),
         **_discovery(settings),

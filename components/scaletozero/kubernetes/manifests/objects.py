@@ -1,4 +1,4 @@
-"""What every object shares: its head, its labels, its place among the others."""
+"""What all objects share: metadata and labels."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 from typing import Any
 
 Manifest = dict[str, Any]
-"""A Kubernetes object as its API takes it."""
+"""A Kubernetes object, as its API accepts it."""
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "scaletozero"}
 
 BUCKET = "${bucket}"
-"""Stands in a manifest for the name of a bucket that is not known yet."""
+"""Placeholder in a manifest for the name of a bucket that is not known yet."""
 
 
 def manifest(
@@ -21,15 +21,15 @@ def manifest(
     metadata: dict[str, Any] = {"name": name, "labels": {**(labels or {}), **MANAGED_BY}}
     if namespace:
         metadata["namespace"] = namespace
-    # A copy, in which no two places are the same object: rendered as YAML they would become anchors.
+    # A copy without shared objects, which YAML would render as anchors.
     return json.loads(json.dumps({"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}))
 
 
 def selector(name: str) -> dict[str, str]:
-    """The labels by which an endpoint's own pods, and no others, are found. They can never change."""
+    """The labels that select the pods of an endpoint. They can never change."""
     return {"app.kubernetes.io/name": name, "app.kubernetes.io/component": "serving"}
 
 
 def go_seconds(seconds: int) -> str:
-    """A duration as Go reads it."""
+    """A duration in the format of Go."""
     return f"{seconds}s"

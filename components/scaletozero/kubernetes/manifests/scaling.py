@@ -1,4 +1,4 @@
-"""What wakes an endpoint and puts it to sleep: KEDA's objects, the only owners of its replicas."""
+"""KEDA's objects, which manage the replicas of an endpoint."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from scaletozero.settings.cluster import Prometheus
 from scaletozero.settings.gpu import GpuEndpointSettings, HttpTrigger, PrometheusTrigger
 
 SETTLE_SECONDS = 600
-"""How long a lower need must last before replicas go: windows, and averages around a target, would flap otherwise."""
+"""How long a lower demand must last before replicas are removed, to avoid flapping."""
 
 
 def http_trigger(settings: GpuEndpointSettings) -> HttpTrigger | None:
-    """The trigger that counts requests, where there is one."""
+    """The trigger that counts requests, if there is one."""
     return next((each for each in settings.scaling.triggers if isinstance(each, HttpTrigger)), None)
 
 
 def interceptor_address(keda_namespace: str) -> str:
-    """Where requests enter: the interceptor's service, as `<service>.<namespace>:<port>`."""
+    """The address of the interceptor, which requests are sent to, as `<service>.<namespace>:<port>`."""
     return f"keda-add-ons-http-interceptor-proxy.{keda_namespace}:8080"
 
 
 def own_host(name: str, settings: GpuEndpointSettings) -> str:
-    """The host name that every endpoint has."""
+    """The default host name of an endpoint."""
     return f"{name}.{settings.namespace}"
 
 
 def interceptor_route(name: str, settings: GpuEndpointSettings, derived: Derived, concurrency: int) -> Manifest:
-    """Routes, counts, and holds requests while nothing is ready."""
+    """Routes and counts requests, and holds them while no replica is ready."""
     timeouts = {"responseHeader": go_seconds(settings.serving.request_seconds)}
     spec: dict[str, Any] = {
         "target": {"service": name, "portName": PORT},
@@ -46,8 +46,8 @@ def interceptor_route(name: str, settings: GpuEndpointSettings, derived: Derived
     if on_cold.service:
         spec["coldStart"] = {"fallback": {"service": {"name": on_cold.service.name, "port": on_cold.service.port}}}
     if on_cold.action == "reject":
-        # Answered at once, a request is gone before the scaler counts those in flight; the rate remembers it for a
-        # minute. Its target is out of reach, so that concurrency alone decides how many replicas there are.
+        # A rejected request ends before the scaler counts those in flight, but counts in the rate for a minute. The
+        # target is never reached, so that the concurrency alone determines the number of replicas.
         spec["scalingMetric"]["requestRate"] = {"targetValue": 2**31 - 1}
         headers = {"Retry-After": str(derived.cold.total()), "Content-Type": "application/json"}
         response = {"statusCode": 503, "headers": headers, "body": '{"error": "the model is starting"}'}
@@ -56,7 +56,7 @@ def interceptor_route(name: str, settings: GpuEndpointSettings, derived: Derived
 
 
 def scaled_object(name: str, settings: GpuEndpointSettings, derived: Derived) -> Manifest:
-    """Owns the replicas."""
+    """Manages the replicas."""
     scaling, deadlines = settings.scaling, derived.deadlines
     sleeps = {"idleReplicaCount": 0, "minReplicaCount": scaling.wake}
     replicas = awake(settings) if scaling.without_metrics is None else scaling.without_metrics
@@ -74,7 +74,7 @@ def scaled_object(name: str, settings: GpuEndpointSettings, derived: Derived) ->
             **({"minReplicaCount": scaling.min} if scaling.min else sleeps),
             "maxReplicaCount": scaling.max,
             "fallback": {"failureThreshold": 3, "replicas": replicas, "behavior": "currentReplicasIfHigher"},
-            # Nothing that is false: KEDA writes the object back without it, and each `up` would put it there again.
+            # Without fields that are false: KEDA removes them, and each `up` would add them again.
             "advanced": {
                 "horizontalPodAutoscalerConfig": {
                     "behavior": {
@@ -92,7 +92,7 @@ def scaled_object(name: str, settings: GpuEndpointSettings, derived: Derived) ->
 
 
 def awake(settings: GpuEndpointSettings) -> int:
-    """Replicas while it is awake and little is asked."""
+    """Minimum number of replicas while the endpoint is awake."""
     return settings.scaling.min or settings.scaling.wake
 
 
@@ -125,12 +125,12 @@ def _prometheus(name: str, trigger: PrometheusTrigger, where: Prometheus | None)
 
 
 def _in_full(value: float) -> str:
-    """Every digit that was written: `1234567`, not `1.23457e+06`."""
+    """Without an exponent: `1234567`, not `1.23457e+06`."""
     return f"{Decimal(str(value)).normalize():f}"
 
 
 def trigger_authentication(name: str, settings: GpuEndpointSettings) -> Manifest:
-    """Lets KEDA's operator sign its questions to Amazon Managed Prometheus with its own identity."""
+    """Lets KEDA's operator sign its queries to Amazon Managed Service for Prometheus with its own identity."""
     return manifest(
         "keda.sh/v1alpha1",
         "TriggerAuthentication",

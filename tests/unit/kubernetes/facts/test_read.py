@@ -107,7 +107,7 @@ def test_what_is_written_and_is_not_so(written: dict[str, Any], path: str) -> No
 
 def test_what_the_cluster_lacks() -> None:
     (found,) = differences({"keda": "2.20.2"}, live(SPACE))
-    assert (found.rule, found.got) == ("must be there", "2.20.2, which is not")
+    assert (found.rule, found.got) == ("must be installed", "2.20.2, which is not installed")
 
 
 def test_together_is_never_less_than_what_the_cluster_says() -> None:
