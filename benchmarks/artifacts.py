@@ -26,8 +26,8 @@ from model_packaging.benchmark.baseline import baseline, graph_of
 from model_packaging.benchmark.bench import Contender, gzipped, usual_archive, whole_starts
 from model_packaging.benchmark.plot import phases_svg
 from model_packaging.evaluation.evaluate import Vectors, quality
-from model_packaging.folder_pipeline import package_folder
 from model_packaging.huggingface.export import INTERPRETER
+from model_packaging.pipeline.folder import package_folder
 from model_packaging.probes import load_probe
 from model_packaging.progress import Progress
 from model_packaging.serving.card import CARD

@@ -1,12 +1,13 @@
 """Packages a model as the smallest artifact that is still right, with the evidence in its manifest.
 
-The names below load what they need on first use: `import model_packaging` costs nothing, and the serving container,
+The names below load what they need on first use: `import model_packaging` is cheap, and the serving container,
 which has neither pydantic nor onnx, imports `model_packaging.serving` from the same package. Where the extra
 `packaging` is needed and not installed, they raise `model_packaging.extras.NotInstalledError`.
 """
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -62,3 +63,22 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(set(globals()) | set(_HOME))
+
+
+class _OldNames:
+    """Asks `moved` for a module of this package that nobody else found; the serving container has neither."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> Any:
+        package, _, module = name.rpartition(".")
+        if package != __name__ or module == "moved":
+            return None
+        try:
+            moved = import_module(f"{__name__}.moved")
+        except ModuleNotFoundError:
+            return None
+        return moved.MovedFinder(moved.MOVED).find_spec(name, None)
+
+
+if not any(getattr(finder, "__name__", "") == _OldNames.__name__ for finder in sys.meta_path):
+    sys.meta_path.append(_OldNames)  # type: ignore[arg-type]

@@ -1,15 +1,17 @@
-"""Reading files that a user names: text of a limited size, never from a pipe that nobody writes to."""
+"""Files that a user names, or that somebody else wrote: read so that nothing in them hangs or crashes the reader."""
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
-from model_packaging.findings import refuse
+from model_packaging.findings import FindingsError, refuse
 
 STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr", "/dev/fd/")
-"""What a shell hands over as a file: `/dev/stdin`, and `/dev/fd/63` for `<(command)`."""
+"""What a shell passes as a file: `/dev/stdin`, and `/dev/fd/63` for `<(command)`."""
 
 
 _FOLDER, _PIPE = "a folder", "a named pipe"
@@ -19,7 +21,7 @@ def readable(path: Path) -> Path:
     """The path, if a file can be read there.
 
     Raises:
-        FindingsError: nothing is there, it is a folder, a device or a named pipe, or the path is none.
+        FindingsError: nothing is there, it is a folder, a device or a named pipe, or the path is invalid.
     """
     try:
         mode = os.stat(path).st_mode  # noqa: PTH116 - a Path turns some errors into others
@@ -67,7 +69,7 @@ def read_text(path: Path, limit: int) -> str:
         limit: the most bytes it may have.
 
     Raises:
-        FindingsError: it cannot be read, is larger, or is no UTF-8.
+        FindingsError: it cannot be read, is larger, or is not UTF-8.
     """
     try:
         with readable(path).open("rb") as file:
@@ -79,12 +81,36 @@ def read_text(path: Path, limit: int) -> str:
         raise refuse(shown(path), "must be a readable text file", _reason(error)) from None
 
 
+def read_json(path: Path, limit: int, rule: str = "must be a JSON file", fix: str = "") -> Any:
+    """The content of a JSON file.
+
+    Args:
+        path: the file.
+        limit: the largest size in bytes.
+        rule: what must hold, for the finding where it cannot be read; `fix`: what to do.
+
+    Raises:
+        FindingsError: as `read_text`; or it is not JSON, or has nesting or numbers beyond what Python's parser accepts.
+    """
+    try:
+        return json.loads(read_text(path, limit))
+    except FindingsError as error:
+        (found,) = error.findings
+        raise refuse(found.path, rule, found.got, found.consequence, fix) from error
+    except RecursionError as error:
+        raise refuse(shown(path), "must be JSON", "brackets that are nested too deeply", "", fix) from error
+    except json.JSONDecodeError as error:
+        raise refuse(shown(path), "must be JSON", f"{error.msg} in line {error.lineno}", "", fix) from error
+    except ValueError as error:
+        raise refuse(shown(path), "must be JSON", "a number with too many digits", "", fix) from error
+
+
 def _reason(error: OSError | ValueError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def exists(path: Path) -> bool:
-    """Whether something is at a path; nothing is at one that no file system accepts."""
+    """Whether something is at a path; False for a path that no file system accepts."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -92,6 +118,6 @@ def exists(path: Path) -> bool:
 
 
 def shown(path: Path) -> str:
-    """A path as it may appear in an error: the beginning of one that is too long."""
+    """A path as it may appear in an error, cut off where it is too long."""
     text = str(path)
     return text if len(text) <= 200 else f"{text[:200]}…"

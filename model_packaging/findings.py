@@ -1,4 +1,4 @@
-"""The one form in which a mistake is reported, by the packaging and by the components alike."""
+"""The form in which the packaging and the components report mistakes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One mistake, in the words of whoever made it.
+    """One mistake, in the words of the caller.
 
     Attributes:
-        path: where it stands, as the user wrote it (`endpoints.sentences.memory_mb`, a file, an argument).
-        rule: what has to hold (`must be one of 1024, 2048, ...`).
-        got: what was given instead. Never a secret: leave it empty where the value could be one.
-        consequence: what would have happened had it been let through.
+        path: where it is, as the user wrote it (`endpoints.sentences.memory_mb`, a file, an argument).
+        rule: what must hold (`must be one of 1024, 2048, ...`).
+        got: what was given instead. Leave it empty where the value could be a secret.
+        consequence: what would have happened without this error.
         fix: what to write instead.
     """
 
@@ -32,10 +32,10 @@ class Finding:
 
 
 class FindingsError(ValueError):
-    """Everything wrong with one input, all at once, one finding a line.
+    """Everything that is wrong with one input, one finding a line.
 
     Attributes:
-        findings: the findings, at least one, in the order in which they were met.
+        findings: the findings, at least one, in the order in which they were found.
     """
 
     def __init__(self, findings: Iterable[Finding]) -> None:
@@ -46,5 +46,5 @@ class FindingsError(ValueError):
 
 
 def refuse(path: str, rule: str, got: object = "", consequence: str = "", fix: str = "") -> FindingsError:
-    """The error for a single mistake, to be raised where it was met."""
+    """The error for a single mistake, to be raised where it was found."""
     return FindingsError([Finding(path, rule, str(got), consequence, fix)])

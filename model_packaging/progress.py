@@ -1,4 +1,4 @@
-"""What a stage tells whoever watches it."""
+"""What a stage reports about its progress."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Progress:
 
     Attributes:
         stage: the stage's name (`inspect`, `optimise`, `quantize`, ...).
-        done: steps finished, 0 when the stage begins, `total` when it has ended.
+        done: steps finished: 0 when the stage begins, `total` when it has ended.
         total: steps of this stage, at least 1.
-        note: what was found or is being done, a few words.
+        note: a few words on what was found or is being done.
     """
 
     stage: str
@@ -27,4 +27,4 @@ Report = Callable[[Progress], None]
 
 
 def quiet(_: Progress) -> None:
-    """Tells nobody."""
+    """Reports nothing."""

@@ -1,27 +1,23 @@
-"""What a user asks for: one model, one target, and how good the result has to be."""
+"""What a user asks for: one model, one target, and how good the result must be. No library for models is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from model_packaging.findings import Finding, FindingsError
-from model_packaging.thresholds import ClassFloor, Floor, QualityFloor, TensorFloor
+from model_packaging.recipes import RECIPES
+from model_packaging.serving.registry import DEFAULT, TASKS, load
+from model_packaging.thresholds import Floor, QualityFloor
+from model_packaging.validation import Int, Settings, nearest, parse, reject, show
 
-Task = Literal["sentence-embedding", "text-classification", "token-classification", "image-classification", "generic"]
 Activation = Literal["softmax", "sigmoid", "none"]
-Target = Literal["cpu-serverless"]
-FolderTask = Literal["sentence-embedding", "text-classification", "token-classification", "image-classification"]
 Compression = Literal["auto", "stored", "gzip"]
-Recipe = Literal[
-    "int8", "int8-kept", "int8-blockwise", "int8-blockwise-kept", "int8-static", "int8-static-conv", "fp32"
-]
-REFINES: Mapping[str, str] = {"int8-kept": "int8", "int8-blockwise-kept": "int8-blockwise"}
-"""What a recipe starts from: it is tried where that one is too far from the source."""
+TARGETS = ("cpu-serverless", "gpu-vllm", "onnx-generic")
 
 DENIED = (
     "AGPL-*",
@@ -36,269 +32,285 @@ DENIED = (
     "LicenseRef-grok*",
     "LicenseRef-deepfloyd*",
 )
-"""Licences that limit who may use the model or for what, or that reach the service around it: refused unless the policy
-says otherwise. Case does not count."""
+"""Licences that limit who may use the model or for what, or that extend to the service around it. They are refused by
+default; case is ignored."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+def _one_of(known: Iterable[str], what: str) -> AfterValidator:
+    """A validator of a name in a registry, which is read at the time of the check."""
+
+    def check(value: str) -> str:
+        if value not in known:
+            guess = nearest(value, known)
+            reject(f"must be {what}: {', '.join(known)}", fix=f"write `{guess}`" if guess else "")
+        return value
+
+    return AfterValidator(check)
+
+
+def _name(value: str) -> str:
+    if len(value) > 63 or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+        reject("must be lower-case letters, digits and single hyphens, 63 characters at most")
+    return value
+
+
+class _FolderTasks:
+    """The names of the tasks for which a Hugging Face folder can be exported."""
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, kind in TASKS.items() if kind.transformers)
+
+    def __contains__(self, name: object) -> bool:
+        return name in set(self)
+
+
+Name = Annotated[str, AfterValidator(_name)]
+TaskName = Annotated[str, _one_of(TASKS, "one of the tasks")]
+FolderTaskName = Annotated[str, _one_of(_FolderTasks(), "a task for which a folder can be exported")]  # type: ignore[arg-type]
+RecipeName = Annotated[str, _one_of(RECIPES, "one of the recipes")]
+Licence = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Spec(Settings):
+    """What every spec has in common."""
 
     @field_validator("*")
     @classmethod
     def _no_nul(cls, value: Any) -> Any:
-        # The system would refuse it later, in no form that names the field.
+        # The operating system would refuse it later, without the name of the field.
         if isinstance(value, Path) and "\0" in str(value):
-            raise ValueError("must be a path, which has no NUL in it")
+            reject("must be a path without NUL characters")
         return value
 
-
-class _Asked(_Frozen):
-    """What every target asks for; see the specs themselves."""
+    @field_validator("target", mode="before", check_fields=False)
+    @classmethod
+    def _known_target(cls, value: Any) -> Any:
+        if value not in TARGETS:
+            guess = nearest(value, TARGETS) if isinstance(value, str) else ""
+            reject(f"must be one of {', '.join(TARGETS)}", fix=f"write `{guess}`" if guess else "")
+        return value
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """A spec from plain values.
+        """A spec from keyword arguments.
 
         Raises:
-            FindingsError: everything wrong with them, one finding a field.
+            FindingsError: everything that is wrong, one finding a field.
         """
         return cls.from_values(values)
 
     @classmethod
     def from_values(cls, values: Mapping[Any, Any]) -> Self:
-        """The same from a mapping as it was read, whatever its keys are.
+        """A spec from a mapping as it was read from a file, whatever its keys are.
 
         Raises:
-            FindingsError: everything wrong with them, one finding a field.
+            FindingsError: everything that is wrong, one finding a field.
         """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise FindingsError(findings_of(error)) from error
+        return parse(cls, dict(values))
 
 
-TEXT_TASKS = ("sentence-embedding", "text-classification", "token-classification")
-CLASS_TASKS = ("text-classification", "token-classification", "image-classification")
-FLOORS: Mapping[str, type[Floor]] = {
-    "sentence-embedding": QualityFloor,
-    "text-classification": ClassFloor,
-    "token-classification": ClassFloor,
-    "image-classification": ClassFloor,
-    "generic": TensorFloor,
-}
-"""What each task's quality is held against."""
-
-
-class PackageSpec(_Asked):
-    """One model to package.
+class PackageSpec(_Spec):
+    """One model to package for an endpoint on CPUs.
 
     Attributes:
         name: of the artifact; lower-case letters, digits and single hyphens.
-        source: the model, an .onnx file (with its external data beside it, if it has any), or a Hugging Face folder
-            with safetensors, which is exported first.
-        tokenizer: its tokenizer.json, by default the one in the folder or beside the file; of tasks on texts only.
-        licence: SPDX expression, where the model's own files say none or disagree.
+        source: the model: an .onnx file (with its external data beside it, if it has any), or a Hugging Face folder
+            with safetensors, which is exported to ONNX first.
+        tokenizer: its tokenizer.json, for tasks on texts. Default: the one in the folder, or beside the file.
+        licence: SPDX expression; required where the model's own files name no licence or disagree.
         denied: patterns of licences to refuse.
         out: the folder for the artifact: model.tar.gz and manifest.json.
-        task: what it answers.
+        task: what the model is used for, one of `serving.registry.TASKS`.
         target: where it runs.
-        floor: the quality below which a candidate is refused, of the kind of the task (`floors`).
-        recipes: the only ones to try, each after the one that it refines (`REFINES`); by default every one that fits
-            the model. Whoever knows which it will be is done sooner; the floor holds all the same.
-        compression: of the archive; `auto` stores when the target downloads faster than it inflates. With `gzip`
-            the embeddings of `int8` and `int8-kept` are quantized so that they compress better.
-        max_length: tokens of a text that are read, by default the tokenizer's own truncation, else 512.
-        probe: your own inputs to measure with: every second one to choose with, the others, apart from them, to score
-            with. Tasks on texts: one text a line, or .jsonl of {"text": ..., "label": ...}, at least 40; by default
-            the sentences of this package. Tasks on tensors need one: .npy or .npz of examples along the first axis,
-            .jsonl of {"inputs": ..., "label": ...}, or a folder of .npy with one example each, at least 20.
-        calibration: further inputs of the same form, for the ranges of static quantization; by default the probe's
-            half to choose with.
-        labels: the names of the classes, in their order; by default those of a config.json beside the model.
-        activation: how a classifier's outputs become probabilities; by default none where they are already, else as
-            config.json says, else softmax.
+        floor: the quality below which a candidate is refused, of the task's kind (see `thresholds`).
+        recipes: the only recipes to try, each after the one that it refines (see `recipes.RECIPES`). Default: every
+            recipe that fits the model. Naming them saves time; the floor applies all the same.
+        compression: of the archive. `auto` stores it uncompressed when the target downloads faster than it inflates.
+            With `gzip` the embeddings of `int8` and `int8-kept` are quantized so that they compress better.
+        max_length: tokens of a text that are read. Default: the tokenizer's own truncation, else 512.
+        probe: your own inputs to measure with: every second one is used to choose a recipe's details, the others
+            only to score. For tasks on texts: one text a line, or .jsonl of {"text": ..., "label": ...}, at least 40;
+            default: the sentences of this package. Tasks on tensors need one: .npy or .npz of examples along the first
+            axis, .jsonl of {"inputs": ..., "label": ...}, or a folder of .npy with one example each, at least 20.
+        calibration: more inputs in the same form, for the ranges of static quantization. Default: the half of the probe
+            that is used to choose.
+        labels: the names of the classes, in their order. Default: those of a config.json beside the model.
+        activation: how a classifier's outputs become probabilities. Default: none where they already are probabilities,
+            else as config.json says, else softmax.
         revision: of the source, where it has one (a commit, a version).
-        oci: whether to write the files as an OCI layout too, out/oci.
-        work: folder for the stages' results, so that a killed run goes on where it was; by default `.work` in `out`.
+        oci: whether to write the files as an OCI layout as well, to out/oci.
+        work: folder for the results of each stage, so that a killed run continues. Default: `.work` in `out`.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)
+    name: Name
     source: Path
     tokenizer: Path | None = None
     out: Path
-    licence: str | None = Field(default=None, min_length=1, max_length=200)
+    licence: Licence | None = None
     denied: tuple[str, ...] = DENIED
-    task: Task = "sentence-embedding"
-    target: Target = "cpu-serverless"
+    task: TaskName = DEFAULT
+    target: Literal["cpu-serverless"] = "cpu-serverless"
     floor: SerializeAsAny[Floor] = Field(default_factory=QualityFloor)
-    recipes: tuple[Recipe, ...] | None = None
+    recipes: tuple[RecipeName, ...] | None = None
     compression: Compression = "auto"
-    max_length: int | None = Field(default=None, ge=8, le=8192)
+    max_length: Annotated[Int, Field(ge=8, le=8192)] | None = None
     probe: Path | None = None
     calibration: Path | None = None
-    labels: tuple[str, ...] | None = Field(default=None, min_length=2)
+    labels: Annotated[tuple[str, ...], Field(min_length=2)] | None = None
     activation: Activation | None = None
     revision: str | None = None
     oci: bool = False
     work: Path | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _its_own_tokenizer(cls, values: Any) -> Any:
-        if (
-            isinstance(values, dict)
-            and values.get("task", "sentence-embedding") in TEXT_TASKS
-            and values.get("tokenizer") is None
-            and isinstance(values.get("source"), str | Path)
-        ):
-            source = Path(values["source"])
-            folder = source.parent if source.suffix == ".onnx" else source
-            return {**values, "tokenizer": folder / "tokenizer.json"}
-        return values
-
     @classmethod
     def from_values(cls, values: Mapping[Any, Any]) -> Self:
         values, findings = dict(values), list[Finding]()
         if isinstance(given := values.get("floor"), Mapping):
-            try:
-                values["floor"] = _kind_of_floor(values).model_validate(dict(given))
-            except ValidationError as error:
-                findings = [replace(each, path=f"floor.{each.path}") for each in findings_of(error)]
-                del values["floor"]
+            del values["floor"]
+            if kind := _floor_of(values):
+                try:
+                    values["floor"] = parse(kind, dict(given), "floor")
+                except FindingsError as error:
+                    findings += error.findings
         try:
-            spec = cls.model_validate(values)
-        except ValidationError as error:
-            raise FindingsError([*findings_of(error), *findings]) from error
+            spec = parse(cls, values)
+        except FindingsError as error:
+            raise FindingsError([*error.findings, *findings]) from None
         if findings:
             raise FindingsError(findings)
         return spec
 
     @model_validator(mode="before")
     @classmethod
-    def _its_own_floor(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or isinstance(values.get("floor"), Floor):
+    def _defaults_of_the_task(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or (kind := _floor_of(values)) is None:
             return values
-        kind, given = _kind_of_floor(values), values.get("floor", {})
-        return {**values, "floor": kind.model_validate(dict(given))} if isinstance(given, Mapping) else values
+        values = dict(values)
+        given, source = values.get("floor", {}), values.get("source")
+        if isinstance(given, Mapping):
+            values["floor"] = kind.model_validate(dict(given))
+        texts = TASKS[values.get("task", DEFAULT)].inputs == "texts"
+        if texts and values.get("tokenizer") is None and isinstance(source, str | Path):
+            path = Path(source)
+            values["tokenizer"] = (path.parent if path.suffix == ".onnx" else path) / "tokenizer.json"
+        return values
 
     @property
     def tried(self) -> frozenset[str]:
         """The recipes that may be tried."""
-        named = frozenset[str](self.recipes or get_args(Recipe))
-        return named | {REFINES[each] for each in named if each in REFINES}
+        named = frozenset[str](self.recipes or RECIPES)
+        return named | {RECIPES[each].refines for each in named if RECIPES[each].refines}
 
-    @model_validator(mode="after")
-    def _of_the_task(self) -> Self:
-        texts, classes = self.task in TEXT_TASKS, self.task in CLASS_TASKS
-        wrong = {
-            "tokenizer and max_length are of tasks on texts": not texts and (self.tokenizer or self.max_length),
-            "labels and activation are of tasks that give classes": not classes and (self.labels or self.activation),
-            f"floor must be a {FLOORS[self.task].__name__} for {self.task}": not isinstance(
-                self.floor, FLOORS[self.task]
-            ),
-            "probe must be given: nobody else knows what this model's tensors look like": not texts and not self.probe,
-            "calibration is of tasks on tensors, whose activations are quantized by it": texts and self.calibration,
-            "recipes must name one, or be left out": self.recipes == (),
-            "labels must differ from each other": self.labels and len(set(self.labels)) < len(self.labels),
-        }
-        if said := [rule for rule, broken in wrong.items() if broken]:
-            raise ValueError("; ".join(said))
-        return self
+    def conflicts(self) -> Iterable[Finding]:
+        kind, ignored = TASKS[self.task], "it would be ignored"
+        texts = kind.inputs == "texts"
+        for key in ("tokenizer", "max_length"):
+            if not texts and getattr(self, key) is not None:
+                yield Finding(key, "is for tasks on texts", str(getattr(self, key)), ignored, "remove it")
+        for key in ("labels", "activation"):
+            if not kind.classes and getattr(self, key) is not None:
+                yield Finding(key, "is for tasks that give classes", show(getattr(self, key)), ignored, "remove it")
+        wanted = load(kind.thresholds)
+        if not isinstance(self.floor, wanted):
+            yield Finding("floor", f"must be a {wanted.__name__} for {self.task}", type(self.floor).__name__)
+        if not texts and self.probe is None:
+            then = "quality could not be measured: only you know what this model's inputs look like"
+            yield Finding(
+                "probe", f"is required for {self.task}", "nothing", then, "name a file with examples of inputs"
+            )
+        if texts and self.calibration is not None:
+            rule = "is for tasks on tensors, whose activations are quantized with it"
+            yield Finding("calibration", rule, str(self.calibration), ignored, "remove it")
+        if self.recipes == ():
+            yield Finding("recipes", "must name at least one", "an empty list", "nothing would be tried", "remove it")
+        if self.labels and len(set(self.labels)) < len(self.labels):
+            twice = next(each for each in self.labels if self.labels.count(each) > 1)
+            yield Finding("labels", "must differ from each other", twice, "two classes would have one name")
 
 
-def _kind_of_floor(values: Mapping[str, Any]) -> type[Floor]:
-    return FLOORS.get(str(values.get("task", "sentence-embedding")), QualityFloor)
+def _floor_of(values: Mapping[Any, Any]) -> type[Floor] | None:
+    """The kind of floor that the task of `values` has, None for an unknown task."""
+    task = values.get("task", DEFAULT)
+    return load(TASKS[task].thresholds) if isinstance(task, str) and task in TASKS else None
 
 
-class ModuleSource(_Frozen):
-    """A torch module of one's own, whose code runs in a subprocess to export it.
+class ModuleSource(_Spec):
+    """A torch module of your own. Its code runs in a subprocess, which exports it.
 
     Attributes:
-        module: `package.module:name` of the module, or of what returns it when called without arguments.
-        example: `package.module:name` of a dict from input name to example tensor, or of what returns one.
-        outputs: names for the outputs, in the order in which the module gives them.
-        axes: for an input, its dynamic axes by number and name; by default the first, `batch`.
+        module: `package.module:name` of the module, or of a function without arguments that returns it.
+        example: `package.module:name` of a dict from input name to example tensor, or of a function that returns one.
+        outputs: names for the outputs, in the order in which the module returns them.
+        axes: the dynamic axes of an input, by number and name. Default: the first axis, `batch`.
         search: the folder to import from.
     """
 
     module: str
     example: str
-    outputs: tuple[str, ...] = Field(min_length=1)
-    axes: dict[str, dict[int, str]] = {}
+    outputs: Annotated[tuple[str, ...], Field(min_length=1)]
+    axes: dict[str, dict[int, str]] = Field(default_factory=dict)
     search: Path
 
 
-class FolderSpec(_Asked):
-    """One model to package as a folder that a server loads from a bucket's prefix or a volume.
+class FolderSpec(_Spec):
+    """One model to package as a folder that a server loads from a bucket or a volume.
 
     Attributes:
         name: of the artifact; lower-case letters, digits and single hyphens.
         source: a Hugging Face folder with safetensors.
-        module: instead of it a torch module, for `onnx-generic` only.
+        module: a torch module instead of `source`, for `onnx-generic` only.
         out: the folder for the artifact: model/, manifest.json and sbom.cdx.json.
-        target: `gpu-vllm` is a quantized checkpoint for vLLM; `onnx-generic` one ONNX graph for any runtime, as exact
-            as the original.
-        task: what an `onnx-generic` model answers; a checkpoint for vLLM has none, as the server decides that.
-        scheme: how a `gpu-vllm` checkpoint is quantized. FP8_DYNAMIC needs compute capability 8.9, W4A16 7.5.
-        ignore: further layers of it to keep, as compressed-tensors takes them.
-        licence: SPDX expression, where the model's own files say none or disagree.
+        target: `gpu-vllm` writes a quantized checkpoint for vLLM; `onnx-generic` one ONNX graph for any runtime, as
+            exact as the original.
+        task: what an `onnx-generic` model is used for. A checkpoint for vLLM has no task: the server decides.
+        scheme: how a `gpu-vllm` checkpoint is quantized. FP8_DYNAMIC needs compute capability 8.9, W4A16 7.5. Default:
+            FP8_DYNAMIC.
+        ignore: more layers of the checkpoint to leave unquantized, in the notation of compressed-tensors.
+        licence: SPDX expression; required where the model's own files name no licence or disagree.
         denied: patterns of licences to refuse.
         revision: of the source, where it has one (a commit, a version).
-        oci: whether to write the folder as an OCI layout too, out/oci.
-        work: folder for the stages' results, so that a killed run goes on where it was; by default `.work` in `out`.
+        oci: whether to write the folder as an OCI layout as well, to out/oci.
+        work: folder for the results of each stage, so that a killed run continues. Default: `.work` in `out`.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=63)
+    name: Name
     source: Path | None = None
     module: ModuleSource | None = None
     out: Path
     target: Literal["gpu-vllm", "onnx-generic"]
-    task: FolderTask | None = None
+    task: FolderTaskName | None = None
     scheme: Literal["FP8_DYNAMIC", "W4A16"] | None = None
     ignore: tuple[str, ...] = ()
-    licence: str | None = Field(default=None, min_length=1, max_length=200)
+    licence: Licence | None = None
     denied: tuple[str, ...] = DENIED
     revision: str | None = None
     oci: bool = False
     work: Path | None = None
 
-    @model_validator(mode="after")
-    def _of_the_target(self) -> Self:
-        vllm = self.target == "gpu-vllm"
-        wrong = {
-            "exactly one of source and module must be given": (self.source is None) == (self.module is None),
-            "a torch module is for onnx-generic; vLLM reads a Hugging Face folder": vllm and self.module is not None,
-            "task is of onnx-generic; vLLM decides itself what it answers": vllm and self.task is not None,
-            "scheme and ignore are of gpu-vllm": not vllm and (self.scheme is not None or self.ignore),
-            "task must be given for a folder, to export the right graph": not vllm and self.source and not self.task,
-        }
-        if said := [rule for rule, broken in wrong.items() if broken]:
-            raise ValueError("; ".join(said))
-        return self
+    def conflicts(self) -> Iterable[Finding]:
+        vllm, ignored = self.target == "gpu-vllm", "it would be ignored"
+        if (self.source is None) == (self.module is None):
+            got = "neither" if self.source is None else "both"
+            yield Finding("source", "exactly one of source and module must be given", got)
+        if vllm and self.module is not None:
+            then = "vLLM loads a Hugging Face folder"
+            yield Finding("module", "is for onnx-generic", "a torch module", then, "name a folder in `source`")
+        if vllm and self.task is not None:
+            then = "vLLM decides itself what the model is used for"
+            yield Finding("task", "is for onnx-generic", self.task, then, "remove it")
+        for key in ("scheme", "ignore"):
+            if not vllm and getattr(self, key):
+                yield Finding(key, "is for gpu-vllm", show(getattr(self, key)), ignored, "remove it")
+        if not vllm and self.source and not self.task:
+            yield Finding("task", "is required for a folder", "nothing", "the right graph could not be exported")
 
 
 def spec_of(values: Mapping[Any, Any]) -> PackageSpec | FolderSpec:
-    """The spec that `values` are of, told by their `target`.
+    """The spec in `values`, of the kind that their `target` has.
 
     Raises:
-        FindingsError: everything wrong with them, one finding a field.
+        FindingsError: everything that is wrong, one finding a field.
     """
-    kind = FolderSpec if values.get("target") in ("gpu-vllm", "onnx-generic") else PackageSpec
-    return kind.from_values(values)
-
-
-def findings_of(error: ValidationError) -> list[Finding]:
-    """What pydantic rejected, in the house form."""
-    return [
-        Finding(
-            ".".join(map(str, each["loc"])) or "spec",
-            _rule(each["msg"]),
-            "" if each["type"] in ("missing", "extra_forbidden") or not each["loc"] else repr(each["input"]),
-        )
-        for each in error.errors(include_url=False)
-    ]
-
-
-def _rule(message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    return message[:1].lower() + message[1:]
+    given = values.get("target")
+    target = given if given in TARGETS or not isinstance(given, str) else nearest(given, TARGETS)
+    return (FolderSpec if target in TARGETS[1:] else PackageSpec).from_values(values)

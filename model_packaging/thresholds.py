@@ -1,11 +1,13 @@
-"""The quality below which a candidate is refused: one floor for each kind of answer, its figures named as measured."""
+"""The quality below which a candidate is refused: a floor for each kind of output, with the names of its figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from model_packaging.validation import Settings
 
 
 @dataclass(frozen=True)
@@ -18,20 +20,20 @@ class Bound:
     best: int
 
 
-class Floor(BaseModel):
-    """What a candidate must reach, measured against the unquantized model's answers."""
+class Floor(Settings):
+    """What a candidate must reach, measured against the unquantized model's outputs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False)
 
     def bounds(self) -> Iterator[Bound]:
-        """Its figures, each with its limit."""
+        """The figures that count, each with its limit."""
         raise NotImplementedError
 
     def against(self, figures: Mapping[str, float], margin: float = 1.0) -> str:
-        """The reason against a candidate with these `figures`, empty where there is none.
+        """The reason against a candidate with these `figures`, or "".
 
         Args:
-            margin: the part of the error that the floor allows which may be used up, 1 for all.
+            margin: the share of the permitted error that may be used, 1 for all of it.
         """
         for each in self.bounds():
             limit = each.best + margin * (each.limit - each.best)
@@ -44,7 +46,7 @@ class Floor(BaseModel):
 
 
 class QualityFloor(Floor):
-    """Of embeddings: cosines to the unquantized model's, their mean and their minimum over the scoring texts."""
+    """Embeddings: the cosines to the unquantized model's, their mean and minimum over the texts that score."""
 
     mean: float = Field(default=0.998, ge=0, le=1)
     minimum: float = Field(default=0.996, ge=0, le=1)
@@ -55,12 +57,12 @@ class QualityFloor(Floor):
 
 
 class ClassFloor(Floor):
-    """Of classes.
+    """Classes.
 
     Attributes:
-        agreement: the share of inputs (of tokens, where those are classified) with the same likeliest class.
-        distance: the most that the probability which differs most may differ, 0 to 1, in the mean over the inputs;
-            `worst`: for any one input.
+        agreement: the least share of inputs (or of tokens, where tokens are classified) with the same likeliest class.
+        distance: the largest mean, over the inputs, of the largest difference between two probabilities, 0 to 1;
+            `worst`: the largest difference for any single input.
     """
 
     agreement: float = Field(default=0.99, ge=0, le=1)
@@ -74,13 +76,13 @@ class ClassFloor(Floor):
 
 
 class TensorFloor(Floor):
-    """Of tensors that have no meaning here: each output of an example as one vector, the worst output counts.
+    """Tensors of any meaning: each output of an example is compared as one vector, and the worst output counts.
 
     Attributes:
-        mean, minimum: cosines to the unquantized model's.
-        error: the most of the mean relative error, |ours - theirs| / |theirs|.
-        agreement: the least share of places with the same largest number along the last axis; 0 where that means
-            nothing. It does for what gives probabilities or scores of classes.
+        mean, minimum: cosines to the unquantized model's outputs.
+        error: the largest mean relative error, |ours - theirs| / |theirs|.
+        agreement: the least share of positions with the same largest number along the last axis, for models that give
+            probabilities or scores of classes. Default: 0, not checked.
     """
 
     mean: float = Field(default=0.998, ge=0, le=1)

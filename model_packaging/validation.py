@@ -1,7 +1,8 @@
-"""The base of whatever a user declares: frozen, closed, silent about values; and its errors turned into findings."""
+"""The base of everything that a user declares or a manifest holds: frozen and closed; its errors become findings."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, NoReturn, TypeAlias, TypeVar, get_args, get_origin
@@ -20,14 +21,14 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from model_packaging.findings import Finding, FindingsError
 
 Refusals: TypeAlias = Mapping[str, tuple[str, str, str]]
-"""Key -> rule, consequence, fix: what somebody may well write here, and cannot have."""
+"""Key -> rule, consequence, fix: keys that users are likely to try here, and that do not exist."""
 
 
 class Settings(BaseModel):
     """A group of settings. Unknown keys are errors, nothing can be changed afterwards, values stay out of messages.
 
     Attributes:
-        refused: keys that are no settings here, and what to say of them instead of the nearest known key.
+        refused: keys that do not exist here, with the finding for each instead of the nearest known key.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
@@ -35,12 +36,12 @@ class Settings(BaseModel):
     refused: ClassVar[Refusals] = {}
 
     def conflicts(self) -> Iterable[Finding]:
-        """What is wrong between settings that are each right by themselves; paths below this group."""
+        """Settings that are valid alone and contradict each other; paths are relative to this group."""
         return ()
 
 
 def _whole(value: object) -> object:
-    # A plugin's caller sends every number as a float; `True` and "2048" are no numbers that anybody meant.
+    # A plugin's caller sends every number as a float; `True` and "2048" are not meant as numbers.
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, bool | str):
@@ -49,14 +50,14 @@ def _whole(value: object) -> object:
 
 
 Int = Annotated[int, BeforeValidator(_whole)]
-"""A whole number; `2048.0` is one, `true` and `"2048"` are not."""
+"""A whole number: `2048.0` is accepted, `true` and `"2048"` are not."""
 
 Text = Annotated[str, StringConstraints(min_length=1)]
-"""A string with something in it."""
+"""A string that is not empty."""
 
 
 class Later:
-    """Stands for a value that another resource will give: it is checked once it is known."""
+    """Stands for an output of another resource, which is checked once its value is known."""
 
 
 LATER = Later()
@@ -67,28 +68,28 @@ def _pass_later(value: object, check: ValidatorFunctionWrapHandler) -> object:
 
 
 may_be_later = WrapValidator(_pass_later)
-"""Lets `LATER` through in place of a value. To stand last in an annotation."""
+"""Accepts `LATER` in place of a value. Must be the last entry of an annotation."""
 
 T = TypeVar("T", bound=Settings)
 
 
 def reject(rule: str, consequence: str = "", fix: str = "", at: str = "") -> NoReturn:
-    """Refuses the value under validation. To be called inside a validator.
+    """Refuses the value under validation. Call it inside a validator.
 
     Args:
-        rule: what has to hold.
+        rule: what must hold.
         consequence: what would have happened.
         fix: what to write instead.
-        at: the key below the validated group that is meant, where the whole group is validated.
+        at: in a validator of a whole group, the key that the finding is about.
     """
     raise PydanticCustomError("finding", "{rule}", {"rule": rule, "consequence": consequence, "fix": fix, "at": at})
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that `word` is a misspelling of, or "" where that is not beyond doubt.
+    """The known word that `word` is a misspelling of, or "" where that is not certain.
 
-    Only one word may be that near, or be the beginning of the other, and it has the same digits: another number is
-    another choice (a larger instance, another region), no misspelling.
+    Exactly one known word must be that near, or be a prefix of the other, and it must have the same digits: another
+    number is another choice (a larger instance, another region) and not a misspelling.
     """
     known, most = list(known), max(1, len(word) // 4)
     digits = _digits(word)
@@ -105,7 +106,7 @@ def _digits(word: str) -> str:
 
 
 def _edits(word: str, other: str, most: int) -> int:
-    """How many letters have to be added, removed, changed or swapped with their neighbour; `most` + 1 if more."""
+    """The number of letters to add, remove, change or swap with a neighbour, at most `most` + 1."""
     if abs(len(word) - len(other)) > most:
         return most + 1
     before: list[int] = []
@@ -128,20 +129,28 @@ def parse(model: type[T], data: object, path: str = "") -> T:
     Args:
         model: the group of settings.
         data: what the user wrote, a mapping.
-        path: where it stands, in the user's words; the root of every finding's path.
+        path: where it was written, in the user's words: the root of every finding's path.
 
     Raises:
-        FindingsError: with everything that is wrong, in the order of the fields.
+        FindingsError: everything that is wrong, in the order of the fields.
     """
     try:
         settings = model.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=True)
-        raise FindingsError([_finding(model, path, detail) for detail in details]) from None
+        raise FindingsError(findings_of(error, model, path)) from None
     conflicts = [replace(finding, path=f"{path}.{finding.path}".lstrip(".")) for finding in settings.conflicts()]
     if conflicts:
         raise FindingsError(conflicts)
     return settings
+
+
+def findings_of(error: ValidationError, model: type[BaseModel], path: str = "") -> list[Finding]:
+    """What pydantic rejected in `model`, as findings.
+
+    Args:
+        path: the root of every finding's path.
+    """
+    return [_finding(model, path, detail) for detail in error.errors(include_url=False, include_context=True)]
 
 
 def _finding(model: type[BaseModel], root: str, detail: ErrorDetails) -> Finding:
@@ -171,11 +180,57 @@ def _finding(model: type[BaseModel], root: str, detail: ErrorDetails) -> Finding
         guess = nearest(context["tag"], known)
         fix = f"write `{guess}`" if guess else ""
         return Finding(f"{path}.kind", f"must be one of {', '.join(known)}", context["tag"], "", fix)
-    message = detail["msg"][:1].lower() + detail["msg"][1:]
-    return Finding(path, _PLAIN.get(kind, message.replace("input should be", "must be")), show(detail["input"]))
+    if kind == "literal_error":
+        return Finding(
+            path, _rule(detail), show(detail["input"]), "", _nearest_of(context["expected"], detail["input"])
+        )
+    return Finding(path, _rule(detail), show(detail["input"]))
+
+
+def _rule(detail: ErrorDetails) -> str:
+    """What had to hold, in this project's words and not in pydantic's."""
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "string_too_short" and context.get("min_length") != 1:
+        return "must have at least {min_length} characters".format(**context)
+    if kind in _PLAIN:
+        return _PLAIN[kind].format(**context)
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = message[:1].lower() + message[1:]
+    return re.sub(r"^(?:input|value|string|list|tuple|set|dictionary) should ", "must ", message)
+
+
+def _nearest_of(expected: str, given: object) -> str:
+    """The fix for a misspelling of one of the `expected` values, which pydantic lists as `'a', 'b' or 'c'`."""
+    guess = nearest(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
+    return f"write `{guess}`" if guess else ""
 
 
 _PLAIN = {
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "greater_than_equal": "must be {ge} or more",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be {le} or less",
+    "less_than": "must be less than {lt}",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
+    "int_parsing_size": "must be a smaller number",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_unicode": "must be valid Unicode",
+    "string_sub_type": "must be a string",
+    "bytes_type": "must be bytes",
+    "path_type": "must be a path",
+    "tuple_type": "must be a list",
+    "set_type": "must be a list",
+    "frozen_set_type": "must be a list",
+    "iterable_type": "must be a list",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "none_required": "must be left out",
+    "invalid_key": "a key must be a string",
+    "recursion_loop": "must not contain itself",
     "string_type": "must be a string",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
@@ -198,6 +253,8 @@ def show(value: object, limit: int = 80) -> str:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int) and abs(value) >= 10**limit:
+        return "a whole number of many digits"  # Python refuses to print one of thousands
     if isinstance(value, int | float | str):
         text = str(value) if not isinstance(value, str) or value.strip() == value != "" else repr(value)
         return text if len(text) <= limit else f"{text[: limit - 1]}…"
@@ -215,7 +272,7 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
 
 
 def _walk(model: type[BaseModel], location: Sequence[Any]) -> list[type[BaseModel]]:
-    """The groups of settings that a location leads to; of a union those of the kind that is in it, if one is."""
+    """The groups of settings at a location; in a union, those of the kind that the location names, if it names one."""
     here = union = [model]
     parts = iter(location)
     for part in parts:
@@ -223,7 +280,7 @@ def _walk(model: type[BaseModel], location: Sequence[Any]) -> list[type[BaseMode
         if fields:
             here = union = [inner for field in fields for inner in _models_in(field.annotation)]
             if any(_is_mapping(field.annotation) for field in fields):
-                next(parts, None)  # a name that somebody chose, and that may be a setting's
+                next(parts, None)  # a name that the user chose, which may equal a setting's
         elif tagged := [m for m in union if part in _kinds(m)]:
             here = tagged
     return here
@@ -236,7 +293,7 @@ def _is_mapping(annotation: object) -> bool:
 
 
 def _kinds(model: type[BaseModel]) -> tuple[Any, ...]:
-    """The values of `kind` that stand for a group of settings."""
+    """The values of `kind` that select a group of settings."""
     return get_args(model.model_fields["kind"].annotation) if "kind" in model.model_fields else ()
 
 
@@ -245,7 +302,7 @@ def _fields_at(model: type[BaseModel], location: Sequence[Any]) -> list[str]:
 
 
 def _without_tags(model: type[BaseModel], location: Sequence[Any]) -> list[Any]:
-    # Pydantic puts the tag of a union into the location; the user never wrote it there.
+    # Pydantic adds the tag of a union to the location; the user did not write it there.
     kept: list[Any] = []
     for part in location:
         tags = {value for inner in _walk(model, kept) for value in _kinds(inner)}

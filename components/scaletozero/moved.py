@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from collections.abc import Sequence
-from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+
+from model_packaging.moved import MovedFinder
 
 MOVED = {
     "scaletozero.artifact_store": "scaletozero.endpoints.artifact_store",
@@ -32,30 +28,11 @@ MOVED = {
 """Old name -> new name."""
 
 
-class _MovedFinder(MetaPathFinder):
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        return ModuleSpec(fullname, _Alias(MOVED[fullname])) if fullname in MOVED else None
-
-
-class _Alias(Loader):
-    def __init__(self, new: str) -> None:
-        self._new = new
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
-        warnings.warn(f"{spec.name} is now {self._new}; the old name ends with 0.3", DeprecationWarning, stacklevel=2)
-        module = import_module(self._new)
-        self._spec = module.__spec__
-        return module
-
-    def exec_module(self, module: ModuleType) -> None:
-        # The import system has given the module the old name's specification.
-        module.__spec__ = self._spec
+_FINDER = MovedFinder(MOVED)
 
 
 def install() -> None:
     """Makes the old names importable."""
-    if not any(isinstance(finder, _MovedFinder) for finder in sys.meta_path):
+    if _FINDER not in sys.meta_path:
         # First: an old folder may still be there, with nothing but bytecode in it.
-        sys.meta_path.insert(0, _MovedFinder())
+        sys.meta_path.insert(0, _FINDER)

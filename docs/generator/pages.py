@@ -13,9 +13,9 @@ from generator.commands import command_pages
 from generator.docstrings import summary
 from generator.fields import block_of
 from generator.markdown import block_sections, slug, table
-from model_packaging import spec
 from model_packaging.artifact.folder_manifest import FolderManifest
 from model_packaging.artifact.manifest import Manifest
+from model_packaging.serving.registry import TASKS, load
 from model_packaging.spec import FolderSpec, PackageSpec
 from model_packaging.validation import Settings
 from scaletozero.endpoints.kinds import KINDS
@@ -151,6 +151,8 @@ def packaging_pages() -> dict[str, str]:
     for page, (title, model, where) in described.items():
         text = block_sections(model, None, {}, level=1)
         pages[page] = text.replace(text.partition("\n")[0], f"# {title}\n\n{where}", 1)
-    floors = "\n".join(block_sections(each, None, {}) for each in dict.fromkeys(spec.FLOORS.values()))
+    floors = "\n".join(
+        block_sections(each, None, {}) for each in dict.fromkeys(load(kind.thresholds) for kind in TASKS.values())
+    )
     pages["model-file.md"] += f"\n{floors}"
     return pages

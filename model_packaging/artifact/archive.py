@@ -190,6 +190,8 @@ def _read(archive: Path, into: Path | None, max_bytes: int, max_files: int) -> I
 
 @contextmanager
 def _unzipped(archive: Path) -> Iterator[BinaryIO]:
+    if archive.exists() and not archive.is_file():
+        raise refuse(str(archive), "the archive must be a file", "a folder, a pipe or a device")
     try:
         raw = archive.open("rb")
     except OSError as error:

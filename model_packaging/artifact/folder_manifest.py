@@ -5,38 +5,33 @@ enough for a preview: standard library and pydantic.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from model_packaging.files import read_text
+from model_packaging.artifact.document import (
+    Amount,
+    Count,
+    Document,
+    Inside,
+    Positive,
+    Sha256,
+    manifest_json,
+    parse_manifest,
+)
 from model_packaging.findings import Finding, FindingsError, refuse
-from model_packaging.spec import findings_of
 
 SCHEMA = "scaletozero.folder-manifest/1"
 MANIFEST = "manifest.json"
 MODEL = "model"
 BILL = "sbom.cdx.json"
 OCI = "oci"
-LARGEST = 50_000_000
-"""Bytes of a manifest."""
-
-_SHA256 = r"^[0-9a-f]{64}$"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
-
-
-Figure = Annotated[float, Field(ge=0)]
-"""A measured amount: milliseconds, megabytes, a ratio."""
-
-
-class LicenceEntry(_Frozen):
+class LicenceEntry(Document):
     """The licence: SPDX `expression`, the `file` that says it (or `given`), `remarks` on who says otherwise."""
 
     expression: str
@@ -44,24 +39,24 @@ class LicenceEntry(_Frozen):
     remarks: tuple[str, ...] = ()
 
 
-class FolderSource(_Frozen):
+class FolderSource(Document):
     """What was packaged: its name, the digest of its files (of `sha256sum` over them), their bytes, its revision."""
 
     name: str
-    sha256: str = Field(pattern=_SHA256)
-    size: int = Field(ge=0)
+    sha256: Sha256
+    size: Count
     revision: str | None
 
 
-class FileEntry(_Frozen):
+class FileEntry(Document):
     """One file of the model: its path in it, bytes, sha256."""
 
-    path: str
-    size: int = Field(ge=0)
-    sha256: str = Field(pattern=_SHA256)
+    path: Inside
+    size: Count
+    sha256: Sha256
 
 
-class Quantization(_Frozen):
+class Quantization(Document):
     """How a checkpoint was quantized.
 
     Attributes:
@@ -74,26 +69,26 @@ class Quantization(_Frozen):
 
     scheme: Literal["FP8_DYNAMIC", "W4A16"]
     format_version: str
-    layers: int = Field(ge=0)
+    layers: Count
     ignored: tuple[str, ...]
-    size_ratio: Figure
-    mean_error: Figure
-    worst_error: Figure
-    compute_capability: Figure
+    size_ratio: Amount
+    mean_error: Amount
+    worst_error: Amount
+    compute_capability: Amount
 
 
-class Export(_Frozen):
+class Export(Document):
     """How a graph was exported: operator set, outputs, the largest difference to torch over all compared shapes."""
 
-    opset: int = Field(ge=1)
+    opset: Positive
     outputs: tuple[str, ...]
-    max_length: Annotated[int, Field(ge=1)] | None
-    parity: Figure
-    cases: tuple[dict[str, tuple[int, ...]], ...]
+    max_length: Positive | None
+    parity: Amount
+    cases: tuple[dict[str, tuple[Count, ...]], ...]
     versions: dict[str, str]
 
 
-class FolderManifest(_Frozen):
+class FolderManifest(Document):
     """A folder artifact and its evidence.
 
     Attributes:
@@ -105,28 +100,18 @@ class FolderManifest(_Frozen):
 
     schema_: Literal["scaletozero.folder-manifest/1"] = Field(default=SCHEMA, alias="schema")
     name: str
-    key: str = Field(pattern=_SHA256)
+    key: Sha256
     target: Literal["gpu-vllm", "onnx-generic"]
     task: str | None
     source: FolderSource
     licence: LicenceEntry
-    parameters: int = Field(ge=0)
-    sha256: str = Field(pattern=_SHA256)
-    size: int = Field(ge=1)
+    parameters: Count
+    sha256: Sha256
+    size: Positive
     files: tuple[FileEntry, ...] = Field(min_length=1)
     quantization: Quantization | None = None
     export: Export | None = None
     versions: dict[str, str]
-
-    def to_json(self) -> str:
-        """The canonical text: sorted keys, two spaces, one newline at the end."""
-        content = self.model_dump(mode="json", by_alias=True)
-        return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
-
-
-def schema_text() -> str:
-    """The JSON schema of a folder manifest, as it is committed in folder_manifest.schema.json."""
-    return json.dumps(FolderManifest.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
 
 
 @dataclass(frozen=True)
@@ -143,28 +128,6 @@ class FolderArtifact:
     folder: Path
     digest: str
     manifest: FolderManifest
-
-
-def manifest_json(path: Path, rule: str) -> Any:
-    """The JSON document in a manifest's file, of either kind of artifact.
-
-    Args:
-        path: the file.
-        rule: what has to hold of it, for the finding where it cannot be read.
-
-    Raises:
-        FindingsError: it cannot be read, or is not JSON.
-    """
-    fix = "package the model again"
-    try:
-        text = read_text(path, LARGEST)
-    except FindingsError as error:
-        (found,) = error.findings
-        raise refuse(found.path, rule, found.got, found.consequence, fix) from error
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise refuse(str(path), "the manifest must be JSON", str(error), "", fix) from error
 
 
 def is_folder(path: Path) -> bool:
@@ -218,13 +181,7 @@ def digest_of(sums: Mapping[str, str]) -> str:
 
 def _manifest(path: Path) -> FolderManifest:
     content = manifest_json(path, "the manifest must lie in the artifact")
-    try:
-        return FolderManifest.model_validate(content)
-    except ValidationError as error:
-        found = [
-            Finding(f"{path}: {each.path}", each.rule, each.got, "", "package it again") for each in findings_of(error)
-        ]
-        raise FindingsError(found) from error
+    return parse_manifest(FolderManifest, content, path)
 
 
 def _folder(path: Path) -> bool:
@@ -249,4 +206,4 @@ def _sha256(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    print(schema_text(), end="")
+    print(FolderManifest.schema_text(), end="")

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from model_packaging.artifact.folder_manifest import Export, Figure
+from model_packaging.artifact.document import Amount, Cosine, Count, Document, FileName, Inside, Positive, Sha256
+from model_packaging.artifact.folder_manifest import Export
+from model_packaging.validation import reject
 
 SCHEMA = "scaletozero.manifest/1"
-_SHA256 = r"^[0-9a-f]{64}$"
-_Count = Annotated[int, Field(ge=0)]
-_Cosine = Annotated[float, Field(ge=-1)]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
-
-
-class Source(_Frozen):
+class Source(Document):
     """The model that was packaged.
 
     Attributes:
@@ -31,24 +25,24 @@ class Source(_Frozen):
     """
 
     file: str
-    sha256: str = Field(pattern=_SHA256)
-    size: int = Field(ge=1)
+    sha256: Sha256
+    size: Positive
     revision: str | None
-    tokenizer_sha256: str | None = Field(default=None, pattern=_SHA256)
+    tokenizer_sha256: Sha256 | None = None
     licence: str
     licence_from: str = "given"
 
 
-class FileEntry(_Frozen):
+class FileEntry(Document):
     """One file in the archive: path, bytes, sha256, and what it is for."""
 
-    path: str
-    size: int = Field(ge=0)
-    sha256: str = Field(pattern=_SHA256)
+    path: Inside
+    size: Count
+    sha256: Sha256
     role: Literal["card", "graph", "weights", "tokenizer", "canary"]
 
 
-class ArchiveEntry(_Frozen):
+class ArchiveEntry(Document):
     """The archive beside the manifest.
 
     Attributes:
@@ -59,24 +53,24 @@ class ArchiveEntry(_Frozen):
         break_even_mb_per_s: the download rate above which `stored` starts sooner than `gzip`; 10^6 bytes per second.
     """
 
-    file: str = Field(pattern=r"^[^/\\\x00]+$")
+    file: FileName
     compression: Literal["stored", "gzip"]
-    size: int = Field(ge=1)
-    sha256: str = Field(pattern=_SHA256)
-    unpacked_size: int = Field(ge=1)
-    gzip_ratio: Figure
-    break_even_mb_per_s: Figure
+    size: Positive
+    sha256: Sha256
+    unpacked_size: Positive
+    gzip_ratio: Amount
+    break_even_mb_per_s: Amount
 
 
-class Tensor(_Frozen):
+class Tensor(Document):
     """One input or output: its name, its type as numpy calls it, and its axes, null where any size goes."""
 
     name: str
     dtype: str
-    shape: tuple[_Count | None, ...]
+    shape: tuple[Count | None, ...]
 
 
-class InputOutput(_Frozen):
+class InputOutput(Document):
     """What the served model takes and gives.
 
     Attributes:
@@ -92,17 +86,17 @@ class InputOutput(_Frozen):
 
     content_types: tuple[str, ...]
     answer_types: tuple[str, ...] = ()
-    max_payload_bytes: _Count
-    max_inputs: _Count
-    max_length: _Count | None = None
-    dimension: _Count | None = None
+    max_payload_bytes: Positive
+    max_inputs: Positive
+    max_length: Positive | None = None
+    dimension: Positive | None = None
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
     labels: tuple[str, ...] = ()
     sample: str = ""
 
 
-class Quality(_Frozen):
+class Quality(Document):
     """Closeness to the unquantized model's answers on `n` texts.
 
     Attributes:
@@ -111,34 +105,38 @@ class Quality(_Frozen):
         top1, top5: share of texts with the same nearest neighbour, and mean overlap of the five nearest.
     """
 
-    n: _Count
-    cosine_mean: _Cosine
-    cosine_min: _Cosine
-    cosine_p1: _Cosine
-    spearman: _Cosine
-    top1: Figure
-    top5: Figure
+    n: Count
+    cosine_mean: Cosine
+    cosine_min: Cosine
+    cosine_p1: Cosine
+    spearman: Cosine
+    top1: Amount
+    top5: Amount
 
 
-class Speed(_Frozen):
-    """A short and a long request on one thread: median milliseconds, and the ratio of the fastest runs to the source's.
+class Speed(Document):
+    """A short and a long request on one thread: median milliseconds, and the median ratio to the source, run in turn.
 
     Attributes:
+        short_interval, long_interval: of the ratio, at 99 % confidence. Above 1 the candidate is slower, below 1
+            faster; where it contains 1, it cannot be told. Absent in older manifests, and after too few rounds.
         long_tokens: of the long request, which is one text; the short one is a sentence.
         long_examples: of the long request, of a task on tensors; the short one is one example.
     """
 
-    short_ms: Figure
-    long_ms: Figure
-    source_short_ms: Figure
-    source_long_ms: Figure
-    long_tokens: _Count | None = None
-    long_examples: _Count | None = None
-    short_ratio: Figure
-    long_ratio: Figure
+    short_ms: Amount
+    long_ms: Amount
+    source_short_ms: Amount
+    source_long_ms: Amount
+    long_tokens: Count | None = None
+    long_examples: Count | None = None
+    short_ratio: Amount
+    long_ratio: Amount
+    short_interval: tuple[Amount, Amount] | None = None
+    long_interval: tuple[Amount, Amount] | None = None
 
 
-class Candidate(_Frozen):
+class Candidate(Document):
     """One recipe that was tried, with what was measured, or why it was dropped.
 
     Attributes:
@@ -152,13 +150,13 @@ class Candidate(_Frozen):
 
     recipe: str
     kept: tuple[str, ...] = ()
-    size: _Count | None = None
-    size_ratio: Figure | None = None
+    size: Count | None = None
+    size_ratio: Amount | None = None
     quality: Quality | None = None
     scores: dict[str, float] | None = None
     speed: Speed | None = None
-    load_ms: Figure | None = None
-    peak_rss_mb: Figure | None = None
+    load_ms: Amount | None = None
+    peak_rss_mb: Amount | None = None
     outcome: str
 
     @property
@@ -167,7 +165,7 @@ class Candidate(_Frozen):
         return self.quality.model_dump() if self.quality else self.scores or {}
 
 
-class Quantization(_Frozen):
+class Quantization(Document):
     """What was done to the weights that were quantized.
 
     Attributes:
@@ -177,12 +175,12 @@ class Quantization(_Frozen):
     """
 
     scheme: str
-    weight_bits: _Count
-    activation_bits: _Count
+    weight_bits: Positive
+    activation_bits: Positive
     reduce_range: bool
 
 
-class Memory(_Frozen):
+class Memory(Document):
     """Memory of a serving process.
 
     Attributes:
@@ -191,27 +189,27 @@ class Memory(_Frozen):
         recommended_mb: the endpoint memory to choose, in AWS's MB (2^20 bytes).
     """
 
-    start_rss_mb: Figure
-    peak_rss_mb: Figure
-    recommended_mb: _Count
+    start_rss_mb: Amount
+    peak_rss_mb: Amount
+    recommended_mb: Positive
 
 
-class ColdStart(_Frozen):
+class ColdStart(Document):
     """Median milliseconds of `n` fresh processes, from the unpacked model to the first answer, and of the source the
     same way.
     """
 
-    n: _Count
-    phases: dict[str, Figure]
-    total_ms: Figure
-    source_total_ms: Figure
+    n: Positive
+    phases: dict[str, Amount]
+    total_ms: Amount
+    source_total_ms: Amount
 
 
-class Environment(_Frozen):
+class Environment(Document):
     """The machine that everything was measured on."""
 
     cpu: str
-    cpus: _Count
+    cpus: Positive
     vnni: bool
     python: str
     onnxruntime: str
@@ -219,7 +217,7 @@ class Environment(_Frozen):
     tokenizers: str
 
 
-class Manifest(_Frozen):
+class Manifest(Document):
     """An artifact and its evidence.
 
     Attributes:
@@ -234,7 +232,7 @@ class Manifest(_Frozen):
 
     schema_: Literal["scaletozero.manifest/1"] = Field(default=SCHEMA, alias="schema")
     name: str
-    key: str = Field(pattern=_SHA256)
+    key: Sha256
     task: str
     target: str
     recipe: str
@@ -242,8 +240,8 @@ class Manifest(_Frozen):
     archive: ArchiveEntry
     files: tuple[FileEntry, ...] = Field(min_length=1)
     io: InputOutput
-    floor: dict[str, float]
-    probe_sha256: str = Field(pattern=_SHA256)
+    floor: dict[str, Amount]
+    probe_sha256: Sha256
     quantization: Quantization | None = None
     candidates: tuple[Candidate, ...] = Field(min_length=1)
     memory: Memory
@@ -254,7 +252,7 @@ class Manifest(_Frozen):
     @model_validator(mode="after")
     def _chosen_was_tried(self) -> Self:
         if self.recipe not in {each.recipe for each in self.candidates}:
-            raise ValueError(f"recipe {self.recipe!r} must be that of a candidate")
+            reject("must be the recipe of a candidate", at="recipe")
         return self
 
     @property
@@ -262,16 +260,6 @@ class Manifest(_Frozen):
         """The candidate that was packaged."""
         return next(each for each in self.candidates if each.recipe == self.recipe)
 
-    def to_json(self) -> str:
-        """The canonical text: sorted keys, two spaces, one newline at the end."""
-        content = self.model_dump(mode="json", by_alias=True)
-        return json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n"
-
-
-def schema_text() -> str:
-    """The JSON schema of a manifest, as it is committed in manifest.schema.json."""
-    return json.dumps(Manifest.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
-
 
 if __name__ == "__main__":
-    print(schema_text(), end="")
+    print(Manifest.schema_text(), end="")

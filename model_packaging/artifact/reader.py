@@ -8,15 +8,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from model_packaging.artifact.archive import scan
-from model_packaging.artifact.folder_manifest import manifest_json
+from model_packaging.artifact.document import manifest_json, parse_manifest
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.files import exists, shown
-from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.findings import refuse
 from model_packaging.magic import RUNS_CODE, sniff_file
-from model_packaging.spec import findings_of
 
 ARCHIVE = "model.tar.gz"
 MANIFEST = "manifest.json"
@@ -75,15 +72,7 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         FindingsError: it is missing, not JSON, of another schema, or incomplete.
     """
-    content = manifest_json(path, "the manifest must lie beside the archive")
-    try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        found = [
-            Finding(f"{path}: {each.path}", each.rule, each.got, "", "package the model again with this version")
-            for each in findings_of(error)
-        ]
-        raise FindingsError(found) from error
+    return parse_manifest(Manifest, manifest_json(path, "the manifest must lie beside the archive"), path)
 
 
 def _check_archive(archive: Path, manifest: Manifest) -> None:

@@ -8,7 +8,7 @@ from model_packaging.artifact.reader import Artifact
 from model_packaging.benchmark.bench import Contender, usual_archive
 from model_packaging.findings import refuse
 from model_packaging.huggingface import export, hf_source
-from model_packaging.onnx_model.source import read_model
+from model_packaging.onnx_model.model_file import read_model
 from model_packaging.progress import Progress, Report, quiet
 from model_packaging.spec import PackageSpec
 

@@ -1,22 +1,24 @@
-"""Which candidate is shipped: a rule, not a taste. Pure."""
+"""Which candidate is shipped, decided by a fixed rule. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from model_packaging.artifact.manifest import Candidate
+from model_packaging.artifact.manifest import Candidate, Speed
+from model_packaging.evaluation.latency import CONFIDENCE, verdict
 from model_packaging.findings import FindingsError, refuse
+from model_packaging.recipes import UNQUANTIZED
 from model_packaging.thresholds import Floor
 
 CHOSEN = "chosen"
 
 
 def choose(candidates: Sequence[Candidate], floor: Floor) -> tuple[Candidate, ...]:
-    """The candidates with their outcomes: the first that meets the floor and is not slower than the source is `chosen`.
+    """The candidates with their outcomes: the first that meets the floor and is not certainly slower is `chosen`.
 
-    They come in the order of their expected cold start, smallest and fastest first, so the first is the best; latency
-    is
-    noise within a few percent, and a rule that ranked by it would ship another file on every run.
+    They come in the order of their expected cold start, smallest and fastest first, so the first is the best. Latency
+    is not ranked: small differences are noise, and another file would be shipped on every run. The unquantized model is
+    never refused for its latency.
 
     Raises:
         FindingsError: none of them can be shipped.
@@ -33,24 +35,48 @@ def choose(candidates: Sequence[Candidate], floor: Floor) -> tuple[Candidate, ..
     return tuple(judged)
 
 
-def _against(each: Candidate, floor: Floor) -> str:
-    if not each.figures or each.speed is None:
-        return each.outcome
-    if against := floor.against(each.figures):
-        return against
-    if each.recipe != "fp32":
-        slower = max(each.speed.short_ratio, each.speed.long_ratio)
-        if slower > 1:
-            return f"{slower:.2f} times the source's latency"
+def slower(speed: Speed) -> str:
+    """The reason against a candidate that is certainly slower than its source with a short or a long request, or ""."""
+    for kind, ratio, bounds in (
+        ("a short request", speed.short_ratio, speed.short_interval),
+        ("a long request", speed.long_ratio, speed.long_interval),
+    ):
+        if bounds is not None and verdict(*bounds) == "slower":
+            low, high = bounds
+            certain = f"{CONFIDENCE:.0%} certain to be between {low:.2f} and {high:.2f}"
+            return f"slower than the source: {ratio:.2f} times its latency for {kind}, {certain}"
     return ""
 
 
+def undecided(speed: Speed) -> bool:
+    """Whether it cannot be told, for a short or a long request, that the candidate is faster or slower."""
+    return any(
+        bounds is not None and verdict(*bounds) == "undecided" for bounds in (speed.short_interval, speed.long_interval)
+    )
+
+
+def too_far_only(each: Candidate, floor: Floor) -> bool:
+    """Whether a measured candidate misses the floor and is not certainly slower: a more precise one may be shipped."""
+    return each.speed is not None and not slower(each.speed) and bool(floor.against(each.figures))
+
+
+def _against(each: Candidate, floor: Floor) -> str:
+    if not each.figures or each.speed is None:
+        return each.outcome
+    return floor.against(each.figures) or ("" if each.recipe == UNQUANTIZED else slower(each.speed))
+
+
 def _none(judged: list[Candidate], floor: Floor) -> FindingsError:
-    others = "" if any(each.recipe == "fp32" for each in judged) else ", or leave recipes out, so that others are tried"
+    unquantized = any(each.recipe == UNQUANTIZED for each in judged)
+    others = (
+        "find out why even the unquantized graph differs"
+        if unquantized
+        else "remove `recipes`, so that others are tried"
+    )
     return refuse(
         "floor",
         f"some candidate must reach {', '.join(f'{each.words} {each.limit}' for each in floor.bounds())}",
         "; ".join(f"{each.recipe}: {each.outcome}" for each in judged),
         "nothing can be shipped",
-        f"lower the floor{others or ', or look at why even the unquantized graph differs'}",
+        f"lower the floor, or {others}",
     )

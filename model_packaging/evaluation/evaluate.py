@@ -1,10 +1,9 @@
-"""How near a candidate's answers are to the unquantized model's, and how fast it gives them."""
+"""How close a candidate's outputs are to the unquantized model's."""
 
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,24 +120,6 @@ def tensor_figures(reference: Mapping[str, Rows], candidate: Mapping[str, Rows])
 
 def _rows(values: Rows) -> NDArray[np.float64]:
     return np.concatenate([np.atleast_2d(each) for each in values]).astype(np.float64)
-
-
-def interleaved(runs: Sequence[Callable[[], object]], rounds: int, burst: int = 5) -> list[list[float]]:
-    """Milliseconds of processor time of each run, `burst` times in a row, then the next, `rounds` times around.
-
-    Processor time, of runs that use one thread, is what they take on a quiet machine, also where it is not. In a
-    burst a model's weights are in the processor's caches, as they are in an endpoint that serves one model; the first
-    run of each burst, which brings them there, is left out.
-    """
-    times: list[list[float]] = [[] for _ in runs]
-    for _ in range(rounds):
-        for spent, run in zip(times, runs, strict=True):
-            run()
-            for _ in range(burst):
-                began = time.process_time_ns()
-                run()
-                spent.append((time.process_time_ns() - began) / 1e6)
-    return times
 
 
 def _unit(vectors: Vectors) -> NDArray[np.float64]:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from model_packaging.artifact.manifest import Environment
 from model_packaging.findings import refuse
-from model_packaging.serving.limits import MEMORY_MB as AWS_MEMORY_MB
-from model_packaging.serving.limits import START_SECONDS as TIMEOUT_SECONDS
+from model_packaging.serving.limits import MEMORY_MB, START_SECONDS
 
+TIMEOUT_SECONDS = START_SECONDS
 HEADROOM = 1.3  # over the measured peak: allocators fragment, and the platform counts the page cache of mapped weights
 
 
@@ -80,12 +80,12 @@ def recommended_mb(peak_rss_mb: float) -> int:
         FindingsError: none does.
     """
     needed = HEADROOM * peak_rss_mb * 1e6 / 2**20
-    for offered in AWS_MEMORY_MB:
+    for offered in MEMORY_MB:
         if needed <= offered:
             return offered
     raise refuse(
         "memory",
-        f"a serverless endpoint has at most {AWS_MEMORY_MB[-1]} MB",
+        f"a serverless endpoint has at most {MEMORY_MB[-1]} MB",
         f"{needed:.0f} MB",
         "the largest request would end the process",
         "package a smaller model, or read less of a text with max_length",

@@ -17,12 +17,6 @@ from pathlib import Path
 from typing import Any
 
 BATCHES = (1, 4)
-AUTO = {
-    "sentence-embedding": "AutoModel",
-    "text-classification": "AutoModelForSequenceClassification",
-    "token-classification": "AutoModelForTokenClassification",
-    "image-classification": "AutoModelForImageClassification",
-}
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +56,7 @@ def from_folder(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str,
     import torch
     import transformers
 
-    auto = getattr(transformers, AUTO[request["task"]])
+    auto = getattr(transformers, request["auto"])
     inner = auto.from_pretrained(
         request["path"],
         dtype=torch.float32,
@@ -72,7 +66,7 @@ def from_folder(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str,
         attn_implementation="eager",
     ).eval()
     config, (Answer, Sentence) = inner.config, wrappers()  # noqa: N806 - they are classes
-    if request["task"] == "image-classification":
+    if request["inputs"] == "tensors":
         side = config.image_size if isinstance(config.image_size, int) else config.image_size[0]
         shape = (config.num_channels, side, side)
         cases = [{"pixel_values": torch.rand(batch, *shape)} for batch in BATCHES for _ in range(3)]
@@ -80,11 +74,7 @@ def from_folder(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str,
     names = ["input_ids", "attention_mask"]
     accepts = inspect.signature(inner.forward).parameters
     # One text alone has segment 0 throughout, which BERT assumes by itself; a classifier may be given pairs.
-    if (
-        "classification" in request["task"]
-        and "token_type_ids" in accepts
-        and getattr(config, "type_vocab_size", 0) > 1
-    ):
+    if request["pairs"] and "token_type_ids" in accepts and getattr(config, "type_vocab_size", 0) > 1:
         names.append("token_type_ids")
 
     def tokens(batch: int, length: int) -> dict[str, Any]:
@@ -96,7 +86,7 @@ def from_folder(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str,
 
     lengths = sorted({min(length, request["max_length"]) for length in (8, 33, 128)})
     cases = [tokens(batch, length) for batch in BATCHES for length in lengths]
-    if request["task"] == "sentence-embedding":
+    if "pooling" in request:
         model: Any = Sentence(inner, request["pooling"])
     else:
         model = Answer(inner, "logits")

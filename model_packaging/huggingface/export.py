@@ -21,6 +21,7 @@ from typing import Any
 
 from model_packaging.findings import refuse
 from model_packaging.huggingface import hf_folder, sentence_modules
+from model_packaging.serving.registry import TASKS
 
 INTERPRETER = "SCALETOZERO_TORCH_PYTHON"
 OPSET = 18
@@ -30,10 +31,6 @@ PARITY = 1e-4
 """The largest difference between torch's answers and the graph's, absolute."""
 
 TIMEOUT_S = 1800.0
-TEXT_TASKS = ("sentence-embedding", "text-classification", "token-classification")
-TASKS = (*TEXT_TASKS, "image-classification")
-
-_OUTPUTS = {"sentence-embedding": "sentence_embedding"}
 # Their position ids begin after the padding token's, which takes from the length of a text.
 _OFFSET_POSITIONS = frozenset(("roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "xlm-roberta-xl", "xmod"))
 _DEFAULT_LENGTH = 512
@@ -71,15 +68,18 @@ def export_folder(folder: Path, target: Path, task: str, interpreter: Path | Non
         FindingsError: what `hf_folder.read` and `sentence_modules.read` refuse (pickles among it), an unknown task, no
             torch, a model that the exporter cannot take, or a graph that answers otherwise than torch.
     """
-    if task not in TASKS:
-        raise refuse("task", f"must be one of {', '.join(TASKS)}", task)
+    kind = TASKS.get(task)
+    if kind is None or not kind.transformers:
+        known = (name for name, each in TASKS.items() if each.transformers)
+        raise refuse("task", f"must be one of {', '.join(known)}", task)
     checked = hf_folder.read(folder)
-    request: dict[str, Any] = {"path": str(folder), "task": task, "outputs": [_OUTPUTS.get(task, "logits")]}
+    request: dict[str, Any] = {"path": str(folder), "auto": kind.transformers, "outputs": [kind.output]}
+    request |= {"inputs": kind.inputs, "pairs": kind.classes}
     max_length = None
-    if task in TEXT_TASKS:
+    if kind.inputs == "texts":
         max_length = _longest(checked.config)
         request["max_length"] = max_length
-    if task == "sentence-embedding":
+    if kind.transformers == "AutoModel":
         pooling = sentence_modules.read(folder)
         request["pooling"] = asdict(pooling)
         max_length = min(max_length or _DEFAULT_LENGTH, pooling.max_length or max_length or _DEFAULT_LENGTH)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from model_packaging.artifact.folder_manifest import Export, FolderSource, digest_of
 from model_packaging.huggingface import export, hf_folder
-from model_packaging.work import Work
-
-_EVIDENCE = "evidence.json"
 
 
 def describe(path: Path, revision: str | None) -> tuple[FolderSource, int]:
@@ -25,21 +21,6 @@ def describe(path: Path, revision: str | None) -> tuple[FolderSource, int]:
     sums = {name: _sha256(file) for name, file in files.items()}
     size = sum(file.stat().st_size for file in files.values())
     return FolderSource(name=path.name, sha256=digest_of(sums), size=size, revision=revision), folder.parameters
-
-
-def exported_once(path: Path, task: str, work: Work) -> tuple[Path, Export]:
-    """The graph of the model in `path`, exported unless a run that was killed had done so, and the evidence for it.
-
-    Raises:
-        FindingsError: see `export.export_folder`.
-    """
-
-    def build(folder: Path) -> None:
-        made = entry(export.export_folder(path, folder / "model", task))
-        (folder / _EVIDENCE).write_text(made.model_dump_json(), encoding="utf-8")
-
-    folder = work.folder("exported", build)
-    return folder / "model" / "model.onnx", Export.model_validate(json.loads((folder / _EVIDENCE).read_text("utf-8")))
 
 
 def entry(exported: export.Exported) -> Export:

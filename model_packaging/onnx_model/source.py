@@ -5,31 +5,25 @@ path in it.
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime as ort
-from google.protobuf.message import DecodeError
-from onnx import ModelProto, TensorProto, numpy_helper
+from onnx import ModelProto, TensorProto
 
 from model_packaging.findings import Finding, FindingsError, refuse
-from model_packaging.magic import RUNS_CODE, sniff_file
 from model_packaging.onnx_model import graph, tokenizer_file
+from model_packaging.onnx_model.model_file import read_model
+from model_packaging.onnx_model.weights import weights
+from model_packaging.serving.limited_run import RunTooLongError, run_within
 from model_packaging.spec import PackageSpec
 
-DOMAINS = {"", "ai.onnx", "ai.onnx.ml", "com.microsoft", "com.microsoft.nchwc"}
 TOKENIZER = "tokenizer.json"
 TEXT_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
-FACTORS = {"MatMul", "Gemm", "Conv", "ConvTranspose", "Gather"}
-SAME_NUMBERS = {"Identity", "Transpose", "Reshape", "Cast"}
 DEFAULT_LENGTH = 512
-PROTOBUF_LIMIT = 2**31 - 2**20  # a serialised message may have 2 GiB
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ def inspect_source(spec: PackageSpec, head: Head | None = None) -> Source:
     model, digest, size = read_model(spec.source)
     path = tokenizer_of(spec)
     tokenizer = tokenizer_file.read(path)
-    findings = [*_inputs(spec, model), *weights(spec, model)]
+    findings = [*_inputs(spec, model), *weights(spec.source, model)]
     if findings:
         raise FindingsError(findings)
     vocabulary = tokenizer_file.size(tokenizer)
@@ -100,192 +94,6 @@ def tokenizer_of(spec: PackageSpec) -> Path:
     if spec.tokenizer is None:
         raise refuse("tokenizer", f"must be given for {spec.task}", "none")
     return spec.tokenizer
-
-
-def read_model(path: Path) -> tuple[ModelProto, str, int]:
-    """The ONNX model at `path` with its external data in memory, their sha256 (hex) and their bytes.
-
-    Raises:
-        FindingsError: missing; not ONNX (a pickle is named as one); external data that is not a plain file beside it;
-            operators of an unknown domain; newer than this runtime.
-    """
-    if not path.is_file():
-        raise refuse(
-            str(path), "the model must be an .onnx file", "no such file", "", "name the file that was exported"
-        )
-    kind = sniff_file(path)
-    if kind != "onnx":
-        raise refuse(
-            str(path),
-            "the model must be ONNX",
-            f"a {kind} file" if kind != "unknown" else "bytes of no known model format",
-            RUNS_CODE.get(kind, "the runtime cannot load it"),
-            "export the model to ONNX and name that file",
-        )
-    try:
-        model = onnx.load_model(str(path), load_external_data=False)
-    except DecodeError as error:
-        raise refuse(
-            str(path), "the model must be ONNX", "bytes that do not decode (truncated?)", "", "export or copy it again"
-        ) from error
-    if not model.graph.node:
-        raise refuse(str(path), "the model must have a graph", "no operators in it", "", "export the model again")
-    findings = [*_external(path, model), *_domains(path, model), *_versions(path, model)]
-    if findings:
-        raise FindingsError(findings)
-    digest = hashlib.sha256(path.read_bytes())
-    size = path.stat().st_size
-    for location in sorted(_locations(model)):
-        data = path.parent / location
-        digest.update(data.read_bytes())
-        size += data.stat().st_size
-    if size >= PROTOBUF_LIMIT:
-        raise refuse(
-            str(path),
-            f"the model may have at most {PROTOBUF_LIMIT} bytes",
-            str(size),
-            "it would not fit into a serverless endpoint's memory while it loads",
-            "package it for a GPU target",
-        )
-    onnx.load_external_data_for_model(model, str(path.parent))
-    _loads(path, model)
-    return model, digest.hexdigest(), size
-
-
-def _locations(model: ModelProto) -> dict[str, list[TensorProto]]:
-    found: dict[str, list[TensorProto]] = {}
-    for tensor in graph.tensors(model.graph):
-        if tensor.data_location == TensorProto.EXTERNAL:
-            found.setdefault(_external_field(tensor, "location"), []).append(tensor)
-    return found
-
-
-def _external_field(tensor: TensorProto, key: str) -> str:
-    return next((each.value for each in tensor.external_data if each.key == key), "")
-
-
-def _external(path: Path, model: ModelProto) -> list[Finding]:
-    """onnx itself has let links and parent paths through more than once, so every rule is checked here, before it
-    reads.
-    """
-    findings = []
-    for location, found in _locations(model).items():
-        where = f"{path}: external data {location!r}"
-        data = path.parent / location
-        if (
-            not location
-            or location in (".", "..")
-            or Path(location).name != location
-            or "\\" in location
-            or "\0" in location
-        ):
-            findings.append(
-                Finding(
-                    where,
-                    "must be a plain file name beside the model",
-                    repr(location),
-                    "a file outside the model's folder would be read into the artifact",
-                    "save the model again with its weights beside it",
-                )
-            )
-            continue
-        try:
-            status = os.lstat(data)
-        except OSError as error:
-            findings.append(Finding(where, "must exist", error.strerror or "", "", "copy it beside the model"))
-            continue
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            findings.append(
-                Finding(
-                    where,
-                    "must be a regular file of its own",
-                    "a link or a special file",
-                    "a file outside the model's folder would be read into the artifact",
-                    "copy the file itself",
-                )
-            )
-            continue
-        for tensor in found:
-            start, length = (_external_field(tensor, key) or "0" for key in ("offset", "length"))
-            inside = start.isdecimal() and length.isdecimal() and int(start) + int(length) <= status.st_size
-            if not inside:
-                findings.append(
-                    Finding(
-                        f"{where}, tensor {tensor.name!r}",
-                        f"must lie inside the file's {status.st_size} bytes",
-                        f"offset {start}, length {length}",
-                        "the model is truncated",
-                        "copy it again",
-                    )
-                )
-    return findings
-
-
-def _domains(path: Path, model: ModelProto) -> list[Finding]:
-    local = {(each.domain, each.name) for each in model.functions}
-    custom = sorted(
-        {
-            f"{node.domain}::{node.op_type}"
-            for node in graph.nodes(model.graph)
-            if node.domain not in DOMAINS and (node.domain, node.op_type) not in local
-        }
-    )
-    if not custom:
-        return []
-    return [
-        Finding(
-            str(path),
-            "may use operators of ONNX and of ONNX Runtime only",
-            f"custom operators {', '.join(custom)}",
-            "the serving container has no library for them",
-            "export the model without them",
-        )
-    ]
-
-
-def _versions(path: Path, model: ModelProto) -> list[Finding]:
-    findings = []
-    if model.ir_version > onnx.IR_VERSION:
-        findings.append(
-            Finding(
-                str(path),
-                f"may have IR version {onnx.IR_VERSION} at most",
-                str(model.ir_version),
-                "it is newer than the runtime that would serve it",
-                "export it for an older ONNX version, or update onnx and onnxruntime",
-            )
-        )
-    newest = onnx.defs.onnx_opset_version()
-    for opset in model.opset_import:
-        if opset.domain in ("", "ai.onnx") and opset.version > newest:
-            findings.append(
-                Finding(
-                    str(path),
-                    f"may have opset {newest} at most",
-                    str(opset.version),
-                    "it is newer than the runtime that would serve it",
-                    f"export it with opset_version={newest} or lower",
-                )
-            )
-    return findings
-
-
-def _loads(path: Path, model: ModelProto) -> None:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
-    try:
-        ort.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-    except Exception as error:
-        text = str(error)
-        newer = "Unsupported model IR version" in text or "is under development" in text
-        raise refuse(
-            str(path),
-            f"must load in onnxruntime {ort.__version__}",
-            text.splitlines()[0][:300],
-            "it is newer than the runtime that would serve it" if newer else "no endpoint could serve it",
-            "export it with an older opset" if newer else "export the model again and check it with onnxruntime",
-        ) from error
 
 
 def _inputs(spec: PackageSpec, model: ModelProto) -> list[Finding]:
@@ -322,57 +130,6 @@ def _type_of(kind: int, shape: Iterable[Any]) -> str:
     return f"{TensorProto.DataType.Name(kind)}[{', '.join(each.dim_param or str(each.dim_value) for each in shape)}]"
 
 
-def weights(spec: PackageSpec, model: ModelProto) -> list[Finding]:
-    """A finding where a weight is NaN or infinite.
-
-    Masks are constants too: a scalar may be infinite, and -inf may be anywhere but in what is multiplied or looked up.
-    Whether it does harm there is seen by the answers to the probe.
-    """
-    floats = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
-    used = _multiplied(model)
-    bad = []
-    for tensor in graph.tensors(model.graph):
-        if tensor.data_type in floats:
-            values = numpy_helper.to_array(tensor)
-            if values.dtype.kind != "f":  # bfloat16 is no type of numpy's own
-                values = values.astype(np.float32)
-            fine = np.isfinite(values)
-            if values.size > 1 and tensor.name not in used:
-                fine |= values == -np.inf
-            elif values.size == 1:
-                fine |= np.isinf(values)
-            if not fine.all():
-                bad.append(tensor.name or "a constant")
-    if not bad:
-        return []
-    return [
-        Finding(
-            str(spec.source),
-            "weights must be finite",
-            f"NaN or infinity in {', '.join(bad[:5])}{' and others' if len(bad) > 5 else ''}",
-            "every answer would be NaN",
-            "train or export the model again",
-        )
-    ]
-
-
-def _multiplied(model: ModelProto) -> set[str]:
-    """Names of constants that a matrix product or a convolution multiplies by, or that are looked up in."""
-    makers = {output: node for node in graph.nodes(model.graph) for output in node.output}
-    pending = [name for node in graph.nodes(model.graph) if node.op_type in FACTORS for name in node.input[:2]]
-    found: set[str] = set()
-    while pending:
-        name = pending.pop()
-        if name and name not in found:
-            found.add(name)
-            maker = makers.get(name)
-            if maker is not None and maker.op_type in SAME_NUMBERS:
-                pending += maker.input
-            elif maker is not None and maker.op_type == "Constant":
-                found |= {each.t.name for each in maker.attribute if each.t.name}
-    return found
-
-
 def _vocabulary(path: Path, model: ModelProto, size: int) -> list[Finding]:
     rows = [
         graph.initializers(model)[name].dims[0]
@@ -393,6 +150,17 @@ def _vocabulary(path: Path, model: ModelProto, size: int) -> list[Finding]:
             "name the tokenizer.json that the model was trained with",
         )
     ]
+
+
+def endless(source: Path, asked: str, error: RunTooLongError) -> FindingsError:
+    """The error for a model that does not finish a run."""
+    return refuse(
+        str(source),
+        f"must give a result for {asked} within the limit for one run",
+        error,
+        "every request would time out; the graph may contain an endless loop",
+        "export the model without a loop that depends on its input, or package a smaller one",
+    )
 
 
 @dataclass(frozen=True)
@@ -424,10 +192,12 @@ def text_outputs(spec: PackageSpec, model: ModelProto, max_length: int) -> TextO
 
     def run(length: int) -> dict[str, np.ndarray]:
         feeds = {each.name: np.ones((2, length), np.int64) for each in session.get_inputs()}
-        return dict(zip(names, session.run(names, feeds), strict=True))  # type: ignore[arg-type]
+        return dict(zip(names, run_within(session, names, feeds), strict=True))
 
     try:
         found, shorter = run(max_length), run(max_length - 1)
+    except RunTooLongError as error:
+        raise endless(spec.source, f"two texts of {max_length} tokens", error) from error
     except Exception as error:
         raise refuse(
             str(spec.source),

@@ -1,4 +1,4 @@
-"""The ladder of recipes, and which weights a recipe should treat more gently."""
+"""Graphs in int8, and which of their weights are the most sensitive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from onnx import ModelProto
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
 
-from model_packaging.artifact.manifest import Quantization
 from model_packaging.onnx_model import graph
 
 BLOCK_SIZE = 128
@@ -27,28 +26,6 @@ KEPT_SHARE = 1 / 6  # of the MatMuls; on all-MiniLM-L6 more of them cost bytes a
 INT8_ACTIVATIONS = (
     4  # MatMulNBits' accuracy_level: activations are quantized block by block, so that int8 kernels are used
 )
-
-
-def recipes(*, compressed: bool) -> dict[str, Quantization]:
-    """What each recipe of the ladder does, in an archive that is asked to be compressed or not; fp32 does nothing."""
-    rows = "int8 embedding rows"
-    embeddings = f"{rows} of a common step" if compressed else rows
-    schemes = {  # in words, and whether weights leave one bit free
-        "int8": (f"int8 weights a column, dynamic activations, {embeddings}", True),
-        "int8-kept": (
-            f"int8 weights a column, the most sensitive in blocks of 128; dynamic activations, {embeddings}",
-            True,
-        ),
-        "int8-blockwise": (f"int8 weights and activations in blocks of 128, {rows}", False),
-        "int8-blockwise-kept": (
-            f"int8 weights and activations in blocks of 64, the most sensitive in blocks of 16; {rows}",
-            False,
-        ),
-    }
-    return {
-        recipe: Quantization(scheme=scheme, weight_bits=8, activation_bits=8, reduce_range=reduced)
-        for recipe, (scheme, reduced) in schemes.items()
-    }
 
 
 def int8(folded: ModelProto, *, compressed: bool = False) -> ModelProto:

@@ -24,26 +24,14 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from onnxruntime.quantization.calibrate import TensorsData
 from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-from model_packaging.artifact.manifest import Quantization
 from model_packaging.onnx_model import graph
 from model_packaging.onnx_model.optimise import folded
 from model_packaging.serving.tensors import Arrays
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
-OPERATORS = {"int8-static": ("Conv", "MatMul", "Gemm"), "int8-static-conv": ("Conv",)}
-"""What each recipe quantizes; the second is for graphs of which the quantizer, or the quality, does not bear the first.
-What lies between those operators stays float32: quantized too, it was faster on one of
-three models measured, by a tenth."""
-
-RECIPES = {
-    name: Quantization(
-        scheme=f"int8 weights a channel and static activations of {', '.join(operators)}",
-        weight_bits=8,
-        activation_bits=8,
-        reduce_range=True,
-    )
-    for name, operators in OPERATORS.items()
-}
+CONVOLUTIONS_AND_PRODUCTS, CONVOLUTIONS_ONLY = ("Conv", "MatMul", "Gemm"), ("Conv",)
+"""Operators to quantize; the second is for graphs whose matrix products the quantizer or the quality does not permit.
+The operators between them stay float32: quantized as well, one of three measured models was faster, by a tenth."""
 
 LEAST_OPSET = 13  # from which on DequantizeLinear has a scale a channel
 CONVERTED_OPSET = 17
@@ -73,11 +61,10 @@ def convolutional(model: ModelProto) -> bool:
     return any(node.op_type in CONVOLUTIONS for node in graph.nodes(model.graph))
 
 
-def recipes(model: ModelProto) -> tuple[str, ...]:
-    """The recipes that give different graphs of `model`."""
+def has_products(model: ModelProto) -> bool:
+    """Whether `model` has matrix products with weights, so that quantizing convolutions only is another graph."""
     held = graph.initializers(model)
-    others = {"MatMul", "Gemm"} & {node.op_type for node in model.graph.node if set(node.input[1:2]) & set(held)}
-    return tuple(OPERATORS) if others else ("int8-static",)
+    return any(node.op_type in ("MatMul", "Gemm") and set(node.input[1:2]) & set(held) for node in model.graph.node)
 
 
 def calibrate(model: ModelProto, examples: Sequence[Arrays]) -> list[Calibrated]:
@@ -107,7 +94,7 @@ def calibrate(model: ModelProto, examples: Sequence[Arrays]) -> list[Calibrated]
             graph.save(onnx.shape_inference.infer_shapes(model), source)
             calibrator = create_calibrator(
                 source,
-                list(OPERATORS["int8-static"]),
+                list(CONVOLUTIONS_AND_PRODUCTS),
                 augmented_model_path=str(Path(folder) / "augmented.onnx"),
                 calibrate_method=method,
                 extra_options=options,

@@ -16,6 +16,9 @@ MAX_CONCURRENCY = 200
 REQUEST_BYTES = 4 * 1024 * 1024
 """The most bytes of one request, and of one response."""
 
+INVOCATION_SECONDS = 60
+"""The longest that a container may work on one request."""
+
 DISK_BYTES = 5 * 10**9
 """The disk of a container, at every memory size."""
 

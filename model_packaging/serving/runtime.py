@@ -14,6 +14,7 @@ import onnxruntime as ort
 
 from model_packaging.serving import npy
 from model_packaging.serving.card import NotServableError
+from model_packaging.serving.limited_run import run_within
 from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, AnswerTooLongError, BadRequestError
 from model_packaging.serving.task import Answers, Task, load_task
 
@@ -57,9 +58,16 @@ class Runtime:
         session = ort.InferenceSession(graph, session_options(1, optimise=True), ["CPUExecutionProvider"])
         return Runtime(self.card, session, self.task)
 
-    def compute(self, items: Any) -> Answers:
-        """The answers to `items`, which are what the task makes of a request, in their order."""
-        return self.task.compute(self._run, items)
+    def compute(self, items: Any, *, limited: bool = False) -> Answers:
+        """The outputs for `items`, which are what the task makes of a request, in their order.
+
+        Args:
+            limited: whether each run of the session is stopped after a while (`limited_run`).
+
+        Raises:
+            RunTooLongError: a limited run was stopped.
+        """
+        return self.task.compute(self._run_limited if limited else self._run, items)
 
     def embed(self, texts: list[str]) -> np.ndarray:
         """Embeddings of `texts`, float32 of shape (texts, dimension), in their order; of a sentence encoder."""
@@ -67,6 +75,10 @@ class Runtime:
 
     def _run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
         values = self._session.run(self.task.outputs, {name: feeds[name] for name in self._inputs})
+        return [np.asarray(value) for value in values]
+
+    def _run_limited(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
+        values = run_within(self._session, self.task.outputs, {name: feeds[name] for name in self._inputs})
         return [np.asarray(value) for value in values]
 
     def answer(self, request: Any, media: str = JSON) -> bytes:

@@ -6,12 +6,12 @@ The packaging measures candidates through the same classes, so what it scored is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
+from model_packaging.serving.registry import DEFAULT, TASKS, load
 from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, AnswerTooLongError, BadRequestError
 
 Answers = dict[str, Any]
@@ -20,15 +20,6 @@ arrays where they differ in shape."""
 
 Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
 """One run of the session: feeds by input name, values of the card's outputs."""
-
-HOMES = {
-    "sentence-embedding": ("texts", "SentenceEmbedding"),
-    "text-classification": ("texts", "TextClassification"),
-    "token-classification": ("texts", "TokenClassification"),
-    "image-classification": ("tensors", "ImageClassification"),
-    "generic": ("tensors", "Generic"),
-}
-"""Where each task is: only the module of the one that is served is imported, as a start waits for it."""
 
 
 class Task:
@@ -95,8 +86,7 @@ class Task:
 
 def load_task(card: dict[str, Any], folder: Path) -> Task:
     """The task of the model in `folder`."""
-    module, name = HOMES[card.get("task", "sentence-embedding")]
-    return getattr(import_module(f"model_packaging.serving.{module}"), name)(card, folder)
+    return load(TASKS[card.get("task", DEFAULT)].serving)(card, folder)
 
 
 def activated(values: np.ndarray, activation: str) -> np.ndarray:

@@ -6,7 +6,6 @@ What a request and an answer look like is the task's own (`serving.task`); what 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,12 @@ import numpy as np
 
 from model_packaging.onnx_model.source import Source
 from model_packaging.probes import Probe
+from model_packaging.serving.registry import TASKS, load
 from model_packaging.serving.runtime import Runtime
 from model_packaging.serving.task import Answers, Task
 from model_packaging.spec import PackageSpec
 
 CANARY_NUMBERS = 32
-
-HOMES = {
-    "sentence-embedding": ("texts", "SentenceEmbedding"),
-    "text-classification": ("texts", "TextClassification"),
-    "token-classification": ("texts", "TokenClassification"),
-    "image-classification": ("tensors", "ImageClassification"),
-    "generic": ("tensors", "Generic"),
-}
 
 
 class Packaging:
@@ -64,7 +56,7 @@ class Packaging:
 
     def answers(self, runtime: Runtime, items: Sequence[Any]) -> Answers:
         """The answers to the probe's items."""
-        return runtime.compute(list(items))
+        return runtime.compute(list(items), limited=True)
 
     def figures(self, reference: Answers, answers: Answers, right: Sequence[int] | None = None) -> dict[str, float]:
         """How near `answers` are to the unquantized model's.
@@ -78,8 +70,12 @@ class Packaging:
         raise NotImplementedError
 
     def error(self, figures: dict[str, float]) -> float:
-        """One number for all of them, 0 for the same answers: what a search makes smaller."""
+        """One number for all of them, 0 for equal outputs: what a search minimises."""
         raise NotImplementedError
+
+    def recorded(self, figures: dict[str, float]) -> dict[str, Any]:
+        """The fields of the manifest's `Candidate` that record `figures`."""
+        return {"scores": figures}
 
     def requests(self, probe: Probe, task: Task) -> tuple[Any, Any]:
         """A short and a long request, as the items of the serving `task`, to take the time of."""
@@ -93,8 +89,7 @@ class Packaging:
 
 def packaging_of(task: str) -> Packaging:
     """How `task` is packaged."""
-    module, name = HOMES[task]
-    return getattr(import_module(f"model_packaging.tasks.{module}"), name)()
+    return load(TASKS[task].packaging)()
 
 
 def inspect(spec: PackageSpec) -> Source:

@@ -14,9 +14,12 @@ from onnx.helper import tensor_dtype_to_np_dtype
 from model_packaging.evaluation.evaluate import tensor_figures
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.onnx_model import graph
-from model_packaging.onnx_model.source import Source, read_model, weights
+from model_packaging.onnx_model.model_file import read_model
+from model_packaging.onnx_model.source import Source, endless
+from model_packaging.onnx_model.weights import weights
 from model_packaging.probes import Probe
 from model_packaging.probes.tensors import load_tensors
+from model_packaging.serving.limited_run import RunTooLongError, run_within
 from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
 from model_packaging.serving.runtime import Runtime, session_options
 from model_packaging.serving.task import Answers, Task
@@ -33,7 +36,7 @@ class _Tensors(Packaging):
 
     def inspect(self, spec: PackageSpec) -> Source:
         model, digest, size = read_model(spec.source)
-        findings = [*weights(spec, model), *self.wrong_inputs(spec, model)]
+        findings = [*weights(spec.source, model), *self.wrong_inputs(spec, model)]
         if findings:
             raise FindingsError(findings)
         inputs = [_described(each) for each in _inputs(model)]
@@ -78,7 +81,7 @@ class _Tensors(Packaging):
 
     def answers(self, runtime: Runtime, items: Sequence[Arrays]) -> Answers:
         """One by one: examples may differ in shape, and activations are quantized by what they are run with."""
-        every = [runtime.compute(each) for each in items]
+        every = [runtime.compute(each, limited=True) for each in items]
         return {name: [each[name][0] for each in every] for name in every[0]} if every else {}
 
     def requests(self, probe: Probe, task: Task) -> tuple[Any, Any]:
@@ -212,7 +215,9 @@ def _run(spec: PackageSpec, model: ModelProto, inputs: list[dict[str, Any]], exa
     for count in (1, 2) if several else (1,):
         feeds = {name: np.concatenate([array] * count) for name, array in example.items()}
         try:
-            values = session.run(names, feeds)
+            values = run_within(session, names, feeds)
+        except RunTooLongError as error:
+            raise endless(spec.source, f"a request of {count} of the probe's examples", error) from error
         except Exception as error:
             raise refuse(
                 str(spec.source),
@@ -272,7 +277,7 @@ def _largest(model: ModelProto, inputs: list[dict[str, Any]], example: Arrays) -
         }
         feeds = {entry["name"]: np.zeros(single[entry["name"]], entry["dtype"]) for entry in inputs}
         try:
-            session.run(None, feeds)
+            run_within(session, None, feeds)
         except Exception:  # noqa: BLE001 - a model may be tied to sizes that its graph does not declare
             scale //= 2
         else:

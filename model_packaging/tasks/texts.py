@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 
+from model_packaging.artifact.manifest import Quality
 from model_packaging.evaluation.evaluate import quality
 from model_packaging.findings import refuse
 from model_packaging.onnx_model import graph
@@ -53,6 +54,9 @@ class SentenceEmbedding(_Texts):
 
     def error(self, figures: dict[str, float]) -> float:
         return 1 - figures["cosine_mean"]
+
+    def recorded(self, figures: dict[str, float]) -> dict[str, Any]:
+        return {"quality": Quality.model_validate(figures)}
 
     def canary(self, numbers: np.ndarray) -> dict[str, Any]:
         return {"expected": rounded(numbers[:CANARY_NUMBERS])}

@@ -133,5 +133,6 @@ def unpacked(packaged: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statistics are not what such tests are about."""
-    for name in ("STARTS", "SHORT_ROUNDS", "LONG_ROUNDS"):
-        monkeypatch.setattr(f"model_packaging.pipeline.{name}", 2 if name == "SHORT_ROUNDS" else 1)
+    monkeypatch.setattr("model_packaging.pipeline.archive.STARTS", 1)
+    for name in ("SHORT_ROUNDS", "LONG_ROUNDS"):
+        monkeypatch.setattr(f"model_packaging.pipeline.candidates.{name}", 1)

@@ -30,7 +30,7 @@ def last_line(result: Result) -> str:
 @pytest.fixture
 def project(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> Artifact:
     """A project's folder with an artifact in artifacts/ and its spec in models/."""
-    monkeypatch.setattr("model_packaging.pipeline.STARTS", 1)
+    monkeypatch.setattr("model_packaging.pipeline.archive.STARTS", 1)
     (tiny.folder / "models").mkdir()
     out = tiny.folder / "artifacts" / "tiny"
     values = {"source": "../model.onnx", "tokenizer": "../tokenizer.json", "out": "../artifacts/tiny"}

@@ -9,8 +9,8 @@ import safetensors.numpy
 from safetensors import safe_open
 
 from model_packaging.artifact import oci
-from model_packaging.folder_pipeline import package_folder
 from model_packaging.huggingface import safetensors_file
+from model_packaging.pipeline.folder import package_folder
 from model_packaging.progress import quiet
 from model_packaging.quantization import weight_codecs
 from model_packaging.spec import FolderSpec

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_packaging import package, pipeline
+from model_packaging import package
 from model_packaging.artifact import oci
 from model_packaging.benchmark.baseline import baseline
 from model_packaging.benchmark.bench import Contender, whole_starts
@@ -101,7 +101,7 @@ def test_a_run_killed_after_the_export_goes_on_from_it(folder: Path, monkeypatch
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "choose", killed)
+    monkeypatch.setattr("model_packaging.pipeline.archive.choose", killed)
     with pytest.raises(KeyboardInterrupt):
         package(spec(folder), quiet)
     monkeypatch.undo()

@@ -12,15 +12,16 @@ from typing import Any
 import onnx
 import pytest
 
-from model_packaging import Artifact, FindingsError, Progress, QualityFloor, open_artifact, package, pipeline
-from model_packaging.evaluation.measure import NotReadyError, Start, StartFailedError
-from model_packaging.work import Work
+from model_packaging import Artifact, FindingsError, Progress, QualityFloor, open_artifact, package
+from model_packaging.evaluation.choose import slower
+from model_packaging.evaluation.measure import NotReadyError, Start, StartFailedError, start_once
+from model_packaging.pipeline.work import Work
 
 
 @pytest.fixture(autouse=True)
 def few_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Statistics are not what these tests are about."""
-    monkeypatch.setattr("model_packaging.pipeline.STARTS", 1)
+    monkeypatch.setattr("model_packaging.pipeline.archive.STARTS", 1)
 
 
 class TestPackagedEncoder:
@@ -40,7 +41,7 @@ class TestPackagedEncoder:
     def test_it_is_not_slower(self, packaged: Artifact) -> None:
         seen = packaged.manifest.chosen.speed
         assert seen is not None
-        assert max(seen.short_ratio, seen.long_ratio) < 1
+        assert not slower(seen)
 
     def test_plain_int8_is_recorded_with_the_reason_against_it(self, packaged: Artifact) -> None:
         outcomes = {each.recipe: each.outcome for each in packaged.manifest.candidates}
@@ -196,7 +197,7 @@ def test_a_full_disk_is_a_finding_and_keeps_what_is_finished(tiny: Any, monkeypa
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("model_packaging.pipeline.write_archive", full)
+        patch.setattr("model_packaging.pipeline.archive.write_archive", full)
         with pytest.raises(FindingsError, match="No space left on device"):
             package(tiny.spec())
     assert not (tiny.folder / "out" / "model.tar.gz").exists()
@@ -223,7 +224,7 @@ def test_what_the_machine_failed_at_is_tried_again(
         raise failure
 
     with monkeypatch.context() as patch:
-        patch.setattr("model_packaging.pipeline.start_once", fail)
+        patch.setattr("model_packaging.pipeline.candidates.start_once", fail)
         with pytest.raises(FindingsError, match=r"what was finished so far is kept"):
             package(asked)
     assert [each.outcome for each in package(asked).manifest.candidates] == ["chosen"]
@@ -235,7 +236,7 @@ def test_a_model_that_the_runtime_does_not_start_stays_a_recorded_candidate(
     def fails(*_: object, **__: object) -> None:
         raise StartFailedError("the canary's answer is off")
 
-    monkeypatch.setattr("model_packaging.pipeline.start_once", fails)
+    monkeypatch.setattr("model_packaging.pipeline.candidates.start_once", fails)
     for _ in range(2):
         with pytest.raises(FindingsError, match="fp32: failed: the canary's answer is off"):
             package(tiny.spec(recipes=["fp32"]))
@@ -244,24 +245,23 @@ def test_a_model_that_the_runtime_does_not_start_stays_a_recorded_candidate(
 def test_a_start_that_fails_after_the_choice_is_a_finding(
     tiny: Any, monkeypatch: pytest.MonkeyPatch, few_rounds: None
 ) -> None:
-    real = pipeline.start_once
 
     def fails(folder: Path, *, largest: bool = False) -> Start:
         if largest:
             raise StartFailedError("the largest request failed")
-        return real(folder)
+        return start_once(folder)
 
-    monkeypatch.setattr("model_packaging.pipeline.start_once", fails)
-    with pytest.raises(FindingsError, match="tiny: must load and answer as it was measured, got the largest request"):
+    monkeypatch.setattr("model_packaging.pipeline.archive.start_once", fails)
+    with pytest.raises(FindingsError, match="give the results that were measured, got the largest"):
         package(tiny.spec(recipes=["fp32"]))
 
 
 def test_a_model_for_no_serverless_endpoint_is_a_finding(
     tiny: Any, monkeypatch: pytest.MonkeyPatch, few_rounds: None
 ) -> None:
-    real = pipeline.start_once
     monkeypatch.setattr(
-        "model_packaging.pipeline.start_once", lambda folder, **how: replace(real(folder, **how), peak_rss_mb=9000.0)
+        "model_packaging.pipeline.archive.start_once",
+        lambda folder, **how: replace(start_once(folder, **how), peak_rss_mb=9000.0),
     )
     with pytest.raises(FindingsError, match="memory: a serverless endpoint has at most 6144 MB"):
         package(tiny.spec(recipes=["fp32"]))
@@ -276,7 +276,7 @@ def test_an_unreadable_result_of_a_killed_run_is_measured_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("model_packaging.pipeline.write_archive", killed)
+        patch.setattr("model_packaging.pipeline.archive.write_archive", killed)
         with pytest.raises(KeyboardInterrupt):
             package(asked)
     [kept] = (tiny.folder / "out" / ".work").glob("*/candidate-fp32.json")

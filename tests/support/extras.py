@@ -73,5 +73,5 @@ def write_project(folder: Path, artifact: Path) -> None:
     (folder / "Pulumi.local.yaml").write_text(json.dumps({"config": {"own:environment": environment}}))
     (folder / "program").mkdir()
     (folder / "program" / "__main__.py").write_text("")
-    (folder / "spec.yaml").write_text("{name: a, task: tensors, source: a.onnx, out: out}")
+    (folder / "spec.yaml").write_text("{name: a, task: sentence-embedding, source: a.onnx, out: out}")
     (folder / "calls.csv").write_text("timestamp,duration\n1,0.1\n2,0.1\n")

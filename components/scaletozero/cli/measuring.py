@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_packaging.artifact.folder_manifest import MANIFEST, is_folder, manifest_json
+from model_packaging.artifact.document import manifest_json
+from model_packaging.artifact.folder_manifest import MANIFEST, is_folder
 from model_packaging.extras import needs
 from model_packaging.files import require_writable
 from model_packaging.findings import refuse

@@ -17,6 +17,7 @@ from rich.progress import Progress as Bars
 from model_packaging.extras import needs
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.progress import Progress, Report
+from model_packaging.spec import spec_of
 from scaletozero.cli.output import (
     FAILED,
     WRONG_USE,
@@ -33,6 +34,7 @@ from scaletozero.environment.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from model_packaging.artifact.folder_manifest import FolderManifest
+    from model_packaging.artifact.manifest import Speed
 
 PATHS = ("source", "tokenizer", "out", "probe", "calibration", "work")
 
@@ -47,14 +49,14 @@ def package(
     Example: scaletozero package models/paraphrase-minilm.yaml
     """
     with findings_as_exit(), needs("packaging"):
-        from model_packaging.artifact.folder_manifest import FolderArtifact
-        from model_packaging.pipeline import package as run
-        from model_packaging.spec import spec_of
-
         values = read_spec(spec)
         if out is not None:
             values["out"] = out
         wanted = spec_of(values)
+        # Only now what takes seconds to import: a mistake in the file is told at once.
+        from model_packaging.artifact.folder_manifest import FolderArtifact
+        from model_packaging.pipeline import package as run
+
         begun = False
         with watching() as report:
 
@@ -81,7 +83,7 @@ def package(
             candidate.recipe,
             f"{candidate.size / 1e6:.1f} MB" if candidate.size else "-",
             likeness(candidate.figures),
-            f"{candidate.speed.short_ratio:.2f}" if candidate.speed else "-",
+            latency(candidate.speed),
             candidate.outcome,
         )
         for candidate in manifest.candidates
@@ -92,10 +94,19 @@ def package(
 
 
 def likeness(figures: Mapping[str, float]) -> str:
-    """How near a candidate's answers are: by the mean cosine, or by the share of answers with the same class."""
+    """How close a candidate's outputs are: the mean cosine, or the share of outputs with the same class."""
     if "cosine_mean" in figures:
         return f"cosine {figures['cosine_mean']:.4f}"
     return f"agreement {figures['agreement']:.4f}" if "agreement" in figures else "-"
+
+
+def latency(speed: Speed | None) -> str:
+    """The ratio to the source's latency for a short request, with its interval where the two cannot be told apart."""
+    if speed is None:
+        return "-"
+    bounds = speed.short_interval
+    unsure = bounds is not None and bounds[0] <= 1 <= bounds[1]
+    return f"{speed.short_ratio:.2f}" + (f" ({bounds[0]:.2f} to {bounds[1]:.2f})" if bounds and unsure else "")
 
 
 def folder_rows(manifest: FolderManifest) -> list[tuple[str, object]]:
@@ -138,7 +149,7 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 
 def _beside(path: Path, value: Any) -> Any:
-    """A path that `path` names, made absolute; what is none, also for the NUL in it, is left to the spec to refuse."""
+    """A path in the file `path`, made absolute; the spec refuses whatever is not a path, or has a NUL in it."""
     return (path.resolve().parent / value).resolve() if isinstance(value, str) and "\0" not in value else value
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model_packaging.artifact.folder_manifest import MANIFEST, FolderArtifact, manifest_json, open_folder
+from model_packaging.artifact.document import manifest_json
+from model_packaging.artifact.folder_manifest import MANIFEST, FolderArtifact, open_folder
 from model_packaging.artifact.manifest import SCHEMA as ARCHIVE_SCHEMA
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import FindingsError, refuse

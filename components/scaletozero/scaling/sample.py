@@ -1,4 +1,4 @@
-"""A real question to a packaged model, for the calls that only keep it warm."""
+"""A real request to a packaged model, for the calls that keep it warm."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from model_packaging.findings import refuse
 
 
 def sample_input(artifact: Artifact) -> str:
-    """The JSON of the question that the packaging itself asked the model.
+    """The JSON of the request that the packaging itself sent to the model.
 
     Raises:
-        FindingsError: the artifact has no card with such a question.
+        FindingsError: the artifact has none, or one that is too long for a scheduled call.
     """
+    if artifact.manifest.io.sample:
+        return artifact.manifest.io.sample
+    # Older artifacts have it in their card only, as a text.
     path = next((entry.path for entry in artifact.manifest.files if entry.role == "card"), None)
     if path is not None:
         with tarfile.open(artifact.archive) as archive:
@@ -26,14 +29,14 @@ def sample_input(artifact: Artifact) -> str:
             return json.dumps({"inputs": [text]})
     raise refuse(
         str(artifact.path),
-        "must hold a sample input to be kept warm by calls",
-        "none",
-        "the calls would be errors, and warm nothing",
-        "package the model again, or write `warm_by: provisioned-concurrency`",
+        "must have a sample request of 2,048 bytes or less to be kept warm by calls",
+        "no sample, or a longer one",
+        "the calls would fail, and keep nothing warm",
+        "write `warm_by: provisioned-concurrency`, or package a model with smaller inputs",
     )
 
 
 def work_seconds(manifest: Manifest) -> float:
-    """How long the model works on one question: on the longest text it was measured with, else its whole cold start."""
+    """How long the model works on one request: the longest that was measured, else its whole cold start."""
     speed = manifest.chosen.speed
     return (speed.long_ms if speed else manifest.cold_start.total_ms) / 1000

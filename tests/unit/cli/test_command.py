@@ -161,12 +161,12 @@ def test_a_number_of_five_thousand_digits_is_json(tmp_path: Path, monkeypatch: p
 
 
 def test_a_disk_that_is_full_while_packaging_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from model_packaging import pipeline
+    from model_packaging.pipeline import run
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(pipeline, "package_folder", full)
+    monkeypatch.setattr(run, "package_folder", full)
     (tmp_path / "spec.yaml").write_text("{name: a, target: gpu-vllm, source: model, out: out}")
     result = CliRunner().invoke(app, ["package", str(tmp_path / "spec.yaml")])
     assert (result.exit_code, "No space left" in result.stderr) == (1, True)

@@ -11,8 +11,8 @@ import pytest
 from model_packaging.artifact import oci
 from model_packaging.artifact.folder_manifest import FolderManifest, open_folder
 from model_packaging.findings import FindingsError
-from model_packaging.folder_pipeline import package_folder
 from model_packaging.huggingface import export
+from model_packaging.pipeline.folder import package_folder
 from model_packaging.progress import Progress, quiet
 from model_packaging.quantization import compressed_tensors
 from model_packaging.spec import FolderSpec, PackageSpec, spec_of
@@ -159,8 +159,8 @@ def link(path: Path) -> None:
         ("model/run.py", Path.touch, "run.py: must be what the manifest lists, got a file that it does not"),
         ("model/config.json", link, "got a link or a special file"),
         ("manifest.json", Path.unlink, "the manifest must lie in the artifact"),
-        ("manifest.json", lambda path: path.write_text("{"), "the manifest must be JSON"),
-        ("manifest.json", lambda path: path.write_text("{}"), "manifest.json: name: field required"),
+        ("manifest.json", lambda path: path.write_text("{"), "manifest.json: must be JSON"),
+        ("manifest.json", lambda path: path.write_text("{}"), "manifest.json: name: is required"),
     ],
 )
 def test_an_artifact_that_was_harmed(llama: Llama, name: str, harm: Callable[[Path], Any], got: str) -> None:
@@ -204,13 +204,16 @@ MODULE = {"module": "shop:Ranker", "example": "shop:example", "outputs": ["score
     [
         ({"target": "gpu-vllm"}, "exactly one of source and module must be given"),
         ({"target": "onnx-generic", "source": "m", "module": MODULE}, "exactly one of source and module must be given"),
-        ({"target": "gpu-vllm", "module": MODULE}, "a torch module is for onnx-generic"),
+        ({"target": "gpu-vllm", "module": MODULE}, "module: is for onnx-generic, got a torch module"),
         ({"target": "gpu-vllm", "source": "m", "task": "sentence-embedding"}, "vLLM decides itself"),
-        ({"target": "onnx-generic", "source": "m"}, "task must be given for a folder"),
-        ({"target": "onnx-generic", "module": MODULE, "scheme": "W4A16"}, "scheme and ignore are of gpu-vllm"),
-        ({"target": "gpu-vllm", "source": "m", "compression": "gzip"}, "compression: extra inputs are not permitted"),
-        ({"target": "gpu-vllm", "source": "m", "scheme": "INT3"}, "scheme: input should be 'FP8_DYNAMIC' or 'W4A16'"),
-        ({"target": "onnx-generic", "module": {"module": "a:b"}}, "module.example: field required"),
+        ({"target": "onnx-generic", "source": "m"}, "task: is required for a folder"),
+        ({"target": "onnx-generic", "module": MODULE, "scheme": "W4A16"}, "scheme: is for gpu-vllm, got W4A16"),
+        (
+            {"target": "gpu-vllm", "source": "m", "compression": "gzip"},
+            "compression: is not a setting that exists here",
+        ),
+        ({"target": "gpu-vllm", "source": "m", "scheme": "INT3"}, "scheme: must be 'FP8_DYNAMIC' or 'W4A16'"),
+        ({"target": "onnx-generic", "module": {"module": "a:b"}}, "module.example: is required"),
     ],
 )
 def test_specs_that_make_no_sense(values: dict, rule: str) -> None:

@@ -45,23 +45,23 @@ class TestSpec:
         assert spec(task="generic", probe="p.npy", floor={"agreement": 0.9}).floor == TensorFloor(agreement=0.9)
 
     def test_the_floor_of_another_task(self) -> None:
-        assert "floor must be a ClassFloor" in says(spec, task="text-classification", floor=QualityFloor())
+        assert "floor: must be a ClassFloor" in says(spec, task="text-classification", floor=QualityFloor())
 
     def test_a_figure_that_the_task_does_not_have(self) -> None:
         assert "floor.agreement" in says(spec, floor={"agreement": 0.9})
 
     def test_tensors_need_a_probe(self) -> None:
-        assert "probe must be given" in says(spec, task="generic")
+        assert "probe: is required for generic" in says(spec, task="generic")
 
     def test_tensors_have_no_tokenizer(self) -> None:
-        assert "of tasks on texts" in says(spec, task="generic", probe="p.npy", tokenizer="t.json")
+        assert "tokenizer: is for tasks on texts" in says(spec, task="generic", probe="p.npy", tokenizer="t.json")
         assert spec(task="generic", probe="p.npy").tokenizer is None
 
     def test_texts_have_no_calibration(self) -> None:
-        assert "calibration is of tasks on tensors" in says(spec, calibration="c.npy")
+        assert "calibration: is for tasks on tensors" in says(spec, calibration="c.npy")
 
     def test_embeddings_have_no_labels(self) -> None:
-        assert "of tasks that give classes" in says(spec, labels=["a", "b"])
+        assert "labels: is for tasks that give classes" in says(spec, labels=["a", "b"])
 
     def test_two_classes_of_one_name(self) -> None:
         assert "differ" in says(spec, task="text-classification", labels=["a", "a"])

@@ -310,9 +310,19 @@ def test_an_endpoint_that_is_kept_warm_by_calls_asks_what_the_packaging_asked(ru
     assert "provisionedConcurrency" not in variant["serverlessConfig"]
 
 
+def test_a_model_of_tensors_is_kept_warm_with_the_sample_in_its_manifest(run, packaged) -> None:
+    path = packaged.path / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["io"]["sample"] = '{"inputs": [[0.5, 0.25]]}'
+    path.write_text(json.dumps(manifest))
+    given = args(packaged, scaling={"max": 9, "warm_by": "calls"}, schedule=[OFFICE])
+    variables = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn).one(":Function")["environment"]
+    assert json.loads(variables["variables"]["SAMPLE_INPUT"]) == {"inputs": [[0.5, 0.25]]}
+
+
 def test_an_artifact_without_a_question_cannot_be_kept_warm_by_calls(run, packaged) -> None:
     given = args(packaged, scaling={"warm_by": "calls"}, schedule=[OFFICE])
-    with pytest.raises(FindingsError, match="must hold a sample input"):
+    with pytest.raises(FindingsError, match="must have a sample request"):
         run(lambda: ServerlessEndpoint("sentences", given))
 
 

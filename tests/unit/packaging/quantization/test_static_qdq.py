@@ -11,7 +11,15 @@ from onnx import numpy_helper
 from model_packaging.onnx_model import graph
 from model_packaging.onnx_model.optimise import folded, fused
 from model_packaging.quantization import static_qdq
-from model_packaging.quantization.static_qdq import OPERATORS, RANGES, calibrate, convolutional, recipes, static
+from model_packaging.quantization.static_qdq import (
+    CONVOLUTIONS_AND_PRODUCTS,
+    CONVOLUTIONS_ONLY,
+    RANGES,
+    calibrate,
+    convolutional,
+    has_products,
+    static,
+)
 
 PICTURES = small_models.images(12)[0]
 EXAMPLES = [{"pixels": each[None]} for each in PICTURES]
@@ -22,11 +30,11 @@ def test_only_graphs_with_convolutions_are_quantized_statically() -> None:
     assert not convolutional(small_models.text_classifier())
 
 
-def test_a_graph_of_convolutions_alone_has_one_recipe() -> None:
+def test_a_graph_of_convolutions_alone_has_no_products() -> None:
     model = small_models.image_classifier()
-    assert recipes(model) == ("int8-static", "int8-static-conv")
+    assert has_products(model)
     del model.graph.node[-1]
-    assert recipes(model) == ("int8-static",)
+    assert not has_products(model)
 
 
 @pytest.mark.parametrize("opset", [11, 13, 17])
@@ -35,7 +43,7 @@ def test_older_graphs_are_converted_so_that_weights_have_a_scale_a_channel(opset
     assert [each.held for each in calibrated] == list(RANGES)
     for each in calibrated:
         assert each.model.opset_import[0].version >= 13
-        fused(static(each, OPERATORS["int8-static"]))
+        fused(static(each, CONVOLUTIONS_AND_PRODUCTS))
 
 
 def test_ranges_are_those_of_the_examples_in_three_digits() -> None:
@@ -48,7 +56,7 @@ def test_ranges_are_those_of_the_examples_in_three_digits() -> None:
 
 
 def test_weights_have_seven_bits_and_a_scale_a_channel() -> None:
-    model = static(calibrate(folded(small_models.image_classifier()), EXAMPLES)[0], OPERATORS["int8-static"])
+    model = static(calibrate(folded(small_models.image_classifier()), EXAMPLES)[0], CONVOLUTIONS_AND_PRODUCTS)
     held = [numpy_helper.to_array(each) for each in graph.initializers(model).values()]
     codes = [each for each in held if each.dtype == np.int8 and each.ndim > 1]
     assert len(codes) == 3
@@ -57,14 +65,14 @@ def test_weights_have_seven_bits_and_a_scale_a_channel() -> None:
 
 
 def test_what_is_not_among_the_operators_stays_as_it_is() -> None:
-    model = static(calibrate(folded(small_models.image_classifier()), EXAMPLES)[0], OPERATORS["int8-static-conv"])
+    model = static(calibrate(folded(small_models.image_classifier()), EXAMPLES)[0], CONVOLUTIONS_ONLY)
     heads = [node for node in model.graph.node if node.op_type == "MatMul"]
     assert [node.input[1] in graph.initializers(model) for node in heads] == [True]
 
 
 def test_the_same_examples_give_the_same_graph() -> None:
     first, second = (
-        static(calibrate(folded(small_models.image_classifier()), EXAMPLES)[1], OPERATORS["int8-static"])
+        static(calibrate(folded(small_models.image_classifier()), EXAMPLES)[1], CONVOLUTIONS_AND_PRODUCTS)
         for _ in range(2)
     )
     assert first.graph.SerializeToString(deterministic=True) == second.graph.SerializeToString(deterministic=True)
@@ -80,5 +88,5 @@ def test_a_graph_that_cannot_be_converted_says_so(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_quantizer_writes_nothing_on_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
-    static(calibrate(folded(small_models.image_classifier()), EXAMPLES)[0], OPERATORS["int8-static"])
+    static(calibrate(folded(small_models.image_classifier()), EXAMPLES)[0], CONVOLUTIONS_AND_PRODUCTS)
     assert capfd.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""Stored or compressed: whichever is on the endpoint's disk first. Pure, but for reading the files once.
+"""Stored or compressed: whichever is unpacked on the endpoint's disk first. Pure, except that the files are read once.
 
 Nothing is timed here: the same files must give the same archive on every machine.
 """
@@ -47,8 +47,8 @@ def decide(folder: Path, wish: Compression) -> Choice:
 def from_sizes(plain: int, packed: int, wish: Compression) -> Choice:
     """The choice for `plain` bytes that compress to `packed`.
 
-    Stored, a byte less is inflated; compressed, (1 - ratio) of one less is downloaded: above (1 - ratio) times the rate
-    of inflating a stored archive is ready first.
+    A stored archive saves inflating every byte, a compressed one saves downloading (1 - ratio) of it: the former is
+    ready first where the download is faster than (1 - ratio) times the rate of inflating.
     """
     ratio = packed / plain
     break_even = max(0.0, (1 - ratio) * INFLATE_MB_PER_S)

@@ -28,10 +28,10 @@ from model_packaging.artifact.folder_manifest import (
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.huggingface import export, hf_folder, hf_source
 from model_packaging.licences import licence
+from model_packaging.pipeline.work import Work, key_of, write_text
 from model_packaging.progress import Progress, Report
 from model_packaging.quantization import compressed_tensors
 from model_packaging.spec import FolderSpec, ModuleSource
-from model_packaging.work import Work, key_of
 
 # https://docs.vllm.ai/en/latest/features/quantization/ and llm-compressor's compression schemes
 COMPUTE_CAPABILITY = {"FP8_DYNAMIC": 8.9, "W4A16": 7.5}
@@ -103,8 +103,8 @@ def _make(
             oci.clear(spec.out / OCI)
             shutil.rmtree(spec.out / MODEL, ignore_errors=True)
             (made / MODEL).rename(spec.out / MODEL)
-        _write(spec.out / BILL, sbom.bill(_bill(manifest), version("scaletozero")))
-        _write(spec.out / MANIFEST, manifest.to_json())
+        write_text(spec.out / BILL, sbom.bill(_bill(manifest), version("scaletozero")))
+        write_text(spec.out / MANIFEST, manifest.to_json())
     there = open_folder(spec.out)
     report(Progress("manifest", 1, 1, there.digest[:12]))
     return there
@@ -227,9 +227,3 @@ def _bill(manifest: FolderManifest) -> sbom.Model:
         metrics=metrics,
         properties=properties,
     )
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

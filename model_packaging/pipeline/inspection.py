@@ -9,7 +9,8 @@ from model_packaging.findings import refuse
 from model_packaging.huggingface import hf_source
 from model_packaging.onnx_model.source import Source, tokenizer_of
 from model_packaging.probes import load_probe
-from model_packaging.spec import CLASS_TASKS, PackageSpec
+from model_packaging.serving.registry import TASKS
+from model_packaging.spec import PackageSpec
 from model_packaging.tasks import Packaging, classes, folder_of
 
 
@@ -23,10 +24,10 @@ def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, s
         source = kind.inspect(spec)
         numbers = f", {source.dimension} numbers an answer" if source.dimension else ""
         return source, source.sha256, f"{source.size / 1e6:.1f} MB{numbers}"
-    if spec.task == "generic":
+    if not TASKS[spec.task].transformers:
         raise refuse(
             str(spec.source),
-            "a model for generic must be an .onnx file",
+            f"a model for {spec.task} must be an .onnx file",
             "a folder",
             "nobody could tell what to export of it",
             "export it, or name the task that it is for",
@@ -42,7 +43,7 @@ def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, s
 def described_by(spec: PackageSpec) -> list[Path]:
     """The config that names the classes, where there is one."""
     config = folder_of(spec) / classes.CONFIG
-    return [config] if spec.task in CLASS_TASKS and config.is_file() else []
+    return [config] if TASKS[spec.task].classes and config.is_file() else []
 
 
 def probed(spec: PackageSpec) -> list[str]:

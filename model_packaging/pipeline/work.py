@@ -1,4 +1,4 @@
-"""The folder where a run keeps each stage's result, so that a killed run starts again where it was."""
+"""The folder where a run keeps the result of each stage, so that a killed run continues where it was."""
 
 from __future__ import annotations
 
@@ -23,15 +23,25 @@ _KEY = f"[0-9a-f]{{{_KEY_LENGTH}}}"
 
 
 def key_of(*parts: object) -> str:
-    """A sha256 (hex) over the JSON of `parts`: results are only taken from a run that had the same."""
+    """A sha256 (hex) over the JSON of `parts`: results are only used from a run with the same key."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-class Work:
-    """Results of one run, by name; each is whole or not there.
+def write_text(path: Path, text: str) -> None:
+    """Writes a file that appears under its name only when it is complete."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
-    One run at a time may use it, as a context: leaving it without an error removes them, earlier runs' too, and the
-    folder unless something else is in it.
+
+class Work:
+    """Results of one run, by name; each is complete or absent.
+
+    One run at a time may use it, as a context manager. Leaving it without an error removes the results, those of
+    earlier runs included, and the folder unless it contains something else.
 
     Raises:
         FindingsError: another run is using it.
@@ -56,20 +66,18 @@ class Work:
             for theirs in self._root.iterdir():
                 if re.fullmatch(_KEY, theirs.name):
                     _remove(theirs)
-            # It may be somebody's own folder.
+            # It may be a folder of the user's own.
             if not any(self._root.iterdir()):
                 self._root.rmdir()
         if self._lock is not None:
             os.close(self._lock)
 
     def value(self, name: str, compute: Callable[[], Any]) -> Any:
-        """A JSON value; one that was damaged is computed again."""
+        """A JSON value; a damaged one is computed again."""
         path = self._folder / f"{name}.json"
         with contextlib.suppress(FileNotFoundError, ValueError, RecursionError):
             return json.loads(path.read_text(encoding="utf-8"))
-        partial = path.with_name(path.name + ".partial")
-        partial.write_text(json.dumps(compute()), encoding="utf-8")
-        partial.replace(path)
+        write_text(path, json.dumps(compute()))
         return json.loads(path.read_text(encoding="utf-8"))
 
     def model(self, name: str, compute: Callable[[], ModelProto]) -> ModelProto:

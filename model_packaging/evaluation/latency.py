@@ -1,0 +1,103 @@
+"""How long a candidate takes compared with its source, and whether the difference is certain.
+
+Both are run in turn, many times, so that whatever else the machine does meets both. Each round gives one ratio. The
+confidence interval of their median comes from the binomial distribution (the sign test turned around): it assumes
+nothing about how the times are distributed, only that one round says nothing about the next. Where both are equally
+fast, the interval lies above 1 in at most 1 of 200 cases, whatever the noise is.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+CONFIDENCE = 0.99
+"""That the interval contains the true median ratio."""
+
+LEAST_ROUNDS = 8
+"""Fewer rounds have no interval at this confidence: 2 / 2^7 is more than 1 %."""
+
+Verdict = Literal["faster", "slower", "undecided"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Times of two contenders over the same rounds.
+
+    Attributes:
+        ms, source_ms: median milliseconds of the candidate and of the source.
+        ratio: the median of the rounds' ratios, candidate over source.
+        low, high: its confidence interval; 0 and infinity where there were too few rounds.
+    """
+
+    ms: float
+    source_ms: float
+    ratio: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether the candidate is slower or faster than the source, `undecided` where the interval contains 1."""
+        return verdict(self.low, self.high)
+
+
+def verdict(low: float, high: float) -> Verdict:
+    """What a confidence interval of a ratio to the source says."""
+    return "slower" if low > 1 else "faster" if high < 1 else "undecided"
+
+
+def compare(times: Sequence[float], source: Sequence[float]) -> Comparison:
+    """Compares the times of the same rounds, one each.
+
+    Args:
+        times: of the candidate, milliseconds, all above zero; `source`: of the source.
+
+    Raises:
+        ValueError: there are none, or not as many of each.
+    """
+    ratios = sorted(ours / theirs for ours, theirs in zip(times, source, strict=True))
+    if not ratios:
+        raise ValueError("there is nothing to compare")
+    low, high = interval(ratios)
+    return Comparison(statistics.median(times), statistics.median(source), statistics.median(ratios), low, high)
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The confidence interval of the median of sorted `values`, between two of them; (0, infinity) for too few."""
+    count, outside = len(values), 0.0
+    for left_out in range(count // 2 + 1):
+        # The chance that the median is below the `left_out`-th smallest value, or above the one opposite.
+        outside += 2 * math.comb(count, left_out) / 2**count
+        if outside > 1 - CONFIDENCE:
+            return (values[left_out - 1], values[count - left_out]) if left_out else (0.0, math.inf)
+    raise AssertionError("half of the outcomes are more than one percent")
+
+
+def paired(
+    candidate: Callable[[], object], source: Callable[[], object], rounds: int, burst: int
+) -> tuple[list[float], list[float]]:
+    """Milliseconds of processor time that each takes, one figure a round: the least of `burst` runs in a row.
+
+    The two take turns in being first. Processor time, of runs that use one thread, leaves out what other programs used
+    meanwhile; the least of a burst leaves out the runs in which they disturbed the caches. The first run of each burst
+    fills the caches, as in an endpoint that serves one model, and is not counted.
+    """
+    found: tuple[list[float], list[float]] = [], []
+    both = (candidate, source)
+    for number in range(rounds):
+        for index in (0, 1) if number % 2 else (1, 0):
+            run = both[index]
+            run()
+            found[index].append(min(_milliseconds(run) for _ in range(burst)))
+    return found
+
+
+def _milliseconds(run: Callable[[], object]) -> float:
+    began = time.process_time_ns()
+    run()
+    return max(1, time.process_time_ns() - began) / 1e6
