@@ -20,7 +20,7 @@ VALUES = st.recursive(
     st.sampled_from(NASTY) | WORDS | st.integers() | st.floats(),
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(WORDS, inside, max_size=3),
     max_leaves=6,
-)
+).map(deepcopy)  # what is drawn is damaged in turn, and must not be the next draw's
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
