@@ -92,7 +92,7 @@ class Endpoints:
             if url and not _is_object(url):
                 raise _invalid(f"Could not find model data at {url}.")
             if url:
-                self._access.require_readable(role, call.region, url)
+                self._access.require_readable(role, call.region, url, name)
             if image := container.get("Image"):
                 self._access.require_image(role, call.region, image)
 

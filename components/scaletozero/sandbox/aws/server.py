@@ -105,7 +105,7 @@ class Servers:
         url = deployment.model_data_url
         bucket, _, key = url.removeprefix("s3://").partition("/")
         try:
-            client = self._as_role(deployment.role_arn, "s3", deployment.region)
+            client = self._as_role(deployment.role_arn, "s3", deployment.region, deployment.source)
             body = client.get_object(Bucket=bucket, Key=key)["Body"]
             with into.open("wb") as file:
                 for chunk in body.iter_chunks(1 << 20):

@@ -145,7 +145,7 @@ class AsyncService:
             began = time.perf_counter()
             body = call.body
             if body is None:
-                body = self._store.get(deployment.role_arn, call.region, call.source or "", MAX_BYTES)
+                body = self._store.get(deployment, call.source or "", MAX_BYTES)
             self._metrics.record(deployment, {"RequestDownloadLatency": (time.perf_counter() - began) * 1e6})
         except DownloadError as error:
             self._metrics.record(deployment, {"RequestDownloadFailures": 1})
@@ -188,8 +188,7 @@ class AsyncService:
             began = time.perf_counter()
             where = call.output if outcome.status == "Completed" else call.failure
             if where:
-                role = deployment.role_arn
-                self._store.put(role, call.region, where, outcome.body, outcome.content_type, output.kms_key)
+                self._store.put(deployment, where, outcome.body, outcome.content_type, output.kms_key)
             self._metrics.record(deployment, {"ResponseUploadLatency": (time.perf_counter() - began) * 1e6})
         except (BotoCoreError, ClientError) as error:
             log.warning("%s: the answer to %s was not written: %s", call.endpoint, call.inference_id, error)
@@ -200,7 +199,7 @@ class AsyncService:
         try:
             if topic:
                 message = notification(call, outcome, self._clock())
-                self._store.publish(deployment.role_arn, call.region, topic, message)
+                self._store.publish(deployment, topic, message)
         except (BotoCoreError, ClientError) as error:
             log.warning("%s: nobody was told of %s: %s", call.endpoint, call.inference_id, error)
             self._metrics.record(deployment, {"NotificationFailures": 1})

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from scaletozero.partitions import dns_suffix, service_principal
+from scaletozero.partitions import arn, dns_suffix, service_principal
 from scaletozero.sandbox.aws.iam import attached
 from scaletozero.sandbox.aws.iam.demands import Demand, Place, demands
 from scaletozero.sandbox.aws.iam.operations import Operation, operation_of
@@ -83,9 +83,17 @@ class RoleClients:
         self._lock = threading.Lock()
         self._made: dict[str, Clients] = {}
 
-    def __call__(self, role_arn: str, service: str, region: str) -> Any:
-        """A client of a service in a region. Raises AwsError where SageMaker may not assume the role."""
-        credentials = self._roles.session(role_arn, service_principal("sagemaker"), region, "SageMaker")
+    def __call__(self, role_arn: str, service: str, region: str, source: str) -> Any:
+        """A client of a service in a region.
+
+        Args:
+            source: the resource of SageMaker that it is for, such as `endpoint/sentences`.
+
+        Raises:
+            AwsError: SageMaker may not assume the role for it.
+        """
+        source_arn = arn("sagemaker", region, ACCOUNT, source)
+        credentials = self._roles.session(role_arn, service_principal("sagemaker"), region, source_arn, "SageMaker")
         with self._lock:
             clients = self._made.get(role_arn) or self._connect(credentials)
             self._made[role_arn] = clients

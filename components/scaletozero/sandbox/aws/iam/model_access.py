@@ -23,7 +23,7 @@ _IMAGE = re.compile(rf"{ECR_HOST}/(?P<name>[^:@]+)")
 class ClientOfRole(Protocol):
     """Gives a boto3 client that acts for a role."""
 
-    def __call__(self, role_arn: str, service: str, region: str) -> Any: ...
+    def __call__(self, role_arn: str, service: str, region: str, source: str) -> Any: ...
 
 
 class ModelAccess:
@@ -41,13 +41,13 @@ class ModelAccess:
         """Raises AwsError where SageMaker may not assume the role for the model."""
         self._roles.require_trust(role_arn, SAGEMAKER, region, model_arn)
 
-    def require_readable(self, role_arn: str, region: str, url: str) -> None:
+    def require_readable(self, role_arn: str, region: str, url: str, model: str) -> None:
         """Raises AwsError, in SageMaker's words, where the role may not read the archive at an s3:// address."""
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if key.endswith("/"):  # a prefix, whose objects are read one by one when an instance starts
             return
         try:
-            self._client(role_arn, "s3", region).head_object(Bucket=bucket, Key=key)
+            self._client(role_arn, "s3", region, f"model/{model}").head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             raise AwsError(
                 "ValidationException",

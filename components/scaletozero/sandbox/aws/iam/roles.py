@@ -45,17 +45,18 @@ class Roles:
         self._sessions: dict[tuple[str, str], Credentials] = {}
         self._used: dict[str, set[Demand]] = {}
 
-    def session(self, role_arn: str, service: str, region: str, name: str) -> Credentials:
+    def session(self, role_arn: str, service: str, region: str, source_arn: str, name: str) -> Credentials:
         """Credentials of a role that a service assumes, as it does before it acts for somebody.
 
         Args:
             service: as policies name it.
+            source_arn: the resource that the service acts for.
             name: the session's name.
 
         Raises:
             AwsError: the role does not exist, or its trust policy does not let the service assume it.
         """
-        self.require_trust(role_arn, service, region)
+        self.require_trust(role_arn, service, region, source_arn)
         with self._lock:
             if (role_arn, name) not in self._sessions:
                 made = sts_backends[ACCOUNT][PARTITION].assume_role(
@@ -69,17 +70,16 @@ class Roles:
                 self._sessions[role_arn, name] = Credentials(made.access_key_id, made.secret_access_key)
             return self._sessions[role_arn, name]
 
-    def require_trust(self, role_arn: str, service: str, region: str, source_arn: str = "") -> None:
+    def require_trust(self, role_arn: str, service: str, region: str, source_arn: str) -> None:
         """Raises AwsError: the role is not there, or its trust policy does not let the service assume it.
 
         Args:
-            source_arn: the resource that the service acts for, where it names one.
+            source_arn: the resource that the service acts for.
         """
         role = attached.role(role_arn)
         principal = Principal(service=service)
-        context = {**_context(principal, region), "aws:sourceaccount": ACCOUNT}
-        if source_arn:
-            context["aws:sourcearn"] = source_arn
+        source = {"aws:sourceaccount": ACCOUNT, "aws:sourcearn": source_arn}
+        context = {**_context(principal, region), **source}
         request = Request("sts:AssumeRole", role_arn, principal, context, ACCOUNT)
         trust = attached.parse(role.assume_role_policy_document, PolicyType.TRUST, "trust policy") if role else None
         if not decide(request, Policies(resource=trust, resource_decides=True)).allowed:

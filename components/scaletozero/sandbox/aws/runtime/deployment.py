@@ -62,6 +62,11 @@ class Deployment:
     def key(self) -> tuple[str, str]:
         return self.region, self.endpoint
 
+    @property
+    def source(self) -> str:
+        """The resource that SageMaker assumes the role for."""
+        return f"endpoint/{self.endpoint.lower()}"
+
 
 def deployment(region: str, endpoint: str, config: Any, models: Mapping[str, Any]) -> Deployment:
     """The deployment of an endpoint configuration as moto keeps it.

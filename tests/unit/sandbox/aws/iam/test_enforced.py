@@ -147,3 +147,20 @@ def test_a_role_that_may_not_write_logs_writes_none(world: Any) -> None:
         world.invoke(name)
         found = world.client("logs").describe_log_streams(logGroupName=f"/aws/sagemaker/Endpoints/{name}")
         assert bool(found["logStreams"]) is bool(actions)
+
+
+@pytest.mark.parametrize(("pattern", "trusted"), [("*", True), ("training-job/*", False)])
+def test_a_trust_policy_may_say_what_the_role_is_assumed_for(world: Any, pattern: str, trusted: bool) -> None:
+    source = {"ArnLike": {"aws:SourceArn": f"arn:aws:sagemaker:{REGION}:123456789012:{pattern}"}}
+    account = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    who = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [{**who, "Condition": {**source, **account}}]})
+    world.client("iam").update_assume_role_policy(RoleName="serve", PolicyDocument=document)
+    if trusted:
+        world.model("a")
+        world.config("a", "a")
+        world.client("sagemaker").create_endpoint(EndpointName="a", EndpointConfigName="a")
+        assert world.settled("a")["EndpointStatus"] == "InService"
+    else:
+        with pytest.raises(ClientError, match="Could not assume role"):
+            world.model("a")
