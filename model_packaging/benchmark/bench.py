@@ -156,9 +156,12 @@ def _start(contender: Contender, into: Path) -> Start:
     safe_extract(contender.archive, into)
     unpack = round((time.perf_counter() - began) * 1000, 1)
     environment = {**os.environ, "SCALETOZERO_THREADS": "1"}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise StartFailedError(f"no result within {TIMEOUT_SECONDS} s") from error
     if done.returncode:
         raise StartFailedError((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
     shutil.rmtree(into)

@@ -1,6 +1,6 @@
 """Start and answer once, in this process, on an unpacked model. `bench` runs it in fresh processes.
 
-Usage: python -m model_packaging.whole_start FOLDER checked|unchecked; prints one line of JSON.
+Usage: python -m model_packaging.benchmark.whole_start FOLDER checked|unchecked; prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -9,9 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from model_packaging.findings import refuse
+from model_packaging.files import read_text
+from model_packaging.findings import FindingsError, refuse
 
 LEAST_TEXTS = 40
+LARGEST = 100_000_000
+"""Bytes of a file of texts."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,11 @@ def load_probe(path: Path | None) -> Probe:
         groups = builtin_pairs()
     else:
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise refuse(str(path), "the probe must be a UTF-8 text file", str(error), "", "one text a line") from error
+            lines = read_text(path, LARGEST).splitlines()
+        except FindingsError as error:
+            (found,) = error.findings
+            fix = "write one text a line"
+            raise refuse(found.path, "the probe must be a UTF-8 text file", found.got, "", fix) from error
         if path.suffix == ".jsonl":
             labels = _labelled(path, lines)
             lines = list(labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,11 @@ class TestProbe:
     def test_too_few_different_texts(self, tmp_path: Path) -> None:
         (tmp_path / "probe.txt").write_text("same\n" * 100)
         with pytest.raises(FindingsError, match=r"at least 40 different texts.*got 1"):
+            load_probe(tmp_path / "probe.txt")
+
+    def test_a_named_pipe_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "probe.txt")
+        with pytest.raises(FindingsError, match=r"must be a UTF-8 text file, got a named pipe"):
             load_probe(tmp_path / "probe.txt")
 
     @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
