@@ -12,16 +12,16 @@ class EndpointAlarmsArgs(TypedDict):
     """The arguments of `EndpointAlarms`."""
 
     endpoint_name: pulumi.Input[str]
-    """The endpoint."""
+    """Name of the endpoint."""
     region: str
-    """The AWS region of the endpoint."""
+    """AWS region of the endpoint."""
     kind: EndpointKind
-    """What it is: other kinds have other metrics."""
+    """Kind of the endpoint, which decides its metrics."""
     provisioned: NotRequired[bool]
-    """Whether it has provisioned concurrency, which calls can exceed."""
+    """Whether it has provisioned concurrency, which calls can exceed. Default: false."""
     variant: NotRequired[str]
-    """The endpoint's variant; `AllTraffic` unless given."""
+    """Variant of the endpoint. Default: `AllTraffic`."""
     alarms: NotRequired[AlarmsArgs]
-    """Who is told, and when; defaults unless given."""
+    """The thresholds, and who is notified. Default: the default of each threshold, and nobody."""
     tags: NotRequired[dict[str, str]]
-    """Further tags."""
+    """Additional tags."""

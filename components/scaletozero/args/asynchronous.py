@@ -22,37 +22,37 @@ class AsyncEndpointArgs(TypedDict):
     artifact: str
     """The folder that the packaging wrote: the model's archive and its manifest."""
     bucket: pulumi.Input[str]
-    """The name of the bucket for the archive, the requests and the answers; `ArtifactStore.bucket`."""
+    """The name of the bucket for the archive, the requests and the results; `ArtifactStore.bucket`."""
     image: pulumi.Input[str]
     """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag."""
     region: str
-    """The AWS region of the endpoint and of all that belongs to it."""
+    """AWS region of the endpoint and of everything that belongs to it."""
     instance_type: str
-    """Of SageMaker hosting, such as `ml.g5.xlarge`."""
+    """Instance type of SageMaker hosting, such as `ml.g5.xlarge`."""
     concurrency: NotRequired[int]
-    """How many requests an instance works on at a time; 1 unless given."""
+    """Requests that an instance works on at a time. Default: 1."""
     scaling: NotRequired[InstanceScalingArgs]
-    """How far it scales."""
+    """Minimum, maximum and idle time of its instances."""
     schedule: NotRequired[list[WindowArgs]]
-    """Windows in which more instances are there."""
+    """Windows in which more instances run."""
     vpc: NotRequired[pulumi.Input[VpcArgs]]
     """The network of its instances; default: SageMaker's own."""
     network_isolation: NotRequired[bool]
     """Whether the containers have no network; default: true. SageMaker itself brings the archive and the requests;
     false is for a server that loads something itself."""
     alarms: NotRequired[AlarmsArgs]
-    """When somebody is told; no alarms unless given."""
+    """The thresholds of its alarms. Default: no alarms."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """The ARN of the KMS key of the bucket, the topics, the logs and the instances' disks; default: the services'
     own."""
     folder: NotRequired[str]
     """The name below `async/` in the bucket, where requests and results lie; default: the component's name."""
     residency: NotRequired[list[str]]
-    """The regions that it may be in; any unless given."""
+    """Regions that it may be in. Default: any region."""
     endpoint_name: NotRequired[str]
     """The endpoint's name at SageMaker; default: made of the project's, the stack's and the component's. Another name
     is another endpoint: a component that is renamed keeps its endpoint by this and by an alias."""
     log_retention_days: NotRequired[int]
     """How long the containers' logs are kept; default: 30 days."""
     tags: NotRequired[dict[str, str]]
-    """Further tags."""
+    """Additional tags."""

@@ -8,7 +8,7 @@ from scaletozero.settings.scaling import WarmBy
 
 
 class WindowArgs(TypedDict):
-    """A time in which more stays warm than otherwise."""
+    """A time window in which more stays warm."""
 
     start: str
     """When it opens, as local time: "08:00"."""
@@ -17,9 +17,9 @@ class WindowArgs(TypedDict):
     timezone: str
     """The IANA time zone of both, such as `Europe/Berlin`; its summer time is followed."""
     min: int
-    """How much stays warm meanwhile."""
+    """Number that stays warm while it is open."""
     days: NotRequired[list[str]]
-    """The days on which it opens, as `mon` or `mon-fri`; every day unless given."""
+    """Days on which it opens, such as `mon` or `mon-fri`. Default: every day."""
     date: NotRequired[str]
     """The one date on which it opens, as `2026-11-27`, instead of days."""
     on: NotRequired[str]
@@ -29,65 +29,65 @@ class WindowArgs(TypedDict):
 
 
 class AlarmsArgs(TypedDict):
-    """When to ring."""
+    """Thresholds of an endpoint's alarms."""
 
     notify: NotRequired[pulumi.Input[list[pulumi.Input[str]]]]
-    """ARNs of the SNS topics that are told."""
+    """ARNs of the SNS topics that are notified. Default: none."""
     error_percent: NotRequired[float]
-    """Share of calls that end in a server's error, over five minutes; 1 percent unless given."""
+    """Percentage of calls that fail with a server error, over five minutes. Default: 1."""
     p99_ms: NotRequired[float]
-    """The latency of the model that 99 of 100 calls are to keep; no alarm unless given."""
+    """Latency of the model in milliseconds that 99 of 100 calls must keep. Default: no alarm."""
     cold_starts: NotRequired[int]
-    """Containers started for a call, in an hour; 60 unless given. Serverless only."""
+    """Containers that are started for a call, per hour. Default: 60. Serverless endpoints only."""
     concurrency_percent: NotRequired[float]
-    """Share of `max` in use; 80 percent unless given. Serverless only."""
+    """Percentage of `max` in use. Default: 80. Serverless endpoints only."""
     backlog_seconds: NotRequired[int]
-    """Age of the oldest waiting request; 900 seconds unless given. Asynchronous only."""
+    """Age of the oldest waiting request, in seconds. Default: 900. Asynchronous endpoints only."""
     runbooks: NotRequired[str]
-    """The address below which the runbooks lie."""
+    """Address below which the runbooks are found. Default: `docs/runbooks`."""
     name: NotRequired[str]
     """The name of the alarm over all; default: made of the project's, the stack's and the component's."""
 
 
 class ServerlessScalingArgs(TypedDict):
-    """How far a serverless endpoint scales."""
+    """Scaling of a serverless endpoint."""
 
     min: NotRequired[int]
-    """What stays warm, as provisioned concurrency; 0 unless given."""
+    """Containers that stay warm, as provisioned concurrency. Default: 0."""
     buffer: NotRequired[int]
-    """How much more than the calls under way is kept warm; a quarter of `min` unless given, 0 to stay at `min`."""
+    """Containers kept warm beyond the calls in progress. Default: a quarter of `min`; 0 stays at `min`."""
     max: NotRequired[int]
-    """The most concurrent calls, 1 to 200, 10 unless given; further ones are answered with 429."""
+    """Maximum of concurrent calls, 1 to 200; calls beyond it get status 429. Default: 10."""
     reserve_concurrency: NotRequired[bool]
     """Whether the function of `warm_by: calls` has concurrency of its own; default: true. Lambda refuses it in an
     account whose quota of concurrent executions is about 100 or less."""
     warm_by: NotRequired[WarmBy]
-    """How what is to be warm is kept so; by provisioned concurrency unless given."""
+    """What keeps containers warm. Default: provisioned concurrency."""
 
 
 class InstanceScalingArgs(TypedDict):
-    """How far an asynchronous endpoint scales."""
+    """Scaling of an asynchronous endpoint."""
 
     min: NotRequired[int]
-    """Instances that stay; 0 unless given."""
+    """Minimum of instances. Default: 0."""
     max: NotRequired[int]
-    """The most instances; 1 unless given."""
+    """Maximum of instances. Default: 1."""
     backlog: NotRequired[int]
-    """Waiting requests for each instance that scaling aims at."""
+    """Target of waiting requests per instance. Default: 5 per concurrent request."""
     idle_seconds: NotRequired[int]
-    """How long the backlog has to be low before instances go; 600 unless given."""
+    """Seconds for which the backlog must be low before instances are terminated. Default: 600."""
 
 
 class PoolScalingArgs(TypedDict):
-    """How far a warm pool scales."""
+    """Scaling of a warm pool."""
 
     min: NotRequired[int]
-    """What stays warm."""
+    """Minimum that stays warm."""
     max: NotRequired[int]
-    """The most that there can be."""
+    """Maximum."""
     buffer: NotRequired[int]
-    """How much more than the calls under way is kept warm. Provisioned concurrency only."""
+    """Containers kept warm beyond the calls in progress. Provisioned concurrency only."""
     backlog: NotRequired[int]
-    """Waiting requests for each instance that scaling aims at. Instances only."""
+    """Target of waiting requests per instance. Default: 5 per concurrent request. Instances only."""
     idle_seconds: NotRequired[int]
-    """How long the backlog has to be low before instances go. Instances only."""
+    """Seconds for which the backlog must be low before instances are terminated. Instances only."""

@@ -17,24 +17,24 @@ class ServerlessEndpointArgs(TypedDict):
     image: pulumi.Input[str]
     """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag."""
     region: str
-    """The AWS region of the endpoint and of all that belongs to it."""
+    """AWS region of the endpoint and of everything that belongs to it."""
     memory_mb: NotRequired[int]
-    """1024 to 6144 in steps of 1024; what the artifact's manifest recommends unless given."""
+    """Memory of a container in MB, 1024 to 6144 in steps of 1024. Default: what the artifact's manifest recommends."""
     scaling: NotRequired[ServerlessScalingArgs]
-    """How far it scales."""
+    """Minimum, maximum and headroom of its containers."""
     schedule: NotRequired[list[WindowArgs]]
-    """Windows in which more is warm."""
+    """Windows in which more containers stay warm."""
     alarms: NotRequired[AlarmsArgs]
-    """When somebody is told; no alarms unless given."""
+    """The thresholds of its alarms. Default: no alarms."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """The ARN of the KMS key of the bucket and the logs; default: the services' own. The endpoint's role may decrypt
     with it."""
     residency: NotRequired[list[str]]
-    """The regions that it may be in; any unless given."""
+    """Regions that it may be in. Default: any region."""
     endpoint_name: NotRequired[str]
     """The endpoint's name at SageMaker; default: made of the project's, the stack's and the component's. Another name
     is another endpoint: a component that is renamed keeps its endpoint by this and by an alias."""
     log_retention_days: NotRequired[int]
     """How long the containers' logs are kept; default: 30 days."""
     tags: NotRequired[dict[str, str]]
-    """Further tags."""
+    """Additional tags."""

@@ -9,12 +9,12 @@ class ServingImageArgs(TypedDict):
     """The arguments of `ServingImage`."""
 
     region: str
-    """The AWS region of the registry: that of the endpoints."""
+    """AWS region of the registry: that of the endpoints."""
     build: NotRequired[bool]
-    """Whether the serving image of CPU endpoints is built and pushed; it needs a Docker engine. False unless given."""
+    """Whether the serving image of CPU endpoints is built and pushed, which needs a Docker engine. Default: false."""
     keep_untagged_days: NotRequired[int]
-    """How long images that have no tag any more stay, in days; 30 unless given."""
+    """Days after which images without a tag are deleted. Default: 30."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key for the images; ECR's own encryption (AES-256) unless given."""
+    """ARN of the KMS key for the images. Default: ECR's own encryption (AES-256)."""
     tags: NotRequired[dict[str, str]]
-    """Further tags."""
+    """Additional tags."""

@@ -11,17 +11,17 @@ class WarmCallsArgs(TypedDict):
     """The arguments of `WarmCalls`."""
 
     endpoint_name: pulumi.Input[str]
-    """The endpoint."""
+    """Name of the endpoint."""
     endpoint_arn: pulumi.Input[str]
-    """Its ARN: the function may call this one and no other."""
+    """ARN of the endpoint, the only one that the function may call."""
     region: str
-    """The AWS region of the endpoint."""
+    """AWS region of the endpoint."""
     sample_input: str
     """The request, in JSON; at most 4 MiB."""
     schedule: list[WindowArgs]
-    """The windows in which it is kept warm."""
+    """Windows in which the endpoint is kept warm."""
     cold_start_seconds: float
-    """How long a container takes to be warm: calls begin that much earlier."""
+    """Seconds of a cold start; calls begin that much earlier."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """The ARN of the KMS key of the function's logs and of the schedules; default: the services' own."""
     log_retention_days: NotRequired[int]
@@ -30,4 +30,4 @@ class WarmCallsArgs(TypedDict):
     """Whether the function has concurrency of its own; default: true. Lambda refuses it in an account whose quota of
     concurrent executions is about 100 or less."""
     tags: NotRequired[dict[str, str]]
-    """Further tags."""
+    """Additional tags."""

@@ -12,18 +12,18 @@ class WarmPoolArgs(TypedDict):
     """The arguments of `WarmPool`."""
 
     endpoint_name: pulumi.Input[str]
-    """The endpoint."""
+    """Name of the endpoint."""
     region: str
-    """The AWS region of the endpoint."""
+    """AWS region of the endpoint."""
     unit: WarmUnit
     """What is kept warm."""
     scaling: NotRequired[PoolScalingArgs]
-    """How much of it."""
+    """Minimum, maximum and headroom. Default: those of each unit."""
     cold_start_seconds: float
-    """How long one takes to be warm: windows are opened that much earlier."""
+    """Seconds of a cold start; windows open that much earlier."""
     schedule: NotRequired[list[WindowArgs]]
     """Windows in which more is warm."""
     variant: NotRequired[str]
-    """The endpoint's variant; `AllTraffic` unless given."""
+    """Variant of the endpoint. Default: `AllTraffic`."""
     tags: NotRequired[dict[str, str]]
-    """Further tags."""
+    """Additional tags."""

@@ -14,11 +14,11 @@ from model_packaging.serving.limits import ASYNC_REQUEST_BYTES as MAX_BYTES
 from model_packaging.serving.limits import ASYNC_SECONDS as MAX_SECONDS
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
-"""Seconds between two looks for an answer: at first, and at most."""
+"""Seconds between two checks for a result: at first, and at most."""
 
 
 class ModelError(RuntimeError):
-    """The endpoint could not answer a request; the message is the model's own."""
+    """The endpoint could not process a request; the message is the model's own."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def submit(
     s3: Any = None,
     runtime: Any = None,
 ) -> Submitted:
-    """Uploads a request and gives it to an asynchronous endpoint.
+    """Uploads a request and submits it to an asynchronous endpoint.
 
     The caller needs `s3:PutObject` below `requests`, `s3:GetObject` below its siblings, `s3:ListBucket` of the bucket
     (without which S3 says that access is denied to an answer that is not there yet), and
@@ -57,7 +57,7 @@ def submit(
         requests: the s3:// address below which requests are put: `AsyncEndpoint.requests`.
         content_type: of the request.
         seconds: how long it may be worked on, at most 3600.
-        s3, runtime: boto3 clients of S3 and of the SageMaker Runtime; made unless given.
+        s3, runtime: boto3 clients of S3 and of the SageMaker Runtime; default: new clients.
 
     Raises:
         FindingsError: the request is larger than the service takes, or an argument is out of its range.
@@ -88,17 +88,17 @@ def result(
     sleep: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> bytes:
-    """Waits for an answer, looking for it less and less often.
+    """Waits for a result, checking for it less and less often.
 
     Args:
         submitted: what `submit()` gave.
         timeout: seconds. What is not there then may still come: the same call waits again.
-        s3: a boto3 client of S3; made unless given.
+        s3: a boto3 client of S3; default: new clients.
         sleep, clock: of the waiting.
 
     Raises:
         ModelError: the model failed, with its own words.
-        TimeoutError: there is no answer yet.
+        TimeoutError: there is no result yet.
         botocore.exceptions.ClientError: S3 refuses.
     """
     client, deadline, pause = _client("s3", s3), clock() + timeout, FIRST_PAUSE
@@ -109,7 +109,7 @@ def result(
             raise ModelError(failure.decode(errors="replace").strip() or "the endpoint gave no reason")
         left = deadline - clock()
         if left <= 0:
-            raise TimeoutError(f"{submitted.inference_id} has no answer after {timeout:g} s")
+            raise TimeoutError(f"{submitted.inference_id} has no result after {timeout:g} s")
         # Callers that began together should not go on asking together.
         sleep(min(left, pause * random.uniform(0.8, 1.2)))  # noqa: S311
         pause = min(LONGEST_PAUSE, pause * 1.6)

@@ -1,4 +1,4 @@
-"""An endpoint on SageMaker Asynchronous Inference: GPU instances that come when requests wait, and go when none do."""
+"""An endpoint on SageMaker Asynchronous Inference: GPU instances that run only while requests wait."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ from scaletozero.settings.instances import has_local_storage
 from scaletozero.settings.pools import WarmUnit
 
 WAKE_SECONDS = 600.0
-"""How long an instance takes from nothing to its first answer, where nothing else is known: about what was measured
+"""How long an instance takes from nothing to its first response, where nothing else is known: about what was measured
 for a small language model on ml.g5.xlarge, 9 min 24 s, most of it SageMaker's own."""
 
 
@@ -28,7 +28,7 @@ class AsyncEndpoint(Component):
     """A model whose requests wait in a queue, for instances that cost nothing while there are none.
 
     SageMaker makes no endpoint without an instance: a new or changed one starts the larger of 1 and `min`, and scaling
-    takes what is not needed away after `idle_seconds`.
+    terminates what is not needed after `idle_seconds`.
 
     Its main children are attributes, for an organisation's own stack to add to: `endpoint`, `configuration`, `model`,
     `role`, `log_group_resource`, `archive`, `success_topic`, `error_topic` and `warm_pool`.
@@ -46,9 +46,9 @@ class AsyncEndpoint(Component):
     requests: pulumi.Output[str]
     """The s3:// address below which callers put their requests."""
     success_topic_arn: pulumi.Output[str]
-    """The topic that is told of every answer."""
+    """The topic that is notified of every result."""
     error_topic_arn: pulumi.Output[str]
-    """The topic that is told of every failure."""
+    """The topic that is notified of every failure."""
     artifact_digest: pulumi.Output[str]
     """The sha256 of the archive that is served, in hex."""
     log_group: pulumi.Output[str]

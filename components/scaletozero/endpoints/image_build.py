@@ -14,8 +14,8 @@ import model_packaging
 from model_packaging.findings import refuse
 
 PROVIDER = "0.0.22"
-"""The version of the docker-build provider. Its Python package is not used: whoever has it installed makes the engine
-download the provider for every program, and most build nothing."""
+"""The version of the docker-build provider. Its Python package is not used: where it is installed, the engine downloads
+the provider for every program, and most build nothing."""
 
 DOCKERFILE = "serving/Dockerfile"
 COPIED = ("__init__.py", "serving/*.py", "serving/requirements.txt")

@@ -1,4 +1,4 @@
-"""An endpoint on SageMaker Serverless Inference: nothing runs, and nothing is paid, while nobody asks."""
+"""An endpoint on SageMaker Serverless Inference: nothing runs, and nothing is paid, without requests."""
 
 import pulumi
 import pulumi_aws as aws
@@ -24,10 +24,10 @@ from scaletozero.settings.serverless import ServerlessEndpointSettings
 
 
 class ServerlessEndpoint(Component):
-    """A model that answers queries and costs nothing while there are none, unless it is told to stay warm.
+    """A model that responds to requests and costs nothing while there are none, unless it is configured to stay warm.
 
     The archive is uploaded under its own digest. A changed model is thus another object, model and configuration, to
-    which the endpoint moves before the old ones go; an unchanged one changes nothing.
+    which the endpoint moves before the old ones are deleted; an unchanged one changes nothing.
 
     Its main children are attributes, for an organisation's own stack to add to: `endpoint`, `configuration`, `model`,
     `role`, `log_group_resource` and `archive`.

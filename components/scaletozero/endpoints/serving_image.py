@@ -13,14 +13,14 @@ from scaletozero.settings.serving_image import ServingImageSettings
 
 
 class ServingImage(Component):
-    """A private repository whose tags are never moved and whose images are scanned when they come.
+    """A private repository whose tags are never moved and whose images are scanned when they are pushed.
 
     It is not emptied when it is destroyed: a repository that still holds images stays.
 
     Tagged images are kept for ever: an endpoint at zero pulls its image when it wakes, and one that had been cleaned up
     would never wake again. With `build`, the image that `model_packaging/serving/Dockerfile` describes is built and
     pushed, anew when its files have changed. Whether it is built is said, not found out: a program that is run once
-    with Docker and once without would make the image and take it away again.
+    with Docker and once without would create the image and delete it again.
 
     The repository itself is the attribute `repository`.
 

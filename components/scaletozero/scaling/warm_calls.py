@@ -1,4 +1,4 @@
-"""Keeps a serverless endpoint warm by calling it, where provisioned concurrency would cost more than it is worth."""
+"""Keeps a serverless endpoint warm by calls, where provisioned concurrency would cost more than it is worth."""
 
 import json
 import re
@@ -102,7 +102,7 @@ class WarmCalls(Component):
     type_name = "scaletozero:index:WarmCalls"
 
     failures: pulumi.Output[str]
-    """The URL of the queue that what failed lies in."""
+    """URL of the queue that holds failed calls."""
 
     def __init__(self, name: str, args: WarmCallsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(

@@ -40,7 +40,7 @@ class WarmPool(Component):
 
     Provisioned concurrency follows the share of it that is in use; with `buffer: 0` it stays at the floor. Instances
     follow the backlog, down to none, and the first one is woken by the backlog itself: that takes a policy and an alarm
-    of its own, without which an endpoint at zero never answers again.
+    of its own, without which an endpoint at zero never responds again.
 
     The scalable target is the attribute `target`.
 

@@ -53,7 +53,7 @@ class Quotas(Settings):
 
     Attributes:
         concurrency: concurrent calls of all serverless endpoints.
-        provisioned_concurrency: units of provisioned concurrency of all of them; not checked unless given.
+        provisioned_concurrency: units of provisioned concurrency of all of them. Default: not checked.
         serverless_endpoints: how many there may be.
         instances: instance type -> how many for endpoints; only the types given are checked. For GPUs it is often 0.
     """

@@ -21,7 +21,7 @@ _TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Z
 def _topic(value: str) -> str:
     if not _TOPIC.fullmatch(value):
         fix = "write `arn:<partition>:sns:<region>:<account>:<name>`; a first-in-first-out topic cannot be notified"
-        reject("must be the ARN of an SNS topic", "nobody would be told", fix)
+        reject("must be the ARN of an SNS topic", "nobody would be notified", fix)
     return value
 
 
@@ -37,7 +37,7 @@ def _number(value: object) -> object:
 
 def _percent(value: float) -> float:
     if not 0 < value <= 100:
-        reject("must be above 0 and at most 100 percent", "the alarm would always ring, or never")
+        reject("must be above 0 and at most 100 percent", "the alarm would always be in alarm, or never")
     return value
 
 
@@ -47,7 +47,7 @@ Percent = Annotated[float, BeforeValidator(_number), AfterValidator(_percent)]
 
 def _milliseconds(value: float) -> float:
     if not 0 < value <= 3_600_000:
-        reject("must be above 0 and at most an hour, in milliseconds", "the alarm would always ring, or never")
+        reject("must be above 0 and at most an hour, in milliseconds", "the alarm would always be in alarm, or never")
     return value
 
 
@@ -79,14 +79,14 @@ class EndpointKind(StrEnum):
 
 
 class Alarms(Settings):
-    """When to ring. Every alarm is declared with its default unless another threshold is given.
+    """Thresholds of alarms. Each alarm is declared with its default threshold, or with the one given.
 
     Not there unless asked for: an alarm costs about ten cents a month, and an idle endpoint is to cost nothing.
 
     Attributes:
-        notify: SNS topics that are told when an endpoint's state changes; nobody, unless given.
+        notify: SNS topics that are notified when an endpoint's state changes. Default: none.
         error_percent: share of calls that end in a server's error, over five minutes.
-        p99_ms: the endpoint's own objective: the model's latency that 99 of 100 calls keep. No alarm unless given.
+        p99_ms: the endpoint's own objective: the latency that 99 of 100 calls keep. Default: no alarm.
         cold_starts: containers started for a call, in an hour; serverless only.
         concurrency_percent: share of `max` in use; serverless only.
         backlog_seconds: age of the oldest waiting request; asynchronous only.
@@ -112,7 +112,7 @@ def topic_conflicts(alarms: Alarms | None, region: str, path: str = "alarms") ->
         match = None if isinstance(topic, Later) else _TOPIC.fullmatch(topic)
         if match and match["region"] != region:
             yield Finding(
-                f"{path}.notify.{index}", f"must be a topic in {region}", match.string, "nobody would be told"
+                f"{path}.notify.{index}", f"must be a topic in {region}", match.string, "nobody would be notified"
             )
 
 

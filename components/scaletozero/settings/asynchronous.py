@@ -24,7 +24,7 @@ from scaletozero.settings.schedules import Window, window_findings
 from scaletozero.settings.serverless import Image, image_conflicts
 
 BACKLOG = 5
-"""Waiting requests for each that is worked on, unless given (the developer guide's example)."""
+"""Default number of waiting requests per request that is worked on (the developer guide's example)."""
 
 
 def _concurrency(value: int) -> int:
@@ -86,8 +86,8 @@ class AsynchronousEndpoint(Settings):
         vpc: the network of its instances; default: SageMaker's own.
         network_isolation: whether the containers have no network. SageMaker itself brings the archive and the requests,
             and takes the results and the logs away; false is for a server that loads something itself.
-        alarms: when somebody has to be told; no alarms unless given.
-        tags: further tags for everything that belongs to the endpoint.
+        alarms: the thresholds of its alarms. Default: no alarms.
+        tags: additional tags for everything that belongs to the endpoint.
     """
 
     refused: ClassVar[Refusals] = {
@@ -129,7 +129,7 @@ class AsyncEndpointSettings(AsynchronousEndpoint):
     Attributes:
         bucket: the bucket for its archive, its requests and its results.
         region: the AWS region of the endpoint and of all that belongs to it.
-        residency: the regions that it may be in; any unless given.
+        residency: the regions that it may be in. Default: any region.
         kms_key_arn: the key of the bucket, the topics, the logs and the instances' disks; default: the services' own.
         log_retention_days: how long the containers' logs are kept.
         endpoint_name: at SageMaker; default: made of the project's, the stack's and the component's.

@@ -128,7 +128,7 @@ class ArtifactStoreOptions(Settings):
     """What a user may declare of the bucket that holds the packaged models.
 
     Attributes:
-        kms_key_arn: the KMS key for everything in it; S3's own encryption (AES-256) unless given.
+        kms_key_arn: the KMS key for everything in it. Default: S3's own encryption (AES-256).
         keep_old_versions_days: how long what others overwrite or delete stays recoverable; what a stack itself takes
             away is gone at once.
         keep_answers_days: how long requests and results of asynchronous endpoints stay; default: for ever, a week in
@@ -147,7 +147,7 @@ class ArtifactStoreSettings(ArtifactStoreOptions):
 
     Attributes:
         region: the AWS region of the bucket.
-        residency: the regions that it may be in; any unless given.
+        residency: the regions that it may be in. Default: any region.
         tags: further tags.
     """
 

@@ -50,11 +50,11 @@ class Scaling(Settings):
     """How far a serverless endpoint scales.
 
     Attributes:
-        min: what stays warm, as provisioned concurrency, 0 to 200; 0 unless given, which costs nothing while idle.
+        min: what stays warm, as provisioned concurrency, 0 to 200. Default: 0, which costs nothing while idle.
         buffer: how much more than the calls under way is kept warm while there are some. It sets the utilisation that
-            provisioned concurrency is scaled to, `min / (min + buffer)`. A quarter of `min`, at least 1, unless given;
+            provisioned concurrency is scaled to, `min / (min + buffer)`. Default: a quarter of `min`, at least 1;
             0 leaves provisioned concurrency at `min`, whatever the load.
-        max: the most concurrent calls, 1 to 200; further ones are answered with 429. It bounds the bill: an endpoint
+        max: the most concurrent calls, 1 to 200; calls beyond it get status 429. It bounds the bill: an endpoint
             can never cost more than `max` x memory x price per second. A new account may be limited to 10 in all.
         warm_by: how what is to be warm is kept so.
         reserve_concurrency: whether the function that makes the calls has concurrency of its own, so that other
@@ -64,7 +64,7 @@ class Scaling(Settings):
 
     refused: ClassVar[Refusals] = {
         "idle_seconds": (
-            "cannot be set on SageMaker Serverless, which decides itself when an idle container goes",
+            "cannot be set on SageMaker Serverless, which decides itself when an idle container is terminated",
             "it would have been ignored",
             "remove it; `min` keeps containers warm, and `kind: asynchronous` has an idle time",
         )
@@ -155,10 +155,10 @@ class InstanceScaling(Settings):
     """How far an asynchronous endpoint scales.
 
     Attributes:
-        min: instances that stay; 0 unless given, which costs nothing while idle.
+        min: instances that stay. Default: 0, which costs nothing while idle.
         max: the most instances. It bounds the bill.
-        backlog: waiting requests for each instance that scaling aims at; five for each that it works on, unless given.
-        idle_seconds: how long the backlog has to be low before instances go.
+        backlog: target of waiting requests per instance. Default: five for each that it works on.
+        idle_seconds: how long the backlog has to be low before instances are terminated.
     """
 
     refused: ClassVar[Refusals] = {

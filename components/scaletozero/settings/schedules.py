@@ -125,7 +125,7 @@ class Window(Settings):
     """A time in which more stays warm than otherwise.
 
     Attributes:
-        days: the days on which it begins, names and ranges of names; every day, unless given.
+        days: the days on which it begins, names and ranges of names. Default: every day.
         date: the one date on which it begins, for a single event, instead of `days`. `on` is its former name.
         start, end: local times of day; "24:00" ends a day.
         overnight: whether `end` is on the next day.

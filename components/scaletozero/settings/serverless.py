@@ -79,11 +79,11 @@ class ServerlessEndpoint(Settings):
         kind: `serverless`.
         artifact: the folder that the packaging wrote, relative to the project's folder.
         image: the serving image, in ECR, in the endpoint's region.
-        memory_mb: 1024 to 6144 in steps of 1024; what the artifact's manifest recommends, unless given.
+        memory_mb: 1024 to 6144 in steps of 1024; default: what the artifact's manifest recommends.
         scaling: how far it scales.
         schedule: windows in which more is warm.
-        alarms: when somebody has to be told; no alarms unless given.
-        tags: further tags for everything that belongs to the endpoint.
+        alarms: the thresholds of its alarms. Default: no alarms.
+        tags: additional tags for everything that belongs to the endpoint.
     """
 
     refused: ClassVar[Refusals] = {
@@ -138,7 +138,7 @@ class ServerlessEndpointSettings(ServerlessEndpoint):
     Attributes:
         bucket: the bucket that its archive goes to.
         region: the AWS region of the endpoint and of all that belongs to it.
-        residency: the regions that it may be in; any unless given.
+        residency: the regions that it may be in. Default: any region.
         kms_key_arn: the key of the artifact's bucket and of the logs; default: the services' own.
         log_retention_days: how long the containers' logs are kept.
         endpoint_name: at SageMaker; default: made of the project's, the stack's and the component's.

@@ -126,7 +126,7 @@ def test_a_failure_without_words_says_so(s3) -> None:
 
 def test_what_does_not_come_in_time_can_be_waited_for_again(s3) -> None:
     waiting = Waiting()
-    with pytest.raises(TimeoutError, match="id-1 has no answer after 10 s"):
+    with pytest.raises(TimeoutError, match="id-1 has no result after 10 s"):
         result(WAITING, timeout=10, s3=s3, sleep=waiting.sleep, clock=waiting.clock)
     assert waiting.now == pytest.approx(10)
     put(s3, WAITING.answer, b"text")
