@@ -63,7 +63,7 @@ class ArchiveEntry(Document):
 
 
 class Tensor(Document):
-    """One input or output: its name, its type as numpy calls it, and its axes, null where any size goes."""
+    """One input or output: its name, its type as numpy calls it, and its axes, null for any size."""
 
     name: str
     dtype: str
@@ -74,14 +74,14 @@ class InputOutput(Document):
     """What the served model takes and gives.
 
     Attributes:
-        content_types: media types of a request; `answer_types`: of an answer.
-        max_payload_bytes: of a request and of an answer; `max_inputs`: texts or examples in one request.
+        content_types: media types of a request; `answer_types`: of a response.
+        max_payload_bytes: of a request and of a response; `max_inputs`: texts or examples in one request.
         max_length: tokens of a text that are read, of a task on texts.
-        dimension: numbers per answer, where that is one number: an embedding's, a classifier's classes.
-        inputs, outputs: of a task on tensors; the outputs where the task does not decide them.
+        dimension: numbers per result, where that is fixed: an embedding's length, a classifier's classes.
+        inputs, outputs: for tasks on tensors; the outputs only where the task does not fix them.
         labels: names of the classes, where known.
-        sample: the JSON of a request that it answers; empty where that would be long, then the archive's files with the
-            role `canary` hold it.
+        sample: the JSON of a valid request; empty where that would be long: then the archive's files with the
+            role `canary` contain it.
     """
 
     content_types: tuple[str, ...]
@@ -97,7 +97,7 @@ class InputOutput(Document):
 
 
 class Quality(Document):
-    """Closeness to the unquantized model's answers on `n` texts.
+    """Closeness to the unquantized model's outputs for `n` texts.
 
     Attributes:
         cosine_mean, cosine_min, cosine_p1: per text, mean, minimum and first percentile.
@@ -137,14 +137,14 @@ class Speed(Document):
 
 
 class Candidate(Document):
-    """One recipe that was tried, with what was measured, or why it was dropped.
+    """One recipe that was tried, with its measurements, or the reason why it was dropped.
 
     Attributes:
         recipe: its name.
         size: bytes of graph and weights, and `size_ratio` over the source's.
         kept: weights that it keeps at higher precision.
         quality: of embeddings; `scores`: of every other task, by name (see `evaluate`).
-        load_ms, peak_rss_mb: of a fresh process that loads it and answers once.
+        load_ms, peak_rss_mb: of a fresh process that loads it and serves one request.
         outcome: `chosen`, or the reason against it.
     """
 
@@ -171,7 +171,7 @@ class Quantization(Document):
     Attributes:
         scheme: in words.
         weight_bits, activation_bits: of the MatMuls; `activation_bits` 32 where activations stay float32.
-        reduce_range: whether the weights leave one bit free, so that a CPU without VNNI answers the same.
+        reduce_range: whether the weights leave one bit free, so that a CPU without VNNI gives the same results.
     """
 
     scheme: str
@@ -184,7 +184,7 @@ class Memory(Document):
     """Memory of a serving process.
 
     Attributes:
-        start_rss_mb: the most it held up to its first answer, in MB (10^6 bytes).
+        start_rss_mb: the most it held until its first result, in MB (10^6 bytes).
         peak_rss_mb: the most it held under the largest request there can be, in MB (10^6 bytes).
         recommended_mb: the endpoint memory to choose, in AWS's MB (2^20 bytes).
     """
@@ -195,7 +195,7 @@ class Memory(Document):
 
 
 class ColdStart(Document):
-    """Median milliseconds of `n` fresh processes, from the unpacked model to the first answer, and of the source the
+    """Median milliseconds of `n` fresh processes, from the unpacked model to the first result, and of the source the
     same way.
     """
 
@@ -221,11 +221,11 @@ class Manifest(Document):
     """An artifact and its evidence.
 
     Attributes:
-        key: sha256 over everything that decides the artifact: spec, sources, probe, machine and libraries.
+        key: sha256 over everything that determines the artifact: spec, sources, probe, machine and libraries.
         recipe: of the candidate that was chosen.
         io: what the served model takes and gives.
-        quantization: of the recipe, none for fp32.
-        export: how the graph was made of a source that was none.
+        quantization: what the recipe did; none for fp32.
+        export: how the graph was exported, where the source was a folder.
         floor: the quality that was asked for.
         probe_sha256: of the inputs it was measured on.
     """
