@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gpu_declarations import IMAGE as GPU_IMAGE
-from gpu_environment import kubernetes
+from older_stacks import ACCOUNT, REGION, STATES, WINDOW, environment
 from pulumi import automation as auto
 from small_artifact import small_artifact
 from small_checkpoint import small_checkpoint
@@ -19,49 +18,9 @@ from scaletozero import ServingImage, WarmCalls
 from scaletozero.environment.declare import declare_environment
 from scaletozero.environment.read import read_environment
 
-REGION = "eu-central-1"
-ACCOUNT = f"{REGION}:123456789012"
-IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/serving:1.0"
-TOPIC = f"arn:aws:sns:{ACCOUNT}:on-call"
-WINDOW = {"days": ["mon-fri"], "start": "08:00", "end": "18:00", "timezone": "Europe/Berlin"}
 REPLACED = {"queue-model", "queue-configuration"}
 """Models and configurations are immutable, and that of an asynchronous endpoint now has network isolation: the endpoint
 moves to new ones."""
-
-STATES = sorted((Path(__file__).parent / "states").glob("*.json"))
-
-
-def environment() -> dict[str, Any]:
-    warm = {"min": 1, "max": 8, "buffer": 1}
-    vpc = {"subnet_ids": ["subnet-0123456789abcdef0"], "security_group_ids": ["sg-0123456789abcdef0"]}
-    return {
-        "region": REGION,
-        "tags": {"team": "search"},
-        "artifacts": {"kms_key_arn": f"arn:aws:kms:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"},
-        "kubernetes": kubernetes(),
-        "endpoints": {
-            "plain": {"artifact": "small", "image": IMAGE},
-            "warm": {
-                "artifact": "small",
-                "image": IMAGE,
-                "memory_mb": 2048,
-                "scaling": warm,
-                "alarms": {"notify": [TOPIC], "p99_ms": 300},
-                "schedule": [{**WINDOW, "min": 3}],
-            },
-            "queue": {
-                "kind": "asynchronous",
-                "artifact": "batch",
-                "image": IMAGE,
-                "instance_type": "ml.g5.xlarge",
-                "scaling": {"max": 3, "idle_seconds": 600},
-                "alarms": {"notify": [TOPIC]},
-                "vpc": vpc,
-            },
-            "llm": {"kind": "gpu", "artifact": "checkpoint", "image": GPU_IMAGE},
-        },
-        "sandbox": {"aws_port": 0, "runtime_port": 0},
-    }
 
 
 def declarations(folder: Path) -> None:
