@@ -22,5 +22,8 @@ class ArtifactStoreArgs(TypedDict):
     access_log_bucket: NotRequired[pulumi.Input[str]]
     """The bucket that S3 writes the access logs to, below this bucket's name; default: none are written. It is another
     one, in the same region and account, and its policy lets the service `logging.s3` write."""
+    force_destroy: NotRequired[bool]
+    """Whether deleting the bucket deletes everything in it, such as requests and results of asynchronous endpoints;
+    default: false. The last `up` before the deletion decides."""
     tags: NotRequired[dict[str, str]]
     """Additional tags."""

@@ -22,8 +22,8 @@ them."""
 class ArtifactStore(Component):
     """A private, versioned, encrypted bucket, reachable through TLS only.
 
-    It is not emptied when it is destroyed: a bucket that still holds a model that was not put there by an endpoint
-    of the same stack stays.
+    A bucket that still holds objects of others is not deleted, unless `force_destroy` is set: models that were
+    published, and requests and results of asynchronous endpoints.
 
     The bucket itself is the attribute `bucket_resource`.
 
@@ -48,6 +48,7 @@ class ArtifactStore(Component):
         bucket = aws.s3.Bucket(
             self.child(limit=63),
             region=region,
+            force_destroy=settings.force_destroy or None,
             tags=self._tags,
             opts=self.options(),
         )

@@ -134,12 +134,15 @@ class ArtifactStoreOptions(Settings):
         keep_answers_days: how long requests and results of asynchronous endpoints stay; default: for ever, a week in
             an environment that has such endpoints.
         access_log_bucket: the bucket that S3 writes the access logs to; default: none are written.
+        force_destroy: whether deleting the bucket deletes everything in it, such as the results of asynchronous
+            endpoints.
     """
 
     kms_key_arn: KmsKeyArn | None = None
     keep_old_versions_days: Days = 30
     keep_answers_days: Days | None = None
     access_log_bucket: BucketName | None = None
+    force_destroy: bool = False
 
 
 class ArtifactStoreSettings(ArtifactStoreOptions):
