@@ -96,7 +96,7 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
 
 
 def _await_another(state: Path) -> Sandbox | None:
-    """The sandbox that a command which was killed has started, once it answers; None where there is none."""
+    """The sandbox that a command which was killed has started, once it responds; None where there is none."""
     deadline = time.monotonic() + START_SECONDS
     while (pid := folder.claimant(state)) and time.monotonic() < deadline:
         if (_recorded(state) or {}).get("pid") == pid:
@@ -106,7 +106,7 @@ def _await_another(state: Path) -> Sandbox | None:
 
 
 def running(state: Path) -> Sandbox | None:
-    """The sandbox of the folder `state` if its process is there and answers; None otherwise."""
+    """The sandbox of the folder `state` if its process exists and responds; None otherwise."""
     recorded = _recorded(state)
     if not recorded:
         return None
@@ -120,7 +120,7 @@ def running(state: Path) -> Sandbox | None:
 
 
 def status(sandbox: Sandbox) -> dict[str, Any]:
-    """What the sandbox says of itself: `pid`, `endpoints`, `provided_here`. Raises OSError when it doesn't answer."""
+    """What the sandbox says of itself: `pid`, `endpoints`, `provided_here`. Raises OSError when it does not respond."""
     return _ask(sandbox.aws_url)
 
 
@@ -253,7 +253,7 @@ def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -
         time.sleep(0.05)
     process.kill()
     process.wait()
-    raise refuse("sandbox", f"did not answer within {START_SECONDS} s", _tail(log), fix=f"see {log}")
+    raise refuse("sandbox", f"did not respond within {START_SECONDS} s", _tail(log), fix=f"see {log}")
 
 
 def _environment() -> dict[str, str]:
@@ -266,7 +266,7 @@ def _tail(log: Path) -> str:
 
 
 def _end_hung(state: Path) -> None:
-    """Ends a sandbox that is there but doesn't answer."""
+    """Ends a sandbox that exists but does not respond."""
     if pid := folder.claimant(state):
         _end(pid)
 

@@ -20,7 +20,7 @@ def private_folder(folder: Path) -> Path:
     """Makes a folder that only its owner can read, and that git ignores. Returns it.
 
     Raises:
-        OSError: it cannot be made, or belongs to somebody else.
+        OSError: it cannot be made, or belongs to another user.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if folder.stat().st_mode & 0o077:

@@ -42,7 +42,7 @@ class Endpoint(FakeEndpoint):
         self.endpoint_status, self.failure_reason, self.last_modified_time = status, reason, utcnow()
 
     def describe(self) -> dict[str, Any]:
-        """DescribeEndpoint's answer."""
+        """The response of DescribeEndpoint."""
         answer = {
             "EndpointName": self.endpoint_name,
             "EndpointArn": self.arn,
@@ -214,7 +214,7 @@ class Endpoints:
         return self._resize(endpoint, pool, most, min(warm, most))
 
     def _move(self, call: Call, endpoint: Endpoint, config: Any, created: bool = False) -> None:
-        """Start the new configuration beside the old one and move over once it answers."""
+        """Starts the new configuration beside the old one and moves to it once it is healthy."""
         plan = deployment(call.region, endpoint.endpoint_name, config, _store(call)._models)
 
         def work() -> None:

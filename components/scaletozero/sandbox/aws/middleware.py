@@ -1,4 +1,4 @@
-"""A WSGI layer in front of moto: answers the operations that the embedded AWS provides itself, hands on the rest."""
+"""WSGI middleware before moto: handles the operations that the embedded AWS has itself, passes on the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 ACCOUNT = "123456789012"
-"""The account that moto answers for."""
+"""The embedded AWS's account, which is moto's."""
 
 JSON = "application/x-amz-json-1.1"
 
@@ -20,7 +20,7 @@ INVOCATIONS = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations|inv
 
 
 class AwsError(Exception):
-    """An error in the service's form: `code`, message, HTTP `status`, and further members of the body."""
+    """An error in the service's form: `code`, message, HTTP `status`, and additional members of the body."""
 
     def __init__(self, code: str, message: str, status: int = 400, **members: Any) -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class Call:
 
 
 Handler = Callable[[Call], dict[str, Any] | None]
-"""Answers a call; None hands it on to moto."""
+"""Gives the response to a call; None passes it on to moto."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Route:
     Attributes:
         service: as requests are signed for it.
         path: of the whole path; its groups are parameters.
-        methods: HTTP method -> what answers.
+        methods: HTTP method -> handler.
     """
 
     service: str
@@ -71,14 +71,14 @@ def signed(environ: Mapping[str, Any]) -> Scope:
     return Scope(parts[2], parts[3]) if len(parts) == 5 else Scope(None, None)
 
 
-class Layer:
+class Middleware:
     """The embedded AWS as a WSGI application.
 
     Args:
         moto: moto's application.
-        handlers: `X-Amz-Target` of an operation -> what answers it.
+        handlers: `X-Amz-Target` of an operation -> handler.
         pages: path -> what gives the JSON shown there.
-        routes: what answers operations that have no such header.
+        routes: the handlers of operations that have no such header.
         runtime: the application that invokes endpoints; it is reached here, too, as clients that know one address only
             expect.
     """
@@ -117,7 +117,7 @@ class Layer:
         return respond(start_response, 200, json.dumps(answer).encode(), {"Content-Type": JSON})
 
     def _routed(self, environ: Mapping[str, Any]) -> tuple[Handler | None, dict[str, Any]]:
-        """What answers by method and path, and the parameters that stand in the path and behind it."""
+        """The handler by method and path, and the parameters in the path and in the query."""
         service, path = signed(environ).service, environ.get("PATH_INFO", "")
         for route in self._routes:
             match = route.path.fullmatch(path) if service == route.service else None
@@ -133,7 +133,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     """The parameters in a body; none where it is empty.
 
     Raises:
-        AwsError: SerializationException, as the services answer what is no JSON object.
+        AwsError: SerializationException, as from the services, for a body that is no JSON object.
     """
     if not body.strip():
         return {}

@@ -1,4 +1,4 @@
-"""Where moto answers what the service would not, and cannot be told otherwise from outside."""
+"""Patches of moto, where it differs from the service and cannot be configured otherwise."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from scaletozero.partitions import arn
 from scaletozero.sandbox.aws.middleware import ACCOUNT
 
 
-def correct_moto() -> None:
-    """Apply the corrections of this file; a second time changes nothing."""
+def patch_moto() -> None:
+    """Applies the patches of this file; a second time changes nothing."""
     FakeBucket.get_permission = _permit  # type: ignore[method-assign]
     FakeEndpointConfig.validate_instance_type = _known_instance_type  # type: ignore[method-assign]
     CloudWatchResponse.put_composite_alarm = _put_composite_alarm  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-PROVIDED: Final[dict[str, str]] = {
+OVERRIDES: Final[dict[str, str]] = {
     "s3:PutBucketPolicy": "moto ignores the Condition of a statement that denies; here it is evaluated",
     "iam:*": "moto evaluates no boundary, no condition and no resource's policy; here every call of a role or user is",
     "sagemaker:CreateModel": "moto takes a role that may not read the artifact, and an artifact that is not there",
@@ -24,7 +24,7 @@ PROVIDED: Final[dict[str, str]] = {
     "scheduler:DeleteScheduleGroup": "moto crashes on one that is not there (and no schedule fires)",
     "sagemaker:CreateEndpointConfig instance types": "moto's list is older than the service model",
     "eks:CreatePodIdentityAssociation": "moto has no Pod Identity; a cluster that is named is taken to be there",
-    "sagemaker-runtime:InvokeEndpoint": "moto answers with a canned body",
+    "sagemaker-runtime:InvokeEndpoint": "moto responds with a canned body",
     "sagemaker-runtime:InvokeEndpointWithResponseStream": "moto does not have it",
     "sagemaker-runtime:InvokeEndpointAsync": "moto writes a canned body at once; here requests wait for instances",
 }

@@ -16,7 +16,7 @@ _CHANGEABLE = ("roleArn", "targetRoleArn", "disableSessionTags")
 
 
 class PodIdentity:
-    """The operations. A cluster that an association names is taken to be there: whoever owns it made it."""
+    """The operations. A cluster that an association names is assumed to exist: its owner creates it."""
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, str], dict[str, Any]] = {}

@@ -40,8 +40,8 @@ class Runtime:
     Args:
         start: makes an instance of a deployment.
         idle_seconds: how long an instance stays without requests.
-        metrics: where the figures go.
-        store: where asynchronous endpoints find requests and leave answers.
+        metrics: where the metrics are recorded.
+        store: where asynchronous endpoints read requests and write results.
         container_logs: where what containers print goes.
         status: gives what `/_sandbox/status` shows.
     """
@@ -64,11 +64,11 @@ class Runtime:
         threading.Thread(target=self._reap, daemon=True, name="reaper").start()
 
     def new_pool(self, deployment: Deployment) -> InstancePool:
-        """A pool that nobody reaches yet."""
+        """A pool that gets no requests yet."""
         return InstancePool(deployment, self._start, self._idle_seconds)
 
     def install(self, pool: InstancePool) -> None:
-        """Send the endpoint's requests to `pool` from now on; the one before it finishes what it has and goes."""
+        """Sends requests to `pool` from now on; the previous one finishes its requests and is stopped."""
         with self._lock:
             old = self._pools.get(pool.deployment.key)
             self._pools[pool.deployment.key] = pool
@@ -84,7 +84,7 @@ class Runtime:
             threading.Thread(target=old.stop, daemon=True, name="drain").start()
 
     def remove(self, region: str, endpoint: str) -> None:
-        """No more requests; returns when its processes are gone: at once where no caller is connected to one."""
+        """Takes no more requests; returns when its processes have ended, at once where none serves a caller."""
         self._async.close((region, endpoint))
         with self._lock:
             pool = self._pools.pop((region, endpoint), None)
@@ -107,7 +107,7 @@ class Runtime:
         return self._async.backlog((region, endpoint))
 
     def stop(self) -> None:
-        """Everything ends at once; what was asked asynchronously and interrupted has failed when this returns."""
+        """Ends everything at once. Asynchronous requests that this interrupts have failed when it returns."""
         self._stopped.set()
         backlogs = self._async.stop()
         with self._lock:
@@ -155,7 +155,7 @@ class Runtime:
         return respond(start_response, 200, answer.body, headers)
 
     def _submit(self, name: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """InvokeEndpointAsync: the request waits; the answer says where its own answer will be."""
+        """InvokeEndpointAsync: the request waits; the response says where its result will be."""
         # One byte more than is allowed, so that what is too long is seen to be; the rest is read and thrown away.
         body, size = read_body(environ, MAX_INLINE_BYTES + 1)
         deployment = self._find(name, environ).deployment
@@ -288,7 +288,7 @@ class Runtime:
             values["Invocation4XXErrors"] = float(400 <= answer.status < 500)
             values["Invocation5XXErrors"] = float(answer.status >= 500)
         except TimeoutError as error:
-            instance.kill()  # it is still at it, and nobody waits for the answer
+            instance.kill()  # it still works on the request, and nothing waits for the response
             values["Invocation5XXErrors"] = 1
             raise _model_error(
                 deployment,
@@ -330,7 +330,7 @@ class _Events:
             yield event_stream.failure("ModelStreamError", json.dumps(members).encode())
 
     def close(self) -> None:
-        if not self._over:  # it may still be at it, and nobody waits for the rest
+        if not self._over:  # it may still work on the request, and nothing waits for the rest
             self._instance.kill()
         self._done(self._failed)
 

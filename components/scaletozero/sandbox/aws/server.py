@@ -18,9 +18,9 @@ from scaletozero.sandbox.aws.gate import Gate
 from scaletozero.sandbox.aws.iam.gatekeeper import Gatekeeper, RoleClients
 from scaletozero.sandbox.aws.iam.model_access import ModelAccess
 from scaletozero.sandbox.aws.iam.roles import Roles
-from scaletozero.sandbox.aws.middleware import AwsError, Layer
-from scaletozero.sandbox.aws.moto_patches import correct_moto
-from scaletozero.sandbox.aws.overrides import PROVIDED
+from scaletozero.sandbox.aws.middleware import AwsError, Middleware
+from scaletozero.sandbox.aws.moto_patches import patch_moto
+from scaletozero.sandbox.aws.overrides import OVERRIDES
 from scaletozero.sandbox.aws.pod_identity import PodIdentity
 from scaletozero.sandbox.aws.runtime.container_logs import ContainerLogs
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
@@ -61,7 +61,7 @@ class Servers:
         program: tuple[str, ...] = PROGRAM,
     ) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        correct_moto()
+        patch_moto()
         self._metrics = Metrics()
         roles = Roles()
         self._container_logs = ContainerLogs(roles)
@@ -73,10 +73,10 @@ class Servers:
         self._scaling = Scaling(self._endpoints)
         handlers = self._endpoints.handlers | self._scaling.handlers
         pages = {"/_sandbox/status": self.status, "/_sandbox/permissions": roles.report}
-        layer = Layer(moto, handlers, pages, PodIdentity().routes, self._runtime)
+        application = Middleware(moto, handlers, pages, PodIdentity().routes, self._runtime)
         self._runtime.status = self.status
         self.credentials, gatekeeper = new_credentials(), Gatekeeper(roles)
-        self._aws = _listen(aws_port, Gate(layer, self.credentials, gatekeeper))
+        self._aws = _listen(aws_port, Gate(application, self.credentials, gatekeeper))
         try:
             self._front = _listen(runtime_port, Gate(self._runtime, self.credentials, gatekeeper))
         except OSError:
@@ -90,10 +90,10 @@ class Servers:
 
     def status(self) -> dict[str, Any]:
         """What `/_sandbox/status` shows."""
-        return {"pid": os.getpid(), "endpoints": self._endpoints.snapshot(), "provided_here": dict(PROVIDED)}
+        return {"pid": os.getpid(), "endpoints": self._endpoints.snapshot(), "provided_here": dict(OVERRIDES)}
 
     def stop(self) -> None:
-        """No more requests, no more processes."""
+        """Takes no more requests and ends all processes."""
         self._scaling.stop()
         self._front.shutdown()
         self._runtime.stop()

@@ -66,7 +66,7 @@ class Applier:
         it is changed to what is declared, and taken over.
 
         Raises:
-            ClientError: nothing was made.
+            ClientError: nothing was created.
             Incomplete: something was.
         """
         state = self.state(row, plain(inputs), None)
@@ -76,10 +76,10 @@ class Applier:
         try:
             for index, step in enumerate(row.create):
                 if index == 0 or self._applies(row, step, state):
-                    answer = self._do(row, client, step, state, tags=index == 0)
+                    response = self._do(row, client, step, state, tags=index == 0)
                     made = True
                     if index == 0 and row.id_path:
-                        state["@id"] = at(answer, row.id_path)
+                        state["@id"] = at(response, row.id_path)
                         self._made(written, state["@id"])
             if row.tagging and not row.tagging.at_create and state.get("tagsAll"):
                 self._tag(row, client, state | self._known(row, client, state), {}, state["tagsAll"])
@@ -161,7 +161,7 @@ class Applier:
         """The outputs after the changes `found` were applied.
 
         Raises:
-            ClientError, Incomplete: what was applied before stays applied; the next update goes on.
+            ClientError, Incomplete: what was applied before stays applied; the next update continues.
         """
         state = self.state(row, {**_outputs_only(row, plain(olds)), **row.defaults, **plain(news)}, id_)
         client = self._client(row, state)
@@ -177,7 +177,7 @@ class Applier:
         return self._outputs(row, news, state | self._known(row, client, state)) | decided
 
     def delete(self, row: ResourceType, id_: str, olds: Mapping[str, Any]) -> None:
-        """The resource is gone afterwards; one that is gone already is no error."""
+        """Deletes the resource. One that does not exist is no error."""
         state = self.state(row, plain(olds), id_)
         if state.get("skipDestroy"):
             return
@@ -194,7 +194,7 @@ class Applier:
             self.inventory.gone(Created(row.kind, _region(row, state), id_, _written(olds, row.apart)))
 
     def _revive(self, row: ResourceType, client: Any, state: dict[str, Any], news: Mapping[str, Any]) -> None:
-        """A resource that failed while it was created can only be deleted, so it is made again under its name."""
+        """A resource that failed while it was created can only be deleted, so it is created again under its name."""
         if not row.wait:
             return
         if self._settled(row, client, state)[0] in row.wait.ready:
@@ -235,12 +235,12 @@ class Applier:
             return None
 
     def _call(self, row: ResourceType, client: Any, method: str, parameters: dict[str, Any]) -> Any:
-        answer = getattr(client, method)(**parameters)
+        response = getattr(client, method)(**parameters)
         body: Any = operation(row.service, method).output_shape
         for name, member in body.members.items() if body else ():
-            if member.type_name == "blob" and hasattr(answer.get(name), "read"):
-                answer[name] = answer[name].read()
-        return answer
+            if member.type_name == "blob" and hasattr(response.get(name), "read"):
+                response[name] = response[name].read()
+        return response
 
     def _params(
         self, sends: Mapping[str, Source], state: State, row: ResourceType | None = None, method: str = ""
@@ -271,13 +271,13 @@ class Applier:
         absent: set[str] = set()
         for read in row.reads:
             try:
-                answer = self._call(row, client, read.operation, self._params(read.sends, state))
+                response = self._call(row, client, read.operation, self._params(read.sends, state))
             except ClientError as error:
                 if not _is(error, read.optional):
                     raise
                 absent |= set(read.gives)
                 continue
-            picked = read.pick(answer, state) if read.pick else answer
+            picked = read.pick(response, state) if read.pick else response
             if picked is None:
                 return None
             for prop, path in read.gives.items():
@@ -294,12 +294,12 @@ class Applier:
         tagging = row.tagging
         assert tagging
         try:
-            answer = self._call(row, client, tagging.read, self._params(tagging.target, state))
+            response = self._call(row, client, tagging.read, self._params(tagging.target, state))
         except ClientError as error:
             if not _is(error, tagging.optional):
                 raise
-            answer = {}
-        tags = _unspell(at(answer, tagging.path) or {}, tagging.style)
+            response = {}
+        tags = _unspell(at(response, tagging.path) or {}, tagging.style)
         tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
         defaults = default_tags(state, self.settings)
         declared = state.get("tags") or {}
@@ -339,22 +339,21 @@ class Applier:
         wait = row.wait
         if not wait:
             return {}
-        status, answer = self._settled(row, client, state)
+        status, response = self._settled(row, client, state)
         if status not in wait.ready:
-            raise RuntimeError(
-                f"{row.kind.split(':')[-1]} {state['@id']} is {status}: {at(answer, wait.reason) or 'no reason given'}"
-            )
-        return {prop: at(answer, path) for prop, path in wait.decides.items()}
+            reason = at(response, wait.reason) or "no reason given"
+            raise RuntimeError(f"{row.kind.split(':')[-1]} {state['@id']} is {status}: {reason}")
+        return {prop: at(response, path) for prop, path in wait.decides.items()}
 
     def _settled(self, row: ResourceType, client: Any, state: State) -> tuple[Any, Any]:
-        """(status, answer) once the status is none that passes by itself. Raises Stopped."""
+        """(status, response) once the status is no longer a pending one. Raises Stopped."""
         wait = row.wait
         assert wait
         while True:
-            answer = self._call(row, client, wait.operation, self._params(wait.sends, state))
-            status = at(answer, wait.path)
+            response = self._call(row, client, wait.operation, self._params(wait.sends, state))
+            status = at(response, wait.path)
             if status not in wait.pending:
-                return status, answer
+                return status, response
             if self.cancelled.wait(POLL_SECONDS):
                 raise Stopped(f"interrupted while {row.kind} {state['@id']} was {status}")
 
@@ -399,8 +398,8 @@ def _outputs_only(row: ResourceType, olds: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in olds.items() if key not in row.inputs or key in row.computed}
 
 
-def _as_property(row: ResourceType, read: Read, prop: str, path: str, answer: Any, template: Any) -> Any:
-    value = at(answer, path)
+def _as_property(row: ResourceType, read: Read, prop: str, path: str, response: Any, template: Any) -> Any:
+    value = at(response, path)
     shape = operation(row.service, read.operation).output_shape
     try:
         shape = shape_at(shape, path) if path and not read.pick else property_shape(row, prop)

@@ -1,4 +1,4 @@
-"""Whether the provider and AWS would take a resource's inputs. Pure: the table, the service models and the values."""
+"""Whether the provider and AWS would accept a resource's inputs. Pure: the table, the models and the values."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def changes(
 
 
 def deletes_first(row: ResourceType, found: list[Change], news: Mapping[str, Any]) -> bool:
-    """Whether the old resource has to go before the new one can come: its name was given, so both would have it."""
+    """Whether the old resource has to be deleted before the new one is created: both would have the given name."""
     if not any(change.replaces for change in found):
         return False
     if row.naming is None:

@@ -29,7 +29,7 @@ class _Status(grpc.Status):
 def incomplete(
     id_: str, outputs: Mapping[str, Any], reason: str, inputs: Mapping[str, Any] | None = None
 ) -> grpc.Status:
-    """The answer to a create or update that left something behind: the engine keeps it, and repairs it next time."""
+    """The response to a create or update that left something behind: the engine keeps it, and repairs it next time."""
     detail = proto.ErrorResourceInitFailed(id=id_, properties=encode_map(outputs), reasons=[reason])
     if inputs is not None:
         detail.inputs.CopyFrom(encode_map(inputs))

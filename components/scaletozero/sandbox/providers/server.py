@@ -1,7 +1,7 @@
 """The plugin's side of the engine's protocol, on the servicer of `pulumi.provider.experimental`.
 
 That servicer sends a traceback with every error and loses asset hashes and unknown values, so the calls about resources
-are answered here on the protobuf messages themselves; the rest is inherited.
+are handled here on the protobuf messages themselves; the rest is inherited.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class TableServicer(ProviderServicer):
         self._pool = ThreadPoolExecutor(64, thread_name_prefix="resource")
 
     async def _work(self, context: Any, work: Callable[[], Any]) -> Any:
-        """Run blocking work; what goes wrong reaches the engine in one line."""
+        """Runs blocking work. An error reaches the engine as one line."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except Incomplete as error:

@@ -234,7 +234,7 @@ _CLASSES = {
 
 
 def unbind(shape: Shape, value: Any, template: Any, renames: Renames) -> Any:
-    """An API's answer (of `shape`; None when unknown) as a property, in the form of `template` (as it was
+    """An API's response (of `shape`; None when unknown) as a property, in the form of `template` (as it was
     declared).
 
     Members of a structure that the declaration leaves out are left out: the service fills them with defaults, which is
@@ -277,7 +277,7 @@ def _unbind_structure(shape: Shape, value: Mapping[str, Any], template: Any, ren
 
 
 def at(value: Any, path: str) -> Any:
-    """What stands at a dotted path in an API's answer, or None. An empty path is the answer itself."""
+    """What stands at a dotted path in an API's response, or None. An empty path is the response itself."""
     for part in path.split(".") if path else ():
         if isinstance(value, list):
             value = value[0] if value else None

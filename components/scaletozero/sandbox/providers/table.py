@@ -58,7 +58,7 @@ class Step:
         operation: the client's method (`create_model`).
         sends: API parameter (dotted when nested) -> source.
         on: the properties that this call applies; empty for a call that always has to be made.
-        unset: make the call when the properties are absent, instead of when they are there (it takes them away).
+        unset: make the call when the properties are absent, instead of when they are present (it removes them).
         gone: error codes, or beginnings of messages, that mean there is nothing to do.
     """
 
@@ -84,8 +84,8 @@ class Read:
 
     Attributes:
         operation, sends: as in `Step`.
-        gives: property -> dotted path in the answer.
-        pick: takes the wanted element out of an answer that lists several; None when it isn't there.
+        gives: property -> dotted path in the response.
+        pick: takes the wanted element out of an response that lists several; None when it isn't there.
         optional: error codes that mean that only these properties are absent, not the resource.
     """
 
@@ -114,9 +114,9 @@ class Tagging:
 
     Attributes:
         at_create: parameter of the first call of `create` that takes tags; empty when there is none.
-        tag, untag, read: the calls; `read` gives `path` in its answer.
+        tag, untag, read: the calls; `read` gives `path` in its response.
         target: their parameters for the resource -> source.
-        keys: the parameter of `untag` with the keys to take away; empty where `tag` replaces all tags at once.
+        keys: the parameter of `untag` with the keys to remove; empty where `tag` replaces all tags at once.
         style: how tags are spelt: `pairs` (Key/Value), `lower` (key/value), `tagkey` (TagKey/TagValue) or `map`.
     """
 
@@ -134,10 +134,10 @@ class Tagging:
 
 @dataclass(frozen=True)
 class Wait:
-    """A state to wait for: `operation` until `path` in the answer leaves `pending`; then it has to be in `ready`.
+    """A state to wait for: `operation` until `path` in the response leaves `pending`; then it has to be in `ready`.
 
     Attributes:
-        decides: property -> dotted path in the answer, where the service may have done otherwise than it was told.
+        decides: property -> dotted path in the response, where the service may have done otherwise than it was told.
     """
 
     operation: str
@@ -159,14 +159,14 @@ class ResourceType:
         create, update, delete: the calls, in order. A call of `update` is made when one of its `on` changed.
         reads: the calls that find the resource; the first one decides whether it exists.
         id: the resource's id, from its inputs alone, so that an interrupted create can be found again.
-        id_path: where the answer of the first call has the id, when the service makes it up.
+        id_path: where the response of the first call has the id, when the service makes it up.
         gone: error codes, or beginnings of messages, that mean that it is not there.
         replaces: properties whose change needs a new resource; `*` stands for all that no call of `update` applies.
         required: properties without which the provider refuses; beside those that the API requires.
         defaults: what the Terraform provider assumes for properties that are left out.
         local: properties that are the provider's own and reach no API: name -> Python type.
         computed: what the service may fill in when it is left out; a value then is no drift.
-        outputs: further outputs -> format string over the state.
+        outputs: additional outputs -> format string over the state.
         json: properties that are JSON documents and compare as such.
         refused: properties of the provider that the sandbox doesn't apply -> what to do instead.
         regional: it has a region of its own.

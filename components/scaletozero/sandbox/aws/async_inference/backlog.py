@@ -9,7 +9,7 @@ from scaletozero.sandbox.aws.async_inference.calls import AsyncCall
 
 
 class ClosedBacklogError(RuntimeError):
-    """The endpoint is gone, or the sandbox stops."""
+    """The endpoint has been deleted, or the sandbox stops."""
 
 
 class Backlog:
@@ -53,13 +53,13 @@ class Backlog:
             return expired
 
     def done(self, call: AsyncCall) -> None:
-        """It has its answer or its failure."""
+        """Its result or its failure is written."""
         with self._lock:
             del self._working[id(call)]
             self._lock.notify_all()
 
     def put_back(self, call: AsyncCall) -> None:
-        """It was not answered through no fault of its own: it is the next again."""
+        """Its instance was stopped before the result: it is the next again."""
         with self._lock:
             del self._working[id(call)]
             if not self._closed:

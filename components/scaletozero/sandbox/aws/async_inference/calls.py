@@ -1,4 +1,4 @@
-"""InvokeEndpointAsync, pure: what a call asks for, where its answer goes, and what the topics are told of it.
+"""InvokeEndpointAsync, pure: what a call asks for, where its result is written, and what its notification says.
 
 Members, headers and limits are those of botocore's model of the SageMaker Runtime; names of objects and messages are
 those that the service was seen to use (the developer guide's page on asynchronous inference shows both).
@@ -30,7 +30,7 @@ MAX_INLINE_BYTES = 128_000
 """Of a request that is in the call itself (`BodyBlob` of this operation)."""
 
 MAX_BYTES = 1024**3
-"""Of a request or an answer in S3 (the developer guide's page on asynchronous inference)."""
+"""Of a request or a result in S3 (the developer guide's page on asynchronous inference)."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class AsyncCall:
 
     Attributes:
         endpoint, region: where to.
-        inference_id: the caller's name of it, or one that was made.
+        inference_id: the caller's, or a random one.
         source: the s3 address of the request; None where `body` is the request.
         headers: what the container gets with it.
         output, failure: the s3:// addresses of which one will exist; failure is None where the endpoint keeps none.
@@ -66,11 +66,11 @@ class AsyncCall:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a request.
+    """The outcome of a request.
 
     Attributes:
         status: `Completed`, `Failed` or `Expired`.
-        body, content_type: the answer, or what is written in its place.
+        body, content_type: the result, or what is written in its place.
         reason: why it failed; empty where it did not.
     """
 
@@ -114,7 +114,7 @@ def accept(
         body: the request itself, where it isn't in S3; empty where it is.
         output: the endpoint's own settings.
         now: seconds since the epoch.
-        fresh: a name that nothing else has; made unless given.
+        fresh: a name that nothing else has; default: a random one.
 
     Raises:
         AwsError: ValidationError, with every constraint that the call breaks.
@@ -180,9 +180,9 @@ def _failure(member: str, value: str | None, constraint: str) -> str:
 def locations(
     output: AsyncOutput, fresh: str, extension: str | None = None, filename: str | None = None
 ) -> tuple[str, str | None]:
-    """The addresses of an answer, `<path>/<name>.out`, and of a failure, `<path>/<name>-error.out`.
+    """The addresses of a result, `<path>/<name>.out`, and of a failure, `<path>/<name>-error.out`.
 
-    `fresh` is the name unless the caller gives a file's name, which the answer has as it is.
+    `fresh` is the name unless the caller gives a file's name, which the result has unchanged.
     """
     folder = f"/{extension.strip('/')}" if extension and extension.strip("/") else ""
     answer = f"{output.answers.rstrip('/')}{folder}/{filename or f'{fresh}.out'}"
@@ -205,7 +205,7 @@ def object_at(address: str) -> tuple[str, str]:
 
 
 def notification(call: AsyncCall, outcome: Outcome, finished: float) -> dict[str, Any]:
-    """What the topic of an endpoint is told, as JSON."""
+    """The message to an endpoint's topic, as JSON."""
     done = outcome.status == "Completed"
     asked = {
         "contentType": call.headers.get("Content-Type"),

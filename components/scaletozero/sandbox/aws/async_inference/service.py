@@ -1,4 +1,4 @@
-"""Asynchronous inference: takes requests, has instances work on them, and leaves the answers in S3."""
+"""Asynchronous inference: queues requests, has instances work on them, writes the results to S3."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class AsyncService:
 
     Args:
         pool: gives an endpoint's pool; None while it has none.
-        store: where requests come from and answers go to.
+        store: where requests are read and results are written.
         clock: seconds since the epoch.
     """
 
@@ -54,7 +54,7 @@ class AsyncService:
         self._stopping = False
 
     def open(self, key: Key) -> None:
-        """An endpoint that is or stays asynchronous: what waits for it goes on waiting."""
+        """An endpoint is or stays asynchronous: its waiting requests are kept."""
         with self._lock:
             if key in self._backlogs:
                 return
@@ -62,7 +62,7 @@ class AsyncService:
         threading.Thread(target=self._serve, args=(key, backlog), daemon=True, name=f"backlog of {key[1]}").start()
 
     def close(self, key: Key) -> None:
-        """The endpoint goes, or is no longer asynchronous: what waits for it is dropped, as by the service."""
+        """The endpoint is deleted, or no longer asynchronous: waiting requests are dropped, as by the service."""
         with self._lock:
             backlog = self._backlogs.pop(key, None)
             self._told.pop(key, None)
@@ -74,7 +74,7 @@ class AsyncService:
             return self._backlogs.get(key)
 
     def submit(self, call: AsyncCall) -> None:
-        """Has a request wait. Raises AwsError where the endpoint has just gone."""
+        """Queues a request. Raises AwsError where the endpoint has just been deleted."""
         backlog = self.backlog((call.region, call.endpoint))
         try:
             if backlog is None:
@@ -139,7 +139,7 @@ class AsyncService:
         backlog.done(call)
 
     def _answer(self, pool: InstancePool, instance: Instance, call: AsyncCall) -> Outcome | None:
-        """What became of it; None where its instance was taken away, so that it has to wait for another."""
+        """The outcome; None where its instance was stopped, so that it has to wait for another one."""
         deployment = pool.deployment
         try:
             began = time.perf_counter()
@@ -181,7 +181,7 @@ class AsyncService:
         backlog.done(call)
 
     def _finish(self, pool: InstancePool, call: AsyncCall, outcome: Outcome) -> None:
-        """Leaves the answer or the failure, then tells who wants to know."""
+        """Writes the result or the failure, then notifies the topic."""
         deployment, output = pool.deployment, pool.deployment.asynchronous
         assert output
         try:
@@ -191,7 +191,7 @@ class AsyncService:
                 self._store.put(deployment, where, outcome.body, outcome.content_type, output.kms_key)
             self._metrics.record(deployment, {"ResponseUploadLatency": (time.perf_counter() - began) * 1e6})
         except (BotoCoreError, ClientError) as error:
-            log.warning("%s: the answer to %s was not written: %s", call.endpoint, call.inference_id, error)
+            log.warning("%s: the result of %s was not written: %s", call.endpoint, call.inference_id, error)
             self._metrics.record(deployment, {"ResponseUploadFailures": 1})
             outcome = _failed(f"ClientError: Could not upload the response to {object_at(call.output)[0]}: {error}")
         done = outcome.status == "Completed"
@@ -201,7 +201,7 @@ class AsyncService:
                 message = notification(call, outcome, self._clock())
                 self._store.publish(deployment, topic, message)
         except (BotoCoreError, ClientError) as error:
-            log.warning("%s: nobody was told of %s: %s", call.endpoint, call.inference_id, error)
+            log.warning("%s: no notification of %s was published: %s", call.endpoint, call.inference_id, error)
             self._metrics.record(deployment, {"NotificationFailures": 1})
         self._metrics.record(
             deployment,
@@ -222,7 +222,7 @@ class AsyncService:
 
 
 def gauges(backlog: Backlog, instances: int, now: float) -> dict[str, float]:
-    """A backlog's metrics. There is none for each instance while there is no instance: the trap of scaling to zero."""
+    """A backlog's metrics. The one per instance has no value without instances: the trap of scaling to zero."""
     size = backlog.size
     values: dict[str, float] = {
         "ApproximateBacklogSize": size,
@@ -237,7 +237,7 @@ def _failed(reason: str) -> Outcome:
 
 
 def _outcome(answer: Answer) -> Outcome:
-    """The container's answer; where it is an error, its own words are what is written."""
+    """The container's response; where it is an error, its body is what is written."""
     kind = answer.headers.get("content-type", "application/octet-stream")
     if not 200 <= answer.status < 300:
         whose = "client" if answer.status < 500 else "server"

@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class AsyncOutput:
-    """Where an asynchronous endpoint's answers go, and whom it tells (`AsyncInferenceConfig`).
+    """Where an asynchronous endpoint's results are written, and which topics it notifies (`AsyncInferenceConfig`).
 
     Attributes:
         answers, failures: s3:// addresses below which they are written; failures may have none.
         success_topic, error_topic: the ARNs of SNS topics, where given.
-        kms_key: the key that answers are encrypted with, where given.
+        kms_key: the key that results are encrypted with, where given.
     """
 
     answers: str
@@ -39,7 +39,7 @@ class Deployment:
         serverless: whether it scales by itself between the two.
         scalable: whether its configuration has a capacity that can be scaled: provisioned concurrency, or instances.
         concurrency: requests at a time for each instance.
-        asynchronous: where answers go; None where callers wait for them.
+        asynchronous: where results are written; None where callers wait for the response.
     """
 
     region: str

@@ -35,7 +35,7 @@ START_SECONDS = 180
 """Model download and first good /ping (SageMaker developer guide, serverless endpoints)."""
 
 INVOKE_SECONDS = 60
-"""The container's answer to /invocations (same source)."""
+"""The container's response to /invocations (same source)."""
 
 PROGRAM = (str(Path(model_packaging.__file__).parents[1]), "model_packaging.serving", "serve")
 """What the container's image runs: the folder of its package, module and arguments."""
@@ -49,7 +49,7 @@ KEPT_LOGS = 100
 
 
 class StartFailedError(RuntimeError):
-    """An instance did not come up, with the reason."""
+    """An instance did not start, with the reason."""
 
 
 class CrashedError(RuntimeError):
@@ -58,7 +58,7 @@ class CrashedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the container answered: status, headers that the service passes on, body."""
+    """The container's response: status, headers that the service passes on, body."""
 
     status: int
     headers: dict[str, str]
@@ -83,7 +83,7 @@ class Instance:
 
     Attributes:
         phases: milliseconds of each part of its start, in order.
-        idle_since: monotonic time of its last answer.
+        idle_since: monotonic time of its last response.
         ended: called once its process has ended.
     """
 
@@ -104,8 +104,8 @@ class Instance:
         """POST /invocations.
 
         Raises:
-            TimeoutError: no answer in time; the process may still be busy with it.
-            CrashedError: the process is gone.
+            TimeoutError: no response in time; the process may still be busy with the request.
+            CrashedError: the process has ended.
         """
         with self.stream(body, headers, seconds) as answer:
             return Answer(answer.status, answer.headers, b"".join(answer.parts))
@@ -126,13 +126,13 @@ class Instance:
             self.requests += 1
 
     def kill(self) -> None:
-        """End the process at once; it is gone when this returns, so that no other request gets it."""
+        """Ends the process at once, before this returns, so that no other request gets it."""
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
 
     def stop(self) -> None:
-        """End the process (SIGTERM, then SIGKILL) and take its folder away."""
+        """Ends the process (SIGTERM, then SIGKILL) and deletes its folder."""
         with contextlib.suppress(OSError):
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -288,7 +288,7 @@ class Starter:
     def _await_ping(
         self, process: subprocess.Popen[bytes], port: int, log: Path, cancelled: threading.Event
     ) -> dict[str, float] | None:
-        """The server's own phases once /ping says 200; None when somebody else has the port."""
+        """The server's own phases once /ping says 200; None when another process has the port."""
         deadline = time.monotonic() + START_SECONDS
         try:
             while time.monotonic() < deadline and not cancelled.is_set():

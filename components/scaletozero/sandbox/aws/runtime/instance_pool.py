@@ -87,8 +87,8 @@ class InstancePool:
     def resize(self, maximum: int, provisioned: int) -> None:
         """Other bounds, from now on. Raises StartFailedError when the floor can't be reached: they stay as they were.
 
-        Instances of an endpoint that isn't serverless go at once where there are to be fewer, those that work on
-        something when they are done.
+        Where there are to be fewer, instances of an endpoint that is not serverless are stopped at once; those that
+        work on a request are stopped after it.
         """
         before, began = self.deployment, time.perf_counter()
         self.deployment = dataclasses.replace(before, maximum=maximum, provisioned=provisioned)
@@ -135,7 +135,7 @@ class InstancePool:
         for instance in reversed(self._free):
             if instance.alive:
                 return instance
-        # Where some have to go, the busiest stay, so that the others come to an end.
+        # Where some have to be stopped, the busiest stay, so that the others become idle.
         stay = sorted(self._busy, key=self._busy.__getitem__, reverse=True)[: self.deployment.maximum]
         room = [each for each in stay if self._busy[each] < self.deployment.concurrency and each.alive]
         return min(room, key=self._busy.__getitem__, default=None)
@@ -249,7 +249,7 @@ class InstancePool:
             log.warning("%s: a provisioned instance did not come up: %s", self.deployment.endpoint, error)
 
     def stop(self, cancel: bool = False) -> None:
-        """No new requests; waits for those under way, then every instance goes. `cancel` gives up starts under way."""
+        """Takes no new requests, waits for those in progress, then stops everything. `cancel` ends starts, too."""
         with self._lock:
             self._closed = True
             free, self._free = self._free, []
@@ -264,7 +264,7 @@ class InstancePool:
             instance.stop()
 
     def kill(self) -> None:
-        """Every instance goes at once, in the middle of what it does."""
+        """Ends every instance at once, also in the middle of a request."""
         with self._lock:
             self._closed = True
             everything, self._free = [*self._free, *self._busy], []

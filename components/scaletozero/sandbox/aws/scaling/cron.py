@@ -40,7 +40,7 @@ def fires(expression: str, timezone: str, after: datetime, until: datetime, sinc
         since: aware time from which a rate counts.
 
     Raises:
-        ValueError: the expression or the time zone is none, or uses L, W or #.
+        ValueError: the expression or the time zone is invalid, or uses L, W or #.
     """
     try:
         zone = ZoneInfo(timezone)

@@ -152,7 +152,7 @@ _put_composite = Step("put_composite_alarm", _COMPOSITE, on=(*_COMPOSITE_PROPS, 
 
 
 def _one(key: str) -> Any:
-    return lambda answer, _state: (answer[key] or [None])[0]
+    return lambda response, _state: (response[key] or [None])[0]
 
 
 ROWS = (

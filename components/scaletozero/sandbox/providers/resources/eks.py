@@ -1,4 +1,4 @@
-"""EKS Pod Identity. Clusters and node groups are not in the table: whoever owns the cluster made them."""
+"""EKS Pod Identity. Clusters and node groups are not in the table: the owner of the cluster creates them."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from scaletozero.sandbox.providers.table import Hook, Naming, Read, ResourceType
 
 
 def _empty_role(client: Any, state: Any) -> None:
-    """Terraform takes inline policies and attachments away first only when told so; the service refuses otherwise."""
+    """Terraform deletes policies and attachments first only with `forceDetachPolicies`; else the service refuses."""
     if not state.get("forceDetachPolicies"):
         return
     role = state["@id"]

@@ -21,8 +21,8 @@ def _retention(state: State) -> Iterator[Failure]:
         yield Failure("retentionInDays", f"must be one of {', '.join(map(str, RETENTION_DAYS))}, got {days}")
 
 
-def _own_group(answer: Any, state: State) -> Any:
-    return next((group for group in answer["logGroups"] if group["logGroupName"] == state["@id"]), None)
+def _own_group(response: Any, state: State) -> Any:
+    return next((group for group in response["logGroups"] if group["logGroupName"] == state["@id"]), None)
 
 
 ROWS = (

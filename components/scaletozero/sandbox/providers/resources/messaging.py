@@ -35,10 +35,10 @@ def _typed(names: Mapping[str, str], local: Mapping[str, type], prop: str, attri
 
 
 def _lifted(names: Mapping[str, str], local: Mapping[str, type]) -> Callable[[Any, State], Any]:
-    """The answer with each attribute under its property's name and in its type."""
+    """The response with each attribute under its property's name and in its type."""
 
-    def pick(answer: Any, _state: State) -> Any:
-        attributes = answer.get("Attributes") or {}
+    def pick(response: Any, _state: State) -> Any:
+        attributes = response.get("Attributes") or {}
         found = {prop: _typed(names, local, prop, attributes) for prop in names}
         return attributes | {prop: value for prop, value in found.items() if value not in (None, "")}
 
@@ -200,7 +200,7 @@ ROWS = (
                 "get_topic_attributes",
                 {"TopicArn": "@id"},
                 {"policy": "Policy", "owner": "Owner", "arn": "TopicArn"},
-                pick=lambda answer, _: answer["Attributes"],
+                pick=lambda response, _: response["Attributes"],
             ),
         ),
         delete=(Hook(_default_policy),),

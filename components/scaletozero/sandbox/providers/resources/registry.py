@@ -32,8 +32,8 @@ def _lifecycle(state: State) -> Iterator[Failure]:
             yield Failure("policy", f"has a rule with countType {count!r} and action {action!r}")
 
 
-def _usable(answer: Any, _state: State) -> Any:
-    key = answer["KeyMetadata"]
+def _usable(response: Any, _state: State) -> Any:
+    key = response["KeyMetadata"]
     return None if key["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion") else key
 
 
@@ -58,12 +58,12 @@ def _keys_with_tags(client: Any, state: State) -> Iterator[str]:
                 yield key["KeyId"]
 
 
-def _own_alias(answer: Any, state: State) -> Any:
-    return next((alias for alias in answer["Aliases"] if alias["AliasName"] == state["@id"]), None)
+def _own_alias(response: Any, state: State) -> Any:
+    return next((alias for alias in response["Aliases"] if alias["AliasName"] == state["@id"]), None)
 
 
 def _first(key: str) -> Any:
-    return lambda answer, _state: (answer[key] or [None])[0]
+    return lambda response, _state: (response[key] or [None])[0]
 
 
 def _alias_name(state: State) -> Iterator[Failure]:

@@ -241,7 +241,7 @@ ROWS = (
             pending=("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"),
             ready=("InService",),
             reason="FailureReason",
-            # It goes back to the old configuration when the new one fails, and calls that InService too; so does the
+            # It returns to the old configuration when the new one fails, and is InService then, too, also for the
             # Terraform provider (hashicorp/terraform-provider-aws#48997).
             decides={"endpointConfigName": "EndpointConfigName"},
         ),

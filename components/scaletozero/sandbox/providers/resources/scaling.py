@@ -23,7 +23,7 @@ SAGEMAKER_DIMENSIONS = ("sagemaker:variant:DesiredInstanceCount", "sagemaker:var
 
 
 def _first(key: str) -> Any:
-    return lambda answer, _state: (answer[key] or [None])[0]
+    return lambda response, _state: (response[key] or [None])[0]
 
 
 def _sagemaker_resource(state: State) -> Iterator[Failure]:
@@ -86,9 +86,9 @@ def _schedule(state: State) -> Iterator[Failure]:
         yield Failure("scalableTargetAction", "must have minCapacity or maxCapacity")
 
 
-def _with_alarms(answer: Any, state: State) -> Any:
-    # moto leaves PolicyNames out of account and answers with every policy of the target.
-    found = next((each for each in answer["ScalingPolicies"] if each["PolicyName"] == state["name"]), None)
+def _with_alarms(response: Any, state: State) -> Any:
+    # moto leaves PolicyNames out of account and responds with every policy of the target.
+    found = next((each for each in response["ScalingPolicies"] if each["PolicyName"] == state["name"]), None)
     return found and found | {"AlarmArns": [alarm["AlarmARN"] for alarm in found.get("Alarms", [])]}
 
 
