@@ -18,7 +18,7 @@ LOWEST      := $(LOWEST_VENV)/.ready
 EXTRAS_VENV := .venv-extras
 EXTRAS_READY := $(EXTRAS_VENV)/.ready
 
-.PHONY: help setup tools up down test test-long test-torch test-cluster test-live test-lowest test-extras lint docs bench schema lock
+.PHONY: help setup tools up down test test-long test-torch test-cluster test-live test-lowest test-extras test-languages lint docs bench schema lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 20
@@ -64,6 +64,9 @@ test-extras: $(EXTRAS_READY) ## opt in: the policy pack's SDK and SageMaker's ow
 docs: $(READY) ## build the documentation into site/; a broken link or anchor fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 	@echo "site/index.html"
+
+test-languages: $(READY) ## opt in: TypeScript types generated, and the example compiled (with Go and npm)
+	$(BIN)/pytest tests/languages
 
 lint: $(READY) ## ruff, the import contracts and pyright
 	$(BIN)/ruff check .

@@ -21,7 +21,7 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FRONT = ("setup", "test", "lint", "docs", "test-long", "test-lowest", "test-torch", "test-extras")
+FRONT = ("setup", "test", "lint", "docs", "test-languages", "test-long", "test-lowest", "test-torch", "test-extras")
 BESIDE = ("tools", "test-cluster", "test-live")
 
 LOW_PRIORITY = frozenset({"tools"})

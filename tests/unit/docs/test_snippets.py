@@ -56,6 +56,12 @@ def test_the_yaml_program_of_the_guide_is_the_example_that_the_engine_runs() -> 
     assert shown == "".join(line for line in example if not line.startswith("#"))
 
 
+def test_the_typescript_program_of_the_guide_is_the_example_that_is_compiled() -> None:
+    (shown,) = [each.text for each in SNIPPETS if each.language == "typescript"]
+    example = (ROOT / "examples" / "typescript" / "index.ts").read_text()
+    assert shown == example[example.index("import ") :]
+
+
 def test_a_block_of_output_holds_no_program() -> None:
     for each in SNIPPETS:
         if each.language == "text":
