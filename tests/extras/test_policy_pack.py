@@ -49,7 +49,7 @@ def provider(resource: DeclaredResource) -> proto.AnalyzerProviderResource | Non
     )
 
 
-def pack(config: Mapping[str, Any] | None = CONFIG, levels: Mapping[str, int] | None = None) -> Any:
+def pack(config: Mapping[str, Any] | None = CONFIG, levels: Mapping[str, Any] | None = None) -> Any:
     known = policies(lambda: TODAY)
     servicer = _PolicyAnalyzerServicer("residency", "1.0.0", known, EnforcementLevel.MANDATORY)
     request = proto.ConfigureAnalyzerRequest()

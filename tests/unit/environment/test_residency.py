@@ -1,17 +1,24 @@
 """An environment held to its residency, with every kind of endpoint."""
 
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
+from scaletozero.environment.declare import declare_environment
+from scaletozero.environment.read import read_environment
 from scaletozero.environment.residency import residency_findings
 from scaletozero.environment.settings import Environment
 from scaletozero.partitions import arn, registry_host
+from scaletozero.residency.closure import findings
+from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
 from scaletozero.settings.common import ArtifactStoreSettings
+from scaletozero.settings.residency import Residency
 from scaletozero.settings.serverless import ServerlessEndpointSettings
 
 HERE, THERE, ACCOUNT = "eu-central-1", "us-east-1", "111122223333"
@@ -119,3 +126,30 @@ def test_constructors_refuse_a_region_outside() -> None:
 
 def test_what_a_sandbox_is_told_to_run_is_held_to_it_too() -> None:
     assert residency_findings(environment(sandbox={}), TODAY) == []
+
+
+def test_what_the_components_declare_stays_inside(make_artifact: Any, run: Any) -> None:
+    path = str(make_artifact().path)
+    data = {
+        "region": HERE,
+        "residency": {"regions": [HERE]},
+        "endpoints": {
+            "cpu": {"artifact": path, "image": image(HERE), "alarms": {"notify": [arn("sns", HERE, ACCOUNT, "t")]}},
+            "queue": {"kind": "asynchronous", "artifact": path, "image": image(HERE), "instance_type": "ml.g5.xlarge"},
+        },
+    }
+    whole = read_environment(data, Path("/"))
+    done = run(lambda: declare_environment(whole, Path("/")))
+    resources = [
+        DeclaredResource(each.typ, each.name, {key: value for key, value in each.inputs.items() if value is not None})
+        for each in done.registered
+        if each.typ.startswith("aws:")
+    ]
+    assert len(resources) > 20
+    # The mocks give the bucket a name of their own.
+    bucket = next(each for each in resources if each.type == "aws:s3/bucket:Bucket")
+    names = {bucket.name: HERE, str(done.of(":BucketObjectv2")[0].inputs.get("bucket")): HERE}
+    held = parse(Residency, {"regions": [HERE], "locations": names})
+    assert [str(each) for each in findings(resources, held, TODAY)] == []
+    moved = [replace(each, properties={**each.properties, "region": THERE}) for each in resources]
+    assert len(findings(moved, held, TODAY)) >= len([each for each in moved if "iam/" not in each.type])
