@@ -174,7 +174,8 @@ class Live:
             if each["metadata"]["name"].startswith(f"{namespace}."):
                 self.api.delete(self.manifest("scheduling.k8s.io/v1", "PriorityClass", None, each["metadata"]["name"]))
         self.api.delete(self.manifest("v1", "Namespace", None, namespace))
-        eventually(lambda: not self.api.get(self.manifest("v1", "Namespace", None, namespace)))
+        # KEDA lets go of its objects in turn, which takes as long as the fleet beside them keeps it busy.
+        eventually(lambda: not self.api.get(self.manifest("v1", "Namespace", None, namespace)), patience=3600)
         # Only now: a node that is bought for what is still asked for, while its pool goes, belongs to nobody.
         for pool in pools:
             self.api.delete(self.manifest("karpenter.sh/v1", "NodePool", None, pool))
