@@ -157,11 +157,13 @@ def unit_of(name: str, kind: Type) -> str:
 
 def type_of(annotation: Any) -> Type:
     """An annotation in words."""
-    origin, parts = get_origin(annotation), get_args(annotation)
+    origin = get_origin(annotation)
+    parts: tuple[Any, ...] = get_args(annotation)
     if origin in (Annotated, NotRequired):
         return type_of(parts[0])
     if origin is Literal:
-        return Type("one of " + ", ".join(f"`{each}`" for each in parts) if len(parts) > 1 else f"`{parts[0]}`")
+        values = [f"`{each}`" for each in parts]
+        return Type(f"one of {', '.join(values)}" if len(values) > 1 else values[0])
     if origin in (Union, UnionType):
         given = [each for each in parts if each is not NoneType and not _is_output(each)]
         kinds = list(dict.fromkeys(type_of(each) for each in given))

@@ -71,7 +71,7 @@ def _found(function: Callable[..., Any], seen: set[Any]) -> Iterator[Rule]:
         called = node.func.id if isinstance(node.func, ast.Name) else ""
         if called in _PARAMETERS:
             yield _rule(node, _PARAMETERS[called], {**names, **_assigned(tree, node.lineno, names)})
-        elif called and _is_ours(other := names.get(called), function.__module__):
+        elif (other := names.get(called)) is not None and _is_ours(other, function.__module__):
             yield from _found(other, seen)
         elif isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
             yield from _method(function, node.func, seen)

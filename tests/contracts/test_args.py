@@ -124,7 +124,7 @@ def differences(args: Any, settings: tuple[type[BaseModel], ...], path: str) -> 
     given = inspect.get_annotations(args)
     fields = {name for each in settings for name in each.model_fields}
     union = len(settings) > 1
-    if not union and "kind" in fields and not settings[0].model_fields["kind"].is_required():
+    if not union and "kind" in fields and not any(each.model_fields["kind"].is_required() for each in settings):
         fields.remove("kind")  # an environment's endpoints have it; a component is of one kind
     if union:
         fields -= {"warm_by", "reserve_concurrency"}  # an endpoint's; a pool is one of the two ways

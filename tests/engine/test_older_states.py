@@ -33,7 +33,7 @@ def declarations(folder: Path) -> None:
             "region": REGION,
             "sample_input": '{"inputs":["a"]}',
             "cold_start_seconds": 1.5,
-            "schedule": [{**WINDOW, "min": 2}],
+            "schedule": [{**WINDOW, "min": 2}],  # pyright: ignore[reportArgumentType] - the support's plain dict
         },
     )
     ServingImage("image", {"region": REGION})

@@ -1,5 +1,7 @@
 """The tests that the guides tell organisations to write, run as they are written."""
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 import pytest
@@ -21,7 +23,7 @@ def test_a_test_of_the_reader_passes(snippet: Snippet, sandbox_stack: SandboxSta
         args = {"artifact": str(encoder.path), "bucket": bucket, "image": IMAGE, "region": REGION}
         pulumi.export("name", ServerlessEndpoint("sentences", args, opts).endpoint_name)  # pyright: ignore[reportArgumentType]
 
-    names = {"program": program}
+    names: dict[str, Any] = {"program": program}
     exec(compile(snippet.text, snippet.name, "exec"), names)
     (test,) = [value for name, value in names.items() if name.startswith("test_")]
     test(sandbox_stack)

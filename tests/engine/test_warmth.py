@@ -236,7 +236,9 @@ def test_kept_warm_by_calls_and_watched(workbench: Workbench, encoder: Artifact)
     function = workbench.aws("lambda").list_functions()["Functions"][0]
     assert function["Environment"]["Variables"] == {"ENDPOINT_NAME": NAME}
     assert function["DeadLetterConfig"]["TargetArn"].count(":sqs:") == 1
-    resources = workbench.stack().export_stack().deployment["resources"]
+    deployed = workbench.stack().export_stack().deployment
+    assert deployed
+    resources = deployed["resources"]
     (code,) = (each["inputs"]["code"] for each in resources if each["type"] == "aws:lambda/function:Function")
     sample = code["assets"]["sample_input"]["text"]
     # The question that the function asks is one that the model takes.

@@ -8,6 +8,7 @@ from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import FindingsError
 from scaletozero.args.scaling import PoolScalingArgs
 from scaletozero.args.serverless import ServerlessEndpointArgs
+from scaletozero.args.warm_calls import WarmCallsArgs
 from scaletozero.component import Component, validated
 from scaletozero.endpoints.model import VARIANT, declare_model, fail_on_rollback
 from scaletozero.observability.alarms import PlannedAlarms
@@ -106,22 +107,20 @@ class ServerlessEndpoint(Component):
         fail_on_rollback(self, endpoint, configuration)
         cold_seconds, schedule = manifest.cold_start.total_ms / 1000, args.get("schedule") or []
         if by_calls:
-            WarmCalls(
-                self.child("warm"),
-                {
-                    "endpoint_name": endpoint.name,
-                    "endpoint_arn": endpoint.arn,
-                    "region": region,
-                    "sample_input": sample,
-                    "schedule": schedule,
-                    "cold_start_seconds": cold_seconds,
-                    "log_retention_days": settings.log_retention_days,
-                    "reserve_concurrency": scaling.reserve_concurrency,
-                    "tags": tags,
-                    **({"kms_key_arn": key} if key is not None else {}),
-                },
-                self.options(),
-            )
+            calls: WarmCallsArgs = {
+                "endpoint_name": endpoint.name,
+                "endpoint_arn": endpoint.arn,
+                "region": region,
+                "sample_input": sample,
+                "schedule": schedule,
+                "cold_start_seconds": cold_seconds,
+                "log_retention_days": settings.log_retention_days,
+                "reserve_concurrency": scaling.reserve_concurrency,
+                "tags": tags,
+            }
+            if key is not None:
+                calls["kms_key_arn"] = key
+            WarmCalls(self.child("warm"), calls, self.options())
             pulumi.info(_price_of_calls(settings, memory_mb, manifest), self)
         elif scaling.target is not None or schedule:
             pool: PoolScalingArgs = {"min": scaling.min, "max": scaling.max}

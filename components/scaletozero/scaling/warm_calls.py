@@ -79,8 +79,8 @@ class WarmCallsSettings(Settings):
         yield from key_conflicts(self.kms_key_arn, self.region)
         match = None if isinstance(self.endpoint_arn, Later) else _ENDPOINT_ARN.fullmatch(self.endpoint_arn)
         wanted = {"region": self.region, "name": self.endpoint_name}
-        for key, value in wanted.items() if match else ():
-            if not isinstance(value, Later) and match[key] != value:
+        for key, value in wanted.items():
+            if match and not isinstance(value, Later) and match[key] != value:
                 fix = f"write the ARN that ends in `{self.endpoint_name}`" if key == "name" else ""
                 why = "the function would not be allowed to call the endpoint"
                 yield Finding("endpoint_arn", f"must have the endpoint's {key}, {value}", match[0], why, fix)

@@ -254,8 +254,9 @@ def test_a_refused_endpoint_declares_nothing(run, make_artifact) -> None:
 
 
 def refusal(run, **late: Any) -> str:
+    given: Any = {"region": "eu-central-1", **late}
     with pytest.raises(Exception, match=r"artifacts\.kms_key_arn") as caught:
-        run(lambda: ArtifactStore("artifacts", {"region": "eu-central-1", **late}).arn)
+        run(lambda: ArtifactStore("artifacts", given).arn)
     return str(caught.value)
 
 
