@@ -79,11 +79,11 @@ class Pipeline:
 
     def table(self) -> str:
         now = time.monotonic() - self._zero
-        lines = [f"{'stage':<14}{'result':<13}{'began at (s)':>12}{'seconds':>9}"]
+        lines = [f"{'stage':<16}{'result':<13}{'began at (s)':>12}{'seconds':>9}"]
         for run in self._runs:
             took = (now if run.ended is None else run.ended) - run.began
-            lines.append(f"{run.stage:<14}{run.result:<13}{run.began:>12.0f}{took:>9.0f}")
-        return "\n".join([*lines, f"{'everything':<27}{0:>12}{now:>9.0f}"])
+            lines.append(f"{run.stage:<16}{run.result:<13}{run.began:>12.0f}{took:>9.0f}")
+        return "\n".join([*lines, f"{'everything':<29}{0:>12}{now:>9.0f}"])
 
     async def _run(self, stage: str, log: IO[bytes] | None) -> int:
         command = ["make", "--no-print-directory", stage]
