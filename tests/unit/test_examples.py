@@ -33,7 +33,8 @@ def test_the_asynchronous_one(run, make_artifact) -> None:
     (variant,) = done.one(":EndpointConfiguration")["productionVariants"]
     assert (variant["instanceType"], variant["initialInstanceCount"]) == ("ml.g5.xlarge", 1)
     assert len(done.of(":Policy")) == 2
-    assert {rule["id"] for rule in done.one(":BucketLifecycleConfiguration")["rules"]} == {"old-versions", "answers"}
+    rules = {rule["id"] for rule in done.one(":BucketLifecycleConfiguration")["rules"]}
+    assert rules == {"old-versions", "answers", "unfinished-uploads"}
 
 
 def test_its_caller_gets_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -316,8 +316,8 @@ def test_a_model_of_tensors_is_kept_warm_with_the_sample_in_its_manifest(run, pa
     manifest["io"]["sample"] = '{"inputs": [[0.5, 0.25]]}'
     path.write_text(json.dumps(manifest))
     given = args(packaged, scaling={"max": 9, "warm_by": "calls"}, schedule=[OFFICE])
-    variables = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn).one(":Function")["environment"]
-    assert json.loads(variables["variables"]["SAMPLE_INPUT"]) == {"inputs": [[0.5, 0.25]]}
+    done = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn)
+    assert sample_of(done.one(":Function")) == {"inputs": [[0.5, 0.25]]}
 
 
 def test_an_artifact_without_a_question_cannot_be_kept_warm_by_calls(run, packaged) -> None:

@@ -37,7 +37,8 @@ class _Seen(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         self.names.add(key)
-        return ""
+        # What is made of a Region needs one that exists.
+        return "us-east-1" if key == "@region" else ""
 
     def get(self, key: str, default: Any = None) -> Any:  # type: ignore[override]
         return self[key]
