@@ -29,12 +29,13 @@ from scaletozero.settings.cluster import (
 )
 from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.gpu_types import GpuInstanceType
+from scaletozero.settings.images import TAG_AND_DIGEST
 from scaletozero.settings.regions import Region
 from scaletozero.settings.schedules import Window, window_findings
 
 _IMAGE = re.compile(
     r"(?P<registry>[a-z0-9.-]+\.[a-z]+(?::\d+)?)/(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
-    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+    rf"{TAG_AND_DIGEST}"
 )
 _ECR = re.compile(ECR_HOST)
 

@@ -17,6 +17,7 @@ from model_packaging.validation import Int, Later, Refusals, Settings, Text, may
 from scaletozero.partitions import ECR_HOST, arn, is_own_domain, registry_host
 from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, LogRetentionDays, OwnEndpointName, Tags, key_conflicts
+from scaletozero.settings.images import TAG_AND_DIGEST
 from scaletozero.settings.regions import Region, serverless_conflicts
 from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import Scaling, WarmBy
@@ -25,7 +26,7 @@ from scaletozero.settings.schedules import Window, window_findings
 _ECR_IMAGE = re.compile(
     rf"{ECR_HOST}/"
     r"(?P<repository>[a-z0-9]+(?:[._/-][a-z0-9]+)*)"
-    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+    rf"{TAG_AND_DIGEST}"
 )
 
 

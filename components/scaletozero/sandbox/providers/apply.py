@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +15,9 @@ from scaletozero.sandbox.inventory import Created, Inventory
 from scaletozero.sandbox.providers.check import Settings, default_tags, operation, property_shape, shape_at
 from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.diff import Change, changes
-from scaletozero.sandbox.providers.shapes import at, bind, unbind
-from scaletozero.sandbox.providers.table import Convert, Hook, Read, ResourceType, Source, State, Step
+from scaletozero.sandbox.providers.responses import as_property, tags_from, tags_to
+from scaletozero.sandbox.providers.shapes import at, bind
+from scaletozero.sandbox.providers.table import Convert, Hook, ResourceType, Source, State, Step
 from scaletozero.sandbox.providers.values import has_secret, mark_like, plain
 
 POLL_SECONDS = 0.2
@@ -226,7 +225,7 @@ class Applier:
             return step.act(client, state)
         parameters = self._params(step.sends, state, row, step.operation)
         if tags and row.tagging and row.tagging.at_create and state.get("tagsAll"):
-            _put(parameters, row.tagging.at_create, _spell(state["tagsAll"], row.tagging.style))
+            _put(parameters, row.tagging.at_create, tags_to(state["tagsAll"], row.tagging.style))
         try:
             return self._call(row, client, step.operation, parameters)
         except ClientError as error:
@@ -281,7 +280,7 @@ class Applier:
             if picked is None:
                 return None
             for prop, path in read.gives.items():
-                value = _as_property(row, read, prop, path, picked, state.get(prop))
+                value = as_property(row, read, prop, path, picked, state.get(prop))
                 if value is None or (value in ({}, [], "") and state.get(prop) is None):
                     absent.add(prop)
                 else:
@@ -299,7 +298,7 @@ class Applier:
             if not _is(error, tagging.optional):
                 raise
             response = {}
-        tags = _unspell(at(response, tagging.path) or {}, tagging.style)
+        tags = tags_from(at(response, tagging.path) or {}, tagging.style)
         tags = {key: value for key, value in tags.items() if not key.startswith("aws:")}
         defaults = default_tags(state, self.settings)
         declared = state.get("tags") or {}
@@ -320,7 +319,7 @@ class Applier:
             self._call(row, client, tagging.untag, target | keys)
         if changed:
             parameters = dict(target)
-            _put(parameters, tagging.param, _spell(changed, tagging.style))
+            _put(parameters, tagging.param, tags_to(changed, tagging.style))
             self._call(row, client, tagging.tag, parameters)
 
     def _outputs(self, row: ResourceType, inputs: Mapping[str, Any], state: State) -> dict[str, Any]:
@@ -398,60 +397,11 @@ def _outputs_only(row: ResourceType, olds: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in olds.items() if key not in row.inputs or key in row.computed}
 
 
-def _as_property(row: ResourceType, read: Read, prop: str, path: str, response: Any, template: Any) -> Any:
-    value = at(response, path)
-    shape = operation(row.service, read.operation).output_shape
-    try:
-        shape = shape_at(shape, path) if path and not read.pick else property_shape(row, prop)
-    except KeyError:
-        shape = property_shape(row, prop)
-    if prop in row.json and value:
-        return _document(value, template)
-    if path == "" and isinstance(value, dict):
-        value = {key: item for key, item in value.items() if key != "ResponseMetadata"}
-    if isinstance(value, str) and prop == "etag":
-        return value.strip('"')
-    convert = row.converts.get(prop)
-    if convert:
-        template = None if template is None else convert.to(template)
-        return None if value is None else convert.back(unbind(shape, value, template, row.renames))
-    return unbind(shape, value, template, row.renames)
-
-
-def _document(value: Any, template: Any) -> Any:
-    """A JSON document as it was declared, where the service says the same in other white space."""
-    if isinstance(value, str):
-        value = urllib.parse.unquote(value) if value.startswith("%7B") else value
-    else:
-        value = json.dumps(value)
-    try:
-        return template if isinstance(template, str) and json.loads(template) == json.loads(value) else value
-    except ValueError:
-        return value
-
-
 def _put(parameters: dict[str, Any], path: str, value: Any) -> None:
     *parents, last = path.split(".")
     for part in parents:
         parameters = parameters.setdefault(part, {})
     parameters[last] = value
-
-
-_STYLES = {"pairs": ("Key", "Value"), "lower": ("key", "value"), "tagkey": ("TagKey", "TagValue")}
-
-
-def _spell(tags: Mapping[str, Any], style: str) -> Any:
-    if style == "map":
-        return {key: str(value) for key, value in tags.items()}
-    key_name, value_name = _STYLES[style]
-    return [{key_name: key, value_name: str(value)} for key, value in tags.items()]
-
-
-def _unspell(tags: Any, style: str) -> dict[str, str]:
-    if style == "map":
-        return dict(tags)
-    key_name, value_name = _STYLES[style]
-    return {pair[key_name]: pair[value_name] for pair in tags or []}
 
 
 def _is(error: ClientError, marks: tuple[str, ...]) -> bool:
