@@ -69,6 +69,8 @@ class Recorded(Mocks):
             outputs["arn"] = f"arn:aws:sagemaker:{place}:endpoint/{name}"
         if args.typ == "aws:s3/bucket:Bucket":
             outputs["bucket"] = name
+        if args.typ == "aws:iam/policy:Policy":
+            outputs["arn"] = f"arn:aws:iam::111122223333:policy/{name}"
         if args.typ == "aws:ecr/repository:Repository":
             outputs["repositoryUrl"] = f"111122223333.dkr.ecr.{args.inputs.get('region')}.amazonaws.com/{args.name}"
         if args.typ == "docker-build:index:Image":

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scaletozero.args.gpu_warm_pool import GpuWarmPoolArgs
     from scaletozero.args.node_pools import GpuNodeGroupArgs, GpuNodePoolArgs
     from scaletozero.args.prerequisites import ClusterPrerequisitesArgs
+    from scaletozero.args.residency_guard import ResidencyGuardArgs
     from scaletozero.args.scaling import (
         AlarmsArgs,
         InstanceScalingArgs,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from scaletozero.endpoints.gpu import GpuEndpoint
     from scaletozero.endpoints.serverless import ServerlessEndpoint
     from scaletozero.endpoints.serving_image import ServingImage
+    from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
     from scaletozero.scaling.warm_calls import WarmCalls
     from scaletozero.scaling.warm_pool import WarmPool
 
@@ -63,6 +65,8 @@ _HOME = {
     "InstanceScalingArgs": "args.scaling",
     "ModelError": "endpoints.async_client",
     "PoolScalingArgs": "args.scaling",
+    "ResidencyGuard": "residency.residency_guard",
+    "ResidencyGuardArgs": "args.residency_guard",
     "ServerlessEndpoint": "endpoints.serverless",
     "ServerlessEndpointArgs": "args.serverless",
     "ServerlessScalingArgs": "args.scaling",
@@ -75,6 +79,7 @@ _HOME = {
     "WarmPool": "scaling.warm_pool",
     "WarmPoolArgs": "args.warm_pool",
     "WindowArgs": "args.scaling",
+    "bounded_by": "residency.residency_guard",
     "result": "endpoints.async_client",
     "submit": "endpoints.async_client",
 }
@@ -101,6 +106,8 @@ __all__ = [
     "InstanceScalingArgs",
     "ModelError",
     "PoolScalingArgs",
+    "ResidencyGuard",
+    "ResidencyGuardArgs",
     "ServerlessEndpoint",
     "ServerlessEndpointArgs",
     "ServerlessScalingArgs",
@@ -113,6 +120,7 @@ __all__ = [
     "WarmPool",
     "WarmPoolArgs",
     "WindowArgs",
+    "bounded_by",
     "result",
     "submit",
 ]

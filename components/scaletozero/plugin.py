@@ -21,6 +21,7 @@ from scaletozero.endpoints.asynchronous import AsyncEndpoint
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.endpoints.serving_image import ServingImage
+from scaletozero.residency.residency_guard import ResidencyGuard
 from scaletozero.scaling.warm_calls import WarmCalls
 from scaletozero.scaling.warm_pool import WarmPool
 
@@ -35,6 +36,7 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     GpuNodeGroup,
     GpuNodePool,
     GpuWarmPool,
+    ResidencyGuard,
     ServerlessEndpoint,
     ServingImage,
     WarmCalls,

@@ -36,6 +36,7 @@ from scaletozero.settings.gpu_pools import GpuNodeGroupSettings, GpuNodePoolSett
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 from scaletozero.settings.pools import InstancePoolSettings, ProvisionedPoolSettings
 from scaletozero.settings.prerequisites import PrerequisitesSettings
+from scaletozero.settings.residency_guard import ResidencyGuardSettings
 from scaletozero.settings.serverless import ServerlessEndpointSettings
 from scaletozero.settings.serving_image import ServingImageSettings
 
@@ -48,6 +49,7 @@ SETTINGS: dict[str, tuple[type[BaseModel], ...]] = {
     "GpuNodeGroup": (GpuNodeGroupSettings,),
     "GpuNodePool": (GpuNodePoolSettings,),
     "GpuWarmPool": (GpuWarmPoolSettings,),
+    "ResidencyGuard": (ResidencyGuardSettings,),
     "ServerlessEndpoint": (ServerlessEndpointSettings,),
     "ServingImage": (ServingImageSettings,),
     "WarmCalls": (WarmCallsSettings,),

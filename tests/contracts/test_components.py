@@ -71,6 +71,9 @@ BUILD: dict[str, Build] = {
         },
         opts,
     ),
+    "ResidencyGuard": lambda make, opts: scaletozero.ResidencyGuard(
+        "it", {"region": REGION, "regions": [REGION], "buckets": ["models"], "tags": TAGS}, opts
+    ),
     "ServingImage": lambda make, opts: scaletozero.ServingImage("it", {"region": REGION, "tags": TAGS}, opts),
     "EndpointAlarms": lambda make, opts: scaletozero.EndpointAlarms(
         "it",
@@ -271,7 +274,9 @@ def test_no_policy_allows_more_than_it_names(name: str, make_artifact, mocks) ->
     # A managed policy is attached to a role by one of these two.
     assert not [request.type for request in roles if "PolicyAttachment" in request.type]
     assert not [request.name for request in roles if "managedPolicyArns" in dict(request.object)]
-    policies = [json.loads(dict(request.object)["policy"]) for request in roles if "policy" in dict(request.object)]
+    # A managed policy that is attached to nothing is a boundary, which grants nothing by itself.
+    granting = [dict(request.object) for request in roles if request.type != "aws:iam/policy:Policy"]
+    policies = [json.loads(each["policy"]) for each in granting if "policy" in each]
     assert bool(policies) == (name in {"AsyncEndpoint", "GpuEndpoint", "ServerlessEndpoint", "WarmCalls"})
     for statement in (each for policy in policies for each in policy["Statement"]):
         actions, resources = (many(statement[key]) for key in ("Action", "Resource"))
@@ -313,6 +318,7 @@ HANDLES: dict[str, dict[str, Any]] = {
     "GpuNodeGroup": {"group": aws.eks.NodeGroup},
     "GpuNodePool": {"objects": [KubernetesObject]},
     "GpuWarmPool": {"objects": [KubernetesObject]},
+    "ResidencyGuard": {"boundary": aws.iam.Policy},
     "ServerlessEndpoint": {
         "archive": aws.s3.BucketObjectv2,
         "configuration": aws.sagemaker.EndpointConfiguration,

@@ -165,6 +165,12 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"assumeRolePolicy": trust("lambda.amazonaws.com"), "description": "two", "maxSessionDuration": 7200},
         ),
     ],
+    "iam/policy:Policy": [
+        (
+            {"policy": document(), "description": "one", "path": "/boundaries/", "tags": {"a": "1"}},
+            {"policy": document(Action="s3:PutObject"), "tags": {"b": "2"}},
+        )
+    ],
     "RolePolicy": [({"role": "serve", "policy": document()}, {"policy": document(Action="s3:PutObject")})],
     "Model": [
         (
@@ -357,3 +363,8 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         )
     ],
 }  # fmt: skip
+
+
+def samples(kind: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Those of a type; where two types of different services share a name, by the whole type."""
+    return SAMPLES.get(kind.removeprefix("aws:")) or SAMPLES[kind.split(":")[-1]]

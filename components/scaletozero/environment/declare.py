@@ -7,11 +7,13 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from scaletozero.args.residency_guard import ResidencyGuardArgs
 from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.kind import Invocation, without_none
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.read import site_of
 from scaletozero.environment.settings import Environment
+from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
 from scaletozero.settings.common import RESULT_DAYS
 
 
@@ -23,6 +25,8 @@ def declare_environment(environment: Environment, root: Path) -> None:
         root: the project's folder, which the artifacts' paths are relative to.
     """
     opts = pulumi.ResourceOptions(providers=_providers(environment))
+    if boundary := _boundary(environment, opts):
+        opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[boundary]))
     kinds = {name: kind_of(endpoint) for name, endpoint in environment.endpoints.items()}
     queued = any(kind.invocation is Invocation.QUEUE for kind in kinds.values())
     store = ArtifactStore(
@@ -50,6 +54,20 @@ def declare_environment(environment: Environment, root: Path) -> None:
 
 deploy = declare_environment
 """Its name before 0.2, for one release."""
+
+
+def _boundary(environment: Environment, opts: pulumi.ResourceOptions) -> pulumi.ResourceTransformation | None:
+    """Declares the environment's guard, if it wants one; what sets its boundary on roles."""
+    if (held := environment.residency) is None or not held.guard:
+        return None
+    args: ResidencyGuardArgs = {"region": environment.region, "tags": dict(environment.tags)}
+    if held.geography:
+        args["geography"] = held.geography
+    else:
+        args["regions"] = list(held.regions)
+    guard = ResidencyGuard("residency", args, opts)
+    pulumi.export("service_control_policy", guard.service_control_policy)
+    return bounded_by(guard.boundary_arn)
 
 
 def _providers(environment: Environment) -> list[pulumi.ProviderResource]:

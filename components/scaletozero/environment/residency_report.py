@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from scaletozero.endpoints.kind import EndpointSettings, Invocation
 from scaletozero.endpoints.kinds import kind_of
@@ -13,10 +14,15 @@ from scaletozero.settings.common import RESULT_DAYS
 PROMPTS, MEMORY = "prompts and responses", "in memory only"
 _HELD = "constructor and closure at preview; the policy pack where it is in use"
 
+_BOUND = "; the permissions boundary of the endpoints' roles"
+
 
 def rows_of(environment: Environment) -> list[Row]:
     """Where each kind of the environment's data rests and passes."""
-    return list(_rows(environment))
+    rows = list(_rows(environment))
+    if environment.residency and environment.residency.guard:
+        return [replace(row, enforced_by=f"{_HELD}{_BOUND}") if row.enforced_by == _HELD else row for row in rows]
+    return rows
 
 
 def _rows(environment: Environment) -> Iterator[Row]:

@@ -7,6 +7,7 @@ document denies both, calls elsewhere and the calls inside that send. Sources: t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,6 +46,11 @@ ROUTERS = (
     "sagemaker:InvokeInferenceRouter*",
 )
 """Routers spread requests to other Regions when their own is busy."""
+
+
+def as_text(document: Document) -> str:
+    """A document in JSON without white space, which some of AWS's limits count."""
+    return json.dumps(document, separators=(",", ":"))
 
 
 def _document(*statements: Statement) -> Document:

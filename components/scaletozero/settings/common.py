@@ -110,7 +110,8 @@ EndpointName = Annotated[OwnEndpointName, may_be_later]
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-def _bucket(value: str) -> str:
+def bucket_name(value: str) -> str:
+    """The name of a bucket; rejects what is none."""
     if not _BUCKET.fullmatch(value):
         reject(
             "must be the name of an S3 bucket: 3 to 63 small letters, digits, dots and hyphens",
@@ -120,7 +121,7 @@ def _bucket(value: str) -> str:
     return value
 
 
-BucketName = Annotated[Text, AfterValidator(_bucket), may_be_later]
+BucketName = Annotated[Text, AfterValidator(bucket_name), may_be_later]
 """The name of an S3 bucket."""
 
 

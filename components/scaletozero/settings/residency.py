@@ -59,6 +59,10 @@ def _said(text: str) -> str:
 Said = Annotated[Text, AfterValidator(_said)]
 
 
+Geography = Annotated[Text, AfterValidator(_geography)]
+"""The name of a geography."""
+
+
 class ResidencyException(Settings):
     """What may leave nevertheless, for a time.
 
@@ -107,16 +111,19 @@ class Residency(Settings):
         locations: where something is that the declaration does not say: the name of a bucket, a host, or a
             finding's path -> Region.
         opted_in: the opt-in Regions that the account has enabled.
+        guard: whether the environment declares a `ResidencyGuard` and sets its boundary on the roles of its endpoints;
+            default: false.
     """
 
     regions: tuple[AnyRegion, ...] = ()
-    geography: Annotated[Text, AfterValidator(_geography)] | None = None
+    geography: Geography | None = None
     pinned: tuple[AnyRegion, ...] = ()
     covers: tuple[Coverage, ...] = tuple(Coverage)
     exceptions: tuple[ResidencyException, ...] = ()
     attestations: tuple[Attestation, ...] = ()
     locations: dict[Text, AnyRegion] = Field(default_factory=dict)
     opted_in: tuple[AnyRegion, ...] = ()
+    guard: bool = False
 
     @property
     def allowed(self) -> tuple[str, ...]:

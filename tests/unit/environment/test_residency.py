@@ -1,5 +1,6 @@
 """An environment held to its residency, with every kind of endpoint."""
 
+import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,9 +13,11 @@ from model_packaging.validation import parse
 from scaletozero.environment.declare import declare_environment
 from scaletozero.environment.read import read_environment
 from scaletozero.environment.residency import residency_findings
+from scaletozero.environment.residency_report import rows_of
 from scaletozero.environment.settings import Environment
 from scaletozero.partitions import arn, registry_host
 from scaletozero.residency.closure import findings
+from scaletozero.residency.guard import boundary
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
 from scaletozero.settings.common import ArtifactStoreSettings
@@ -153,3 +156,36 @@ def test_what_the_components_declare_stays_inside(make_artifact: Any, run: Any) 
     assert [str(each) for each in findings(resources, held, TODAY)] == []
     moved = [replace(each, properties={**each.properties, "region": THERE}) for each in resources]
     assert len(findings(moved, held, TODAY)) >= len([each for each in moved if "iam/" not in each.type])
+
+
+@pytest.mark.parametrize("where", [{"regions": [HERE]}, {"geography": "eu"}])
+def test_a_guard_bounds_every_role_of_the_environment(where: dict[str, Any], make_artifact: Any, run: Any) -> None:
+    path = str(make_artifact().path)
+    data = {
+        "region": HERE,
+        "residency": {**where, "guard": True},
+        "endpoints": {
+            "cpu": {"artifact": path, "image": image(HERE)},
+            "queue": {"kind": "asynchronous", "artifact": path, "image": image(HERE), "instance_type": "ml.g5.xlarge"},
+        },
+    }
+    whole = read_environment(data, Path("/"))
+    done = run(lambda: declare_environment(whole, Path("/")))
+    (policy,) = done.of("iam/policy:Policy")
+    assert json.loads(policy.inputs["policy"]) == boundary(parse(Residency, where))
+    bounded = [each.inputs["permissionsBoundary"] for each in done.of(":Role")]
+    assert len(bounded) == 2
+    assert all(each.endswith(f":policy/{policy.name}-0123abc") for each in bounded)
+    rows = {row.data: row.enforced_by for row in rows_of(whole)}
+    assert rows["logs"].endswith("the permissions boundary of the endpoints' roles")
+
+
+def test_without_a_guard_no_role_is_bounded(make_artifact: Any, run: Any) -> None:
+    data = {
+        "region": HERE,
+        "residency": {"regions": [HERE]},
+        "endpoints": {"cpu": {"artifact": str(make_artifact().path), "image": image(HERE)}},
+    }
+    done = run(lambda: declare_environment(read_environment(data, Path("/")), Path("/")))
+    assert done.of("iam/policy:Policy") == []
+    assert done.one(":Role").get("permissionsBoundary") is None

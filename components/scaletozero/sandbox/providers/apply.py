@@ -270,7 +270,7 @@ class Applier:
         absent: set[str] = set()
         for read in row.reads:
             try:
-                response = self._call(row, client, read.operation, self._params(read.sends, state))
+                response = self._call(row, client, read.operation, self._params(read.sends, {**state, **found}))
             except ClientError as error:
                 if not _is(error, read.optional):
                     raise
@@ -287,7 +287,7 @@ class Applier:
                     found[prop] = value
         if row.tagging:
             found |= self._read_tags(row, client, {**state, **self._derived(row, {**state, **found}), **found})
-        return _Live(found, frozenset(absent))
+        return _Live({prop: value for prop, value in found.items() if not prop.startswith("@")}, frozenset(absent))
 
     def _read_tags(self, row: ResourceType, client: Any, state: State) -> dict[str, Any]:
         tagging = row.tagging

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from resource_samples import REGION, ROLE, SAMPLES, TARGET
+from resource_samples import REGION, ROLE, TARGET, samples
 
 from scaletozero.sandbox.inventory import Inventory
 from scaletozero.sandbox.providers.apply import Applier, Incomplete
@@ -24,7 +24,7 @@ from scaletozero.sandbox.providers.values import Secret, plain
 CASES = [
     pytest.param(row, inputs, change, id=f"{kind.split(':')[-1]}-{number}")
     for kind, row in TABLE.items()
-    for number, (inputs, change) in enumerate(SAMPLES[kind.split(":")[-1]])
+    for number, (inputs, change) in enumerate(samples(kind))
 ]
 
 
@@ -59,7 +59,7 @@ def prerequisites(world: Any, row: ResourceType) -> dict[str, str]:
         world.client("scheduler").create_schedule_group(Name="there")
     if row.service == "ecr":
         world.client("ecr").create_repository(repositoryName="there")
-    if row.kind.endswith(":Policy") or row.kind.endswith(":ScheduledAction"):
+    if row.kind.endswith("appautoscaling/policy:Policy") or row.kind.endswith(":ScheduledAction"):
         world.client("application-autoscaling").register_scalable_target(
             ServiceNamespace="sagemaker",
             ResourceId=TARGET["resourceId"],
@@ -233,7 +233,7 @@ def test_what_the_state_does_not_know_is_deleted_and_nothing_else(
 def test_a_resource_whose_id_nobody_heard_is_found(
     world: Any, applier: Applier, inventory: Inventory, row: ResourceType
 ) -> None:
-    sample = SAMPLES[row.kind.split(":")[-1]][0][0]
+    sample = samples(row.kind)[0][0]
     news = checked(row, {**sample, "tags": {"stack": "acme/dev"}}, {}, applier.settings)
     other = checked(row, {**sample, "tags": {"stack": "acme/prod"}}, {}, applier.settings)
     if "serviceAccount" in other:
@@ -251,7 +251,7 @@ def test_a_resource_whose_id_nobody_heard_is_found(
 
 OWN = {"managed-by": "scaletozero", "stack": "acme/dev"}
 NAMED = [
-    (kind, SAMPLES[kind.split(":")[-1]][0][0])
+    (kind, samples(kind)[0][0])
     for kind, row in TABLE.items()
     if row.tagging and row.id and row.naming and row.kind != "aws:s3/bucket:Bucket"
 ]

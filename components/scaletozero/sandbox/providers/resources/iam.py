@@ -1,4 +1,4 @@
-"""Roles and their inline policies."""
+"""Roles, their inline policies, and managed policies."""
 
 from __future__ import annotations
 
@@ -17,6 +17,31 @@ def _empty_role(client: Any, state: Any) -> None:
         client.delete_role_policy(RoleName=role, PolicyName=name)
     for policy in client.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
         client.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+
+
+MOST_VERSIONS = 5
+"""Versions of a managed policy (IAM, quotas)."""
+
+
+def _policy_arn(state: Any) -> str:
+    return f"arn:{state['@partition']}:iam::{state['@account']}:policy{state.get('path', '/')}{state['name']}"
+
+
+def _new_version(client: Any, state: Any) -> None:
+    """A managed policy has at most five versions: the oldest one makes room, as the Terraform provider does."""
+    arn = state["@id"]
+    versions = client.list_policy_versions(PolicyArn=arn)["Versions"]
+    if len(versions) >= MOST_VERSIONS:
+        oldest = min((each for each in versions if not each["IsDefaultVersion"]), key=lambda each: each["CreateDate"])
+        client.delete_policy_version(PolicyArn=arn, VersionId=oldest["VersionId"])
+    client.create_policy_version(PolicyArn=arn, PolicyDocument=state["policy"], SetAsDefault=True)
+
+
+def _old_versions(client: Any, state: Any) -> None:
+    """IAM deletes no policy that has versions beside the default one."""
+    for each in client.list_policy_versions(PolicyArn=state["@id"])["Versions"]:
+        if not each["IsDefaultVersion"]:
+            client.delete_policy_version(PolicyArn=state["@id"], VersionId=each["VersionId"])
 
 
 ROWS = (
@@ -117,5 +142,50 @@ ROWS = (
         delete=(Step("delete_role_policy", {"RoleName": "role", "PolicyName": "name"}),),
         json=frozenset({"policy"}),
         rules=(policy_document("policy", principal=False, resource=True),),
+    ),
+    ResourceType(
+        kind="aws:iam/policy:Policy",
+        service="iam",
+        regional=False,
+        naming=Naming(limit=128, prefix="namePrefix"),
+        id=_policy_arn,
+        from_id=lambda i: {
+            "name": i.rpartition("/")[2],
+            "path": f"/{i.partition(':policy/')[2]}".rpartition("/")[0] + "/",
+        },
+        gone=("NoSuchEntity",),
+        create=(
+            Step(
+                "create_policy",
+                {"PolicyName": "name", "Path": "path", "PolicyDocument": "policy", "Description": "description"},
+            ),
+        ),
+        reads=(
+            Read(
+                "get_policy",
+                {"PolicyArn": "@id"},
+                {
+                    "name": "Policy.PolicyName",
+                    "path": "Policy.Path",
+                    "arn": "Policy.Arn",
+                    "policyId": "Policy.PolicyId",
+                    "attachmentCount": "Policy.AttachmentCount",
+                    "description": "Policy.Description",
+                    "@version": "Policy.DefaultVersionId",
+                },
+            ),
+            Read(
+                "get_policy_version",
+                {"PolicyArn": "@id", "VersionId": "@version"},
+                {"policy": "PolicyVersion.Document"},
+            ),
+        ),
+        update=(Hook(_new_version, on=("policy",)),),
+        delete=(Hook(_old_versions), Step("delete_policy", {"PolicyArn": "@id"})),
+        defaults={"path": "/"},
+        json=frozenset({"policy"}),
+        rules=(policy_document("policy", principal=False, resource=True),),
+        refused={"delayAfterPolicyCreationInMs": "the embedded IAM has a policy at once; leave it out"},
+        tagging=Tagging("tag_policy", "untag_policy", "list_policy_tags", "Tags", {"PolicyArn": "@id"}),
     ),
 )

@@ -1,0 +1,23 @@
+"""The arguments of `ResidencyGuard`."""
+
+from typing import NotRequired, TypedDict
+
+
+class ResidencyGuardArgs(TypedDict):
+    """The arguments of `ResidencyGuard`."""
+
+    region: str
+    """AWS region of the buckets, the key and the VPC endpoints that the documents are for."""
+    regions: NotRequired[list[str]]
+    """The Regions that everything may be in; either these or `geography`."""
+    geography: NotRequired[str]
+    """The geography that everything may be in, such as `eu`."""
+    buckets: NotRequired[list[str]]
+    """Names of the buckets to make policies for. Default: none."""
+    organization: NotRequired[str]
+    """The id of the organisation, such as `o-a1b2c3d4e5`: the buckets then take requests of its accounts only. Default:
+    requests of every account that IAM lets in."""
+    vpc_endpoints: NotRequired[list[str]]
+    """The ids of the VPC endpoints that requests to the buckets must come through. Default: any network."""
+    tags: NotRequired[dict[str, str]]
+    """Additional tags."""
