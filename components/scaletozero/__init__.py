@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scaletozero.args.artifact_store import ArtifactStoreArgs
     from scaletozero.args.asynchronous import AsyncEndpointArgs, VpcArgs
     from scaletozero.args.cluster import ClusterArgs
+    from scaletozero.args.framework_image import FrameworkImageArgs
     from scaletozero.args.gpu_endpoint import GpuEndpointArgs
     from scaletozero.args.gpu_warm_pool import GpuWarmPoolArgs
     from scaletozero.args.node_pools import GpuNodeGroupArgs, GpuNodePoolArgs
@@ -54,6 +55,7 @@ _HOME = {
     "ClusterPrerequisitesArgs": "args.prerequisites",
     "EndpointAlarms": "endpoints.alarms",
     "EndpointAlarmsArgs": "args.alarms",
+    "FrameworkImageArgs": "args.framework_image",
     "GpuEndpoint": "endpoints.gpu",
     "GpuEndpointArgs": "args.gpu_endpoint",
     "GpuNodeGroup": "cluster.node_pools",
@@ -95,6 +97,7 @@ __all__ = [
     "ClusterPrerequisitesArgs",
     "EndpointAlarms",
     "EndpointAlarmsArgs",
+    "FrameworkImageArgs",
     "GpuEndpoint",
     "GpuEndpointArgs",
     "GpuNodeGroup",

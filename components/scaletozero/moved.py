@@ -13,6 +13,7 @@ MOVED = {
     "scaletozero.deploy": "scaletozero.environment.declare",
     "scaletozero.deployment": "scaletozero.environment.stack",
     "scaletozero.endpoints.calls": "scaletozero.endpoints.async_client",
+    "scaletozero.endpoints.images": "scaletozero.settings.framework_images",
     "scaletozero.endpoints.gpu_args": "scaletozero.args.gpu_endpoint",
     "scaletozero.kubernetes_objects": "scaletozero.cluster.objects",
     "scaletozero.project": "scaletozero.environment.project",

@@ -12,6 +12,7 @@ from pulumi.provider.experimental.util import camel_case
 from pulumi.provider.server import ComponentInitError
 
 from model_packaging.findings import Finding, FindingsError
+from scaletozero.args.framework_image import FrameworkImageArgs
 from scaletozero.cluster.node_pools import GpuNodeGroup, GpuNodePool
 from scaletozero.cluster.prerequisites import ClusterPrerequisites
 from scaletozero.cluster.warm_pool import GpuWarmPool
@@ -51,7 +52,25 @@ class Plugin(ComponentProvider):
         super().__init__(COMPONENTS, NAME, version=VERSION)
         # Bindings render descriptions as Markdown, in which an indented paragraph is code. Python strips the
         # indentation of docstrings by itself from 3.13 on, and that of attributes' never.
-        self.schema = json.dumps(json.loads(self.schema or "", object_hook=_dedented))
+        found = json.loads(self.schema or "", object_hook=_dedented)
+        self._add_framework_images(found)
+        self.schema = json.dumps(found)
+
+    def _add_framework_images(self, found: dict[str, Any]) -> None:
+        """Where the arguments say anything, since the SDK knows no unions: an address, or a framework and a version."""
+        token = f"{NAME}:index:{FrameworkImageArgs.__name__}"
+        given, _ = self.analyzer.analyze_type(FrameworkImageArgs, is_component_output=False)
+        properties = {name: {"description": each.description, "type": "string"} for name, each in given.items()}
+        found["types"][token] = {
+            "type": "object",
+            "properties": properties,
+            "required": sorted(properties),
+            "description": cleandoc(FrameworkImageArgs.__doc__ or ""),
+        }
+        for component in (AsyncEndpoint, ServerlessEndpoint):
+            image = found["resources"][component.type_name]["inputProperties"]["image"]
+            del image["$ref"], image["plain"]
+            image["oneOf"] = [{"type": "string"}, {"type": "object", "$ref": f"#/types/{token}"}]
 
     def construct(
         self, name: str, resource_type: str, inputs: pulumi.Inputs, options: pulumi.ResourceOptions | None = None

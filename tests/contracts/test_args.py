@@ -26,11 +26,13 @@ from pydantic import BaseModel, create_model
 
 import scaletozero
 from model_packaging.validation import Settings, Text, may_be_later
+from scaletozero.args.framework_image import FrameworkImageArgs
 from scaletozero.plugin import COMPONENTS
 from scaletozero.scaling.warm_calls import WarmCallsSettings
 from scaletozero.settings.alarms import EndpointAlarmsSettings
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
 from scaletozero.settings.common import ArtifactStoreSettings
+from scaletozero.settings.framework_images import FrameworkImage
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_pools import GpuNodeGroupSettings, GpuNodePoolSettings
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
@@ -63,6 +65,8 @@ WRITTEN_OTHERWISE = {
     ("WindowArgs", "days"): list[str],  # names and ranges of names
     ("WindowArgs", "date"): str,  # "2026-11-27"
     ("QuietHoursArgs", "start"): str,
+    ("AsyncEndpointArgs", "image"): Any,  # the SDK knows no unions
+    ("ServerlessEndpointArgs", "image"): Any,
 }
 """Where a user writes text that the settings hold as a number or a date."""
 
@@ -177,6 +181,10 @@ def test_every_component_is_here() -> None:
 def test_arguments_and_settings_say_the_same(name: str) -> None:
     args = inspect.get_annotations(getattr(scaletozero, name).__init__)["args"]
     assert differences(args, SETTINGS[name], name) == []
+
+
+def test_the_arguments_of_an_image_by_name_are_its_settings() -> None:
+    assert differences(FrameworkImageArgs, (FrameworkImage,), "image") == []
 
 
 class Mode(StrEnum):

@@ -4,6 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from scaletozero.args.framework_image import ServedImage
 from scaletozero.args.scaling import AlarmsArgs, InstanceScalingArgs, WindowArgs
 
 
@@ -23,8 +24,9 @@ class AsyncEndpointArgs(TypedDict):
     """The folder that the packaging wrote: the model's archive and its manifest."""
     bucket: pulumi.Input[str]
     """The name of the bucket for the archive, the requests and the results; `ArtifactStore.bucket`."""
-    image: pulumi.Input[str]
-    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag."""
+    image: ServedImage
+    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag; or one of AWS's
+    own by framework and version."""
     region: str
     """AWS region of the endpoint and of everything that belongs to it."""
     instance_type: str

@@ -4,6 +4,7 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from scaletozero.args.framework_image import ServedImage
 from scaletozero.args.scaling import AlarmsArgs, ServerlessScalingArgs, WindowArgs
 
 
@@ -14,8 +15,9 @@ class ServerlessEndpointArgs(TypedDict):
     """The folder that the packaging wrote: the model's archive and its manifest."""
     bucket: pulumi.Input[str]
     """The name of the bucket that the archive is uploaded to; `ArtifactStore.bucket`."""
-    image: pulumi.Input[str]
-    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag."""
+    image: ServedImage
+    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag; or one of AWS's
+    own by framework and version."""
     region: str
     """AWS region of the endpoint and of everything that belongs to it."""
     memory_mb: NotRequired[int]

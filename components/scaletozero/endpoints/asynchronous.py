@@ -86,6 +86,7 @@ class AsyncEndpoint(Component):
             artifact=artifact,
             bucket=inputs["bucket"],
             image=inputs["image"],
+            processor=settings.processor,
             key=key,
             log_days=settings.log_retention_days,
             isolated=settings.network_isolation,

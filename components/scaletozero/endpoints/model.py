@@ -14,6 +14,7 @@ from model_packaging.findings import refuse
 from scaletozero.component import Component, checked, shown_as_it_is
 from scaletozero.partitions import arn, bucket_arn, service_principal
 from scaletozero.policies import account_of, trust_policy
+from scaletozero.settings.framework_images import FrameworkImage, Processor, address, registries
 from scaletozero.settings.names import model_prefix
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
@@ -41,7 +42,8 @@ def declare_model(
     region: str,
     artifact: Artifact,
     bucket: pulumi.Input[str],
-    image: pulumi.Input[str],
+    image: Any,
+    processor: Processor,
     key: pulumi.Input[str] | None,
     log_days: int,
     more: pulumi.Input[Sequence[Statement]] = (),
@@ -55,7 +57,8 @@ def declare_model(
         name, endpoint_name: of the component, and of the endpoint at the service.
         artifact: the packaged model.
         bucket: where the archive goes.
-        image: the serving image.
+        image: the serving image: its address, or a framework and a version.
+        processor: what it runs on.
         key: the KMS key of the bucket and of the logs, if there is one.
         log_days: how long logs are kept.
         more: further statements of the role's policy.
@@ -94,6 +97,7 @@ def declare_model(
         opts=owner.options(),
     )
     where = f"{name}.image"
+    image = _addressed(owner, where, image, region, processor)
     served_image = (
         # An engine's SDK waits for each output, so that what is plain is made none.
         role.arn.apply(lambda arn: own_image(where, image, arn))
@@ -123,6 +127,20 @@ def declare_model(
         opts=owner.options(depends_on=[permissions]),
     )
     return ServedModel(archive, logs, role, model)
+
+
+def _addressed(owner: Component, where: str, image: Any, region: str, processor: Processor) -> pulumi.Input[str]:
+    """The address of an image that is written as an address or as a framework and a version, or is known later."""
+
+    def addressed(known: Any) -> str:
+        if not isinstance(known, Mapping | FrameworkImage):
+            return known
+        named = FrameworkImage.model_validate(known)
+        found = address(named, region, processor)
+        pulumi.info(f"{where}: {named.framework} {named.version} is {found}", owner)
+        return found
+
+    return image.apply(addressed) if isinstance(image, pulumi.Output) else addressed(image)
 
 
 def fail_on_rollback(
@@ -181,7 +199,8 @@ def own_image(path: str, image: str, role_arn: str) -> str:
     """
     match = re.fullmatch(r"arn:[a-z-]+:iam::(\d{12}):role/.+", role_arn)
     # AWS's older images have an account for each region, and repositories that all begin alike.
-    by_aws = image_account(image) in AWS_REGISTRIES or "/sagemaker-" in image
+    account = image_account(image)
+    by_aws = account in AWS_REGISTRIES or "/sagemaker-" in image or account in registries()
     if match and image_account(image) != match[1] and not by_aws:
         if match[1] == EXAMPLE_ACCOUNT:
             pulumi.warn(f"{path}: {image} is of another account than the sandbox, which pulls no image")

@@ -12,6 +12,7 @@ from scaletozero.endpoints.state import Resource, first_given, first_item, prope
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.alarms import topic_conflicts
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
+from scaletozero.settings.framework_images import FrameworkImage, address
 from scaletozero.settings.serverless import ServerlessEndpoint, image_conflicts
 
 if TYPE_CHECKING:
@@ -25,14 +26,20 @@ SageMakerSettings = ServerlessEndpoint | AsynchronousEndpoint
 
 def sagemaker_findings(settings: SageMakerSettings, region: str) -> Iterable[Finding]:
     """An image or a topic of another region; paths below the endpoint."""
-    yield from image_conflicts(settings.image, region, "image")
+    yield from image_conflicts(settings.image, region, "image", settings.processor)
     yield from topic_conflicts(settings.alarms, region, "alarms")
+
+
+def image_address(settings: SageMakerSettings, region: str) -> str:
+    """The whole address of an endpoint's image."""
+    image = settings.image
+    return address(image, region, settings.processor) if isinstance(image, FrameworkImage) else image
 
 
 def sagemaker_declared(name: str, settings: SageMakerSettings, region: str) -> Iterable[DeclaredResource]:
     """The model with its image, and the topics that its alarms notify."""
     path = f"endpoints.{name}"
-    model = {"primaryContainer": {"image": settings.image}}
+    model = {"primaryContainer": {"image": image_address(settings, region)}}
     written = {"primaryContainer.image": f"{path}.image"}
     yield DeclaredResource("aws:sagemaker/model:Model", path, model, region, written=written)
     if settings.alarms is not None:

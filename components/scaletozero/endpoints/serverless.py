@@ -76,6 +76,7 @@ class ServerlessEndpoint(Component):
             artifact=artifact,
             bucket=inputs["bucket"],
             image=inputs["image"],
+            processor=settings.processor,
             key=key,
             log_days=settings.log_retention_days,
         )

@@ -16,12 +16,13 @@ from model_packaging.serving.limits import ASYNC_CONCURRENCY
 from model_packaging.validation import Int, Refusals, Settings, Text, may_be_later, reject
 from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, LogRetentionDays, OwnEndpointName, Tags, key_conflicts
-from scaletozero.settings.instances import InstanceType, instance_conflicts
+from scaletozero.settings.framework_images import Processor
+from scaletozero.settings.instances import InstanceType, instance_conflicts, processor_of
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import InstanceScaling
 from scaletozero.settings.schedules import Window, window_findings
-from scaletozero.settings.serverless import Image, image_conflicts
+from scaletozero.settings.serverless import ServedImage, image_conflicts
 
 BACKLOG = 5
 """Default number of waiting requests per request that is worked on (the developer guide's example)."""
@@ -78,7 +79,8 @@ class AsynchronousEndpoint(Settings):
     Attributes:
         kind: `asynchronous`.
         artifact: the folder that the packaging wrote, relative to the project's folder.
-        image: the serving image, in ECR, in the endpoint's region.
+        image: the serving image: in ECR, in the endpoint's region, pinned by digest or exact tag, or a framework image
+            of AWS's own by its name and version.
         instance_type: of SageMaker hosting, such as `ml.g5.xlarge`.
         concurrency: how many requests an instance works on at a time.
         scaling: how far it scales.
@@ -96,7 +98,7 @@ class AsynchronousEndpoint(Settings):
 
     kind: Literal["asynchronous"] = "asynchronous"
     artifact: Text
-    image: Image
+    image: ServedImage
     instance_type: InstanceType
     concurrency: Annotated[Int, AfterValidator(_concurrency)] = 1
     scaling: InstanceScaling = InstanceScaling()
@@ -110,6 +112,11 @@ class AsynchronousEndpoint(Settings):
     def backlog(self) -> int:
         """Waiting requests for each instance that scaling aims at."""
         return self.scaling.backlog or BACKLOG * self.concurrency
+
+    @property
+    def processor(self) -> Processor:
+        """What its containers run on."""
+        return processor_of(self.instance_type)
 
     def conflicts(self) -> Iterable[Finding]:
         if self.backlog < self.concurrency:
@@ -146,7 +153,7 @@ class AsyncEndpointSettings(AsynchronousEndpoint):
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
-        yield from image_conflicts(self.image, self.region, "image")
+        yield from image_conflicts(self.image, self.region, "image", self.processor)
         yield from instance_conflicts(self.instance_type, self.region)
         yield from key_conflicts(self.kms_key_arn, self.region)
         yield from topic_conflicts(self.alarms, self.region)

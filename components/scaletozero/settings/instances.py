@@ -13,6 +13,7 @@ from pydantic import AfterValidator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Text, nearest, reject
+from scaletozero.settings.framework_images import Processor
 
 NOT_OFFERED = {
     "eu-west-1": ("g6", "g6e", "p5"),
@@ -51,6 +52,11 @@ InstanceType = Annotated[Text, AfterValidator(_known)]
 def family(name: str) -> str:
     """`g5` of `ml.g5.xlarge`."""
     return name.split(".")[1]
+
+
+def processor_of(name: str) -> Processor:
+    """Whether an instance type has GPUs: the families g and p."""
+    return "gpu" if family(name)[0] in "gp" else "cpu"
 
 
 def instance_conflicts(name: str, region: str, path: str = "instance_type") -> list[Finding]:

@@ -6,17 +6,19 @@ The limits, with their sources, are those of `model_packaging.serving.limits`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, TypeAdapter, WrapValidator
 
-from model_packaging.findings import Finding
+from model_packaging.findings import Finding, FindingsError
 from model_packaging.serving.limits import MEMORY_MB
 from model_packaging.validation import Int, Later, Refusals, Settings, Text, may_be_later, reject
 from scaletozero.partitions import ECR_HOST, arn, is_own_domain, registry_host
 from scaletozero.settings.alarms import Alarms, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, LogRetentionDays, OwnEndpointName, Tags, key_conflicts
+from scaletozero.settings.framework_images import FrameworkImage, Processor, address
 from scaletozero.settings.images import TAG_AND_DIGEST
 from scaletozero.settings.regions import Region, serverless_conflicts
 from scaletozero.settings.residency import within
@@ -60,6 +62,19 @@ def _image(value: str) -> str:
 Image = Annotated[Text, AfterValidator(_image), may_be_later]
 """An image in Amazon ECR, pinned."""
 
+_ADDRESS: TypeAdapter[Any] = TypeAdapter(Image)
+
+
+def _served(value: object, _: object) -> object:
+    # Not left to a union, whose errors would name both of its members.
+    if isinstance(value, Mapping | FrameworkImage):
+        return FrameworkImage.model_validate(value)
+    return _ADDRESS.validate_python(value)
+
+
+ServedImage = Annotated[str | FrameworkImage, WrapValidator(_served), may_be_later]
+"""An image in Amazon ECR, pinned, or one of AWS's own by framework and version."""
+
 
 def image_repository_arn(image: str) -> str:
     """The ARN of the ECR repository that a validated image lives in."""
@@ -79,7 +94,8 @@ class ServerlessEndpoint(Settings):
     Attributes:
         kind: `serverless`.
         artifact: the folder that the packaging wrote, relative to the project's folder.
-        image: the serving image, in ECR, in the endpoint's region.
+        image: the serving image: in ECR, in the endpoint's region, pinned by digest or exact tag, or a framework image
+            of AWS's own by its name and version.
         memory_mb: 1024 to 6144 in steps of 1024; default: what the artifact's manifest recommends.
         scaling: how far it scales.
         schedule: windows in which more is warm.
@@ -110,12 +126,17 @@ class ServerlessEndpoint(Settings):
 
     kind: Literal["serverless"] = "serverless"
     artifact: Text
-    image: Image
+    image: ServedImage
     memory_mb: Annotated[Int, AfterValidator(_memory)] | None = None
     scaling: Scaling = Scaling()
     schedule: tuple[Window, ...] = ()
     alarms: Alarms | None = None
     tags: Tags = Field(default_factory=dict)
+
+    @property
+    def processor(self) -> Processor:
+        """What its containers run on."""
+        return "cpu"
 
     def conflicts(self) -> Iterable[Finding]:
         scaling = self.scaling
@@ -155,7 +176,7 @@ class ServerlessEndpointSettings(ServerlessEndpoint):
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
         yield from serverless_conflicts(self.region, "region")
-        yield from image_conflicts(self.image, self.region, "image")
+        yield from image_conflicts(self.image, self.region, "image", self.processor)
         yield from key_conflicts(self.kms_key_arn, self.region)
         yield from topic_conflicts(self.alarms, self.region)
         yield from within(self.residency, self.region, "region")
@@ -168,8 +189,18 @@ def image_account(image: str) -> str:
     return match["account"]
 
 
-def image_conflicts(image: str | Later, region: str, path: str) -> list[Finding]:
-    """An image from another region than the endpoint's: SageMaker pulls from its own region only."""
+def image_conflicts(
+    image: str | FrameworkImage | Later, region: str, path: str, processor: Processor = "cpu"
+) -> list[Finding]:
+    """An image from another region than the endpoint's, from which SageMaker does not pull, or one of no table."""
+    if isinstance(image, FrameworkImage):
+        try:
+            address(image, region, processor)
+        except FindingsError as error:
+            # Where the fault is the Region's, another version of the image may be there.
+            at = {"region": path}
+            return [replace(each, path=at.get(each.path, f"{path}.{each.path}")) for each in error.findings]
+        return []
     match = None if isinstance(image, Later) else _ECR_IMAGE.fullmatch(image)
     if not match or match["region"] == region:
         return []

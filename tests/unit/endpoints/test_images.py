@@ -1,4 +1,4 @@
-"""Where images come from: the registry of one's own, and AWS's framework images out of tables on disk."""
+"""The registry of one's own images."""
 
 import json
 import re
@@ -8,121 +8,12 @@ from typing import Any
 import pytest
 
 from model_packaging.findings import FindingsError
-from model_packaging.validation import parse
 from scaletozero import ServingImage
 from scaletozero.endpoints.image_build import COPIED, DOCKERFILE, content_tag, context_folder
-from scaletozero.endpoints.images import DISTRIBUTION, framework_image
-from scaletozero.endpoints.model import AWS_REGISTRIES
-from scaletozero.settings.serverless import ServerlessEndpointSettings
 
 REGION = "eu-central-1"
 KEY = f"arn:aws:kms:{REGION}:111122223333:key/abc"
 REGISTRY = f"111122223333.dkr.ecr.{REGION}.amazonaws.com"
-REGISTRIES = {REGION: "763104351884", "cn-north-1": "727897471807"}
-TABLES: dict[str, Any] = {
-    "pytorch": {
-        "inference": {
-            "processors": ["cpu", "gpu"],
-            "version_aliases": {"2.6": "2.6.0"},
-            "versions": {
-                "2.6.0": {"py_versions": ["py312"], "registries": REGISTRIES, "repository": "pytorch-inference"},
-                "2.5.1": {
-                    "py_versions": ["py310", "py311"],
-                    "registries": REGISTRIES,
-                    "repository": "pytorch-inference",
-                },
-            },
-        }
-    },
-    "vllm": {
-        "inference": {
-            "processors": ["gpu"],
-            "versions": {
-                "0.30.0": {
-                    "container_version": {"gpu": "cu130-ubuntu24.04-sagemaker"},
-                    "py_versions": ["py312"],
-                    "registries": REGISTRIES,
-                    "repository": "vllm",
-                    "tag_prefix": "0.30.0",
-                }
-            },
-        }
-    },
-    "djl-lmi": {
-        "versions": {
-            "0.28.0": {
-                "registries": REGISTRIES,
-                "repository": "djl-inference",
-                "tag_prefix": "0.28.0-lmi10.0.0-cu124",
-            }
-        }
-    },
-    "huggingface": {"inference": {"processors": ["cpu"], "versions": {"5.5.3": {"pytorch2.6.0": {}}}}},
-}
-
-
-@pytest.fixture
-def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tables in the package's own form, where its distribution would have put them."""
-    folder = tmp_path / "sagemaker" / "core" / "image_uri_config"
-    folder.mkdir(parents=True)
-    for name, table in TABLES.items():
-        (folder / f"{name}.json").write_text(json.dumps(table))
-    info = tmp_path / "sagemaker_core-2.27.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {DISTRIBUTION}\nVersion: 2.27.0\n")
-    monkeypatch.syspath_prepend(tmp_path)
-
-
-@pytest.mark.usefixtures("tables")
-@pytest.mark.parametrize(
-    "arguments, image",
-    [
-        (("pytorch", "2.6.0", REGION), "pytorch-inference:2.6.0-cpu-py312"),
-        (("pytorch", "2.6", REGION), "pytorch-inference:2.6.0-cpu-py312"),
-        (("djl-lmi", "0.28.0", REGION), "djl-inference:0.28.0-lmi10.0.0-cu124"),
-    ],
-)
-def test_an_image_of_a_framework_has_its_exact_tag(arguments: tuple[str, str, str], image: str) -> None:
-    found = framework_image(*arguments)
-    assert found == f"763104351884.dkr.ecr.{REGION}.amazonaws.com/{image}"
-    given = {"artifact": "a", "image": found, "region": REGION, "bucket": "b"}
-    assert parse(ServerlessEndpointSettings, given, "x").image == found
-    assert found.split(".")[0] in AWS_REGISTRIES
-
-
-@pytest.mark.usefixtures("tables")
-def test_images_for_gpus_other_pythons_and_other_partitions() -> None:
-    gpu = framework_image("vllm", "0.30.0", REGION, gpu=True)
-    assert gpu.endswith("/vllm:0.30.0-gpu-py312-cu130-ubuntu24.04-sagemaker")
-    assert framework_image("pytorch", "2.5.1", REGION, python="py311").endswith(":2.5.1-cpu-py311")
-    china = framework_image("pytorch", "2.6.0", "cn-north-1")
-    assert china.startswith("727897471807.dkr.ecr.cn-north-1.amazonaws.com.cn/")
-
-
-@pytest.mark.usefixtures("tables")
-@pytest.mark.parametrize(
-    "arguments, more, said",
-    [
-        (("pytorc", "2.6.0", REGION), {}, "write `pytorch`"),
-        (("pytorch", "2.6.9", REGION), {}, "version: must be one of 2.6.0"),
-        (("pytorch", "2.6.0", "eu-west-3"), {}, "region: must be one of"),
-        (("vllm", "0.30.0", REGION), {}, "processor: must be one of gpu, got cpu"),
-        (("pytorch", "2.5.1", REGION), {}, "python: must be chosen: py310, py311"),
-        (("pytorch", "2.5.1", REGION), {"python": "py39"}, "python: must be one of py310, py311"),
-        (("huggingface", "5.5.3", REGION), {}, "must have one image for each version"),
-    ],
-)
-def test_images_that_do_not_exist(arguments: tuple[str, str, str], more: Any, said: str) -> None:
-    with pytest.raises(FindingsError) as error:
-        framework_image(*arguments, **more)
-    assert said in str(error.value)
-
-
-def test_without_the_tables_it_is_told_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scaletozero.endpoints.images.DISTRIBUTION", "sagemaker-core-that-nobody-has")
-    with pytest.raises(FindingsError, match="pip install --no-deps"):
-        framework_image("pytorch", "2.6.0", REGION)
 
 
 @pytest.mark.parametrize(

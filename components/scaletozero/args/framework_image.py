@@ -1,0 +1,21 @@
+"""An image of AWS's own, as an argument of the endpoints on SageMaker."""
+
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import pulumi
+
+
+class FrameworkImageArgs(TypedDict):
+    """An image of AWS's own, by framework and version. A preview shows its whole address."""
+
+    framework: str
+    """`djl-lmi`, `huggingface-tei`, `huggingface-tei-cpu`, `llama-cpp`, `pytorch`, `sglang` or `vllm`."""
+    version: str
+    """The version, or its beginning: of `0.30` the newest that is known is taken."""
+
+
+if TYPE_CHECKING:
+    ServedImage = pulumi.Input[str] | FrameworkImageArgs
+else:
+    # The engine's SDK, which reads the annotations, has no unions; the plugin's schema has this one again.
+    ServedImage = Any
