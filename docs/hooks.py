@@ -24,6 +24,7 @@ GUIDES = (
     "cluster.md",
     "warm-pools.md",
     "residency.md",
+    "residency-leaks.md",
     "packaging.md",
     "sandbox.md",
     "languages.md",

@@ -106,6 +106,14 @@ def test_a_leak_is_reported_as_mandatory_by_the_policies_that_see_it(case: str, 
         assert str(leak.finding) in told
 
 
+@pytest.mark.parametrize("case", LEAKS)
+def test_the_table_of_leaks_says_which_policy_sees_it(case: str, servicer: Any) -> None:
+    alone = any(resource_policies(servicer, each) for each in LEAKS[case][0])
+    page = (Path(__file__).resolve().parents[2] / "docs/residency-leaks.md").read_text()
+    (row,) = (line for line in page.splitlines() if line.startswith(f"| {case} |"))
+    assert row.split(" | ")[3] == ("resource" if alone else "stack")
+
+
 def test_the_stack_policy_adds_only_what_no_resource_shows_by_itself(servicer: Any) -> None:
     resources = [bucket("copy", THERE), cases.of("aws:kms/key:Key", "k", multiRegion=True)]
     rule = of(

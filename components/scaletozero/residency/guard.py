@@ -33,12 +33,15 @@ Unlike AWS's own list it exempts neither `kms` nor `config` nor `sts`: their reg
 SENDING_ACTIONS = (
     "s3:PutReplicationConfiguration", "s3:CreateMultiRegionAccessPoint", "s3:PutMultiRegionAccessPointRoutes",
     "ecr:PutReplicationConfiguration", "ecr:CreatePullThroughCacheRule", "kms:ReplicateKey", "kms:UpdatePrimaryRegion",
-    "dynamodb:CreateGlobalTable", "dynamodb:UpdateGlobalTable", "secretsmanager:ReplicateSecretToRegions",
+    "dynamodb:CreateGlobalTable", "dynamodb:UpdateGlobalTable", "dynamodb:CreateTableReplica",
+    "secretsmanager:ReplicateSecretToRegions",
     "ec2:CopyImage", "ec2:CopySnapshot", "rds:CopyDBSnapshot", "rds:CopyDBClusterSnapshot", "rds:CreateGlobalCluster",
     "elasticache:CreateGlobalReplicationGroup", "cloudfront:CreateDistribution",
     "globalaccelerator:CreateAccelerator", "observabilityadmin:CreateCentralizationRuleForOrganization",
 )  # fmt: skip
-"""Calls that send data, or let it be sent, to where no condition key tells."""
+"""Calls that send data, or let it be sent, to where no condition key tells.
+
+`CreateTableReplica` is a permission that `UpdateTable` asks for (DynamoDB developer guide, IAM with global tables)."""
 
 ROUTERS = (
     "sagemaker:CreateInferenceRouter",
