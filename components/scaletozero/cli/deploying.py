@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pulumi import automation as auto
 
 from model_packaging.extras import require_sandbox
 from scaletozero.cli.asking import Confirm, Yes, agree, can_ask, name_typed
@@ -24,6 +25,9 @@ from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.credentials import environment_file
+
+if TYPE_CHECKING:
+    from scaletozero.cli.adopting import Adoption
 
 EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The environment, from Pulumi.<name>.yaml.")]
 
@@ -75,15 +79,31 @@ def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool) -> da
     return sandbox
 
 
-def up(environment: EnvironmentName = "local", yes: Yes = False) -> None:
+def up(
+    environment: EnvironmentName = "local",
+    yes: Yes = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over what exists under a declared name with this stack's tags.")
+    ] = False,
+) -> None:
     """Deploys an environment. On an account it shows the preview first, and asks.
 
     Example: scaletozero up -e dev
     """
     with opened(environment, serving=True) as (deployment, settings):
-        if deployment.sandbox is None:
+        on_account = deployment.sandbox is None
+        adoption: Adoption | None = None
+        if on_account:
             can_ask("up", yes=yes)
-            if changes := _preview(deployment, "up"):
+        if on_account or adopt:
+            if adopt:
+                from scaletozero.cli.adopting import Adoption  # rarely needed
+
+                adoption = Adoption(deployment, settings.region)
+            changes = _preview(deployment, "up", adoption.planned if adoption else None)
+            if adoption:
+                changes = adoption.find(changes)
+            if changes and on_account:
                 agree(f"{_text(changes, _TO_DO)} in {settings.region}. Deploy {environment}?", yes=yes)
         errors = engine_errors("up", environment, deployment.engine)
         with errors as output, deployment.engine.interruptible(say):
@@ -94,12 +114,16 @@ def up(environment: EnvironmentName = "local", yes: Yes = False) -> None:
                 remember(deployment.project, environment, where)
             if deployment.sandbox:
                 deployment.inventory.open()
+            if adoption:
+                adoption.take_over(stack, output)
             # What the sandbox holds is gone when it is stopped; the state is told first.
             result = stack.up(on_output=output, color=color(), refresh=bool(deployment.sandbox))
             if not settings.kubernetes:
                 remember(deployment.project, environment, None)
         changes = _counts(result.summary.resource_changes)
         kept = changes.pop("same", 0)
+        if adoption and adoption.found:
+            done(f"{environment}: {len(adoption.found)} adopted.")
         if changes:
             done(f"{environment}: {_text(changes, _DONE)}, {kept} unchanged.")
         else:
@@ -111,13 +135,18 @@ def up(environment: EnvironmentName = "local", yes: Yes = False) -> None:
             say(_kubernetes_next(deployment))
 
 
-def _preview(deployment: EnvironmentStack, what: str) -> dict[str, int]:
-    """Shows what a command would change on an account; the changes by kind, without what stays as it is."""
+def _preview(
+    deployment: EnvironmentStack, what: str, on_event: Callable[[auto.EngineEvent], Any] | None = None
+) -> dict[str, int]:
+    """Shows what a command would change; the changes by kind, without what stays as it is."""
     errors = engine_errors(what, deployment.name, deployment.engine)
     with errors as output, deployment.engine.interruptible(say):
         stack = deployment.stack()
+        deployment.repair(stack, say)
         show = stack.preview_destroy if what == "down" else stack.preview
-        changes = _counts(show(on_output=output, color=color()).change_summary)
+        refresh = bool(deployment.sandbox)
+        shown = show(on_output=output, color=color(), refresh=refresh, on_event=on_event)
+        changes = _counts(shown.change_summary)
     changes.pop("same", None)
     return changes
 
@@ -133,7 +162,7 @@ def _counts(changes: Mapping[Any, int] | None) -> dict[str, int]:
 
 
 _DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
-_TO_DO = {kind: f"to {kind}" for kind in _DONE}
+_TO_DO = {kind: f"to {kind}" for kind in (*_DONE, "adopt")}
 
 
 def _text(changes: Mapping[str, int], words: Mapping[str, str]) -> str:

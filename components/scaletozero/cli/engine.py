@@ -27,6 +27,9 @@ _FIXES = (
 )
 """What the engine says -> what to do."""
 
+_EXISTS = ("Cannot create already existing endpoint", "log group already exists")
+"""What SageMaker and CloudWatch Logs say of what `up --adopt` can take over."""
+
 
 class EngineOutput:
     """Takes the engine's lines as they come and prints them to stderr.
@@ -79,6 +82,11 @@ def engine_errors(what: str, name: str, engine: EngineCommand) -> Iterator[Engin
         fixes = [fix for said, fix in _FIXES if said in str(error)]
         if fixes:
             raise failed(f"{what} of {name} did not start. Fix: {fixes[0].format(pulumi=pulumi)}") from None
+        if what == "up" and any(said in str(error) for said in _EXISTS):
+            raise failed(
+                "up failed: something exists already under its declared name. If an interrupted `up` created it, "
+                f"`scaletozero up -e {name} --adopt` takes it over."
+            ) from None
         if what in ("up", "down"):
             raise failed(
                 f"{what} failed; the lines above say why. `scaletozero {what} -e {name}` continues from here."

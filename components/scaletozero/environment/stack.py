@@ -150,6 +150,20 @@ class EnvironmentStack:
                 holders.append(int(json.loads(path.read_text())["pid"]))
         return holders
 
+    def client(self, service: str, region: str) -> Any:
+        """An ordinary boto3 client of the account or the embedded AWS that the environment runs on."""
+        import boto3  # half of a command's start
+
+        if self.sandbox is None:
+            return boto3.client(service, region_name=region)
+        return boto3.client(
+            service,
+            region_name=region,
+            endpoint_url=self.sandbox.aws_url,
+            aws_access_key_id=self.sandbox.credentials.access_key,
+            aws_secret_access_key=self.sandbox.credentials.secret_key,
+        )
+
     def endpoints(self) -> dict[str, dict[str, Any]]:
         """The endpoints that the stack's state holds; none before the first `up`. Changes nothing, anywhere."""
         return endpoints_in(self.resources())

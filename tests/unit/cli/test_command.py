@@ -9,17 +9,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
+from pulumi.automation import CommandResult
+from pulumi.automation.errors import create_command_error
 from typer.testing import CliRunner
 
 from model_packaging.artifact.reader import Artifact
 from scaletozero.cli import app, engine, output
 from scaletozero.cli.engine import EngineOutput
 from scaletozero.cli.output import printable
+from scaletozero.engine.command import EngineCommand
 
 COMMAND = str(Path(sys.executable).with_name("scaletozero"))
 
@@ -282,3 +287,29 @@ def test_an_unhandled_error_that_stands_nowhere_else_is_shown(capsys: pytest.Cap
 def test_an_answer_that_is_no_text_reaches_a_program_as_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     output.write(b"\xff\x1b[31m")
     assert capfdbinary.readouterr().out == b"\xff\x1b[31m\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'ValidationException: Cannot create already existing endpoint "arn:aws:sagemaker:us-east-1:1:endpoint/a".',
+        "ResourceAlreadyExistsException: The specified log group already exists",
+    ],
+)
+def test_what_exists_already_is_said_to_be_adopted(said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    last = last_line("up", said, capsys)
+    assert "`scaletozero up -e dev --adopt`" in last
+
+
+def test_any_other_failure_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "--adopt" not in last_line("up", "BucketAlreadyExists: choose another name", capsys)
+    assert "--adopt" not in last_line("down", "The specified log group already exists", capsys)
+
+
+def last_line(command: str, said: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The last line of a command whose engine fails with these words."""
+    unused = EngineCommand(SimpleNamespace(command="pulumi", version=None))
+    failure = create_command_error(CommandResult(stdout=said, stderr="", code=255))
+    with pytest.raises(typer.Exit), engine.engine_errors(command, "dev", unused):
+        raise failure
+    return capsys.readouterr().err.splitlines()[-1]
