@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from model_packaging.files import require_writable
 from model_packaging.findings import refuse
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import done, findings_as_exit, print_json, table
+from scaletozero.cli.output import done, findings_as_exit, print_json, say, table, write_file
 from scaletozero.environment.project import find_project
 from scaletozero.environment.residency_report import rows_of
 from scaletozero.residency import guard as documents
+from scaletozero.residency.map import svg as drawn
 from scaletozero.residency.report import DORA, as_csv, as_json
 from scaletozero.settings.residency import Residency
 
@@ -32,6 +35,7 @@ def residency(
     csv: Annotated[
         bool, typer.Option("--csv", help="Print CSV, with the location columns of DORA's register.")
     ] = False,
+    svg: Annotated[Path | None, typer.Option(help="Write a map of the data's ways to this SVG file.")] = None,
     guard: Annotated[
         Guard | None, typer.Option(help="Print a policy for AWS instead: a permissions boundary, or an organisation's.")
     ] = None,
@@ -41,6 +45,8 @@ def residency(
     Example: scaletozero residency -e prod-eu
     """
     with findings_as_exit():
+        if svg:
+            require_writable("--svg", svg)
         if sum((as_json_, csv, guard is not None)) > 1:
             raise refuse("--json", "and --csv and --guard exclude each other", "several", fix="give one of them")
         settings = find_project().environment(environment, with_artifacts=False)
@@ -49,6 +55,10 @@ def residency(
             fix = "add `residency: {regions: [...]}` to it (docs/residency.md)"
             raise refuse(f"environment {environment}", "must have a `residency`", "none", "nothing holds it", fix)
     rows = rows_of(settings)
+    if svg:
+        with findings_as_exit():
+            write_file("--svg", svg, drawn(environment, held, rows))
+        say(f"map: {svg}")
     if guard is not None:
         print_json(_document(guard, held))
     elif as_json_:

@@ -82,3 +82,18 @@ def test_wrong_use_exits_with_2(project: Path) -> None:
     without = CliRunner().invoke(app, ["residency", "-e", "plain"])
     assert without.exit_code == 2
     assert "must have a `residency`" in without.output
+
+
+def test_the_map_is_written_beside_the_table(project: Path) -> None:
+    done = run("--svg", "map.svg")
+    assert done.exit_code == 0
+    assert "eu-central-1 (DE)" in done.output
+    drawn = (project / "map.svg").read_text()
+    assert drawn.startswith("<svg ")
+    assert "alerts-mail: may leave until 2027-01-31 (dpo)" in drawn
+
+
+def test_a_map_that_cannot_be_written_is_refused(project: Path) -> None:
+    done = run("--svg", "nowhere/map.svg")
+    assert done.exit_code == 2
+    assert "--svg" in done.output
