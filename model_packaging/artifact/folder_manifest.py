@@ -32,7 +32,13 @@ OCI = "oci"
 
 
 class LicenceEntry(Document):
-    """The licence: SPDX `expression`, the `file` that says it (or `given`), `remarks` on who says otherwise."""
+    """The licence of the model.
+
+    Attributes:
+        expression: SPDX expression of the licence.
+        file: the file that states the licence, or `given` where the user stated it.
+        remarks: other licences that were found, which are those of a package and not of the model.
+    """
 
     expression: str
     file: str
@@ -40,7 +46,14 @@ class LicenceEntry(Document):
 
 
 class FolderSource(Document):
-    """What was packaged: its name, the digest of its files (of `sha256sum` over them), their bytes, its revision."""
+    """The model that was packaged.
+
+    Attributes:
+        name: name of the model.
+        sha256: digest of the model's files: SHA-256 of what `sha256sum` prints for them, in hex.
+        size: size of the model's files in bytes.
+        revision: a commit or a version; null where the user named none.
+    """
 
     name: str
     sha256: Sha256
@@ -49,7 +62,13 @@ class FolderSource(Document):
 
 
 class FileEntry(Document):
-    """One file of the model: its path in it, bytes, sha256."""
+    """One file of the packaged model.
+
+    Attributes:
+        path: path of the file in the model's folder.
+        size: size of the file in bytes.
+        sha256: SHA-256 of the file in hex.
+    """
 
     path: Inside
     size: Count
@@ -60,11 +79,14 @@ class Quantization(Document):
     """How a checkpoint was quantized.
 
     Attributes:
-        scheme: its name in compressed-tensors, whose `format_version` the files follow.
-        layers: the number of quantized layers; `ignored` are the linear layers that were kept.
-        size_ratio: weights over the source's.
-        mean_error, worst_error: of the layers, |W - W'| / |W| in the Frobenius norm.
-        compute_capability: the least that the scheme's kernels run on.
+        scheme: name of the scheme in compressed-tensors.
+        format_version: version of the compressed-tensors format that the files follow.
+        layers: number of quantized layers.
+        ignored: names of the linear layers that were not quantized.
+        size_ratio: size of the weights over the size of the source's.
+        mean_error: mean over the layers of |W - W'| / |W| in the Frobenius norm.
+        worst_error: maximum over the layers of |W - W'| / |W| in the Frobenius norm.
+        compute_capability: minimum CUDA compute capability of a GPU for the scheme's kernels.
     """
 
     scheme: Literal["FP8_DYNAMIC", "W4A16"]
@@ -78,7 +100,16 @@ class Quantization(Document):
 
 
 class Export(Document):
-    """How a graph was exported: operator set, outputs, the largest difference to torch over all compared shapes."""
+    """How a graph was exported.
+
+    Attributes:
+        opset: version of the ONNX operator set.
+        outputs: names of the graph's outputs.
+        max_length: maximum number of tokens of a text; null for a model without texts.
+        parity: largest absolute difference to torch over all compared shapes.
+        cases: the compared shapes, each by name of the input.
+        versions: versions of the exporting libraries, by name.
+    """
 
     opset: Positive
     outputs: tuple[str, ...]
@@ -92,10 +123,20 @@ class FolderManifest(Document):
     """A folder artifact and its evidence.
 
     Attributes:
-        key: sha256 over everything that decides the artifact: spec, source, libraries.
-        parameters: numbers in the model's weights, 0 where the source does not say.
-        sha256: of the folder: of the lines that `sha256sum` prints for its files, sorted by path.
-        versions: of the libraries that wrote it.
+        schema_: version of the manifest's format.
+        name: name of the artifact.
+        key: SHA-256 of everything that determines the artifact: spec, source and libraries.
+        target: where the model is served.
+        task: what the model is for; null where the target needs no task.
+        source: the model that was packaged.
+        licence: the licence of the model.
+        parameters: number of the model's weights; 0 where the source does not state it.
+        sha256: digest of the folder: SHA-256 of what `sha256sum` prints for its files, sorted by path, in hex.
+        size: size of the folder in bytes.
+        files: the files of the folder.
+        quantization: how the checkpoint was quantized; null where it was not.
+        export: how the graph was exported; null where it was not.
+        versions: versions of the libraries that wrote the artifact, by name.
     """
 
     schema_: Literal["scaletozero.folder-manifest/1"] = Field(default=SCHEMA, alias="schema")

@@ -18,10 +18,12 @@ class Source(Document):
 
     Attributes:
         file: name of the model file.
-        sha256, size: over the file and its external data, hex and bytes.
-        revision: a commit or version, where the user named one.
-        tokenizer_sha256: of tokenizer.json, hex, of a task on texts.
-        licence: SPDX expression; `licence_from`: the file that says so, or `given`.
+        sha256: SHA-256 of the file and its external data, in hex.
+        size: size of the file and its external data in bytes.
+        revision: a commit or a version; null where the user named none.
+        tokenizer_sha256: SHA-256 of tokenizer.json in hex; null for a task without texts.
+        licence: SPDX expression of the licence.
+        licence_from: the file that states the licence, or `given` where the user stated it.
     """
 
     file: str
@@ -34,7 +36,14 @@ class Source(Document):
 
 
 class FileEntry(Document):
-    """One file in the archive: path, bytes, sha256, and what it is for."""
+    """One file in the archive.
+
+    Attributes:
+        path: path of the file in the archive.
+        size: size of the file in bytes.
+        sha256: SHA-256 of the file in hex.
+        role: what the file is for.
+    """
 
     path: Inside
     size: Count
@@ -46,11 +55,14 @@ class ArchiveEntry(Document):
     """The archive beside the manifest.
 
     Attributes:
-        compression: stored (gzip level 0) or gzip.
-        size, sha256: of the archive itself, bytes and hex.
-        unpacked_size: bytes of the files in it.
-        gzip_ratio: compressed over unpacked size at gzip level 6.
-        break_even_mb_per_s: the download rate above which `stored` starts sooner than `gzip`; 10^6 bytes per second.
+        file: name of the archive.
+        compression: `stored` (gzip level 0) or `gzip`.
+        size: size of the archive in bytes.
+        sha256: SHA-256 of the archive in hex.
+        unpacked_size: size of the files in the archive in bytes.
+        gzip_ratio: compressed size over unpacked size at gzip level 6.
+        break_even_mb_per_s: the download rate above which `stored` starts sooner than `gzip`, in MB (10^6 bytes) per
+            second.
     """
 
     file: FileName
@@ -63,7 +75,13 @@ class ArchiveEntry(Document):
 
 
 class Tensor(Document):
-    """One input or output: its name, its type as numpy calls it, and its axes, null for any size."""
+    """One input or output of the model.
+
+    Attributes:
+        name: name of the tensor.
+        dtype: element type, by its numpy name.
+        shape: length of each axis; null where any length is allowed.
+    """
 
     name: str
     dtype: str
@@ -71,17 +89,20 @@ class Tensor(Document):
 
 
 class InputOutput(Document):
-    """What the served model takes and gives.
+    """What the served model takes and returns.
 
     Attributes:
-        content_types: media types of a request; `answer_types`: of a response.
-        max_payload_bytes: of a request and of a response; `max_inputs`: texts or examples in one request.
-        max_length: tokens of a text that are read, of a task on texts.
-        dimension: numbers per result, where that is fixed: an embedding's length, a classifier's classes.
-        inputs, outputs: for tasks on tensors; the outputs only where the task does not fix them.
-        labels: names of the classes, where known.
-        sample: the JSON of a valid request; empty where that would be long: then the archive's files with the
-            role `canary` contain it.
+        content_types: media types of a request.
+        answer_types: media types of a response.
+        max_payload_bytes: maximum size of a request, and of a response.
+        max_inputs: maximum number of texts or examples in one request.
+        max_length: number of tokens of a text that are read; null for a task without texts.
+        dimension: length of a result, where it is fixed: of an embedding, or the number of a classifier's classes.
+        inputs: the input tensors, for a task on tensors.
+        outputs: the output tensors, for a task on tensors that does not fix them.
+        labels: names of the classes, where they are known.
+        sample: the JSON of a valid request; empty where it would be long: the archive's files with the role
+            `canary` contain it then.
     """
 
     content_types: tuple[str, ...]
@@ -97,12 +118,16 @@ class InputOutput(Document):
 
 
 class Quality(Document):
-    """Closeness to the unquantized model's outputs for `n` texts.
+    """How close embeddings are to those of the unquantized model.
 
     Attributes:
-        cosine_mean, cosine_min, cosine_p1: per text, mean, minimum and first percentile.
-        spearman: rank correlation of the similarities of all pairs.
-        top1, top5: share of texts with the same nearest neighbour, and mean overlap of the five nearest.
+        n: number of texts that were compared.
+        cosine_mean: mean of the texts' cosines.
+        cosine_min: minimum of the texts' cosines.
+        cosine_p1: first percentile of the texts' cosines.
+        spearman: rank correlation of the similarities of all pairs of texts.
+        top1: share of the texts with the same nearest neighbour.
+        top5: mean overlap of the five nearest neighbours.
     """
 
     n: Count
@@ -115,13 +140,22 @@ class Quality(Document):
 
 
 class Speed(Document):
-    """A short and a long request on one thread: median milliseconds, and the median ratio to the source, run in turn.
+    """Latency of a short and of a long request on one thread; candidate and source run in turn.
 
     Attributes:
-        short_interval, long_interval: of the ratio, at 99 % confidence. Above 1 the candidate is slower, below 1
-            faster; where it contains 1, it cannot be told. Absent in older manifests, and after too few rounds.
-        long_tokens: of the long request, which is one text; the short one is a sentence.
-        long_examples: of the long request, of a task on tensors; the short one is one example.
+        short_ms: median latency of the short request in milliseconds.
+        long_ms: median latency of the long request in milliseconds.
+        source_short_ms: the source's median latency of the short request in milliseconds.
+        source_long_ms: the source's median latency of the long request in milliseconds.
+        long_tokens: number of tokens of the long request, which is one text; the short one is a sentence. Null for
+            tasks on tensors.
+        long_examples: number of examples in the long request; the short one has one. Null for tasks on texts.
+        short_ratio: median ratio of the candidate's latency to the source's, for the short request.
+        long_ratio: median ratio of the candidate's latency to the source's, for the long request.
+        short_interval: confidence interval (99 %) of `short_ratio`. Above 1 the candidate is slower, below 1
+            it is faster; where the interval contains 1, neither is known. Null in older manifests and after too few
+            rounds.
+        long_interval: the same of `long_ratio`.
     """
 
     short_ms: Amount
@@ -140,12 +174,16 @@ class Candidate(Document):
     """One recipe that was tried, with its measurements, or the reason why it was dropped.
 
     Attributes:
-        recipe: its name.
-        size: bytes of graph and weights, and `size_ratio` over the source's.
-        kept: weights that it keeps at higher precision.
-        quality: of embeddings; `scores`: of every other task, by name (see `evaluate`).
-        load_ms, peak_rss_mb: of a fresh process that loads it and serves one request.
-        outcome: `chosen`, or the reason against it.
+        recipe: name of the recipe.
+        kept: names of the weights that are kept at a higher precision.
+        size: size of the graph and its weights in bytes.
+        size_ratio: size over the source's size.
+        quality: closeness to the source, of embeddings.
+        scores: closeness to the source by name of the measure (see `evaluate`), for every other task.
+        speed: latency beside the source's.
+        load_ms: time in which a fresh process loads the model, in milliseconds.
+        peak_rss_mb: peak memory of a fresh process that loads the model and serves one request, in MB (10^6 bytes).
+        outcome: `chosen`, or the reason against the candidate.
     """
 
     recipe: str
@@ -166,12 +204,13 @@ class Candidate(Document):
 
 
 class Quantization(Document):
-    """What was done to the weights that were quantized.
+    """How the weights were quantized.
 
     Attributes:
-        scheme: in words.
-        weight_bits, activation_bits: of the MatMuls; `activation_bits` 32 where activations stay float32.
-        reduce_range: whether the weights leave one bit free, so that a CPU without VNNI gives the same results.
+        scheme: description of the scheme.
+        weight_bits: number of bits of a MatMul's weight.
+        activation_bits: number of bits of a MatMul's activation; 32 where activations stay float32.
+        reduce_range: whether the weights leave one bit free, so that a CPU without VNNI returns the same results.
     """
 
     scheme: str
@@ -195,8 +234,13 @@ class Memory(Document):
 
 
 class ColdStart(Document):
-    """Median milliseconds of `n` fresh processes, from the unpacked model to the first result, and of the source the
-    same way.
+    """Durations of cold starts in fresh processes, from the unpacked model to the first result.
+
+    Attributes:
+        n: number of processes that were measured.
+        phases: median duration of each phase in milliseconds, by its name.
+        total_ms: median duration of the start in milliseconds.
+        source_total_ms: median duration of the source's start in milliseconds, measured in the same way.
     """
 
     n: Positive
@@ -206,7 +250,17 @@ class ColdStart(Document):
 
 
 class Environment(Document):
-    """The machine that everything was measured on."""
+    """The machine and the libraries that everything was measured with.
+
+    Attributes:
+        cpu: model name of the CPU.
+        cpus: number of CPUs.
+        vnni: whether the CPU has the VNNI instructions.
+        python: version of Python.
+        onnxruntime: version of onnxruntime.
+        onnx: version of onnx.
+        tokenizers: version of tokenizers.
+    """
 
     cpu: str
     cpus: Positive
@@ -221,13 +275,24 @@ class Manifest(Document):
     """An artifact and its evidence.
 
     Attributes:
-        key: sha256 over everything that determines the artifact: spec, sources, probe, machine and libraries.
-        recipe: of the candidate that was chosen.
-        io: what the served model takes and gives.
-        quantization: what the recipe did; none for fp32.
-        export: how the graph was exported, where the source was a folder.
-        floor: the quality that was asked for.
-        probe_sha256: of the inputs it was measured on.
+        schema_: version of the manifest's format.
+        name: name of the artifact.
+        key: SHA-256 of everything that determines the artifact: spec, sources, probe, machine and libraries.
+        task: what the model is for.
+        target: where the model is served.
+        recipe: recipe of the candidate that was chosen.
+        source: the model that was packaged.
+        archive: the archive beside the manifest.
+        files: the files in the archive.
+        io: what the served model takes and returns.
+        floor: the required quality: threshold by name of the measure.
+        probe_sha256: SHA-256 of the inputs that the quality was measured on, in hex.
+        quantization: how the weights were quantized; null where they were not.
+        candidates: the recipes that were tried.
+        memory: memory of a serving process.
+        cold_start: durations of cold starts.
+        environment: the machine and the libraries of the measurements.
+        export: how the graph was exported; null where the source was a graph.
     """
 
     schema_: Literal["scaletozero.manifest/1"] = Field(default=SCHEMA, alias="schema")

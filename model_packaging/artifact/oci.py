@@ -118,7 +118,7 @@ def clear(layout: Path) -> None:
     """Removes the layout that an earlier run left, if there is one.
 
     Raises:
-        FindingsError: what lies there is none.
+        FindingsError: what is there is not a layout.
     """
     if layout.exists():
         if not (layout / _LAYOUT).is_file():
@@ -131,8 +131,8 @@ def read(layout: Path) -> Layout:
     """Reads a layout back and checks every digest, size and path in it.
 
     Raises:
-        FindingsError: it is no layout with one ModelPack manifest, a blob is missing, cut or changed, the configuration
-            names other layers, a path leaves the model or stands there twice, or a blob belongs to nothing.
+        FindingsError: it is not a layout with one ModelPack manifest, a blob is missing, truncated or changed, the
+            configuration names other layers, a path leaves the model or occurs twice, or a blob is not referenced.
     """
     index = _object(layout / "index.json")
     entries = index.get("manifests")

@@ -1,7 +1,7 @@
 """Puts an artifact into S3 under a key that its content decides: once, checked by S3 itself, never overwritten.
 
-A key is `models/<name>/<sha256>/<file>`. Every object carries S3's own SHA-256; a second publication finds it and is
-done. A large file goes up in parts, and an upload that broke continues with the parts that S3 holds already.
+A key is `models/<name>/<sha256>/<file>`. Every object carries S3's own SHA-256; a second publication finds it and
+ends. A large file is uploaded in parts, and an interrupted upload continues after the parts that S3 already has.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def prefix(name: str, sha256: str) -> str:
     """`models/<name>/<sha256>`, the place of an artifact.
 
     Raises:
-        FindingsError: the name is not of lower-case letters, digits and single hyphens, or sha256 is none.
+        FindingsError: the name is not of lower-case letters, digits and single hyphens, or sha256 is invalid.
     """
     if not _NAME.fullmatch(name):
         raise refuse("name", "must be lower-case letters, digits and single hyphens", name)
@@ -132,11 +132,11 @@ def _client(destination: Destination, client: Any) -> Any:
     config = Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=_WORKERS)
     where = f"bucket {destination.bucket}"
     anywhere = client or _s3(where, config=config)
-    answer = _call(where, anywhere.head_bucket, Bucket=destination.bucket)
-    if answer is None:
+    response = _call(where, anywhere.head_bucket, Bucket=destination.bucket)
+    if response is None:
         raise refuse(where, "must exist", "no such bucket", fix="create it first, or correct its name")
-    headers = answer["ResponseMetadata"]["HTTPHeaders"]
-    region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region") or anywhere.meta.region_name
+    headers = response["ResponseMetadata"]["HTTPHeaders"]
+    region = response.get("BucketRegion") or headers.get("x-amz-bucket-region") or anywhere.meta.region_name
     if destination.regions is not None and region not in destination.regions:
         allowed = ", ".join(sorted(destination.regions)) or "none"
         then = "the model would leave the residency boundary"
@@ -160,7 +160,7 @@ def _s3(where: str, **options: Any) -> Any:
 def _call(
     where: str, operation: Callable[..., Any], absent: tuple[str, ...] = ("404", "NoSuchKey"), **arguments: Any
 ) -> Any:
-    """The answer of one S3 request, None for an answer of `absent`; everything else that goes wrong as a finding."""
+    """The response to one S3 request, None for an error in `absent`; every other error becomes a finding."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:

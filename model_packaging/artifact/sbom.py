@@ -36,7 +36,7 @@ class Ancestor:
 
 @dataclass(frozen=True)
 class Metric:
-    """A measured figure: what (`cosine_mean`), how much, and on which part of the data (may be empty)."""
+    """A measured figure: its name (such as `cosine_mean`), its value, and the part of the data (may be empty)."""
 
     type: str
     value: float

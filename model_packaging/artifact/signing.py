@@ -13,7 +13,7 @@ from model_packaging.findings import refuse
 
 SIGNATURE = "model.sig"
 
-# What the package lets through from its parsers, where a key or a bundle is not of the form it expects.
+# The errors of the package's parsers that it does not convert, for a malformed key or bundle.
 _MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
 
 
@@ -37,7 +37,7 @@ def verify(folder: Path, public_key: Path, signature: Path) -> None:
     """Checks that `folder` holds exactly the files that `signature` was made over with the key.
 
     Raises:
-        FindingsError: the extra is missing, the key or the signature is none, the signature is by another key, or a
+        FindingsError: the extra is missing, the key or the signature is invalid, the signature is by another key, or a
             file was changed, added or removed since.
     """
     model_signing = _package()

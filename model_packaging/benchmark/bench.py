@@ -1,4 +1,4 @@
-"""How long whole cold starts take: unpack, then a fresh process up to its first answer; contenders in turn.
+"""How long whole cold starts take: unpack, then a fresh process up to its first response; contenders in turn.
 
 The platform's agent unpacks the archive before the container starts, so this running process unpacks it here.
 """
@@ -100,7 +100,7 @@ def whole_starts(contenders: Sequence[Contender], n: int, report: Report = quiet
     """`n` rounds in which each contender starts once; a round before them fills the page cache with the libraries.
 
     Raises:
-        StartFailedError: a contender does not start or answer.
+        StartFailedError: a contender does not start, or does not respond.
     """
     starts: list[list[Start]] = [[] for _ in contenders]
     with tempfile.TemporaryDirectory() as folder:

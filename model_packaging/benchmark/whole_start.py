@@ -1,4 +1,4 @@
-"""Start and answer once, in this process, on an unpacked model. `bench` runs it in fresh processes.
+"""Starts and responds once, in this process, on an unpacked model. `bench` runs it in fresh processes.
 
 Usage: python -m model_packaging.benchmark.whole_start FOLDER checked|unchecked; prints one line of JSON.
 """

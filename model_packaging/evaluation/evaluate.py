@@ -20,10 +20,10 @@ def quality(reference: Vectors, candidate: Vectors) -> Quality:
     """Closeness of `candidate` to `reference`, both of shape (texts, dimension), at least 7 texts.
 
     Raises:
-        ValueError: the candidate's answers are not finite.
+        ValueError: the candidate's outputs are not finite.
     """
     if not np.isfinite(candidate).all():
-        raise ValueError("its answers are not finite")
+        raise ValueError("its outputs are not finite")
     first, second = _unit(reference), _unit(candidate)
     cosines = (first * second).sum(axis=1)
     pairs = np.triu_indices(len(first), 1)
@@ -42,7 +42,7 @@ def quality(reference: Vectors, candidate: Vectors) -> Quality:
 
 
 def distance(reference: Vectors, candidate: Vectors) -> float:
-    """Mean of 1 - cosine, 0 for the same answers."""
+    """Mean of 1 - cosine, 0 for equal outputs."""
     return float(1 - (_unit(reference) * _unit(candidate)).sum(axis=1).mean())
 
 
@@ -58,11 +58,11 @@ def class_figures(reference: Rows, candidate: Rows, labels: Sequence[int] | None
         probability that differs most), and with labels `accuracy` and `source_accuracy`.
 
     Raises:
-        ValueError: the candidate's answers are not finite.
+        ValueError: the candidate's outputs are not finite.
     """
     first, second = _rows(reference), _rows(candidate)
     if not np.isfinite(second).all():
-        raise ValueError("its answers are not finite")
+        raise ValueError("its outputs are not finite")
     theirs, ours = first.argmax(axis=1), second.argmax(axis=1)
     distances = np.abs(first - second).max(axis=1)
     figures = {
@@ -85,7 +85,7 @@ def tensor_figures(reference: Mapping[str, Rows], candidate: Mapping[str, Rows])
         of places with the same largest number along the last axis).
 
     Raises:
-        ValueError: the candidate's answers are not finite, or have other shapes.
+        ValueError: the candidate's outputs are not finite, or have other shapes.
     """
     cosines, errors, agreements = [], [], []
     for name, values in reference.items():
@@ -94,7 +94,7 @@ def tensor_figures(reference: Mapping[str, Rows], candidate: Mapping[str, Rows])
                 raise ValueError(f"its {name} has shape {list(ours.shape)}, the source's {list(theirs.shape)}")
             first, second = theirs.astype(np.float64), ours.astype(np.float64)
             if not np.isfinite(second).all():
-                raise ValueError("its answers are not finite")
+                raise ValueError("its outputs are not finite")
             if not first.size:  # nothing was found, by both
                 cosines, errors, agreements = [*cosines, 1.0], [*errors, 0.0], [*agreements, 1.0]
                 continue

@@ -58,7 +58,7 @@ def compare(times: Sequence[float], source: Sequence[float]) -> Comparison:
         times: of the candidate, milliseconds, all above zero; `source`: of the source.
 
     Raises:
-        ValueError: there are none, or not as many of each.
+        ValueError: a series is empty, or the series differ in length.
     """
     ratios = sorted(ours / theirs for ours, theirs in zip(times, source, strict=True))
     if not ratios:

@@ -39,7 +39,7 @@ class Start:
 
 
 def start_once(folder: Path, *, threads: int = 1, largest: bool = False) -> Start:
-    """Starts `python -m model_packaging.serving check` on the model in `folder`; `largest` answers the largest
+    """Starts `python -m model_packaging.serving check` on the model in `folder`; `largest` serves the largest
     request too.
 
     Raises:

@@ -14,17 +14,17 @@ from model_packaging.findings import refuse
 
 @dataclass(frozen=True)
 class Verified:
-    """An artifact that is whole and answers: the artifact, and the start that proved it."""
+    """An artifact that is complete and responds: the artifact, and the start that proved it."""
 
     artifact: Artifact
     start: Start
 
 
 def verify_artifact(path: str | Path) -> Verified:
-    """Opens the artifact at `path` (digests, archive rules), unpacks it beside nothing else, and lets it answer once.
+    """Opens the artifact at `path` (digests, archive rules), unpacks it into an empty folder, and has it respond once.
 
     Raises:
-        FindingsError: as `open_artifact`; or it is whole and yet does not load or answers something else.
+        FindingsError: as `open_artifact`; or it is complete, but does not load or returns another result.
     """
     artifact = open_artifact(path)
     with tempfile.TemporaryDirectory() as folder:
@@ -35,7 +35,7 @@ def verify_artifact(path: str | Path) -> Verified:
         except StartFailedError as error:
             raise refuse(
                 str(artifact.archive),
-                "must load and give the canary's answer on this machine",
+                "must load and return the canary's result on this machine",
                 str(error),
                 "an endpoint with this runtime would never become healthy",
                 "package it again with this version of onnxruntime",

@@ -1,8 +1,8 @@
 """Exports one model to ONNX, in a process of its own under an interpreter that has torch.
 
 `huggingface.export` runs it as `python -I _export_worker.py request.json`. It imports nothing of this package,
-which that interpreter need not have. Into the request's `folder` go `model.onnx`, a `case-<n>.npz` of inputs and
-torch's answers for each parity case, and last `reply.json`.
+which that interpreter need not have. It writes `model.onnx` into the request's `folder`, a `case-<n>.npz` with the
+inputs and torch's outputs of each parity case, and last `reply.json`.
 """
 
 # pyright: reportMissingImports=false
@@ -135,14 +135,14 @@ def attribute(path: str) -> Any:
 
 
 def write_case(path: Path, outputs: list[str], model: Any, case: dict[str, Any]) -> None:
-    """Runs one case, and stores its inputs and answers as arrays."""
+    """Runs one case, and stores its inputs and outputs as arrays."""
     import numpy as np
 
     answer = model(**case)
     answers = list(answer.values()) if isinstance(answer, dict) else answer
     answers = list(answers) if isinstance(answers, list | tuple) else [answers]
     if len(answers) != len(outputs):
-        raise TypeError(f"the model gives {len(answers)} outputs, and {len(outputs)} are named: {', '.join(outputs)}")
+        raise TypeError(f"the model returns {len(answers)} outputs, and {len(outputs)} are named: {', '.join(outputs)}")
     arrays = {f"in:{name}": tensor.numpy() for name, tensor in case.items()}
     arrays |= {f"out:{name}": tensor.numpy() for name, tensor in zip(outputs, answers, strict=True)}
     np.savez(path, **arrays)
@@ -153,7 +153,7 @@ def wrappers() -> tuple[Any, Any]:
     import torch
 
     class Answer(torch.nn.Module):
-        """One field of the model's answer, as a tensor."""
+        """One field of the model's output, as a tensor."""
 
         def __init__(self, inner: Any, field: str) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""Exports a Hugging Face folder or a torch module to one ONNX graph, in a subprocess, and checks that it answers alike.
+"""Exports a Hugging Face folder or a torch module to one ONNX graph, in a subprocess, and compares their outputs.
 
 Torch is never imported here: the subprocess runs under an interpreter that has the `torch` extra. This one, or the one
 that SCALETOZERO_TORCH_PYTHON names, so that a CUDA build of torch need not live beside the rest.
@@ -28,7 +28,7 @@ OPSET = 18
 """Has every operator that the exporter wants for an encoder, and loads in every onnxruntime since 1.14."""
 
 PARITY = 1e-4
-"""The largest difference between torch's answers and the graph's, absolute."""
+"""The largest allowed absolute difference between torch's outputs and the graph's."""
 
 TIMEOUT_S = 1800.0
 # Their position ids begin after the padding token's, which takes from the length of a text.
@@ -45,7 +45,7 @@ class Exported:
         path: model.onnx; weights past 2 GB lie beside it in model.onnx.data.
         outputs: the names of the graph's outputs.
         max_length: tokens of a text that the model can read, None for other inputs.
-        parity: the largest absolute difference to torch's answers over all cases.
+        parity: the largest absolute difference to torch's outputs over all cases.
         cases: the input shapes that were compared.
         versions: of the packages that decided the graph.
     """
@@ -62,11 +62,11 @@ def export_folder(folder: Path, target: Path, task: str, interpreter: Path | Non
     """Exports the Hugging Face model in `folder` to the new folder `target`.
 
     Of a sentence encoder the pooling, the projections and the normalisation are part of the graph, whose one output is
-    `sentence_embedding` (batch, dimension); classifiers give `logits`. Batch and sequence length are dynamic.
+    `sentence_embedding` (batch, dimension); classifiers return `logits`. Batch and sequence length are dynamic.
 
     Raises:
         FindingsError: what `hf_folder.read` and `sentence_modules.read` refuse (pickles among it), an unknown task, no
-            torch, a model that the exporter cannot take, or a graph that answers otherwise than torch.
+            torch, a model that the exporter cannot take, or a graph whose outputs differ from torch's.
     """
     kind = TASKS.get(task)
     if kind is None or not kind.transformers:
@@ -100,14 +100,14 @@ def export_module(
     Args:
         module: `package.module:name` of the module, or of what returns it when called without arguments.
         example: `package.module:name` of a dict from input name to example tensor, or of what returns one.
-        outputs: names for the outputs, in the order in which the module gives them.
+        outputs: names for the outputs, in the order in which the module returns them.
         axes: for an input, its dynamic axes by number and name; by default the first, `batch`. An axis called `batch`
             is tried with one and with four rows.
         search: folders to import from.
 
     Raises:
-        FindingsError: a path that is none, no torch, a module or an example that cannot be imported or is of another
-            kind, a module that the exporter cannot take, or a graph that answers otherwise than torch.
+        FindingsError: an invalid path, no torch, a module or an example that cannot be imported or is of another
+            kind, a module that the exporter cannot take, or a graph whose outputs differ from torch's.
     """
     for field, path in (("module", module), ("example", example)):
         if not _IMPORT_PATH.fullmatch(path):
@@ -122,7 +122,7 @@ def interpreter_with_torch(named: Path | None = None) -> Path:
     """The interpreter to export with: `named`, else what the environment names, else this one if it has torch.
 
     Raises:
-        FindingsError: there is none.
+        FindingsError: no interpreter has torch, or the named one does not exist.
     """
     path = named or (Path(os.environ[INTERPRETER]) if os.environ.get(INTERPRETER) else None)
     if path is None and find_spec("torch") and find_spec("transformers"):
@@ -200,13 +200,13 @@ def _run(where: str, python: Path, request: dict[str, Any], folder: Path) -> dic
         killed = f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"
         fix = "give it more memory" if status == -signal.SIGKILL else ""
         raise refuse(where, "the export must come to its end", f"{killed}: {' '.join(lines[-3:])[-500:]}", "", fix)
-    answer = json.loads(reply.read_text(encoding="utf-8"))
-    if answer.get("missing") in ("torch", "transformers", "onnxscript", "onnx", "numpy", "safetensors"):
-        got = f"{python} has no {answer['missing']}"
+    response = json.loads(reply.read_text(encoding="utf-8"))
+    if response.get("missing") in ("torch", "transformers", "onnxscript", "onnx", "numpy", "safetensors"):
+        got = f"{python} has no {response['missing']}"
         raise refuse("export", "needs the `torch` extra", got, "", "pip install 'scaletozero[torch]' there")
-    if "error" in answer:
-        raise refuse(where, "must be something that torch can load and export", answer["error"][:1000])
-    return answer
+    if "error" in response:
+        raise refuse(where, "must be something that torch can load and export", response["error"][:1000])
+    return response
 
 
 def _strip(path: Path) -> None:
@@ -260,7 +260,7 @@ def _compare(
             same = array.shape == right.shape
             difference = float(np.abs(array.astype(np.float64) - right).max(initial=0.0)) if same else float("inf")
             if not difference < PARITY:
-                rule = f"the graph must answer as torch does, within {PARITY}"
+                rule = f"the graph's outputs must equal torch's within {PARITY}"
                 raise refuse(
                     where, rule, f"{difference:.2g} apart in {name} for {shape}", "it would serve another model"
                 )

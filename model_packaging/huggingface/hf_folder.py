@@ -18,8 +18,8 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib", "*.h5", "*.msgpack")
 
-# What a runtime reads beside the weights: settings, tokenizers of every kind, chat templates; and what the licence asks
-# to travel along. Code is not among it.
+# What a runtime reads beside the weights: settings, tokenizers of every kind, chat templates; and what the licence
+# requires to be distributed with the model. No code.
 _CARRIED = (
     "*.json",
     "*.txt",
@@ -93,7 +93,7 @@ def inside(folder: Path, name: str) -> Path:
     refused, because the artifact would carry a file that nobody meant to publish.
 
     Raises:
-        FindingsError: the file is none, or a link leads outside.
+        FindingsError: it is not a file, or a link leads outside.
     """
     root, target = folder.resolve(), (folder / name).resolve()
     roots = [root, root.parent.parent / "blobs"] if root.parent.name == "snapshots" else [root]
@@ -136,7 +136,7 @@ def _code(path: Path, name: str, settings: Any) -> Iterator[Finding]:
                 str(path / name),
                 "must not name code to run on load (auto_map)",
                 ", ".join(map(str, settings["auto_map"])),
-                "whoever loads the model would run the publisher's code",
+                "loading the model would run the publisher's code",
                 "use an architecture that transformers has itself",
             )
         for value in settings.values():

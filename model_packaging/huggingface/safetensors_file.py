@@ -194,7 +194,7 @@ def non_finite(file: SafetensorsFile) -> list[Finding]:
         chunks = (bits[at : at + _SCAN_ELEMENTS] for at in range(0, bits.size, _SCAN_ELEMENTS))
         count = sum(int(np.count_nonzero((chunk & unsigned(mask)) == mask)) for chunk in chunks)
         if count:
-            rule, then = "weights must be finite", "the model would answer NaN"
+            rule, then = "weights must be finite", "the model would return NaN"
             fix = "export it again from a checkpoint that did not diverge"
             findings.append(Finding(f"{file.path}: {info.name}", rule, f"{count} NaN or infinite values", then, fix))
     return findings

@@ -48,8 +48,8 @@ def read(folder: Path) -> Pooling:
     """The modules of `folder`; a plain encoder without any is pooled by the mean, as sentence-transformers does.
 
     Raises:
-        FindingsError: a module of another kind (it would be code), a pooling that is none of mean, cls and max, an
-            encoder in a folder of its own, or a projection that cannot be read.
+        FindingsError: a module of another kind (it would be code), a pooling other than mean, cls and max, an
+            encoder in a separate folder, or a projection that cannot be read.
     """
     where = str(folder / "modules.json")
     settings = hf_folder.read_json(folder, "sentence_bert_config.json") or {}

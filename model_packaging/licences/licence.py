@@ -1,4 +1,4 @@
-"""The licence of a model: who says it, whether they agree, and whether the policy lets it through."""
+"""The licence of a model: which files state it, whether they agree, and whether the policy allows it."""
 
 from __future__ import annotations
 

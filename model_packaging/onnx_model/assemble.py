@@ -33,7 +33,7 @@ def assemble(
     """Writes a servable model into the empty `folder`.
 
     Args:
-        canary: what the card records of the unquantized model's answer to the canary; empty while that is not known.
+        canary: what the card records of the unquantized model's result for the canary; empty while that is not known.
         optimise: whether the runtime has to optimise the graph when it loads it (the unpackaged source does).
     """
     write(model, folder)

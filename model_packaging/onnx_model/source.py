@@ -32,9 +32,10 @@ class Source:
 
     Attributes:
         model: its graph with every weight in memory, only the outputs that the task reads left.
-        card: what the serving card says of the task: outputs, inputs, labels and the like.
-        sha256: over the model file and its external data, hex; `size`: their bytes.
-        dimension: numbers in one answer, where that is one number for all: an embedding's, a classifier's classes.
+        card: what the serving card says of the task, such as its outputs, inputs and labels.
+        sha256: SHA-256 of the model file and its external data, in hex.
+        size: size of the model file and its external data in bytes.
+        dimension: length of a result, where it is the same for all: an embedding's, a classifier's classes.
         tokenizer: tokenizer.json, decoded, of a task on texts.
         max_length: tokens of a text that are read.
         tokenizer_sha256: of tokenizer.json, hex.
@@ -58,8 +59,8 @@ class Source:
 
 
 Head = Callable[[PackageSpec, ModelProto, int], tuple[dict[str, Any], int]]
-"""Leaves the output that a task on texts reads: what its card says, and the numbers in one answer. Takes the spec, the
-model, which it changes, and the longest text in tokens."""
+"""Leaves the output that a task on texts reads, and returns what its card says, and the length of a result. Takes the
+spec, the model, which it changes, and the longest text in tokens."""
 
 
 def inspect_source(spec: PackageSpec, head: Head | None = None) -> Source:
@@ -119,7 +120,7 @@ def _inputs(spec: PackageSpec, model: ModelProto) -> list[Finding]:
                     f"{spec.source}: input {each.name}",
                     "must be int64 of any batch and any length",
                     _type_of(kind, shape),
-                    "texts of other lengths could not be answered",
+                    "texts of other lengths could not be served",
                     "export it with dynamic axes",
                 )
             )
@@ -201,7 +202,7 @@ def text_outputs(spec: PackageSpec, model: ModelProto, max_length: int) -> TextO
     except Exception as error:
         raise refuse(
             str(spec.source),
-            f"must answer texts of {max_length} tokens",
+            f"must serve texts of {max_length} tokens",
             str(error).splitlines()[0][:300],
             "the endpoint would fail on long texts",
             "set max_length to what the model was trained with",

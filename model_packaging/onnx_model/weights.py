@@ -42,7 +42,7 @@ def weights(source: Path, model: ModelProto) -> list[Finding]:
             str(source),
             "weights must be finite",
             f"NaN or infinity in {', '.join(bad[:5])}{' and others' if len(bad) > 5 else ''}",
-            "every answer would be NaN",
+            "every result would be NaN",
             "train or export the model again",
         )
     ]

@@ -41,7 +41,7 @@ _PRECISION = {"FP8_DYNAMIC": "bfloat16,float8_e4m3", "W4A16": "bfloat16,int4"}
 def package_folder(spec: FolderSpec, report: Report) -> FolderArtifact:
     """Packages the model of `spec` into its `out` folder: model/, manifest.json, sbom.cdx.json, and oci/ if asked for.
 
-    A run that was killed goes on where it was; one that finds its own artifact already there returns it.
+    A run that was killed continues where it ended; one that finds its own artifact returns it.
 
     Raises:
         FindingsError: the model or its licence is refused, or it cannot be quantized or exported.
@@ -140,7 +140,7 @@ def _name(spec: FolderSpec) -> str:
 def _inspect(spec: FolderSpec) -> tuple[FolderSource, int, licence.Licence]:
     if spec.module is not None:
         decided = licence.decide([], spec.licence, spec.denied)
-        # The code that makes the module is not ours to follow; whoever changes it names another revision.
+        # The code that makes the module cannot be followed; a user who changes it names another revision.
         digest = key_of(spec.module.model_dump(mode="json", exclude={"search"}), spec.revision)
         return FolderSource(name=spec.module.module, sha256=digest, size=0, revision=spec.revision), 0, decided
     if spec.source is None:

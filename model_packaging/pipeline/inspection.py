@@ -22,7 +22,7 @@ def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, s
     """
     if not spec.source.is_dir():
         source = kind.inspect(spec)
-        numbers = f", {source.dimension} numbers an answer" if source.dimension else ""
+        numbers = f", {source.dimension} numbers per result" if source.dimension else ""
         return source, source.sha256, f"{source.size / 1e6:.1f} MB{numbers}"
     if not TASKS[spec.task].transformers:
         raise refuse(

@@ -117,7 +117,7 @@ def several(path: object, labels: tuple[str, ...]) -> tuple[str, ...]:
             str(path),
             "must have inputs of two classes at least",
             f"{len(labels)} of class {labels[0]!r}" if labels else "no inputs",
-            "a model that always answers that class would look perfect",
+            "a model that always returns that class would look perfect",
             "add inputs of the other classes",
         )
     return labels

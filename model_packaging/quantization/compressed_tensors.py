@@ -209,7 +209,7 @@ def _layout(info: TensorInfo, layers: frozenset[str], scheme: Scheme) -> list[tu
 
 @dataclass
 class _Producer:
-    """Makes the tensors of one output shard as the writer asks for them; keeps the scales, which are small."""
+    """Makes the tensors of one output shard when the writer needs them; keeps the scales, which are small."""
 
     shard: SafetensorsFile
     layers: frozenset[str]

@@ -35,7 +35,7 @@ def int8(folded: ModelProto, *, compressed: bool = False) -> ModelProto:
         compressed: whether the rows share a step as far as they can, for an archive that is to be compressed.
 
     Weights are signed, one scale a column, and use 7 of the 8 bits: on a CPU without VNNI the full range saturates the
-    16-bit sums and the same file would answer differently there. Serverless does not say which CPU it runs on.
+    16-bit sums and the same file would return other results there. Serverless does not say which CPU it runs on.
     """
     with tempfile.TemporaryDirectory() as folder, _quiet():
         source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"

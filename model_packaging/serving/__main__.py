@@ -1,6 +1,6 @@
-"""`python -m model_packaging.serving serve`: what the container runs. `check` answers one canary and goes.
+"""`python -m model_packaging.serving serve`: what the container runs. `check` runs one canary and exits.
 
-`check --largest` also answers the largest requests there can be, so that the peak it prints is the memory a container
+`check --largest` also serves the largest possible requests, so that the peak it prints is the memory a container
 needs.
 """
 

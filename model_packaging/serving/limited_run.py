@@ -11,7 +11,7 @@ import onnxruntime as ort
 from model_packaging.serving.limits import INVOCATION_SECONDS
 
 LONGEST_RUN_SECONDS = 3.0 * INVOCATION_SECONDS
-"""A serverless endpoint gives up a request after 60 s; a busy machine gets three times as long."""
+"""A serverless endpoint ends a request after 60 s; a busy machine is given three times as long."""
 
 
 class RunTooLongError(RuntimeError):

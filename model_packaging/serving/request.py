@@ -8,7 +8,7 @@ from model_packaging.serving.limits import REQUEST_BYTES
 
 MAX_PAYLOAD = REQUEST_BYTES
 JSON, NPY = "application/json", "application/x-npy"
-MAX_INPUTS = 512  # 512 embeddings of 768 numbers fill the 4 MB that a serverless answer may have
+MAX_INPUTS = 512  # 512 embeddings of 768 numbers fill the 4 MB that a serverless response may have
 
 
 class BadRequestError(ValueError):
@@ -16,7 +16,7 @@ class BadRequestError(ValueError):
 
 
 class AnswerTooLongError(BadRequestError):
-    """The answer would be longer than the service sends."""
+    """The response would be longer than the service sends."""
 
 
 def media_of(accept: str, gives: tuple[str, ...] = (JSON, NPY)) -> str | None:

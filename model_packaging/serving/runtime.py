@@ -1,4 +1,4 @@
-"""One loaded model: what a request asks becomes tensors, what the session gives becomes an answer."""
+"""One loaded model: a request becomes tensors, and the outputs of the session become a response."""
 
 from __future__ import annotations
 
@@ -82,15 +82,15 @@ class Runtime:
         return [np.asarray(value) for value in values]
 
     def answer(self, request: Any, media: str = JSON) -> bytes:
-        """The answer to one decoded JSON request, in one of the media types that the task gives.
+        """The response to one decoded JSON request, in one of the media types that the task returns.
 
         Raises:
-            BadRequestError: the request is not what the model takes, or its answer would be too long.
+            BadRequestError: the request is not what the model takes, or its response would be too long.
         """
         return self._answer(self.task.items(request), media)
 
     def respond(self, body: bytes, media: str, wanted: str) -> bytes:
-        """The answer, of media type `wanted`, to a body of type `media`; one that the task takes and gives.
+        """The response, of media type `wanted`, to a body of type `media`; the task supports both.
 
         Raises:
             BadRequestError: as `answer`; the body is not of its type.
@@ -112,26 +112,26 @@ class Runtime:
             body = json.dumps(self.task.content(items, answers), ensure_ascii=False, allow_nan=False).encode()
         if len(body) > MAX_PAYLOAD:
             raise AnswerTooLongError(
-                f"the answer has {len(body)} bytes and may have {MAX_PAYLOAD}: ask about fewer or smaller inputs"
+                f"the response has {len(body)} bytes and may have {MAX_PAYLOAD}: send fewer or smaller inputs"
             )
         return body
 
     def answer_largest(self) -> None:
-        """Answers the requests that need the most memory; an answer that would be too long has needed it too."""
+        """Serves the requests that need the most memory; a response that would be too long has needed it too."""
         for body, media in self.task.largest():
             with contextlib.suppress(AnswerTooLongError):
                 self.respond(body, media, JSON)
 
     def answer_sample(self) -> None:
-        """Answers the request that it was packaged with; one that is too long to be sent has been worked on too."""
+        """Serves the request that it was packaged with; a response that is too long to be sent was computed too."""
         with contextlib.suppress(AnswerTooLongError):
             self.answer(self.task.request(self.task.sample()))
 
     def canary(self) -> None:
-        """One inference whose answer is known.
+        """One inference whose result is known.
 
         Raises:
-            NotServableError: it fails, is not finite, or is not near the answer that the unquantized model gave
+            NotServableError: it fails, is not finite, or is not near the result that the unquantized model returned
                 when packaged.
         """
         try:
@@ -141,13 +141,13 @@ class Runtime:
         expected = np.array(self.card["canary"]["expected"])
         seen = numbers[: len(expected)]
         lengths = float(np.linalg.norm(seen) * np.linalg.norm(expected))
-        # What an answer of nothing but zeros is near to is zeros; one with fewer numbers is near to nothing.
+        # A result of zeros is near to zeros only; one with fewer numbers is near to no other.
         alike = len(seen) == len(expected) and lengths
         cosine = float(seen @ expected / lengths) if alike else float(np.array_equal(seen, expected))
         dimension = self.card.get("dimension", len(numbers))
         if not np.isfinite(numbers).all() or len(numbers) != dimension or not cosine >= CANARY_COSINE:
             raise NotServableError(
-                f"the canary's answer is off: cosine {cosine:.3f} to the packaged one, needed {CANARY_COSINE}"
+                f"the canary's result is off: cosine {cosine:.3f} to the packaged one, needed {CANARY_COSINE}"
             )
 
 

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from model_packaging.serving.runtime import Runtime
 
 DRAIN_SECONDS = 25.0  # SageMaker sends SIGKILL 30 s after SIGTERM
-IDLE_SECONDS = 60.0  # a connection on which nobody asks
+IDLE_SECONDS = 60.0  # a connection without a request
 LONGEST_LENGTH = 20  # digits of a Content-Length: int() raises at thousands
 
 
 class State:
-    """What the handlers share: the runtime once it is ready, and how many requests are being answered."""
+    """What the handlers share: the runtime once it is ready, and how many requests are being served."""
 
     def __init__(self) -> None:
         self.runtime: Runtime | None = None
@@ -44,7 +44,7 @@ class State:
             self._changed.notify_all()
 
     def wait_idle(self, seconds: float) -> bool:
-        """Waits until no request is being answered, at most `seconds`; whether that came."""
+        """Waits until no request is being served, at most `seconds`; returns whether that happened."""
         with self._changed:
             return self._changed.wait_for(lambda: self._busy == 0, seconds)
 
@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_bytes(200, answer, wanted)
 
     def _refuse_and_close(self, reason: str) -> None:
-        """Where the request ends is not known, so nothing after it is read: it would be taken for the next one."""
+        """Where the request ends is not known, so nothing after it is read: it would be read as the next one."""
         self.close_connection = True
         self._refuse(400, reason)
 

@@ -1,4 +1,4 @@
-"""From a folder to a model that has answered once: verify, load, canary."""
+"""From a folder to a model that has responded once: verify, load, canary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def start(folder: Path, threads: int) -> tuple[Runtime, dict[str, float]]:
 
     Raises:
         NotServableError: a file is missing or differs from its sha256, the runtime cannot load it, or the
-            canary's answer is off.
+            canary's result is off.
     """
     python = clock.since_process_start_ms()
     phases = clock.Phases()

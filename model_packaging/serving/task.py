@@ -1,4 +1,4 @@
-"""A task: how a request becomes a model's inputs, and its outputs an answer. One small class for each.
+"""A task: how a request becomes a model's inputs, and its outputs a response. One small class for each.
 
 The packaging measures candidates through the same classes, so what it scored is what is served.
 """
@@ -26,7 +26,8 @@ class Task:
     """What a model is for. It is made of a verified card and the folder that it lies in.
 
     Attributes:
-        takes: media types of a request's body; `gives`: of an answer.
+        takes: media types of a request's body.
+        gives: media types of a response.
         outputs: names of the graph's outputs that it reads.
     """
 
@@ -38,7 +39,7 @@ class Task:
         self.outputs: list[str] = [card["output"]] if "output" in card else [each["name"] for each in card["outputs"]]
 
     def items(self, request: Any) -> Any:
-        """What a decoded JSON request asks about, as `compute` takes it.
+        """The items of a decoded JSON request, as `compute` takes them.
 
         Raises:
             BadRequestError: with what was expected, where, and what was there.
@@ -54,28 +55,28 @@ class Task:
         raise BadRequestError(f"the body must be {JSON}")
 
     def compute(self, run: Run, items: Any) -> Answers:
-        """The answers to `items`, in their order, in as few runs as memory allows."""
+        """The results of `items`, in their order, in as few runs as memory allows."""
         raise NotImplementedError
 
     def content(self, items: Any, answers: Answers) -> dict[str, Any]:
-        """The JSON of an answer."""
+        """The JSON of a response."""
         raise NotImplementedError
 
     def array(self, answers: Answers) -> np.ndarray:
-        """The one array of an answer; only of a task that gives `application/x-npy`."""
+        """The one array of a response; only of a task that returns `application/x-npy`."""
         (values,) = answers.values()
         return np.asarray(values)
 
     def sample(self) -> Any:
-        """Items whose answer is known: the canary's."""
+        """Items whose result is known: the canary's."""
         raise NotImplementedError
 
     def request(self, items: Any) -> dict[str, Any]:
-        """The JSON request that asks about `items`."""
+        """The JSON request for `items`."""
         return {"inputs": items}
 
     def numbers(self, answers: Answers) -> np.ndarray:
-        """The numbers of the canary's answer that are compared, in one dimension."""
+        """The numbers of the canary's result that are compared, in one dimension."""
         every = np.concatenate([np.ravel(values[0]) for values in answers.values()]).astype(np.float64)
         return every[self.card["canary"]["at"]] if "at" in self.card["canary"] else every
 
@@ -112,12 +113,12 @@ def best(labels: Sequence[str], probabilities: np.ndarray, count: int = 5) -> li
 
 
 def fits(numbers: int) -> None:
-    """Refuses an answer before it is written that could not be sent: a number has at least four bytes in either form.
+    """Refuses a response that could not be sent, before it is written: a number has at least four bytes in either form.
 
     Raises:
-        AnswerTooLongError: the answer would be over the limit of a serverless answer.
+        AnswerTooLongError: the response would be over the limit of a serverless response.
     """
     if 4 * numbers > MAX_PAYLOAD:
         raise AnswerTooLongError(
-            f"the answer has {numbers} numbers and may have {MAX_PAYLOAD} bytes: ask about fewer or smaller inputs"
+            f"the response has {numbers} numbers and may have {MAX_PAYLOAD} bytes: send fewer or smaller inputs"
         )

@@ -46,7 +46,7 @@ class Tensors(Task):
         return self.items_of_arrays({names[0]: array})
 
     def items_of_arrays(self, arrays: Arrays) -> Arrays:
-        """What arrays by input name ask about.
+        """The items of a request that gives arrays by input name.
 
         Raises:
             BadRequestError: as `items`.
@@ -138,7 +138,7 @@ class Generic(Tensors):
 
     def array(self, answers: Answers) -> np.ndarray:
         if len(answers) > 1:
-            raise BadRequestError(f"{NPY} is one array, and the model gives {', '.join(answers)}: accept {JSON}")
+            raise BadRequestError(f"{NPY} is one array, and the model returns {', '.join(answers)}: accept {JSON}")
         ((name, values),) = answers.items()
         if isinstance(values, list):
             raise BadRequestError(f"{NPY} is one array, and {name} differs in shape between the inputs: accept {JSON}")
@@ -226,7 +226,7 @@ def _short(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "f":
         return array
     if not np.isfinite(array).all():
-        raise ValueError("the model's answer is not finite")
+        raise ValueError("the model's output is not finite")
     wide = array.astype(np.float64)
     size = np.floor(np.log10(np.abs(wide), where=wide != 0, out=np.zeros_like(wide)))
     scale = 10.0 ** (6 - np.maximum(size, -290))

@@ -96,7 +96,7 @@ class TextClassification(Texts):
 class TokenClassification(Texts):
     """The class of each token of a text, special tokens apart: probabilities, float32 of shape (tokens, classes)."""
 
-    gives = (JSON,)  # texts differ in length, so that their answers are no one array
+    gives = (JSON,)  # texts differ in length, so their results are not one array
 
     def row(self, encoding: Any, value: np.ndarray) -> np.ndarray:
         own = np.flatnonzero(np.array(encoding.special_tokens_mask, dtype=np.int64) == 0)

@@ -1,6 +1,6 @@
 """How a model for each task is packaged: found out about, tried with inputs, scored. One small object for each task.
 
-What a request and an answer look like is the task's own (`serving.task`); what is served is what was scored.
+What a request and a response look like is the task's own (`serving.task`); what is served is what was scored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Packaging:
     """What packaging has to know of a task.
 
     Attributes:
-        inputs, outputs: what the model takes and gives, in a word, for those who only list it.
+        inputs, outputs: what the model takes and returns, in a word, for a list of tasks.
     """
 
     inputs: str
@@ -48,14 +48,14 @@ class Packaging:
         raise NotImplementedError
 
     def tell_apart(self, spec: PackageSpec, selecting: Answers, scoring: Answers) -> None:
-        """Checks that the source's own answers to the probe differ, so that a candidate's could be wrong.
+        """Checks that the source's own results for the probe differ, so that a candidate's could be wrong.
 
         Raises:
-            FindingsError: it answers the same to all.
+            FindingsError: all results are equal.
         """
 
     def answers(self, runtime: Runtime, items: Sequence[Any]) -> Answers:
-        """The answers to the probe's items."""
+        """The results of the probe's items."""
         return runtime.compute(list(items), limited=True)
 
     def figures(self, reference: Answers, answers: Answers, right: Sequence[int] | None = None) -> dict[str, float]:
@@ -82,7 +82,7 @@ class Packaging:
         raise NotImplementedError
 
     def canary(self, numbers: np.ndarray) -> dict[str, Any]:
-        """What the card records of the canary's answer: the numbers furthest from zero, and where they stand."""
+        """What the card records of the canary's result: the numbers furthest from zero, and where they stand."""
         at = np.sort(np.argsort(-np.abs(numbers), kind="stable")[:CANARY_NUMBERS])
         return {"at": at.tolist(), "expected": rounded(numbers[at])}
 

@@ -65,7 +65,7 @@ def head_card(spec: PackageSpec, name: str, values: np.ndarray) -> dict[str, Any
             "labels",
             f"must name the {count} classes of {name}",
             str(len(spec.labels)),
-            "answers would carry the names of other classes",
+            "responses would have the names of other classes",
             "name each class, in the model's order",
         )
     activation = spec.activation or ("none" if are_probabilities(values) else "softmax")
@@ -73,7 +73,7 @@ def head_card(spec: PackageSpec, name: str, values: np.ndarray) -> dict[str, Any
 
 
 def are_probabilities(values: np.ndarray) -> bool:
-    """Whether the numbers along the last axis are none below zero and add up to one."""
+    """Whether no number along the last axis is below zero, and they add up to one."""
     wide = values.astype(np.float64)
     return bool((wide >= -1e-6).all() and (np.abs(wide.sum(axis=-1) - 1) < 1e-3).all())
 
@@ -122,7 +122,7 @@ def several_classes(where: object, answers: Answers) -> None:
         raise refuse(
             str(where),
             "must have inputs of two classes at least",
-            f"{len(seen)} that the model gives class {int(seen[0]) if len(seen) else '-'}",
-            "a candidate that always answers that class would look perfect",
+            f"{len(seen)} that the model puts in class {int(seen[0]) if len(seen) else '-'}",
+            "a candidate that always returns that class would look perfect",
             "give `probe` inputs of several classes",
         )

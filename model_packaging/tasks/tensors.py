@@ -27,7 +27,7 @@ from model_packaging.serving.tensors import Arrays
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import Packaging, classes, folder_of
 
-LONG = 4  # examples of the long request whose time is taken
+LONG = 4  # examples of the long request that is timed
 NUMBERS = "fiub"  # numpy's kinds of what npy and JSON can carry
 
 
@@ -51,7 +51,7 @@ class _Tensors(Packaging):
         inputs = _inputs(model)
         if not inputs:
             found.append(
-                Finding(str(spec.source), "must take an input", "none", "every request would get the same answer")
+                Finding(str(spec.source), "must take an input", "none", "every request would get the same response")
             )
         for each in inputs:
             kind, shape = each.type.tensor_type.elem_type, _shape(each)
@@ -73,7 +73,7 @@ class _Tensors(Packaging):
         raise NotImplementedError
 
     def dimension(self, given: Arrays, card: dict[str, Any]) -> int | None:
-        """Numbers in one answer, where that is one number."""
+        """The number of numbers in one result, where it is the same for all."""
         return None
 
     def probe(self, spec: PackageSpec, source: Source) -> Probe:
@@ -161,9 +161,9 @@ class Generic(_Tensors):
             if all(len({each.tobytes() for each in values}) == 1 for values in answers.values()):
                 raise refuse(
                     str(spec.probe),
-                    "must have inputs to which the model answers differently",
-                    "the same answer to all",
-                    "a candidate that always gives that answer would look perfect",
+                    "must have inputs for which the model's results differ",
+                    "the same result for all",
+                    "a candidate that always returns that result would look perfect",
                     "give `probe` inputs like the ones the endpoint will get",
                 )
 
@@ -203,7 +203,7 @@ def _session(model: ModelProto) -> ort.InferenceSession:
 
 
 def _run(spec: PackageSpec, model: ModelProto, inputs: list[dict[str, Any]], example: Arrays) -> Arrays:
-    """What the model gives of one example, after it gave of two what of one and the other.
+    """What the model returns for one example, after it returned for two what it returns for each alone.
 
     Raises:
         FindingsError: it fails; an output is no tensor of numbers; an output's first axis is not the examples.
@@ -221,7 +221,7 @@ def _run(spec: PackageSpec, model: ModelProto, inputs: list[dict[str, Any]], exa
         except Exception as error:
             raise refuse(
                 str(spec.source),
-                f"must answer a request of {count} of the probe's examples",
+                f"must serve a request of {count} of the probe's examples",
                 str(error).splitlines()[0][:300],
                 "the endpoint would fail on it",
                 "give `probe` inputs that it takes, or export it with a dynamic batch axis",

@@ -387,7 +387,7 @@ def test_a_cluster_that_does_not_answer(tmp_path: Path) -> None:
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
     place = {"KUBECONFIG": str(tmp_path / "kubeconfig")}
     stack = KubernetesStack(tmp_path, place, note, {"namespace": "default", "data": {}})
-    assert "https://127.0.0.1:1 does not answer" in refusal(stack.stack.preview)
+    assert "https://127.0.0.1:1 does not respond" in refusal(stack.stack.preview)
 
 
 def test_a_deleted_namespace_takes_along_what_is_in_it(make: Any, controlled: Place) -> None:

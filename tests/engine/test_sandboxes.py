@@ -35,7 +35,7 @@ def test_the_last_environment_that_is_deleted_stops_the_embedded_aws(workbench: 
     sandbox = workbench.sandbox()
     assert workbench.left()["buckets"] == 2
     said = workbench.done("down", "-e", "other")
-    assert "the embedded AWS goes on running for local" in said
+    assert "the embedded AWS continues to run for local" in said
     assert workbench.sandbox().pid == sandbox.pid
     assert workbench.left()["buckets"] == 1
     assert "nothing changes" in workbench.done("up")

@@ -73,5 +73,5 @@ def test_a_whole_artifact_that_cannot_answer_is_refused(packaged: Artifact, tmp_
     for entry in manifest["files"]:
         entry |= {"size": (files / entry["path"]).stat().st_size, "sha256": sha256_of(files / entry["path"])}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(FindingsError, match="must load and give the canary's answer"):
+    with pytest.raises(FindingsError, match="must load and return the canary's result"):
         verify_artifact(folder)

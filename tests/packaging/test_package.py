@@ -234,11 +234,11 @@ def test_a_model_that_the_runtime_does_not_start_stays_a_recorded_candidate(
     tiny: Any, monkeypatch: pytest.MonkeyPatch, few_rounds: None
 ) -> None:
     def fails(*_: object, **__: object) -> None:
-        raise StartFailedError("the canary's answer is off")
+        raise StartFailedError("the canary's result is off")
 
     monkeypatch.setattr("model_packaging.pipeline.candidates.start_once", fails)
     for _ in range(2):
-        with pytest.raises(FindingsError, match="fp32: failed: the canary's answer is off"):
+        with pytest.raises(FindingsError, match="fp32: failed: the canary's result is off"):
             package(tiny.spec(recipes=["fp32"]))
 
 

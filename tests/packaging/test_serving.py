@@ -214,7 +214,7 @@ def test_a_model_that_answers_something_else_is_never_served(unpacked: Path, tmp
     running = start(folder)
     _, errors = running.process.communicate(timeout=UP_SECONDS)
     assert running.process.returncode == 1
-    assert "the canary's answer is off" in errors
+    assert "the canary's result is off" in errors
 
 
 def test_a_port_in_use_is_said(served: Served, unpacked: Path) -> None:

@@ -309,7 +309,7 @@ def test_an_artifact_whose_canary_was_changed_is_never_served(tmp_path: Path) ->
     running = start(folder)
     _, errors = running.process.communicate(timeout=UP_SECONDS)
     assert running.process.returncode == 1
-    assert "the canary's answer is off" in errors
+    assert "the canary's result is off" in errors
 
 
 def test_the_largest_requests_of_every_task_are_answered(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_an_answer_beside_token_embeddings_that_are_called_like_it(tiny: Any) ->
 
 def test_more_tokens_than_the_model_takes(minilm: dict[str, Any], tmp_path: Path) -> None:
     says = refused(PackageSpec.of(**{**minilm, "max_length": 513}, out=tmp_path / "out"))
-    assert "must answer texts of 513 tokens" in says
+    assert "must serve texts of 513 tokens" in says
 
 
 def test_a_tokenizer_with_more_entries_than_the_model(tiny: Any, minilm: dict[str, Any]) -> None:

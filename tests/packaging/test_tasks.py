@@ -160,7 +160,7 @@ class TestWhatIsRefused:
         made.graph.initializer.append(numpy_helper.from_array(np.array(0, np.int32), "none"))
         made.graph.node[0].output[0] = "before"
         made.graph.node.append(helper.make_node("Mul", ["before", "none"], ["more"], "forget"))
-        assert "answers differently" in refused(small_models.spec(tmp_path, "generic", made), package)
+        assert "results differ" in refused(small_models.spec(tmp_path, "generic", made), package)
 
     def test_a_label_that_is_no_class(self, tmp_path: Path) -> None:
         wanted = small_models.spec(
@@ -261,7 +261,7 @@ def test_an_answer_over_the_limit_is_refused_before_it_is_written(tmp_path: Path
     runtime = Runtime.load(folder, verify(folder), 1)
     rows = npy.write(np.zeros((200, 8), np.int32))
     for wanted in (JSON, NPY):
-        with pytest.raises(BadRequestError, match="the answer has 1600000 numbers"):
+        with pytest.raises(BadRequestError, match="the response has 1600000 numbers"):
             runtime.respond(rows, NPY, wanted)
     assert npy.read(runtime.respond(npy.write(np.zeros((9, 8), np.int32)), NPY, NPY)).shape == (9, 8000)
 

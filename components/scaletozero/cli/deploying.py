@@ -56,7 +56,7 @@ def opened(
             hold_to_cluster(project, environment, name, sandboxed=on_sandbox or environment.sandbox is not None)
             engine = find_engine(say)
             anywhere = Sandbox(aws_port=0, runtime_port=0)
-            # To take an environment away, its sandbox is used as it runs, whatever the settings say by now.
+            # An environment is deleted in its sandbox as it runs, even if the settings have changed since.
             as_it_runs = on_sandbox or not with_artifacts
             sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox, as_it_runs)
             deployment = EnvironmentStack(project, name, engine, sandbox)
@@ -86,7 +86,7 @@ def up(
         bool, typer.Option("--adopt", help="Take over what exists under a declared name with this stack's tags.")
     ] = False,
 ) -> None:
-    """Deploys an environment. On an account it shows the preview first, and asks.
+    """Deploys an environment. On an account it shows the preview first, and asks for confirmation.
 
     Example: scaletozero up -e dev
     """
@@ -198,8 +198,8 @@ def preview(
 def down(environment: EnvironmentName = "local", yes: Yes = False, confirm: Confirm = None) -> None:
     """Deletes an environment: every resource, and with the last one on this machine the embedded AWS itself.
 
-    On an account it shows the preview first, and asks. An environment with `protect: true` is deleted only after its
-    name has been typed, or given with --confirm.
+    On an account it shows the preview first, and asks for confirmation. An environment with `protect: true` is
+    deleted only after its name has been typed, or given with --confirm.
 
     Example: scaletozero down -e local
     """
@@ -227,7 +227,7 @@ def down(environment: EnvironmentName = "local", yes: Yes = False, confirm: Conf
         if deployment.sandbox:
             deployment.inventory.close()
             if others := daemon.stop_unused(deployment.project.local):
-                say(f"the embedded AWS goes on running for {', '.join(others)}")
+                say(f"the embedded AWS continues to run for {', '.join(others)}")
         done(f"{environment}: everything is deleted.")
 
 

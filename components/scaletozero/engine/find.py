@@ -41,7 +41,7 @@ def cache_folder() -> Path:
 
 
 def find_engine(say: Say = lambda line: None) -> EngineCommand:
-    """The engine to run, fetched or built where there is none.
+    """The engine to run, downloaded or built if none is installed.
 
     Args:
         say: takes a line about each way that is tried, and the progress of a build.
@@ -64,7 +64,7 @@ def find_engine(say: Say = lambda line: None) -> EngineCommand:
             failures.append(f"{way}: {reason(error)}")
         else:
             return found
-        # An engine in the cache needs no word about the PATH.
+        # An engine in the cache needs no hint about the PATH.
         if len(failures) > 1:
             for failure in failures if len(failures) == 2 else failures[-1:]:
                 say(f"pulumi, {failure}")

@@ -50,7 +50,7 @@ class EnvironmentStack:
     sandbox: Sandbox | None
 
     def stack(self) -> auto.Stack:
-        """The engine's stack, made where there is none yet."""
+        """The engine's stack, created if it does not exist yet."""
         options = self._options()
         options.pulumi_command = self.engine
         return auto.create_or_select_stack(
@@ -75,7 +75,7 @@ class EnvironmentStack:
         settings = {"name": self.project.name, "runtime": "python"}
         (work / "Pulumi.yaml").write_text(json.dumps(settings))
         config = {"config": self._sandboxed_configuration()}
-        # As JSON, which is YAML that every reader reads alike.
+        # As JSON, which is YAML that every parser reads in the same way.
         (work / f"Pulumi.{self.name}.yaml").write_text(json.dumps(config))
         install_plugins(home)
         return auto.LocalWorkspaceOptions(

@@ -36,7 +36,7 @@ class ApiError(RuntimeError):
     """The cluster refused, or could not be reached.
 
     Attributes:
-        status: the HTTP status; 0 when no answer came.
+        status: the HTTP status; 0 when there was no response.
         reason: the server's machine-readable reason (`NotFound`, `Invalid`, `Conflict`).
         causes: the server's (field path, reason, message), where it names fields.
     """
@@ -123,7 +123,7 @@ class KubernetesApi:
         content_type: str = "application/json",
         warn: Callable[[str], None] = lambda line: None,
     ) -> Any:
-        """One request; the decoded answer. `body` goes as JSON, unless it is text already.
+        """Sends one request and returns the decoded response. `body` is sent as JSON, unless it is text already.
 
         `warn` takes the server's warnings. Raises ApiError.
         """
@@ -144,7 +144,7 @@ class KubernetesApi:
                 retries=False,
             )
         except (HTTPError, OSError) as error:
-            raise ApiError(f"{self.url} does not answer: {error}") from None
+            raise ApiError(f"{self.url} does not respond: {error}") from None
         data = response.data
         if not 200 <= response.status <= 299:
             raise _refusal(response.status, data)
@@ -156,15 +156,15 @@ class KubernetesApi:
 
     def version(self) -> tuple[int, int]:
         """The server's (major, minor). Raises ApiError."""
-        answer = self.request("GET", "/version")
-        return int(answer["major"]), int(answer["minor"].rstrip("+"))
+        response = self.request("GET", "/version")
+        return int(response["major"]), int(response["minor"].rstrip("+"))
 
     def kind(self, api_version: str, kind: str) -> Kind:
         """How the cluster serves a kind. Raises UnknownKindError, ApiError."""
         with self._lock:
             known = self._kinds.get(api_version, {}).get(kind)
             if known is None:
-                # Asked again each time: the definition may have been installed since.
+                # Requested again each time: the definition may have been installed since.
                 self._kinds[api_version] = self._discover(api_version)
                 known = self._kinds[api_version].get(kind)
         if known is None:
@@ -194,7 +194,7 @@ class KubernetesApi:
         return self.kind_of(manifest).path(metadata.get("namespace") or self.namespace, metadata["name"])
 
     def get(self, manifest: Manifest) -> dict[str, Any] | None:
-        """The live object that `manifest` names; None where there is none. Raises ApiError."""
+        """The live object that `manifest` names; None where it does not exist. Raises ApiError."""
         try:
             return self.request("GET", self.path_of(manifest))
         except ApiError as error:
@@ -269,13 +269,13 @@ def _warn_once(url: str) -> None:
 
 def _refusal(status: int, data: bytes | None) -> ApiError:
     try:
-        answer = json.loads(data or b"")
-        details = answer.get("details") or {}
+        response = json.loads(data or b"")
+        details = response.get("details") or {}
         causes = tuple(
             (cause.get("field", ""), cause.get("reason", ""), cause.get("message", ""))
             for cause in details.get("causes") or ()
         )
-        return ApiError(answer.get("message") or f"HTTP {status}", status, answer.get("reason", ""), causes)
+        return ApiError(response.get("message") or f"HTTP {status}", status, response.get("reason", ""), causes)
     except (ValueError, AttributeError):
         return ApiError((data or b"").decode(errors="replace").strip() or f"HTTP {status}", status)
 

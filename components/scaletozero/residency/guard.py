@@ -127,8 +127,8 @@ def bucket_policy(
     Args:
         bucket: its name.
         region: where it is.
-        organization: the organisation's id, such as `o-a1b2c3d4e5`; any caller that IAM lets in unless given.
-        endpoints: the ids of the VPC endpoints that requests come through; any network unless given. What AWS's
+        organization: the organisation's id, such as `o-a1b2c3d4e5`. Default: any caller that IAM allows.
+        endpoints: the ids of the VPC endpoints that requests come through. Default: any network. What AWS's
             services do for the organisation passes.
     """
     name = bucket_arn(region, bucket)

@@ -64,10 +64,10 @@ Geography = Annotated[Text, AfterValidator(_geography)]
 
 
 class ResidencyException(Settings):
-    """What may leave nevertheless, for a time.
+    """What may be outside of the residency, for a limited time.
 
     Attributes:
-        allow: the path of the finding that it is about, as it is shown: a resource's name, or its name and a property
+        allow: the path of the finding that it allows, as it is shown: a resource's name, or its name and a property
             (`alerts-mail`, `copy.rules[0].destination.bucket`). `*` stands for any text.
         reason: why.
         approver: who allowed it.
@@ -81,13 +81,13 @@ class ResidencyException(Settings):
 
 
 class Attestation(Settings):
-    """What only a contract can promise, and somebody has seen.
+    """A promise of a contract that somebody has checked.
 
     Attributes:
         subject: the host or the service that it is about, such as `eu.api.openai.com`.
         statement: what is promised, such as `zero data retention`.
         reference: where the promise is kept: a contract's number, a ticket.
-        date: of the promise.
+        date: the day of the promise.
         expires: the last day on which it is relied on.
     """
 
@@ -102,13 +102,13 @@ class Residency(Settings):
     """Where everything may be: in these Regions, or in those of a geography.
 
     Attributes:
-        regions: the Regions.
-        geography: or a geography; its Regions are listed in `scaletozero.settings.geographies`.
-        pinned: the geography's Regions as they were when it was approved; a change of the list is then a finding.
-        covers: what is held to it; everything unless given.
-        exceptions: what may leave, why, by whose word and until when.
+        regions: the Regions; either these or a geography.
+        geography: a geography, whose Regions are listed in `scaletozero.settings.geographies`.
+        pinned: the geography's Regions when it was approved; a later change of the list is then a finding.
+        covers: what must be in these Regions. Default: everything.
+        exceptions: what may be outside, why, who approved it and until when.
         attestations: what contracts promise about services whose processing nothing here can check.
-        locations: where something is that the declaration does not say: the name of a bucket, a host, or a
+        locations: the Region of what the declaration does not place: the name of a bucket, a host, or a
             finding's path -> Region.
         opted_in: the opt-in Regions that the account has enabled.
         guard: whether the environment declares a `ResidencyGuard` and sets its boundary on the roles of its endpoints;

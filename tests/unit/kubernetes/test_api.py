@@ -107,7 +107,7 @@ def test_a_cluster_that_does_not_answer(cluster: Cluster) -> None:
     kubeconfig = cluster.kubeconfig({})
     cluster.shutdown()
     cluster.server_close()
-    with pytest.raises(ApiError, match="does not answer") as caught:
+    with pytest.raises(ApiError, match="does not respond") as caught:
         KubernetesApi(kubeconfig).version()
     assert caught.value.status == 0
 

@@ -27,7 +27,7 @@ _IMAGES = {"keda": "/keda:", "http_addon": "/http-add-on-interceptor:", "karpent
 
 
 class Api(Protocol):
-    """What is asked of a cluster."""
+    """The requests to a cluster."""
 
     def version(self) -> tuple[int, int]:
         """Major and minor."""
@@ -100,12 +100,12 @@ def read_kubeconfig(
 
     Args:
         kubeconfig: its path.
-        name, region: of the EKS cluster that it must be; taken from the kubeconfig unless given.
-        context: of the kubeconfig; its current one unless given.
+        name, region: of the EKS cluster that it must be. Default: those in the kubeconfig.
+        context: a context of the kubeconfig. Default: its current one.
         namespaces: whose services are wanted.
 
     Raises:
-        FindingsError: there is none, it leads nowhere, or to another cluster.
+        FindingsError: it does not exist, its cluster does not respond, or it is of another cluster.
     """
     from scaletozero.kubernetes.api import ApiError
 
@@ -114,7 +114,7 @@ def read_kubeconfig(
         return read_cluster(api, name, region, namespaces)
     except ApiError as error:
         raise refuse(
-            "KUBECONFIG", "must lead to a cluster that answers", str(error), "nothing is known", _NAME_ONE
+            "KUBECONFIG", "must be of a cluster that responds", str(error), "nothing is known", _NAME_ONE
         ) from error
 
 
@@ -124,10 +124,10 @@ _NAME_ONE = "write what the cluster has under `cluster`, or set KUBECONFIG to th
 def open_cluster(
     kubeconfig: str | None, name: str | None = None, region: str | None = None, *, context: str | None = None
 ) -> tuple[KubernetesApi, str, str]:
-    """The cluster that a kubeconfig names, with its name and region. It is not asked anything yet.
+    """The cluster that a kubeconfig names, with its name and region. No request is sent yet.
 
     Raises:
-        FindingsError: there is none, it can't be read, or it is of another cluster.
+        FindingsError: it does not exist, it can't be read, or it is of another cluster.
     """
     from scaletozero.kubernetes.api import ApiError, KubernetesApi
 

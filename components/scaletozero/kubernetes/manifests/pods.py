@@ -221,7 +221,7 @@ def _sleep(seconds: int) -> dict[str, Any]:
 
 
 def drain_program(port: int, seconds: int) -> str:
-    """Waits until proxies send vLLM no new requests, and until it answers none any more, `seconds` at most."""
+    """Waits until proxies send vLLM no new requests, and until it has none in flight, `seconds` at most."""
     names = ("vllm:num_requests_running", "vllm:num_requests_waiting")
     return (
         "import time, urllib.request as u\n"

@@ -42,7 +42,7 @@ class Runtime:
         idle_seconds: how long an instance stays without requests.
         metrics: where the metrics are recorded.
         store: where asynchronous endpoints read requests and write results.
-        container_logs: where what containers print goes.
+        container_logs: receives what containers print.
         status: gives what `/_sandbox/status` shows.
     """
 

@@ -116,7 +116,7 @@ def require_local(headers: Any, method: str) -> None:
     if len(hosts) != 1:
         raise MalformedError(f"exactly one Host header is required, got {len(hosts)}")
     if not is_local(hosts[0]):
-        raise ForeignError("the sandbox answers for 127.0.0.1 and localhost only, not for another Host")
+        raise ForeignError("the sandbox serves 127.0.0.1 and localhost only, not for another Host")
     if any(origin.lower() != f"http://{hosts[0].lower()}" for origin in found.get("origin", ())):
         raise ForeignError("the sandbox takes no requests from web pages (Origin)")
     if any(site not in ("none", "same-origin") for site in found.get("sec-fetch-site", ())):
@@ -152,7 +152,7 @@ def require_target(target: str) -> None:
     if parts.scheme not in ("http", "https") or not name:
         raise MalformedError("the request's target must be a path")
     if not is_local(parts.netloc):
-        raise ForeignError("the sandbox answers for 127.0.0.1 and localhost only, not for another host")
+        raise ForeignError("the sandbox serves 127.0.0.1 and localhost only, not for another host")
 
 
 def read_body(stream: Readable, headers: Any) -> tuple[IO[bytes], int, str]:

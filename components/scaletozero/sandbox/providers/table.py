@@ -86,7 +86,7 @@ class Read:
     Attributes:
         operation, sends: as in `Step`; what an earlier read gave is part of the state.
         gives: property -> dotted path in the response; one that begins with `@` is for the next read only.
-        pick: takes the wanted element out of an response that lists several; None when it isn't there.
+        pick: takes the wanted element out of a response that lists several; None when it isn't there.
         optional: error codes that mean that only these properties are absent, not the resource.
     """
 

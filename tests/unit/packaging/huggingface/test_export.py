@@ -74,7 +74,7 @@ def test_a_graph_that_answers_alike(python: Callable[[str], Path], tmp_path: Pat
 
 def test_a_graph_that_answers_otherwise(python: Callable[[str], Path], tmp_path: Path) -> None:
     body = "graph(); case(0, [[1]], [[2.001]]); reply(cases=1)"
-    assert "must answer as torch does, within 0.0001, got 0.001 apart in y" in rejected(
+    assert "outputs must equal torch's within 0.0001, got 0.001 apart in y" in rejected(
         python(body), tmp_path / "exported"
     )
 

@@ -71,5 +71,5 @@ def test_answers_of_one_length_are_one_array() -> None:
 
 
 def test_an_answer_too_long_is_refused_whatever_its_shapes() -> None:
-    with pytest.raises(BadRequestError, match="ask about fewer"):
+    with pytest.raises(BadRequestError, match="send fewer"):
         generic().content({}, {"y": [np.zeros((2**20, 1)), np.zeros((1, 1))]})

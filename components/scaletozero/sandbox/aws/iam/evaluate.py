@@ -43,7 +43,7 @@ class Request:
         resource: an ARN, or `*` where the action has none.
         principal: who makes it.
         context: condition keys in lower case -> values.
-        account: the account of the resource; the principal's own unless given.
+        account: the account of the resource. Default: the principal's own.
     """
 
     action: str

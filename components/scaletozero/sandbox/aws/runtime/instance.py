@@ -53,7 +53,7 @@ class StartFailedError(RuntimeError):
 
 
 class CrashedError(RuntimeError):
-    """The instance's process ended, or stopped answering, during a request."""
+    """The instance's process ended, or stopped responding, during a request."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ class Starter:
     Args:
         state: the sandbox's folder: instances are unpacked under it, their logs are kept there.
         fetch: writes the artifact of a deployment to a file.
-        container_logs: where what containers print goes.
+        container_logs: receives what containers print.
         program: folder of the package, module and arguments of the container's program.
     """
 
@@ -208,7 +208,7 @@ class Starter:
         self._lock = threading.Lock()
 
     def start(self, deployment: Deployment, cancelled: threading.Event) -> Instance:
-        """A new instance that has answered /ping. Raises StartFailedError."""
+        """A new instance that has responded to /ping. Raises StartFailedError."""
         folder = self._instances / uuid.uuid4().hex
         try:
             folder.mkdir()

@@ -38,7 +38,7 @@ def leave_ignored(
     """The manifest to apply when changes at the `ignored` paths are ignored.
 
     What only others own is left out, so that they go on owning it alone. What we own is sent as it stands: left out, it
-    would be taken away.
+    would be deleted.
     """
     for path in ignored:
         owners = managers_of(live, path)

@@ -1,4 +1,4 @@
-"""What the provider asks of the place that objects go to."""
+"""What the provider requires of the place where objects are created."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Target(Protocol):
     """A cluster, or a folder."""
 
     def located(self, manifest: Manifest) -> dict[str, Any]:
-        """The manifest with the namespace that it goes to."""
+        """The manifest with the namespace that it is created in."""
         ...
 
     def foresee(self, manifest: Manifest, operation: Operation) -> dict[str, Any] | None:

@@ -204,7 +204,7 @@ ROWS = (
         from_id=lambda i: {"functionName": i},
         gone=("ResourceNotFoundException",),
         create=(Step("put_function_event_invoke_config", {"FunctionName": "functionName", **_EVENTS}),),
-        # moto goes on answering with the first one that was put.
+        # moto continues to respond with the first one that was put.
         update=(
             Step("delete_function_event_invoke_config", {"FunctionName": "@id"}, on=tuple(_EVENTS.values())),
             Step(

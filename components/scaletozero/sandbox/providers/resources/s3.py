@@ -260,7 +260,7 @@ ROWS = (
         required=("rules",),
         computed=frozenset({"transitionDefaultMinimumObjectSize"}),
         rules=(_lifecycle_rules,),
-        refused={"timeouts": "leave it out; the embedded AWS answers at once"},
+        refused={"timeouts": "leave it out; the embedded AWS responds at once"},
     ),
     ResourceType(
         kind="aws:s3/bucketLogging:BucketLogging",
