@@ -5,6 +5,7 @@ The engine's own Python host is not part of this machine; an executable of its n
 
 import json
 import os
+import runpy
 import shlex
 import sys
 from collections.abc import Callable
@@ -84,3 +85,11 @@ def test_a_provider_elsewhere_is_denied(run: Any) -> None:
     told = run(program)
     assert told.startswith("denied"), told
     assert "alarms.region: must stay within" in told
+
+
+@pytest.mark.parametrize(("region", "refused"), [(HERE, False), (THERE, True)])
+def test_the_example_is_previewed_with_the_pack(run: Any, region: str, refused: bool) -> None:
+    example = runpy.run_path(str(PACK.parents[1] / "examples" / "residency.py"))
+    told = run(lambda: example["main"](region) and None)
+    assert told.startswith("denied") == refused, told
+    assert ("alarms.region: must stay within the residency" in told) == refused
