@@ -75,7 +75,7 @@ def test_from_nothing_to_an_answer_to_nothing(workbench: Workbench, encoder: Art
     assert wake["AlarmActions"] == [kinds["StepScaling"]["PolicyARN"]]
     bucket = workbench.aws("s3").list_buckets()["Buckets"][0]["Name"]
     rules = workbench.aws("s3").get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
-    assert {rule["ID"] for rule in rules} == {"old-versions", "answers"}
+    assert {rule["ID"] for rule in rules} == {"old-versions", "answers", "unfinished-uploads"}
 
     answered = workbench.run("invoke", "sentences", json.dumps(QUESTION))
     assert answered.returncode == 0, answered.stderr
