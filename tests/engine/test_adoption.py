@@ -17,7 +17,8 @@ def forget(workbench: Workbench) -> dict[str, dict[str, Any]]:
     """Removes the endpoint and its log group from the state, and from what the sandbox remembers; both by URN."""
     stack = workbench.stack()
     exported = stack.export_stack()
-    state: dict[str, Any] = copy.deepcopy(dict(exported.deployment))
+    assert exported.deployment
+    state: dict[str, Any] = copy.deepcopy({**exported.deployment})
     gone = {each["urn"]: each for each in state["resources"] if each["type"] in FORGOTTEN}
     state["resources"] = [without(each, gone) for each in state["resources"] if each["urn"] not in gone]
     stack.import_stack(auto.Deployment(exported.version, state))
@@ -40,8 +41,9 @@ def without(resource: dict[str, Any], gone: Collection[str]) -> dict[str, Any]:
 
 
 def held(workbench: Workbench) -> dict[str, dict[str, Any]]:
-    resources = workbench.stack().export_stack().deployment["resources"]
-    return {each["urn"]: each for each in resources if each["type"] in FORGOTTEN}
+    deployed = workbench.stack().export_stack().deployment
+    assert deployed
+    return {each["urn"]: each for each in deployed["resources"] if each["type"] in FORGOTTEN}
 
 
 def test_what_the_state_does_not_hold_is_imported_below_its_component_and_updated(

@@ -308,8 +308,8 @@ def test_any_other_failure_is_not(capsys: pytest.CaptureFixture[str]) -> None:
 
 def last_line(command: str, said: str, capsys: pytest.CaptureFixture[str]) -> str:
     """The last line of a command whose engine fails with these words."""
-    unused = EngineCommand(SimpleNamespace(command="pulumi", version=None))
+    unused: Any = SimpleNamespace(command="pulumi", version=None)
     failure = create_command_error(CommandResult(stdout=said, stderr="", code=255))
-    with pytest.raises(typer.Exit), engine.engine_errors(command, "dev", unused):
+    with pytest.raises(typer.Exit), engine.engine_errors(command, "dev", EngineCommand(unused)):
         raise failure
     return capsys.readouterr().err.splitlines()[-1]
