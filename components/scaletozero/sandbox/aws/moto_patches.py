@@ -16,6 +16,7 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 from moto.sagemaker.exceptions import ValidationError as SageMakerValidationError
 from moto.sagemaker.models import FakeEndpointConfig
+from moto.sagemaker.responses import SageMakerResponse
 from moto.scheduler.models import EventBridgeSchedulerBackend
 
 from scaletozero.partitions import arn
@@ -26,6 +27,8 @@ def patch_moto() -> None:
     """Applies the patches of this file; a second time changes nothing."""
     FakeBucket.get_permission = _permit  # type: ignore[method-assign]
     FakeEndpointConfig.validate_instance_type = _known_instance_type  # type: ignore[method-assign]
+    SageMakerResponse.describe_model = _describe_model  # type: ignore[method-assign]
+    SageMakerResponse.describe_endpoint_config = _describe_endpoint_config  # type: ignore[method-assign]
     CloudWatchResponse.put_composite_alarm = _put_composite_alarm  # type: ignore[attr-defined]
     ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy  # type: ignore[method-assign]
     EventBridgeSchedulerBackend.delete_schedule_group = _delete_schedule_group  # type: ignore[method-assign]
@@ -50,6 +53,21 @@ def _known_instance_type(self: FakeEndpointConfig, instance_type: str) -> None:
         raise SageMakerValidationError(
             message=f"Value '{instance_type}' at 'instanceType' is not a known instance type"
         )
+
+
+def _describe_model(self: SageMakerResponse) -> ActionResult:
+    """Models: moto shows a network without members where a model has none, which typed clients refuse to read."""
+    return _without_empty(self.sagemaker_backend.describe_model(self._get_param("ModelName")).response_object)
+
+
+def _describe_endpoint_config(self: SageMakerResponse) -> ActionResult:
+    """Endpoint configurations: the same of what is captured of the data."""
+    name = self._get_param("EndpointConfigName")
+    return _without_empty(self.sagemaker_backend.describe_endpoint_config(name))
+
+
+def _without_empty(response: dict[str, Any]) -> ActionResult:
+    return ActionResult({key: value for key, value in response.items() if value not in ({}, [], None)})
 
 
 def _put_composite_alarm(self: CloudWatchResponse) -> ActionResult:

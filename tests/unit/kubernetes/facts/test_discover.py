@@ -183,4 +183,4 @@ def test_a_kubeconfig_that_is_none_or_leads_nowhere(tmp_path) -> None:
     )
     with pytest.raises(FindingsError) as error:
         read_kubeconfig(str(path), "prod", "eu-central-1")
-    assert "answers" in error.value.findings[0].rule
+    assert "responds" in error.value.findings[0].rule
