@@ -173,6 +173,11 @@ class Live:
         for each in self.api.list("scheduling.k8s.io/v1", "PriorityClass"):
             if each["metadata"]["name"].startswith(f"{namespace}."):
                 self.api.delete(self.manifest("scheduling.k8s.io/v1", "PriorityClass", None, each["metadata"]["name"]))
+        # As the engine does: what scales is deleted before what it scales. Where both are at once, KEDA fails to finish
+        # with the first, and tries again after up to a quarter of an hour.
+        for each in self.api.list("keda.sh/v1alpha1", "ScaledObject", namespace):
+            self.api.delete(self.manifest("keda.sh/v1alpha1", "ScaledObject", namespace, each["metadata"]["name"]))
+        eventually(lambda: not self.api.list("keda.sh/v1alpha1", "ScaledObject", namespace), patience=3600)
         self.api.delete(self.manifest("v1", "Namespace", None, namespace))
         # KEDA lets go of its objects in turn, which takes as long as the fleet beside them keeps it busy.
         eventually(lambda: not self.api.get(self.manifest("v1", "Namespace", None, namespace)), patience=3600)
