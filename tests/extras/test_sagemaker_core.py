@@ -11,9 +11,9 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from sagemaker.core.resources import Endpoint, EndpointConfig, Model
-from sagemaker.core.shapes import ContainerDefinition, ProductionVariant
-from sagemaker.core.utils.utils import SageMakerClient
+from sagemaker.core.resources import Endpoint, EndpointConfig, Model  # pyright: ignore[reportMissingImports] - an extra
+from sagemaker.core.shapes import ContainerDefinition, ProductionVariant  # pyright: ignore[reportMissingImports] - an extra
+from sagemaker.core.utils.utils import SageMakerClient  # pyright: ignore[reportMissingImports] - an extra
 
 from scaletozero.sandbox.aws.server import Servers
 from scaletozero.settings.framework_images import framework_image
