@@ -106,7 +106,7 @@ def test_a_cluster_without_what_is_needed(
     controlled.api.apply(keda, force=True)
     declare("not-there", llm__placement={"pool": prepared})
     said = refused(workbench, "up")
-    assert "environment.kubernetes.namespace: must be one of the cluster prod, got not-there" in said
+    assert "environment.kubernetes.namespace: must exist in the cluster prod, got not-there" in said
     assert there(controlled.api, prepared) == {}
 
 
