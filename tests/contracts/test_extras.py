@@ -77,7 +77,7 @@ def project(tmp_path: Path, make_artifact: Callable[..., Artifact]) -> Path:
 
 
 def test_what_is_blocked() -> None:
-    assert {"moto", "numpy", "onnxruntime", "tokenizers", "cryptography", "pytest"} <= absent()
+    assert {"moto", "numpy", "onnxruntime", "tokenizers", "pytest"} <= absent()
     assert not {"kubernetes", "pulumi_aws", "boto3", "typer", "yaml"} & absent()
     assert "moto" not in absent("sandbox")
 
