@@ -249,5 +249,6 @@ def test_kept_warm_by_calls_and_watched(workbench: Workbench, encoder: Artifact)
     assert len(alarms["MetricAlarms"]) == 4
     (whole,) = alarms["CompositeAlarms"]
     assert whole["AlarmActions"] == [topic]
-    assert "nothing changes" in workbench.done("up")
+    said = workbench.done("up")
+    assert "nothing changes" in said, said
     assert "everything is deleted" in workbench.done("down")

@@ -103,6 +103,9 @@ _CONFIGURATION = {
     "LoggingConfig": "loggingConfig",
     "ImageConfig": "imageConfig",
 }
+_NOT_KEPT = ("imageConfig", "loggingConfig", "deadLetterConfig")
+"""What moto takes and does not show."""
+
 _CODE = {"S3Bucket": "s3Bucket", "S3Key": "s3Key", "S3ObjectVersion": "s3ObjectVersion", "ImageUri": "imageUri"}
 _EVENTS = {
     "MaximumRetryAttempts": "maximumRetryAttempts",
@@ -151,8 +154,7 @@ ROWS = (
                 "get_function_configuration",
                 {"FunctionName": "@id"},
                 {
-                    # moto keeps neither of the two.
-                    **{p: m for m, p in _CONFIGURATION.items() if p not in ("imageConfig", "loggingConfig")},
+                    **{p: m for m, p in _CONFIGURATION.items() if p not in _NOT_KEPT},
                     "arn": "FunctionArn",
                     "name": "FunctionName",
                     "lastModified": "LastModified",
