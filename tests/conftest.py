@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +19,11 @@ from model_packaging.artifact.reader import Artifact
 
 pytest_plugins = ["scaletozero.sandbox.testing"]
 
-# A machine that is busy with something else is no failure.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
+# A machine that is busy with something else is no failure. The same inputs are drawn on each run, so that a change is
+# judged by itself; `HYPOTHESIS_PROFILE=explore` draws others.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("explore"), derandomize=True, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 MakeArtifact = Callable[..., Artifact]
 
