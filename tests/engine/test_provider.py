@@ -1,7 +1,6 @@
 """The unmodified engine applies programs to the embedded AWS through the sandbox's plugin."""
 
 import asyncio
-import hashlib
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import fake_containers
 import pulumi
 import pulumi_aws as aws
 import pytest
@@ -20,7 +20,6 @@ from clusters import eventually
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
 
-from model_packaging.artifact.archive import write_archive
 from scaletozero.engine.find import find_engine
 from scaletozero.sandbox.aws.server import Servers
 from scaletozero.sandbox.inline import inline
@@ -30,18 +29,12 @@ from scaletozero.sandbox.providers.leftovers import delete_leftovers
 
 REGION = "eu-central-1"
 IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/serve:1"
-CONTAINERS = Path(__file__).parents[1] / "unit" / "sandbox"
 
 
 def archive(folder: Path, **behaviour: Any) -> Path:
-    """An artifact for the container in fake_container.py."""
-    path, files = folder / f"{behaviour['version']}.tar.gz", folder / f"{behaviour['version']}.files"
-    files.mkdir(exist_ok=True)
-    content = json.dumps(behaviour).encode()
-    (files / "behaviour.json").write_bytes(content)
-    entry = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    (files / "model.json").write_text(json.dumps({"schema": 1, "files": {"behaviour.json": entry}}))
-    write_archive(files, path, level=0)
+    """The file of an artifact for the container in fake_container.py."""
+    path = folder / f"{behaviour['version']}.tar.gz"
+    path.write_bytes(fake_containers.archive(**behaviour))
     return path
 
 
@@ -158,7 +151,7 @@ def tls_only(arn: str) -> str:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    servers = Servers(tmp_path / "state", 0, 0, 30, program=(str(CONTAINERS), "fake_container"))
+    servers = Servers(tmp_path / "state", 0, 0, 30, program=fake_containers.PROGRAM)
     reset_moto()  # what another test left in this process
     boto3.client("s3")  # imported before the engine's own event loop is
     yield World(tmp_path, servers)
@@ -268,7 +261,7 @@ def test_an_aws_that_was_lost_is_built_up_again_and_a_secret_stays_one(world: Wo
 
     world.servers.stop()
     reset_moto()
-    world.servers = Servers(world.folder / "state", 0, 0, 30, program=(str(CONTAINERS), "fake_container"))
+    world.servers = Servers(world.folder / "state", 0, 0, 30, program=fake_containers.PROGRAM)
     stack = world.stack(world.program)
     assert changes(stack.refresh()) == {"delete": 11}
     assert changes(stack.up()) == {"create": 11}

@@ -1,9 +1,6 @@
 """sagemaker-core's own clients against the embedded AWS, as they are: they are told where it is, and nothing else."""
 
-import hashlib
-import io
 import json
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from fake_containers import PROGRAM, archive
 from sagemaker.core.resources import Endpoint, EndpointConfig, Model  # pyright: ignore[reportMissingImports] - an extra
 from sagemaker.core.shapes import ContainerDefinition, ProductionVariant  # pyright: ignore[reportMissingImports] - an extra
 from sagemaker.core.utils.utils import SageMakerClient  # pyright: ignore[reportMissingImports] - an extra
@@ -18,28 +16,13 @@ from sagemaker.core.utils.utils import SageMakerClient  # pyright: ignore[report
 from scaletozero.sandbox.aws.server import Servers
 from scaletozero.settings.framework_images import framework_image
 
-CONTAINERS = Path(__file__).resolve().parents[1] / "unit/sandbox"
 REGION = "eu-central-1"
-
-
-def archive() -> bytes:
-    """An artifact for the container in fake_container.py."""
-    data = json.dumps({"version": 1}).encode()
-    entry = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    card = json.dumps({"schema": 1, "files": {"behaviour.json": entry}}).encode()
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.USTAR_FORMAT) as tar:
-        for name, content in {"behaviour.json": data, "model.json": card}.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return out.getvalue()
 
 
 @pytest.fixture
 def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
     """An embedded AWS with a bucket and a role, which the environment points every client at."""
-    servers = Servers(tmp_path, 0, 0, 600, program=(str(CONTAINERS), "fake_container"))
+    servers = Servers(tmp_path, 0, 0, 600, program=PROGRAM)
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_ENDPOINT_URL", servers.aws_url)

@@ -1,9 +1,6 @@
 """The embedded AWS and the runtime in this process, over containers whose behaviour a test chooses."""
 
-import hashlib
-import io
 import json
-import tarfile
 import tempfile
 import time
 import urllib.request
@@ -16,6 +13,7 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from fake_containers import PROGRAM, archive, packed
 from moto.moto_api._internal.models import moto_api_backend
 
 from scaletozero import Submitted, result, submit
@@ -23,25 +21,6 @@ from scaletozero.sandbox.aws.server import Servers
 
 REGION = "eu-central-1"
 IMAGE = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/serve:1"
-
-
-def archive(**behaviour: Any) -> bytes:
-    """An artifact for the container in fake_container.py."""
-    data = json.dumps({"version": 1} | behaviour).encode()
-    entry = {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    card = json.dumps({"schema": 1, "files": {"behaviour.json": entry}}).encode()
-    return packed({"behaviour.json": data, "model.json": card})
-
-
-def packed(files: dict[str, bytes]) -> bytes:
-    """A tar.gz of files by name."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 300) -> Any:
@@ -210,7 +189,7 @@ def idle_seconds() -> float:
 
 @pytest.fixture
 def world(tmp_path: Path, idle_seconds: float) -> Iterator[World]:
-    servers = Servers(tmp_path, 0, 0, idle_seconds, program=(str(Path(__file__).parent), "fake_container"))
+    servers = Servers(tmp_path, 0, 0, idle_seconds, program=PROGRAM)
     world = World(servers, tmp_path)
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
     moto_api_backend.reset()  # what another test left in this process

@@ -1,16 +1,14 @@
 """A web page runs no code on this machine: the attack as a page did it, request by request, on a whole sandbox."""
 
-import hashlib
 import http.client
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from fake_containers import model_archive
 
 from scaletozero.sandbox import daemon
 
@@ -24,16 +22,7 @@ GUESSED = "AWS4-HMAC-SHA256 Credential={}/20261128/us-east-1/{}/aws4_request, Si
 
 def archive(ran: Path) -> bytes:
     """What the page uploaded: code that Python imports by itself, beside what looks like a model."""
-    code = f"open({str(ran)!r}, 'w').close()".encode()
-    entry = {"size": len(code), "sha256": hashlib.sha256(code).hexdigest()}
-    card = json.dumps({"schema": 1, "files": {"sitecustomize.py": entry}}).encode()
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in {"sitecustomize.py": code, "model.json": card}.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return out.getvalue()
+    return model_archive({"sitecustomize.py": f"open({str(ran)!r}, 'w').close()".encode()})
 
 
 def steps(ran: Path) -> list[tuple[str, str, str, str, dict[str, str], bytes]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from scaletozero.partitions import arn, bucket_arn, iam_arn
 from scaletozero.sandbox.aws.iam.operations import Operation
 
 
@@ -36,10 +37,6 @@ class Place:
 
     region: str
     account: str
-    partition: str = "aws"
-
-    def arn(self, service: str, resource: str) -> str:
-        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
 def demands(operation: Operation, place: Place) -> list[Demand]:
@@ -71,19 +68,19 @@ _S3_ACTIONS: Final[Mapping[str, str]] = {
 def _s3(operation: Operation, place: Place) -> Iterator[Demand]:
     action = f"s3:{_S3_ACTIONS.get(operation.name, operation.name)}"
     bucket, key = operation.parameters.get("Bucket", ""), operation.parameters.get("Key")
-    arn = f"arn:{place.partition}:s3:::{bucket}"
+    whole = bucket_arn(place.region, bucket)
     if key is not None:
         encryption = operation.headers.get("x-amz-server-side-encryption")
         own = (("s3:x-amz-server-side-encryption", encryption),) if encryption else ()
-        yield Demand(action, f"{arn}/{key}", own)
+        yield Demand(action, f"{whole}/{key}", own)
         if source := operation.headers.get("x-amz-copy-source"):
-            yield Demand("s3:GetObject", f"arn:{place.partition}:s3:::{source.lstrip('/').partition('?')[0]}")
+            yield Demand("s3:GetObject", bucket_arn(place.region, source.lstrip("/").partition("?")[0]))
     elif operation.name == "DeleteObjects":
         # The keys stand in the body; all of the bucket's is asked for instead.
-        yield Demand(action, f"{arn}/*")
+        yield Demand(action, f"{whole}/*")
     elif bucket:
         prefix = operation.parameters.get("prefix")
-        yield Demand(action, arn, () if prefix is None else (("s3:prefix", str(prefix)),))
+        yield Demand(action, whole, () if prefix is None else (("s3:prefix", str(prefix)),))
     else:
         yield Demand(action, "*")
 
@@ -96,19 +93,28 @@ def _sagemaker(operation: Operation, place: Place) -> Iterator[Demand]:
     ):
         if name := operation.parameters.get(parameter):
             # The service's ARNs are in lower case.
-            yield Demand(f"sagemaker:{operation.name}", place.arn("sagemaker", f"{kind}/{str(name).lower()}"))
+            yield Demand(f"sagemaker:{operation.name}", _arn("sagemaker", place, f"{kind}/{str(name).lower()}"))
             return
     yield Demand(f"sagemaker:{operation.name}", "*")
 
 
-def _by(service: str, *parameters: str, arn: Callable[[Place, str], str] | None = None) -> Callable[..., Any]:
-    """Operations on the resource that the first of the parameters names."""
+def _arn(service: str, place: Place, resource: str) -> str:
+    return arn(service, place.region, place.account, resource)
+
+
+def key_arn(place: Place, key: str) -> str:
+    """The ARN of a KMS key or of an alias, which may be one already."""
+    return key if key.startswith("arn:") else _arn("kms", place, key if "/" in key else f"key/{key}")
+
+
+def _by(service: str, *parameters: str, named: Callable[[Place, str], str] | None = None) -> Callable[..., Any]:
+    """Operations on the resource that the first of the parameters names; `named` gives the ARN of one by its name."""
 
     def build(operation: Operation, place: Place) -> Iterator[Demand]:
         value = next((operation.parameters[each] for each in parameters if operation.parameters.get(each)), None)
         resource = "*" if value is None else str(value)
-        if resource != "*" and not resource.startswith("arn:") and arn:
-            resource = arn(place, resource)
+        if resource != "*" and not resource.startswith("arn:") and named:
+            resource = named(place, resource)
         action = _ACTIONS.get((service, operation.name), operation.name)
         yield Demand(f"{service}:{action}", resource)
 
@@ -129,7 +135,7 @@ def _logs(operation: Operation, place: Place) -> Iterator[Demand]:
     resource = "*"
     if group:
         # A stream's actions are on the stream, and a group's own ARN ends with `:*`.
-        resource = place.arn("logs", f"log-group:{group}:{f'log-stream:{stream}' if stream else '*'}")
+        resource = _arn("logs", place, f"log-group:{group}:{f'log-stream:{stream}' if stream else '*'}")
     yield Demand(f"logs:{operation.name}", resource)
 
 
@@ -161,12 +167,12 @@ def _dynamodb(operation: Operation, place: Place) -> Iterator[Demand]:
 
 
 def _table(place: Place, name: str) -> str:
-    return name if name.startswith("arn:") else place.arn("dynamodb", f"table/{name}")
+    return name if name.startswith("arn:") else _arn("dynamodb", place, f"table/{name}")
 
 
 def _sqs(operation: Operation, place: Place) -> Iterator[Demand]:
     url = str(operation.parameters.get("QueueUrl") or "")
-    resource = place.arn("sqs", url.rpartition("/")[2]) if url else "*"
+    resource = _arn("sqs", place, url.rpartition("/")[2]) if url else "*"
     yield Demand(f"sqs:{_ACTIONS.get(('sqs', operation.name), operation.name)}", resource)
 
 
@@ -178,12 +184,12 @@ _SERVICES: Final[Mapping[str, Callable[..., Iterator[Demand]]]] = {
     "dynamodb": _dynamodb,
     "sqs": _sqs,
     "sns": _by("sns", "TopicArn", "TargetArn"),
-    "lambda": _by("lambda", "FunctionName", arn=lambda place, name: place.arn("lambda", f"function:{name}")),
-    "kms": _by("kms", "KeyId", arn=lambda place, key: place.arn("kms", key if "/" in key else f"key/{key}")),
+    "lambda": _by("lambda", "FunctionName", named=lambda place, name: _arn("lambda", place, f"function:{name}")),
+    "kms": _by("kms", "KeyId", named=key_arn),
     "secretsmanager": _by(
-        "secretsmanager", "SecretId", arn=lambda place, name: place.arn("secretsmanager", f"secret:{name}")
+        "secretsmanager", "SecretId", named=lambda place, name: _arn("secretsmanager", place, f"secret:{name}")
     ),
     "sts": _by("sts", "RoleArn"),
-    "iam": _by("iam", "RoleName", arn=lambda place, name: f"arn:{place.partition}:iam::{place.account}:role/{name}"),
-    "ecr": _by("ecr", "repositoryName", arn=lambda place, name: place.arn("ecr", f"repository/{name}")),
+    "iam": _by("iam", "RoleName", named=lambda place, name: iam_arn(place.region, place.account, f"role/{name}")),
+    "ecr": _by("ecr", "repositoryName", named=lambda place, name: _arn("ecr", place, f"repository/{name}")),
 }

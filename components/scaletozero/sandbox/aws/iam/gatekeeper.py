@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from scaletozero.partitions import arn, dns_suffix, service_principal
+from scaletozero.partitions import arn, dns_suffix, find_partition, service_principal
 from scaletozero.sandbox.aws.iam import attached
-from scaletozero.sandbox.aws.iam.demands import Demand, Place, demands
+from scaletozero.sandbox.aws.iam.demands import Demand, Place, demands, key_arn
 from scaletozero.sandbox.aws.iam.operations import Operation, operation_of
 from scaletozero.sandbox.aws.iam.roles import Roles
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, signed
@@ -40,6 +40,8 @@ class Gatekeeper:
             return
         scope = signed(environ)
         service, place = scope.service or "", Place(scope.region or "us-east-1", ACCOUNT)
+        if find_partition(place.region) is None:
+            raise AwsError("SignatureDoesNotMatch", "Credential should be scoped to a valid region.", 403)
         operation = operation_of(environ, service, body)
         if (service, operation.name) in _ALWAYS_ALLOWED:
             return
@@ -59,15 +61,11 @@ def _key_demands(operation: Operation, place: Place) -> Iterator[Demand]:
     via = (("kms:viaservice", f"s3.{place.region}.{dns_suffix(place.region)}"),)
     if operation.name in ("GetObject", "HeadObject", "CopyObject", "UploadPartCopy"):
         if key := attached.object_key(bucket, name):
-            yield Demand("kms:Decrypt", _key_arn(key, place), via)
+            yield Demand("kms:Decrypt", key_arn(place, key), via)
     elif operation.name in ("PutObject", "CreateMultipartUpload", "UploadPart"):
         given = operation.headers.get("x-amz-server-side-encryption-aws-kms-key-id")
         if key := given or attached.bucket_key(bucket):
-            yield Demand("kms:GenerateDataKey", _key_arn(key, place), via)
-
-
-def _key_arn(key: str, place: Place) -> str:
-    return key if key.startswith("arn:") else place.arn("kms", key if "/" in key else f"key/{key}")
+            yield Demand("kms:GenerateDataKey", key_arn(place, key), via)
 
 
 class RoleClients:

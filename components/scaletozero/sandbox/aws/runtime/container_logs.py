@@ -17,6 +17,7 @@ from typing import Any
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.models import logs_backends
 
+from scaletozero.partitions import arn
 from scaletozero.sandbox.aws.iam.demands import Demand, Place
 from scaletozero.sandbox.aws.iam.roles import Roles
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError
@@ -79,7 +80,7 @@ class ContainerLogs:
 
     def _may_write(self, deployment: Deployment, group: str, stream: str) -> bool:
         place = Place(deployment.region, ACCOUNT)
-        resource = place.arn("logs", f"log-group:{group}:log-stream:{stream}")
+        resource = arn("logs", deployment.region, ACCOUNT, f"log-group:{group}:log-stream:{stream}")
         needed = [Demand(f"logs:{action}", resource) for action in ("CreateLogStream", "PutLogEvents")]
         try:
             self._roles.require_role(deployment.role_arn, needed, place)
