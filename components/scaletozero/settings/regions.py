@@ -52,7 +52,13 @@ SERVERLESS_REGIONS = frozenset(
         "ap-southeast-2", "me-south-1", "af-south-1",
     }
 )  # fmt: skip
-"""The 21 regions of SageMaker Serverless Inference (developer guide, quotas of serverless endpoints)."""
+"""The regions of SageMaker Serverless Inference.
+
+Source of each: SageMaker developer guide, "Deploy models with Amazon SageMaker Serverless Inference", which names them
+("generally available in 21 AWS Regions"), and names the same ones again by their quota of concurrency, 8 with 1000 and
+13 with 500. Uncertain is what the guide does not name: botocore's table of endpoints lists SageMaker in more regions
+(newer ones, China, GovCloud), and does not say which kinds of endpoints they have. They are refused here.
+"""
 
 
 def serverless_conflicts(region: str, path: str) -> list[Finding]:
