@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from clusters import accepted, eventually
 from gpu_declarations import cluster, plan
+from residency_holds import ADMISSION
+from residency_leaks import LEAKS
 
 from model_packaging.validation import parse
 from scaletozero.kubernetes.api import ApiError, KubernetesApi
@@ -107,6 +109,14 @@ def test_a_pod_that_could_run_elsewhere_is_refused(resident: KubernetesApi, spec
     assert f"this namespace is for nodes in {REGION},eu-west-1: write a required node affinity" in _refused(
         resident, pod(**spec)
     )
+
+
+@pytest.mark.parametrize("case", sorted(ADMISSION))
+def test_each_leak_that_the_table_says_is_refused_here_is(resident: KubernetesApi, case: str) -> None:
+    [leak], _ = LEAKS[case]
+    template = leak.properties["spec"]["template"]["spec"]
+    placed = {"affinity": None, **{key: value for key, value in template.items() if key != "containers"}}
+    assert "write a required node affinity" in _refused(resident, pod(**placed))
 
 
 def test_a_preference_is_no_demand(resident: KubernetesApi) -> None:

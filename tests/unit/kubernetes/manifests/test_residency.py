@@ -1,9 +1,12 @@
 """Objects that hold a namespace's pods to some Regions; `tests/cluster/test_residency.py` has a server judge pods."""
 
+import importlib.util
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gpu_declarations import cluster
+from residency_holds import ADMISSION
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
@@ -48,3 +51,15 @@ def test_a_residency_without_the_clusters_own_region_is_refused() -> None:
         FindingsError, match=r"residency: must have the cluster's own Region, eu-central-1, got eu-west-1"
     ):
         planned(residency=["eu-west-1"])
+
+
+def test_the_server_judges_every_leak_that_the_table_gives_to_it() -> None:
+    path = Path(__file__).resolve().parents[3] / "cluster" / "test_residency.py"
+    spec = importlib.util.spec_from_file_location("judged", path)
+    assert spec
+    assert spec.loader
+    judged = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(judged)
+    [mark] = judged.test_each_leak_that_the_table_says_is_refused_here_is.pytestmark
+    assert mark.args == ("case", sorted(ADMISSION))
+    assert ADMISSION
