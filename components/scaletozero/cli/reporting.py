@@ -32,9 +32,7 @@ def residency(
     as_json_: Annotated[
         bool, typer.Option("--json", help="Print JSON, with a digest over its canonical form.")
     ] = False,
-    csv: Annotated[
-        bool, typer.Option("--csv", help="Print CSV, with the location columns of DORA's register.")
-    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with columns of DORA's register.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Write a map of the data's ways to this SVG file.")] = None,
     guard: Annotated[
         Guard | None, typer.Option(help="Print a policy for AWS instead: a permissions boundary, or an organisation's.")
@@ -64,7 +62,7 @@ def residency(
     elif as_json_:
         print_json(as_json(environment, held, rows))
     elif csv:
-        print(as_csv(rows), end="")
+        print(as_csv(held, rows), end="")
     else:
         _show(environment, held, rows)
 

@@ -56,6 +56,7 @@ SCHEMA = PolicyConfigSchema(
         "attestations": _OBJECTS,
         "locations": {"type": "object"},
         "opted_in": _STRINGS,
+        "dora_register": {"type": "object"},
     }
 )
 """A policy's configuration is a `residency`, as an environment has it."""

@@ -1,7 +1,7 @@
 """The report: where each kind of an environment's data rests and passes, who operates that, and what holds it there.
 
-Rows for people and auditors, JSON with a digest over its canonical form, CSV with the location columns of DORA's
-register of information (template B_02.02: 0130 provision, 0150 storage, 0160 processing; ISO 3166).
+Rows for people and auditors, JSON with a digest over its canonical form, CSV with columns of DORA's register of
+information. Source: Implementing Regulation (EU) 2024/2956, Annex I, template B_02.02.
 """
 
 from __future__ import annotations
@@ -15,10 +15,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from scaletozero.settings.geographies import AS_OF, COUNTRIES
-from scaletozero.settings.residency import Residency
+from scaletozero.settings.residency import DoraRegister, Residency
 
 OPERATOR = "Amazon Web Services"
 DORA = {"provision": "B_02.02.0130", "storage": "B_02.02.0150", "processing": "B_02.02.0160"}
+"""The location columns, as ISO 3166 codes."""
+
+IDENTITY = {
+    "contract": "B_02.02.0010",
+    "entity": "B_02.02.0020",
+    "provider": "B_02.02.0030",
+    "provider code": "B_02.02.0040",
+}
+"""The columns that identify a row: the arrangement, the entity's LEI, the provider's code and the type of that code."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +64,28 @@ class Row:
         return {DORA["provision"]: processed, DORA["storage"]: rests, DORA["processing"]: processed}
 
 
+def identity(residency: Residency) -> dict[str, str]:
+    """The columns of DORA's register that identify the environment's rows; empty for what was not declared."""
+    given = residency.dora_register or DoraRegister()
+    values = {
+        "contract": given.contract,
+        "entity": given.entity_lei,
+        "provider": given.provider_lei,
+        "provider code": "LEI" if given.provider_lei else None,
+    }
+    return {IDENTITY[key]: value or "" for key, value in values.items()}
+
+
 def as_json(environment: str, residency: Residency, rows: Iterable[Row]) -> dict[str, Any]:
     """The report as data, with the sha256 of its canonical form (sorted keys, no white space) as `digest`."""
+    columns = identity(residency) if residency.dora_register else {}
     report: dict[str, Any] = {
         "environment": environment,
         "regions": list(residency.allowed),
         "geography": residency.geography,
         "geographies_as_of": AS_OF.isoformat(),
         "covers": [each.value for each in residency.covers],
-        "rows": [{**asdict(row), **row.countries} for row in rows],
+        "rows": [{**asdict(row), **columns, **row.countries} for row in rows],
         "exceptions": [each.model_dump(mode="json") for each in residency.exceptions],
         "attestations": [each.model_dump(mode="json") for each in residency.attestations],
     }
@@ -77,13 +99,14 @@ def digest_of(report: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def as_csv(rows: Iterable[Row]) -> str:
+def as_csv(residency: Residency, rows: Iterable[Row]) -> str:
     """The report as CSV, one row for each kind of data of each endpoint."""
-    text = io.StringIO()
-    names = [*Row.__dataclass_fields__, *DORA.values()]
+    text, columns = io.StringIO(), identity(residency)
+    names = [*Row.__dataclass_fields__, *IDENTITY.values(), *DORA.values()]
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({key: _cell(value) for key, value in {**asdict(row), **row.countries}.items()} for row in rows)
+    cells = ({**asdict(row), **columns, **row.countries} for row in rows)
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in cells)
     return text.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
@@ -98,6 +99,41 @@ class Attestation(Settings):
     expires: SingleDate
 
 
+def _lei(value: str) -> str:
+    if not re.fullmatch(r"[0-9A-Z]{18}[0-9]{2}", value):
+        reject(
+            "must be a legal entity identifier: 18 capital letters or digits, and 2 check digits (ISO 17442)",
+            "the register of information would be rejected",
+            "write it as the register of the Global LEI Foundation shows it (search.gleif.org)",
+        )
+    # ISO/IEC 7064, MOD 97-10: letters count from A = 10.
+    if int("".join(str(int(each, 36)) for each in value)) % 97 != 1:
+        reject(
+            "must be a legal entity identifier whose check digits match (ISO 17442)",
+            "the register of information would be rejected",
+            "compare it with the register of the Global LEI Foundation (search.gleif.org): a character is wrong",
+        )
+    return value
+
+
+Lei = Annotated[Text, AfterValidator(_lei)]
+"""A legal entity identifier, with check digits that match."""
+
+
+class DoraRegister(Settings):
+    """What identifies the environment's rows in DORA's register of information, template B_02.02; all optional.
+
+    Attributes:
+        contract: the reference number of the contractual arrangement with AWS (0010).
+        entity_lei: the LEI of the entity that makes use of the services (0020).
+        provider_lei: the LEI of the AWS entity in the contract (0030), of the type `LEI` (0040).
+    """
+
+    contract: Said | None = None
+    entity_lei: Lei | None = None
+    provider_lei: Lei | None = None
+
+
 class Residency(Settings):
     """Where everything may be: in these Regions, or in those of a geography.
 
@@ -111,6 +147,7 @@ class Residency(Settings):
         locations: the Region of what the declaration does not place: the name of a bucket, a host, or a
             finding's path -> Region.
         opted_in: the opt-in Regions that the account has enabled.
+        dora_register: what identifies the environment's rows in DORA's register of information.
         guard: whether the environment declares a `ResidencyGuard` and sets its boundary on the roles of its endpoints;
             default: false.
     """
@@ -123,6 +160,7 @@ class Residency(Settings):
     attestations: tuple[Attestation, ...] = ()
     locations: dict[Text, AnyRegion] = Field(default_factory=dict)
     opted_in: tuple[AnyRegion, ...] = ()
+    dora_register: DoraRegister | None = None
     guard: bool = False
 
     @property
@@ -142,6 +180,11 @@ class Residency(Settings):
             said = "only one of the two would apply"
             yield Finding("geography", "must not be given together with `regions`", self.geography, said, "remove one")
         yield from self._partition_conflicts()
+        if self.dora_register == DoraRegister():
+            said = "the columns that identify a row would be empty"
+            yield Finding(
+                "dora_register", "must not be empty", "nothing", said, "write `entity_lei`, or remove the key"
+            )
         if not self.covers:
             yield Finding("covers", "must not be empty", "nothing", "nothing would be held to it", "remove the key")
         yield from self._pin_conflicts()

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from scaletozero.cli import app
-from scaletozero.residency.report import DORA, Row, as_csv, digest_of
+from scaletozero.residency.report import DORA, IDENTITY, Row, as_csv, digest_of
+from scaletozero.settings.residency import Residency
 
 IMAGE = "444455556666.dkr.ecr.eu-central-1.amazonaws.com/serving:1"
 ENVIRONMENT = f"""
@@ -65,9 +66,25 @@ def test_csv_has_the_location_columns_of_doras_register(project: Path) -> None:
     assert {row[DORA["storage"]] for row in rows} == {"DE", ""}
 
 
+def test_csv_and_json_have_what_identifies_a_row_of_the_register(project: Path) -> None:
+    empty = list(csv.DictReader(io.StringIO(run("--csv").stdout)))
+    assert {row[column] for row in empty for column in IDENTITY.values()} == {""}
+    assert not [row for row in json.loads(run("--json").stdout)["rows"] if IDENTITY["entity"] in row]
+    register = '{contract: 2026-118, entity_lei: 213800WSGIIZCXF1P572, provider_lei: "5493000IBP32UQZ0KL24"}'
+    with_register = ENVIRONMENT.replace("residency:\n", f"residency:\n      dora_register: {register}\n")
+    (project / "Pulumi.prod.yaml").write_text(f"config:\n  own:environment:{with_register}")
+    wanted = dict(
+        zip(IDENTITY.values(), ("2026-118", "213800WSGIIZCXF1P572", "5493000IBP32UQZ0KL24", "LEI"), strict=True)
+    )
+    rows = list(csv.DictReader(io.StringIO(run("--csv").stdout)))
+    assert len(rows) == len(empty)
+    assert all(row.items() >= wanted.items() for row in [*rows, *json.loads(run("--json").stdout)["rows"]])
+    assert [*rows[0]][-7:] == [*IDENTITY.values(), *DORA.values()]
+
+
 def test_a_cell_is_no_formula() -> None:
     row = Row("=1+1", "logs", "eu-west-1", "eu-west-1", "", "", "", "", "", "")
-    assert "'=1+1" in as_csv([row])
+    assert "'=1+1" in as_csv(Residency(regions=("eu-west-1",)), [row])
 
 
 @pytest.mark.parametrize("guard", ["boundary", "scp"])

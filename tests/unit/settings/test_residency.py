@@ -43,6 +43,19 @@ def refused(data: dict[str, Any]) -> str:
         ({**EU, "exceptions": [{**EXCEPTION, "expires": "soon"}]}, "residency.exceptions.0.expires", ""),
         ({**EU, "exceptions": [{k: v for k, v in EXCEPTION.items() if k != "approver"}]}, "approver", "is required"),
         ({**EU, "exception": []}, "residency.exception", "write `exceptions`"),
+        ({**EU, "dora_register": {}}, "residency.dora_register", "must not be empty"),
+        ({**EU, "dora_register": {"lei": "x"}}, "residency.dora_register.lei", "is not a setting that exists here"),
+        ({**EU, "dora_register": {"contract": " "}}, "residency.dora_register.contract", "must not be empty"),
+        *(
+            ({**EU, "dora_register": {"entity_lei": lei}}, "residency.dora_register.entity_lei", said)
+            for lei, said in (
+                ("213800WSGIIZCXF1P573", "whose check digits match"),
+                ("213800WSGIIZCXF1P57", "18 capital letters or digits, and 2 check digits"),
+                ("213800wsgiizcxf1p572", "18 capital letters or digits, and 2 check digits"),
+                ("213800WSGIIZCXF1P57A", "18 capital letters or digits, and 2 check digits"),
+                ("٢13800WSGIIZCXF1P572", "18 capital letters or digits, and 2 check digits"),
+            )
+        ),
         ({**EU, "locations": {"b": "mars-1"}}, "residency.locations.b", "must be a Region of AWS"),
     ],
 )
@@ -95,6 +108,28 @@ def test_the_lists_are_of_regions_that_there_are_and_miss_none() -> None:
     assert [each for each in COUNTRIES if COUNTRIES[each] in eu and not each.startswith("eusc")] == list(
         GEOGRAPHIES["eu"]
     )
+
+
+BODY = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=18, max_size=18)
+
+
+def with_check_digits(body: str) -> str:
+    """ISO/IEC 7064, MOD 97-10, as the standard writes it: the remainder of the body with two zeros, taken from 98."""
+    return f"{body}{98 - int(''.join(str(int(each, 36)) for each in f'{body}00')) % 97:02}"
+
+
+@given(BODY, st.integers(0, 19), st.integers(0, 9), st.sampled_from(["entity_lei", "provider_lei"]))
+def test_a_wrong_character_of_an_lei_is_refused(body: str, at: int, other: int, key: str) -> None:
+    lei = with_check_digits(body)
+    assert getattr(parse(Residency, {**EU, "dora_register": {key: lei}}).dora_register, key) == lei
+    kind = "0123456789" if lei[at].isdigit() else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    wrong = f"{lei[:at]}{kind[(kind.index(lei[at]) + 1 + other % (len(kind) - 1)) % len(kind)]}{lei[at + 1 :]}"
+    assert "whose check digits match" in refused({**EU, "dora_register": {key: wrong}})
+
+
+@pytest.mark.parametrize("lei", ["213800WSGIIZCXF1P572", "5493000IBP32UQZ0KL24", "5493001KJTIIGC8Y1R12"])
+def test_published_leis_are_accepted(lei: str) -> None:
+    parse(Residency, {**EU, "dora_register": {"entity_lei": lei}})
 
 
 def test_dates_are_dates() -> None:
