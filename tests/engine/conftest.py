@@ -1,5 +1,6 @@
 """The real encoder, packaged once, and an empty project to deploy it from."""
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -23,9 +24,11 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def encoder() -> Artifact:
-    """The real sentence encoder, packaged as `make up` does; at once if that has run."""
-    return package(PackageSpec.of(**read_spec(ROOT / "models" / "paraphrase-minilm.yaml")))
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """The real sentence encoder, packaged as `make up` does, by one of the workers; at once if that has run."""
+    with (tmp_path_factory.getbasetemp().parent / "encoder.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return package(PackageSpec.of(**read_spec(ROOT / "models" / "paraphrase-minilm.yaml")))
 
 
 def repacked(artifact: Artifact, folder: Path, change: Callable[[Path], object] = lambda files: None) -> Artifact:
