@@ -16,6 +16,7 @@ from gpu_declarations import cluster
 from pulumi.runtime.mocks import MockMonitor
 
 import scaletozero
+from model_packaging.findings import FindingsError
 from scaletozero.args.gpu_endpoint import Engine
 from scaletozero.cluster.objects import KubernetesObject
 from scaletozero.component import Component
@@ -283,6 +284,54 @@ def test_no_policy_allows_more_than_it_names(name: str, make_artifact, mocks) ->
         assert not [action for action in actions if "*" in action], statement
         assert "*" not in resources or statement["Condition"], statement
         assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}, statement
+
+
+def held(name: str, regions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Declares the component of that name with a residency from here on."""
+    kind, key = getattr(scaletozero, name), "regions" if name == "ResidencyGuard" else "residency"
+    monkeypatch.setattr(scaletozero, name, lambda own, args, opts: kind(own, {**args, key: regions}, opts))
+
+
+@every_component
+def test_a_region_outside_of_its_residency_is_refused_before_anything_is_registered(
+    name: str, make_artifact, mocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held(name, ["eu-west-1"], monkeypatch)
+    with pytest.raises(FindingsError) as caught:
+        recorded(BUILD[name], make_artifact, None, mocks)
+    for found in caught.value.findings:
+        assert found.path.startswith("it.")
+        assert {REGION, "eu-west-1"} == {each for each in (REGION, "eu-west-1") if each in f"{found.rule} {found.got}"}
+    assert [each.typ for each in mocks.registered if not each.typ.startswith("pulumi:")] == []
+
+
+COMPONENTS_INSIDE = {
+    "AsyncEndpoint": {"alarms", "warm"},
+    "GpuEndpoint": {"warm"},
+    "ServerlessEndpoint": {"alarms", "warm"},
+}
+
+
+@every_component
+def test_its_residency_is_that_of_every_component_inside(
+    name: str, make_artifact, mocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def watched(original: Callable[..., None]) -> Callable[..., None]:
+        def init(self: Any, own: str, args: Any, *more: Any) -> None:
+            seen[own] = list(args.get("residency") or args["regions"])
+            original(self, own, args, *more)
+
+        return init
+
+    for kind in components():
+        if kind.__name__ not in INNER - {"PlannedAlarms"}:
+            monkeypatch.setattr(kind, "__init__", watched(kind.__init__))
+    held(name, [REGION], monkeypatch)
+    recorded(BUILD[name], make_artifact, None, mocks)
+    assert set(seen) == {"it", *(f"it-{each}" for each in COMPONENTS_INSIDE.get(name, ()))}
+    assert all(each == [REGION] for each in seen.values())
 
 
 def many(value: str | list[str]) -> list[str]:

@@ -23,5 +23,7 @@ class EndpointAlarmsArgs(TypedDict):
     """Variant of the endpoint. Default: `AllTraffic`."""
     alarms: NotRequired[AlarmsArgs]
     """The thresholds, and who is notified. Default: the default of each threshold, and nobody."""
+    residency: NotRequired[list[str]]
+    """Regions that it may be in. Default: any region."""
     tags: NotRequired[dict[str, str]]
     """Additional tags."""

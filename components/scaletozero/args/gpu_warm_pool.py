@@ -35,3 +35,5 @@ class GpuWarmPoolArgs(TypedDict):
     """Windows in which nodes for more replicas are ready."""
     backend: NotRequired[WarmBackend]
     """How the nodes are kept ready. Default: `auto`."""
+    residency: NotRequired[list[str]]
+    """Regions that the nodes and the image may be in. Default: any region."""

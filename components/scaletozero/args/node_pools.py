@@ -103,6 +103,8 @@ class GpuNodePoolArgs(TypedDict):
     """The taints of the nodes. Default: `nvidia.com/gpu`."""
     quiet_hours: NotRequired[list[QuietHoursArgs]]
     """Hours in which no node is replaced because of drift. Default: none."""
+    residency: NotRequired[list[str]]
+    """Regions that it may be in. Default: any region."""
 
 
 class WarmNodesArgs(TypedDict):
@@ -135,5 +137,7 @@ class GpuNodeGroupArgs(TypedDict):
     """The warm pool of the group. Default: none."""
     taints: NotRequired[list[TaintArgs]]
     """The taints of the nodes. Default: `nvidia.com/gpu`."""
+    residency: NotRequired[list[str]]
+    """Regions that it may be in. Default: any region."""
     tags: NotRequired[dict[str, str]]
     """Extra tags."""

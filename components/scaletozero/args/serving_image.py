@@ -16,5 +16,7 @@ class ServingImageArgs(TypedDict):
     """Days after which images without a tag are deleted. Default: 30."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """ARN of the KMS key for the images. Default: ECR's own encryption (AES-256)."""
+    residency: NotRequired[list[str]]
+    """Regions that it may be in. Default: any region."""
     tags: NotRequired[dict[str, str]]
     """Additional tags."""

@@ -29,5 +29,7 @@ class WarmCallsArgs(TypedDict):
     reserve_concurrency: NotRequired[bool]
     """Whether the function has concurrency of its own; default: true. Lambda refuses it in an account whose quota of
     concurrent executions is about 100 or less."""
+    residency: NotRequired[list[str]]
+    """Regions that it may be in. Default: any region."""
     tags: NotRequired[dict[str, str]]
     """Additional tags."""

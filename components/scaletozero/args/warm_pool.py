@@ -25,5 +25,7 @@ class WarmPoolArgs(TypedDict):
     """Windows in which more is warm."""
     variant: NotRequired[str]
     """Variant of the endpoint. Default: `AllTraffic`."""
+    residency: NotRequired[list[str]]
+    """Regions that it may be in. Default: any region."""
     tags: NotRequired[dict[str, str]]
     """Additional tags."""

@@ -141,6 +141,7 @@ class AsyncEndpoint(Component):
             {
                 "endpoint_name": endpoint.name,
                 "region": region,
+                "residency": list(settings.residency),
                 "unit": WarmUnit.INSTANCES,
                 "scaling": {
                     "min": scaling.min,
@@ -160,6 +161,7 @@ class AsyncEndpoint(Component):
                 {
                     "endpoint_name": endpoint.name,
                     "region": region,
+                    "residency": list(settings.residency),
                     "alarms": args.get("alarms") or {},
                     "tags": tags,
                 },

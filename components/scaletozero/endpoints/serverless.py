@@ -112,6 +112,7 @@ class ServerlessEndpoint(Component):
                 "endpoint_name": endpoint.name,
                 "endpoint_arn": endpoint.arn,
                 "region": region,
+                "residency": list(settings.residency),
                 "sample_input": sample,
                 "schedule": schedule,
                 "cold_start_seconds": cold_seconds,
@@ -132,6 +133,7 @@ class ServerlessEndpoint(Component):
                 {
                     "endpoint_name": endpoint.name,
                     "region": region,
+                    "residency": list(settings.residency),
                     "unit": WarmUnit.PROVISIONED_CONCURRENCY,
                     "scaling": pool,
                     "schedule": schedule,
@@ -146,6 +148,7 @@ class ServerlessEndpoint(Component):
                 {
                     "endpoint_name": endpoint.name,
                     "region": region,
+                    "residency": list(settings.residency),
                     "provisioned": bool(scaling.min),
                     "alarms": args.get("alarms") or {},
                     "tags": tags,

@@ -133,6 +133,7 @@ def _warm(name: str, settings: GpuEndpointSettings, derived: Derived) -> WarmPla
         tolerations=settings.placement.tolerations,
         replicas=settings.scaling.buffer,
         backend=settings.scaling.buffer_by,
+        residency=settings.residency,
     )
     return plan_warm_pool(f"{name}{WARM}", wanted)
 

@@ -23,6 +23,7 @@ from scaletozero.scaling.timeline import early_conflicts, lead_minutes
 from scaletozero.settings.common import EndpointName, KmsKeyArn, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.pools import ColdStartSeconds
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import within
 from scaletozero.settings.schedules import Window, window_findings
 
 RUNTIME = "python3.13"
@@ -66,6 +67,7 @@ class WarmCallsSettings(Settings):
     endpoint_name: EndpointName
     endpoint_arn: Annotated[Text, AfterValidator(_endpoint_arn), may_be_later]
     region: Region
+    residency: tuple[Region, ...] = ()
     sample_input: Annotated[Text, AfterValidator(_sample)]
     schedule: Annotated[tuple[Window, ...], Field(min_length=1)]
     cold_start_seconds: ColdStartSeconds
@@ -77,6 +79,7 @@ class WarmCallsSettings(Settings):
     def conflicts(self) -> Iterable[Finding]:
         yield from window_findings(self.schedule, floor=0, ceiling=MAX_CONCURRENCY)
         yield from key_conflicts(self.kms_key_arn, self.region)
+        yield from within(self.residency, self.region, "region")
         match = None if isinstance(self.endpoint_arn, Later) else _ENDPOINT_ARN.fullmatch(self.endpoint_arn)
         wanted = {"region": self.region, "name": self.endpoint_name}
         for key, value in wanted.items():

@@ -14,6 +14,7 @@ from model_packaging.serving.limits import ASYNC_QUEUE_SECONDS
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
 from scaletozero.settings.common import EndpointName, Tags
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import within
 
 _TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
 
@@ -122,6 +123,7 @@ class PlannedAlarmsSettings(Settings):
     Attributes:
         endpoint_name: the endpoint's name at the service.
         region: its AWS region.
+        residency: the regions that the alarms may be in. Default: any region.
         provisioned: whether it has provisioned concurrency.
         variant: the endpoint's variant.
         alarms: the thresholds.
@@ -130,13 +132,15 @@ class PlannedAlarmsSettings(Settings):
 
     endpoint_name: EndpointName
     region: Region
+    residency: tuple[Region, ...] = ()
     provisioned: bool = False
     variant: Text = "AllTraffic"
     alarms: Alarms = Alarms()
     tags: Tags = Field(default_factory=dict)
 
     def conflicts(self) -> Iterable[Finding]:
-        return topic_conflicts(self.alarms, self.region)
+        yield from topic_conflicts(self.alarms, self.region)
+        yield from within(self.residency, self.region, "region")
 
 
 class EndpointAlarmsSettings(PlannedAlarmsSettings):

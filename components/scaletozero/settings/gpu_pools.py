@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -12,9 +13,10 @@ from pydantic_core import PydanticCustomError
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, may_be_later, reject
 from scaletozero.settings.cluster import GPU, Amount, Count, Pool, Seconds, Taint, not_empty, unique, zone_findings
-from scaletozero.settings.common import Tags
+from scaletozero.settings.common import Tags, key_conflicts
 from scaletozero.settings.gpu_types import TYPES, GpuInstanceType
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import within
 from scaletozero.settings.schedules import DAY, Clock, cron_days, days_of
 
 LONGEST_TAINT, MOST_TAINTS = 63, 50
@@ -111,6 +113,7 @@ class GpuNodePoolSettings(Settings):
         taints: taints of the nodes.
         quiet_hours: hours in which no node is replaced because of drift.
         nodes: configuration of the nodes.
+        residency: regions that they may be in. Default: any region.
     """
 
     cluster: ClusterName
@@ -128,8 +131,10 @@ class GpuNodePoolSettings(Settings):
     taints: Annotated[tuple[Taint, ...], AfterValidator(unique)] = (Taint(key=GPU),)
     quiet_hours: tuple[QuietHours, ...] = ()
     nodes: Nodes
+    residency: tuple[Region, ...] = ()
 
     def conflicts(self) -> Iterable[Finding]:
+        yield from within(self.residency, self.region, "region")
         yield from zone_findings(self.zones, self.region, "zones")
         yield from _type_findings(self.types, self.max_gpus)
         if self.static and (wanted := self.static * max(TYPES[name].gpus for name in self.types)) > self.max_gpus:
@@ -155,6 +160,8 @@ class GpuNodePoolSettings(Settings):
                 "a reservation would be paid for and not used, or there would be none to use",
                 "write its id" if reserved else "add `reserved` to `capacity`",
             )
+        for found in key_conflicts(self.nodes.kms_key, self.region, "nodes.kms_key"):
+            yield replace(found, consequence="EC2 could not encrypt the volumes, and no node would start")
         for field in ("snapshot", "kms_key") if self.provider == "auto-mode" else ():
             if getattr(self.nodes, field):
                 yield Finding(
@@ -206,6 +213,7 @@ class GpuNodeGroupSettings(Settings):
         volume_gib: size of the nodes' volumes in GiB.
         warm: the warm pool of the group.
         taints: taints of the nodes.
+        residency: regions that it may be in. Default: any region.
         tags: extra tags.
     """
 
@@ -218,9 +226,11 @@ class GpuNodeGroupSettings(Settings):
     volume_gib: Annotated[int, Field(ge=50, le=16384)] = 200
     warm: WarmNodes | None = None
     taints: Annotated[tuple[Taint, ...], AfterValidator(unique)] = (Taint(key=GPU),)
+    residency: tuple[Region, ...] = ()
     tags: Tags = Field(default_factory=dict)
 
     def conflicts(self) -> Iterable[Finding]:
+        yield from within(self.residency, self.region, "region")
         yield from _type_findings(self.types, self.max_gpus)
         for index, taint in enumerate(self.taints):
             for field, given in (("key", taint.key), ("value", taint.value)):

@@ -11,8 +11,10 @@ from pydantic import AfterValidator
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings
 from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, DnsSubdomain, Taint, not_empty, unique
-from scaletozero.settings.gpu import Image, date_findings
+from scaletozero.settings.gpu import Image, date_findings, image_region
 from scaletozero.settings.gpu_types import GpuInstanceType
+from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import within
 from scaletozero.settings.schedules import Window, window_findings
 
 
@@ -30,6 +32,7 @@ class GpuWarmPoolSettings(Settings):
         replicas: number of further replicas for which nodes are always ready.
         schedule: windows in which nodes for more replicas are ready.
         backend: how the nodes are kept ready; `auto` chooses the means that fits the cluster.
+        residency: regions that the nodes and the image may be in. Default: any region.
     """
 
     cluster: Cluster
@@ -45,6 +48,7 @@ class GpuWarmPoolSettings(Settings):
     replicas: Amount = 0
     schedule: tuple[Window, ...] = ()
     backend: Literal["auto", "buffer", "placeholder", "static", "managed"] = "auto"
+    residency: tuple[Region, ...] = ()
 
     @property
     def most(self) -> int:
@@ -54,6 +58,9 @@ class GpuWarmPoolSettings(Settings):
     def conflicts(self) -> Iterable[Finding]:
         for found in self.cluster.conflicts():
             yield replace(found, path=f"cluster.{found.path}")
+        yield from within(self.residency, self.cluster.region, "cluster.region")
+        if where := image_region(self.image):
+            yield from within(self.residency, where, "image")
         yield from window_findings(self.schedule, floor=self.replicas, ceiling=1000, unit="replicas")
         yield from date_findings(self.schedule)
         if not self.replicas and not self.schedule:

@@ -12,6 +12,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, reject
 from scaletozero.settings.common import EndpointName, Tags
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import InstanceScaling, Scaling
 from scaletozero.settings.schedules import Window, window_findings
 
@@ -44,11 +45,15 @@ ColdStartSeconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_c
 class _Pool(Settings):
     endpoint_name: EndpointName
     region: Region
+    residency: tuple[Region, ...] = ()
     variant: Text = "AllTraffic"
     unit: WarmUnit
     schedule: tuple[Window, ...] = ()
     cold_start_seconds: ColdStartSeconds
     tags: Tags = Field(default_factory=dict)
+
+    def conflicts(self) -> Iterable[Finding]:
+        return within(self.residency, self.region, "region")
 
 
 class ProvisionedPoolSettings(_Pool):
@@ -57,6 +62,7 @@ class ProvisionedPoolSettings(_Pool):
     scaling: Scaling = Scaling()
 
     def conflicts(self) -> Iterable[Finding]:
+        yield from super().conflicts()
         if not self.scaling.min:
             yield Finding(
                 "scaling.min",
@@ -74,4 +80,5 @@ class InstancePoolSettings(_Pool):
     scaling: InstanceScaling = InstanceScaling()
 
     def conflicts(self) -> Iterable[Finding]:
+        yield from super().conflicts()
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="instances")

@@ -242,6 +242,7 @@ def test_a_pool_of_auto_mode(run) -> None:
         ({"quiet_hours": [{"start": "07:00", "hours": 2}] * 49}, "gpu.quiet_hours"),
         ({"max_gpus": 0}, "gpu.max_gpus"),
         ({"max_gpu": 4}, "gpu.max_gpu"),
+        ({"nodes": {"role": "r", "kms_key": f"arn:aws:kms:us-east-1:{'1' * 12}:key/k"}}, "gpu.nodes.kms_key"),
     ],
 )
 def test_pools_that_are_wrong(run, changes: dict[str, Any], path: str) -> None:

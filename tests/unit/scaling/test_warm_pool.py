@@ -14,6 +14,7 @@ from model_packaging.artifact.archive import scan, write_archive
 from model_packaging.artifact.reader import Artifact, open_artifact
 from model_packaging.findings import FindingsError
 from scaletozero import ServerlessEndpoint, WarmCalls, WarmPool
+from scaletozero.endpoints import serverless
 from scaletozero.endpoints.model import own_image
 from scaletozero.settings.pools import WarmUnit
 
@@ -308,6 +309,14 @@ def test_an_endpoint_that_is_kept_warm_by_calls_asks_what_the_packaging_asked(ru
     assert not done.of(":Target")
     (variant,) = done.one(":EndpointConfiguration")["productionVariants"]
     assert "provisionedConcurrency" not in variant["serverlessConfig"]
+
+
+def test_calls_have_the_residency_of_the_endpoint(run, carded, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = args(carded, scaling={"max": 9, "warm_by": "calls"}, schedule=[OFFICE], residency=[REGION])
+    seen: list[Any] = []
+    monkeypatch.setattr(serverless, "WarmCalls", lambda name, args, opts: seen.append(args))
+    run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn)
+    assert [each["residency"] for each in seen] == [[REGION]]
 
 
 def test_a_model_of_tensors_is_kept_warm_with_the_sample_in_its_manifest(run, packaged) -> None:
