@@ -54,7 +54,7 @@ def block_sections(model: type[BaseModel], args: type | None, elsewhere: Places,
 def _section(block: Block, places: Places, level: int) -> str:
     parts = [f"{'#' * level} {block.title} {{ #{slug(block.title)} }}\n", f"{block.description}\n"]
     if block.fields:
-        head = ("Name", "Type", "Unit", "Default", "Meaning", "Rule")
+        head = ("Name", "Type and unit", "Default", "Meaning", "Rule")
         parts.append(table(head, (_row(field, places) for field in block.fields)))
     if block.rules:
         parts.append("Rules between settings:\n")
@@ -70,7 +70,8 @@ def _row(field: Field, places: Places) -> tuple[str, ...]:
     default = "**required**" if field.required else field.default or "none"
     meaning = field.description + (" May be an output of another resource." if field.output else "")
     rules = "<br>".join(rule[:1].upper() + rule[1:] + "." for rule in field.rules)
-    return f"`{field.name}`", _linked(field, places), field.unit, default, meaning, rules
+    kind = _linked(field, places) + (f" ({field.unit})" if field.unit else "")
+    return f"`{field.name}`", kind, default, meaning, rules
 
 
 def _linked(field: Field, places: Places) -> str:
