@@ -23,6 +23,7 @@ GUIDES = (
     "gpu.md",
     "cluster.md",
     "warm-pools.md",
+    "spending.md",
     "residency.md",
     "residency-leaks.md",
     "packaging.md",

@@ -14,6 +14,7 @@ WANTING: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("sandbox",), ("up",), "packaging"),
     (("sandbox",), ("package", "spec.yaml"), "packaging"),
     (("packaging",), ("up",), "sandbox"),
+    ((), ("prices", "show", "--model", "anthropic/claude-haiku-4-5"), "prices"),
 ]
 """Extras that are installed, a command, and the extra that it asks for."""
 
@@ -23,6 +24,7 @@ PLAIN: list[tuple[str, ...]] = [
     ("advise", "a", "--trace", "calls.csv", "--objective-ms", "100000"),
     ("--version",),
     ("publish", "--help"),
+    ("prices", "show"),
 ]
 """What works without extras."""
 

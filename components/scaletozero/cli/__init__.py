@@ -20,6 +20,7 @@ from scaletozero.cli import (
     deploying,
     inspecting,
     packaging,
+    pricing,
     publishing,
     querying,
     reporting,
@@ -48,6 +49,7 @@ app.command()(advising.advise)
 app.command()(clusters.cluster)
 app.command()(checking.check)
 app.command()(reporting.residency)
+app.add_typer(pricing.app, name="prices")
 
 _UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 

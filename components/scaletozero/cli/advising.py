@@ -97,7 +97,7 @@ def advise(
         "idle_seconds": idle_seconds,
         "max": declared.maximum,
         "memory_mb": memory,
-        "prices": [asdict(row) for row in each.rows],
+        "prices": [{**row.shown(), "usd": row.usd, "captured": row.captured} for row in each.rows],
     }
     if as_json:
         shown = [{**asdict(one), "plan": one.plan.name} for one in outcomes]
@@ -118,7 +118,7 @@ def advise(
     table(("", "plan", "USD a month", "cold", "refused", "p99", "keeps it"), rows)
     say(f"assumed: a cold start of {cold * 1000:.0f} ms, idle containers stop after {idle_seconds:g} s, {memory} MB")
     for row in each.rows:
-        say(f"price: {row.sku} {row.usd:.10g} USD/{row.unit}, {row.confidence}, {row.captured}")
+        say(f"price: {row.sku} {row.amount.normalize():f} USD/{row.unit}, {row.confidence}, {row.captured}")
     if best:
         done(f"cheapest that keeps {objective_ms:g} ms: {best.plan.name}, {best.usd_per_month:,.2f} USD a month.")
     else:

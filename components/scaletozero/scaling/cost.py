@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from scaletozero.scaling.timeline import warm_hours_per_month
 from scaletozero.settings.schedules import Window
 from scaletozero.spending.estimate import MB_PER_GB, SERVICE
-from scaletozero.spending.prices import Price, price
+from scaletozero.spending.price_rows import Price
+from scaletozero.spending.prices import price
 
 HOURS = 730
 """Of a month."""

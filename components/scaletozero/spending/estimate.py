@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scaletozero.spending.prices import Price, price
+from scaletozero.spending.price_rows import Price
+from scaletozero.spending.prices import price
 
 SERVICE = "sagemaker.serverless"
 GB = 1_000_000_000

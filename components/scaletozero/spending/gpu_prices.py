@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from model_packaging.findings import Finding
 from scaletozero.settings.gpu_types import TYPES, GpuType
-from scaletozero.spending.prices import Price, offered
+from scaletozero.spending.price_rows import Price
+from scaletozero.spending.prices import offered
 
 
 def hourly(name: str, region: str) -> Price | None:

@@ -1,0 +1,76 @@
+"""Token prices of models behind an API, from the library genai-prices: offline, and dated by its release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib import metadata
+
+from model_packaging.extras import needs
+from model_packaging.findings import refuse
+from model_packaging.validation import nearest
+
+EXTRA = "prices"
+"""The extra of this distribution that brings the library."""
+
+
+@dataclass(frozen=True)
+class TokenPrice:
+    """What a provider takes for tokens.
+
+    Attributes:
+        provider, model: as the library names them.
+        input_usd, output_usd: USD for a million tokens of each, at the base of a price that has tiers.
+        source: the library and its release.
+    """
+
+    provider: str
+    model: str
+    input_usd: Decimal
+    output_usd: Decimal
+    source: str
+
+    @property
+    def name(self) -> str:
+        """`provider/model`."""
+        return f"{self.provider}/{self.model}"
+
+
+def token_price(reference: str, at: datetime | None = None) -> TokenPrice:
+    """The price of a model's tokens.
+
+    Args:
+        reference: `provider/model`, such as `anthropic/claude-haiku-4-5`.
+        at: the moment of the price, for one that changes with time. Default: now.
+
+    Raises:
+        FindingsError: the library is not installed, or knows no such model, or no price of it by tokens.
+    """
+    with needs(EXTRA):
+        from genai_prices import data_snapshot  # a second of import, where an API model is asked for
+    snapshot = data_snapshot.get_snapshot()
+    provider_id, _, model_id = reference.partition("/")
+    known = {each.id: each for each in snapshot.providers}
+    provider = known.get(provider_id)
+    if provider is None or not model_id:
+        guess = nearest(provider_id, known)
+        fix = f"write `{guess}/{model_id or '<model>'}`" if guess else "write one such as `anthropic/claude-haiku-4-5`"
+        raise refuse("model", "must be `provider/model`, as genai-prices names it", reference, "nothing is known", fix)
+    model = provider.find_model(model_id, all_providers=snapshot.providers)
+    if model is None:
+        guess = nearest(model_id, [each.id for each in provider.models])
+        fix = f"write `{provider_id}/{guess}`" if guess else "see https://github.com/pydantic/genai-prices"
+        raise refuse("model", f"must be a model of {provider_id} that genai-prices knows", reference, "", fix)
+    prices = model.get_prices(at or datetime.now(UTC))
+    amounts = [_base(getattr(prices, name, None)) for name in ("input_mtok", "output_mtok")]
+    if amounts[0] is None and amounts[1] is None:
+        raise refuse("model", "must have a price by tokens", reference, "it could not be compared")
+    release = metadata.version("genai-prices")
+    spent_in, spent_out = (each or Decimal(0) for each in amounts)
+    return TokenPrice(provider.id, model.id, spent_in, spent_out, f"genai-prices {release}")
+
+
+def _base(price: object) -> Decimal | None:
+    base = getattr(price, "base", price)
+    return base if isinstance(base, Decimal) else None
