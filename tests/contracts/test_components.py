@@ -14,6 +14,7 @@ import pulumi_kubernetes as kubernetes
 import pytest
 from gpu_declarations import cluster
 from pulumi.runtime.mocks import MockMonitor
+from role_permissions import PERMISSIONS, Permission
 
 import scaletozero
 from model_packaging.findings import FindingsError
@@ -332,6 +333,25 @@ def test_its_residency_is_that_of_every_component_inside(
     recorded(BUILD[name], make_artifact, None, mocks)
     assert set(seen) == {"it", *(f"it-{each}" for each in COMPONENTS_INSIDE.get(name, ()))}
     assert all(each == [REGION] for each in seen.values())
+
+
+@every_component
+def test_every_permission_of_every_role_has_its_row(name: str, make_artifact, mocks) -> None:
+    requests, _ = recorded(BUILD[name], make_artifact, None, mocks)
+    made = [each.name for each in requests if each.type == "aws:iam/role:Role"]
+    # The mocks give a role the name of its resource, with a suffix.
+    roles = {f"{each}-0123abc": f"{name} {each.removeprefix('it-')}" for each in made}
+    policies = [each.object for each in requests if each.type == "aws:iam/rolePolicy:RolePolicy"]
+    permissions = {
+        Permission(roles[each["role"]], statement["Sid"], action)
+        for each in policies
+        for statement in json.loads(each["policy"])["Statement"]
+        for action in many(statement["Action"])
+    }
+    rows = {each for each in PERMISSIONS if each.role.startswith(f"{name} ")}
+    assert set(roles.values()) == {each.role for each in rows}
+    # Without a KMS key: what the policies have with one is held by test_role_permissions.py.
+    assert permissions == {each for each in rows if not each.action.startswith("kms:")}
 
 
 def many(value: str | list[str]) -> list[str]:

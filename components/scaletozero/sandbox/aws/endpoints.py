@@ -95,6 +95,8 @@ class Endpoints:
                 self._access.require_readable(role, call.region, url, name)
             if image := container.get("Image"):
                 self._access.require_image(role, call.region, image)
+        if vpc := call.parameters.get("VpcConfig"):
+            self._access.require_network(role, call.region, vpc)
 
     def create_config(self, call: Call) -> None:
         name, store = call.parameters["EndpointConfigName"], _store(call)

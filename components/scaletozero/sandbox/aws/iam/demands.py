@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import unquote
 
 from scaletozero.partitions import arn, bucket_arn, iam_arn
 from scaletozero.sandbox.aws.iam.operations import Operation
@@ -65,6 +66,15 @@ _S3_ACTIONS: Final[Mapping[str, str]] = {
 """Operations whose action has another name (Service Authorization Reference, Amazon S3)."""
 
 
+def copied(operation: Operation) -> tuple[str, str] | None:
+    """The bucket and the key of the object that an operation of S3 copies; None where it copies none."""
+    source = operation.headers.get("x-amz-copy-source")
+    if not source:
+        return None
+    bucket, _, key = unquote(source).lstrip("/").partition("?")[0].partition("/")
+    return bucket, key
+
+
 def _s3(operation: Operation, place: Place) -> Iterator[Demand]:
     action = f"s3:{_S3_ACTIONS.get(operation.name, operation.name)}"
     bucket, key = operation.parameters.get("Bucket", ""), operation.parameters.get("Key")
@@ -73,8 +83,8 @@ def _s3(operation: Operation, place: Place) -> Iterator[Demand]:
         encryption = operation.headers.get("x-amz-server-side-encryption")
         own = (("s3:x-amz-server-side-encryption", encryption),) if encryption else ()
         yield Demand(action, f"{whole}/{key}", own)
-        if source := operation.headers.get("x-amz-copy-source"):
-            yield Demand("s3:GetObject", bucket_arn(place.region, source.lstrip("/").partition("?")[0]))
+        if source := copied(operation):
+            yield Demand("s3:GetObject", f"{bucket_arn(place.region, source[0])}/{source[1]}")
     elif operation.name == "DeleteObjects":
         # The keys stand in the body; all of the bucket's is asked for instead.
         yield Demand(action, f"{whole}/*")

@@ -8,7 +8,7 @@ from typing import Any
 
 from scaletozero.partitions import arn, dns_suffix, find_partition, service_principal
 from scaletozero.sandbox.aws.iam import attached
-from scaletozero.sandbox.aws.iam.demands import Demand, Place, demands, key_arn
+from scaletozero.sandbox.aws.iam.demands import Demand, Place, copied, demands, key_arn
 from scaletozero.sandbox.aws.iam.operations import Operation, operation_of
 from scaletozero.sandbox.aws.iam.roles import Roles
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, signed
@@ -59,10 +59,10 @@ def _key_demands(operation: Operation, place: Place) -> Iterator[Demand]:
         return
     bucket, name = operation.parameters["Bucket"], operation.parameters["Key"]
     via = (("kms:viaservice", f"s3.{place.region}.{dns_suffix(place.region)}"),)
-    if operation.name in ("GetObject", "HeadObject", "CopyObject", "UploadPartCopy"):
-        if key := attached.object_key(bucket, name):
-            yield Demand("kms:Decrypt", key_arn(place, key), via)
-    elif operation.name in ("PutObject", "CreateMultipartUpload", "UploadPart"):
+    read = (bucket, name) if operation.name in ("GetObject", "HeadObject") else copied(operation)
+    if read and (key := attached.object_key(*read)):
+        yield Demand("kms:Decrypt", key_arn(place, key), via)
+    if operation.name in ("PutObject", "CopyObject", "CreateMultipartUpload", "UploadPart", "UploadPartCopy"):
         given = operation.headers.get("x-amz-server-side-encryption-aws-kms-key-id")
         if key := given or attached.bucket_key(bucket):
             yield Demand("kms:GenerateDataKey", key_arn(place, key), via)

@@ -1,9 +1,10 @@
-"""What SageMaker checks of a model's role when the model is created: trust, the archive, the image."""
+"""What SageMaker needs of a model's role, checked when the model is created: trust, archive, image, network."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 from botocore.exceptions import ClientError
 
@@ -14,6 +15,21 @@ from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage")
 """What pulling an image takes, on its repository (ECR user guide, pull permissions)."""
+
+INTERFACE_ACTIONS: Final = (
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+)
+DESCRIBE_ACTIONS: Final = (
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+)
+"""What SageMaker does with the role for a model in a VPC, besides creating interfaces (SageMaker developer guide, "Give
+SageMaker hosted endpoints access to resources in your Amazon VPC")."""
 
 SAGEMAKER = service_principal("sagemaker")
 
@@ -69,3 +85,28 @@ class ModelAccess:
             self._roles.require_role(role_arn, needed, place)
         except AwsError as denied:
             raise AwsError("ValidationException", f"Could not access the image {image}. {denied.message}") from None
+
+    def require_network(self, role_arn: str, region: str, vpc: Mapping[str, Sequence[str]]) -> None:
+        """Raises AwsError where the role may not attach the containers to the subnets of a VpcConfig.
+
+        The service needs the permissions once it creates the interfaces; the sandbox creates none, so it asks here.
+        """
+        try:
+            self._roles.require_role(role_arn, _network_demands(region, vpc), Place(region, ACCOUNT))
+        except AwsError as denied:
+            raise AwsError("ValidationException", f"Could not attach the model to its VPC. {denied.message}") from None
+
+
+def _network_demands(region: str, vpc: Mapping[str, Sequence[str]]) -> Iterator[Demand]:
+    def of_ec2(resource: str) -> str:
+        return arn("ec2", region, ACCOUNT, resource)
+
+    interface, subnets = of_ec2("network-interface/*"), [of_ec2(f"subnet/{each}") for each in vpc.get("Subnets", ())]
+    groups = [of_ec2(f"security-group/{each}") for each in vpc.get("SecurityGroupIds", ())]
+    for action in DESCRIBE_ACTIONS:
+        yield Demand(action, "*")
+    for resource in (interface, *subnets, *groups):
+        yield Demand("ec2:CreateNetworkInterface", resource)
+    for action in INTERFACE_ACTIONS:
+        for subnet in subnets:
+            yield Demand(action, interface, (("ec2:subnet", subnet),))

@@ -13,6 +13,9 @@ from urllib.parse import parse_qsl, unquote
 import botocore.session
 from botocore.exceptions import UnknownServiceError
 
+_COPIES: Final = {"CopyObject": "PutObject", "UploadPartCopy": "UploadPart"}
+"""Operations of S3 that only the header x-amz-copy-source tells from those that write a body."""
+
 _MODELS: Final[Mapping[str, tuple[str, ...]]] = {
     "monitoring": ("cloudwatch",),
     "sagemaker": ("sagemaker-runtime", "sagemaker"),
@@ -60,7 +63,10 @@ def operation_of(environ: Mapping[str, Any], service: str, body: bytes) -> Opera
         return Operation(service, query["Action"], query, headers)
     path, method = environ.get("PATH_INFO", "/"), environ.get("REQUEST_METHOD", "GET")
     best, found = -1, Operation(service, "", query, headers)
+    others = _COPIES.values() if "x-amz-copy-source" in headers else _COPIES
     for route in _routes(service):
+        if service == "s3" and route.operation in others:
+            continue
         match = route.path.fullmatch(path) if route.method == method else None
         asked = match and all(query.get(key) == value for key, value in route.query.items())
         if match and asked and len(route.query) > best:

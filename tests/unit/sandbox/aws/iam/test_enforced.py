@@ -111,6 +111,34 @@ def test_an_encrypted_object_takes_the_key_too(world: Any) -> None:
     assert s3.get_object(Bucket="models", Key="a")["Body"].read() == b"a"
 
 
+def test_writing_an_encrypted_object_takes_the_key_too(world: Any) -> None:
+    key = world.client("kms").create_key()["KeyMetadata"]["Arn"]
+    world.client("s3").put_object(
+        Bucket="models", Key="from", Body=b"a", ServerSideEncryption="aws:kms", SSEKMSKeyId=key
+    )
+    s3, encrypted = as_role(world, "s3"), {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    world.allow("serve", "s3:*")
+    denial = f"kms:GenerateDataKey on resource: {key}"
+    assert denial in denied(s3.put_object, Bucket="models", Key="a", Body=b"a", **encrypted)[1]
+    upload = s3.create_multipart_upload
+    assert denial in denied(upload, Bucket="models", Key="a", **encrypted)[1]
+    world.allow("serve", "s3:*", "kms:GenerateDataKey")
+    s3.put_object(Bucket="models", Key="a", Body=b"a", **encrypted)
+    copy = {"Bucket": "models", "Key": "b", "CopySource": "models/from"}
+    assert "kms:Decrypt" in denied(s3.copy_object, **copy)[1]
+    world.allow("serve", "s3:*", "kms:Decrypt")
+    assert denial in denied(s3.copy_object, **copy, **encrypted)[1]
+    s3.copy_object(**copy)
+
+
+def test_a_signature_for_a_region_that_does_not_exist_is_refused(world: Any) -> None:
+    found = world.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="caller")["Credentials"]
+    keys = {"aws_access_key_id": found["AccessKeyId"], "aws_secret_access_key": found["SecretAccessKey"],
+            "aws_session_token": found["SessionToken"]}  # fmt: skip
+    nowhere = boto3.client("sqs", endpoint_url=world.servers.aws_url, region_name="nowhere", **keys)
+    assert denied(nowhere.list_queues) == ("SignatureDoesNotMatch", "Credential should be scoped to a valid region.")
+
+
 def test_the_json_protocols_have_their_own_code(world: Any) -> None:
     assert denied(as_role(world, "sagemaker").list_models)[0] == "AccessDeniedException"
 
