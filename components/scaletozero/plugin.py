@@ -1,12 +1,16 @@
 """What the plugin offers: the public components, under the distribution's name and version."""
 
 import json
+import os
+import signal
+import sys
+import threading
 from importlib import metadata
 from inspect import cleandoc
 from typing import Any
 
 import pulumi
-from pulumi.provider import ConstructResult
+from pulumi.provider import ConstructResult, main
 from pulumi.provider.experimental.component import ComponentProvider
 from pulumi.provider.experimental.util import camel_case
 from pulumi.provider.server import ComponentInitError
@@ -119,6 +123,21 @@ def _dedented(found: dict[str, Any]) -> dict[str, Any]:
 def schema() -> dict[str, Any]:
     """The package schema that other languages' bindings are generated from."""
     return json.loads(Plugin().schema or "")
+
+
+def serve() -> None:
+    """Serves the plugin until the engine closes it."""
+    # A component under construction waits for the engine, which waits for this process: for five seconds, after which
+    # the engine takes the plugins that it had no time to close for crashed. The main thread would not wake up for a
+    # signal that the system hands to another one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_when_closed, daemon=True, name="engine").start()
+    main(Plugin(), sys.argv[1:])
+
+
+def _end_when_closed() -> None:
+    signal.sigwait({signal.SIGINT})
+    os._exit(0)
 
 
 if __name__ == "__main__":

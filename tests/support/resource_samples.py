@@ -18,6 +18,7 @@ TARGET = {
 }
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:there"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:there"
+KEYS = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{n * 8}-1111-4111-8111-111111111111" for n in "12"]
 
 
 def document(resource: str = "*", **more: Any) -> str:
@@ -215,6 +216,8 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "LogGroup": [
         ({"retentionInDays": 14, "tags": {"a": "1", "b": "2"}}, {"retentionInDays": 30, "tags": {"a": "1"}}),
         ({"name": "/aws/x", "retentionInDays": 14}, {"retentionInDays": 0}),
+        ({"kmsKeyId": KEYS[0]}, {"kmsKeyId": KEYS[1]}),
+        ({"kmsKeyId": KEYS[0]}, {"kmsKeyId": None}),
     ],
     "Target": [({**TARGET, "minCapacity": 1, "maxCapacity": 5}, {"maxCapacity": 9})],
     "Policy": [
@@ -268,7 +271,10 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"schedule": "cron(0 9 ? * MON-FRI *)", "scalableTargetAction": {"minCapacity": 1, "maxCapacity": 5}},
         )
     ],
-    "Topic": [({"displayName": "one", "tags": {"a": "1"}}, {"displayName": "two", "tags": {}})],
+    "Topic": [
+        ({"displayName": "one", "tags": {"a": "1"}}, {"displayName": "two", "tags": {}}),
+        ({"kmsMasterKeyId": KEYS[0]}, {"kmsMasterKeyId": KEYS[1]}),
+    ],
     "TopicPolicy": [
         ({"arn": TOPIC, "policy": everyone(TOPIC, "sns:Publish")}, {"policy": everyone(TOPIC, "sns:Subscribe")}),
     ],
@@ -276,7 +282,8 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         (
             {"visibilityTimeoutSeconds": 60, "messageRetentionSeconds": 1_209_600, "sqsManagedSseEnabled": True},
             {"visibilityTimeoutSeconds": 90, "tags": {"a": "1"}},
-        )
+        ),
+        ({"kmsMasterKeyId": KEYS[0]}, {"kmsMasterKeyId": KEYS[1]}),
     ],
     "MetricAlarm": [
         (
@@ -318,8 +325,9 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
                     "retryPolicy": {"maximumRetryAttempts": 0},
                     "deadLetterConfig": {"arn": QUEUE},
                 },
+                "kmsKeyArn": KEYS[0],
             },
-            {"scheduleExpression": "rate(5 minutes)", "state": "DISABLED"},
+            {"scheduleExpression": "rate(5 minutes)", "state": "DISABLED", "kmsKeyArn": KEYS[1]},
         )
     ],
     "Repository": [
@@ -351,9 +359,10 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
                 "timeout": 60,
                 "environment": {"variables": {"Endpoint_NAME": "there"}},
                 "reservedConcurrentExecutions": 2,
+                "kmsKeyArn": KEYS[0],
                 "tags": {"a": "1"},
             },
-            {"code": code("def handler(e, c): return 2"), "timeout": 90},
+            {"code": code("def handler(e, c): return 2"), "timeout": 90, "kmsKeyArn": KEYS[1]},
         )
     ],
     "FunctionEventInvokeConfig": [

@@ -11,10 +11,14 @@ import botocore.session
 from moto.applicationautoscaling import models as scaling_models
 from moto.applicationautoscaling import responses as scaling_responses
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
+from moto.awslambda.models import LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 from moto.iam.access_control import PermissionResult
+from moto.logs.exceptions import ResourceNotFoundException
+from moto.logs.models import LogGroup
+from moto.logs.responses import LogsResponse
 from moto.s3.models import FakeBucket
 from moto.sagemaker.exceptions import ValidationError as SageMakerValidationError
 from moto.sagemaker.models import FakeEndpointConfig
@@ -34,6 +38,9 @@ def patch_moto() -> None:
     CloudWatchResponse.put_composite_alarm = _put_composite_alarm  # type: ignore[attr-defined]
     ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy  # type: ignore[method-assign]
     LambdaResponse.invoke = _invoke  # type: ignore[method-assign]
+    LambdaFunction.update_configuration = _update_configuration  # type: ignore[method-assign]
+    LogsResponse.associate_kms_key = _associate_kms_key  # type: ignore[attr-defined]
+    LogsResponse.disassociate_kms_key = _disassociate_kms_key  # type: ignore[attr-defined]
     EventBridgeSchedulerBackend.delete_schedule_group = _delete_schedule_group  # type: ignore[method-assign]
     dimensions = {member.name: member.value for member in scaling_models.ScalableDimensionValueSet}
     dimensions["SAGEMAKER_PROVISIONED_CONCURRENCY"] = "sagemaker:variant:DesiredProvisionedConcurrency"
@@ -113,3 +120,31 @@ def _invoke(self: LambdaResponse) -> tuple[int, dict[str, str], str]:
     if self.headers.get("X-Amz-Invocation-Type") != "DryRun":
         raise NotImplementedError("the sandbox runs no functions; InvocationType=DryRun checks the permission")
     return 204, {"status": "204"}, ""
+
+
+def _associate_kms_key(self: LogsResponse) -> ActionResult:
+    """Log groups: moto takes their key when they are made, and has no operation that changes it."""
+    _log_group(self).kms_key_id = self._get_param("kmsKeyId")
+    return ActionResult({})
+
+
+def _disassociate_kms_key(self: LogsResponse) -> ActionResult:
+    _log_group(self).kms_key_id = None
+    return ActionResult({})
+
+
+def _log_group(self: LogsResponse) -> LogGroup:
+    found = self.logs_backend.groups.get(self._get_param("logGroupName"))
+    if found is None:
+        raise ResourceNotFoundException()
+    return found
+
+
+_moto_update_configuration = LambdaFunction.update_configuration
+
+
+def _update_configuration(self: LambdaFunction, config_updates: dict[str, Any]) -> dict[str, Any]:
+    """Functions: moto takes their key when they are made, and ignores another one."""
+    if "KMSKeyArn" in config_updates:
+        self.kms_key_arn = config_updates["KMSKeyArn"] or None
+    return _moto_update_configuration(self, config_updates)

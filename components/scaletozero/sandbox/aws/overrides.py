@@ -22,6 +22,8 @@ OVERRIDES: Final[dict[str, str]] = {
     "cloudwatch:PutMetricAlarm": "moto evaluates nothing; here alarms on a backlog that call a scaling policy do",
     "cloudwatch:PutCompositeAlarm": "moto has no operation that makes one; the rule's alarms must exist",
     "lambda:Invoke": "moto starts Docker; here no function is run, and a dry run checks the permission",
+    "logs:AssociateKmsKey": "moto does not have it, nor DisassociateKmsKey",
+    "lambda:UpdateFunctionConfiguration": "moto ignores another KMS key",
     "scheduler:DeleteScheduleGroup": "moto crashes on one that is not there (and no schedule fires)",
     "sagemaker:CreateEndpointConfig instance types": "moto's list is older than the service model",
     "eks:CreatePodIdentityAssociation": "moto has no Pod Identity; a cluster that is named is taken to be there",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 import grpc.aio
 from google.protobuf import any_pb2
@@ -65,15 +66,18 @@ def serve(servicer: provider_pb2_grpc.ResourceProviderServicer) -> None:
     threading.Thread(target=_end_with, args=(engine,), daemon=True, name="engine").start()
 
     async def run() -> None:
+        closed = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, closed.set)
         server = grpc.aio.server(options=_GRPC_CHANNEL_OPTIONS)
         provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         sys.stdout.write(f"{port}\n")
         sys.stdout.flush()
-        await server.wait_for_termination()
+        await closed.wait()
+        await server.stop(None)
 
-    asyncio.run(cast(Awaitable[None], run()))  # type: ignore[arg-type]
+    asyncio.run(run())
 
 
 def _end_with(engine: int) -> None:
