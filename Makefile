@@ -41,8 +41,9 @@ test: $(READY) ## run the default tests: unit, contracts, packaging, engine
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
 	$(BIN)/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging tests/engine
 
-test-long: $(READY) ## opt in: scaling and schedules on the engine, load, simulation, faults at further moments, further models
+test-long: $(READY) $(EXTRAS_READY) ## opt in: scaling and schedules on the engine, load, simulation, faults at further moments, further models
 	$(BIN)/pytest -n 2 -m long tests/engine tests/packaging
+	$(EXTRAS_VENV)/bin/pytest -m long tests/extras
 
 test-torch: $(TORCH) ## opt in: export real models through torch (several GB are installed)
 	$(TORCH_VENV)/bin/pytest tests/torch
@@ -61,7 +62,7 @@ test-lowest: $(LOWEST) ## opt in: the default tests with the oldest supported re
 	$(LOWEST_VENV)/bin/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging $(LOCKED)
 
 test-extras: $(EXTRAS_READY) ## opt in: the policy pack's SDK and SageMaker's own SDK (the extras policy and sagemaker)
-	$(EXTRAS_VENV)/bin/pytest tests/extras
+	$(EXTRAS_VENV)/bin/pytest -m "not long" tests/extras
 
 docs: $(READY) ## build the documentation into site/; a broken link or anchor fails
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean

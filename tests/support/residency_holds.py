@@ -76,6 +76,15 @@ CALLS: dict[str, Call] = {
     "serverless: an archive elsewhere": Call("s3:GetObject"),
     "serverless: an alarm's topic": Call("sns:CreateTopic", note=EXISTING),
     "serverless: a key of another Region": Call("kms:GenerateDataKey"),
+    "serverless: an endpoint of another Region": Call("sagemaker:CreateEndpoint"),
+    "serverless: a warm pool of another Region": Call("application-autoscaling:RegisterScalableTarget"),
+    "serverless: calls from another Region": Call("lambda:CreateFunction"),
+    "serverless: an alarm of another Region": Call("cloudwatch:PutMetricAlarm"),
+    "serverless: a registry of another Region": Call("ecr:CreateRepository"),
+    "asynchronous: an image of another Region": Call("ecr:BatchGetImage"),
+    "asynchronous: an alarm's topic": Call("sns:CreateTopic", note=EXISTING),
+    "asynchronous: a key of another Region": Call("kms:GenerateDataKey"),
+    "asynchronous: an endpoint of another Region": Call("sagemaker:CreateEndpoint"),
     "asynchronous: results elsewhere": Call("s3:PutObject"),
     "asynchronous: failures elsewhere": Call("s3:PutObject"),
     "asynchronous: a topic elsewhere": Call("sns:Publish"),
@@ -85,6 +94,11 @@ CALLS: dict[str, Call] = {
     "gpu: weights elsewhere": Call("s3:GetObject"),
     "gpu: a service outside": Call("bedrock:InvokeModel"),
     "gpu: a pool's zone": Call("ec2:RunInstances", note="the boundary has to be on Karpenter's role"),
+    "gpu: a pool's key of another Region": Call("kms:CreateGrant", note="the boundary has to be on Karpenter's role"),
+    "gpu: a group of nodes of another Region": Call("eks:CreateNodegroup"),
+    "gpu: a cluster of another Region": Call("eks:CreatePodIdentityAssociation"),
+    "gpu: a key of another Region": Call("kms:GenerateDataKey"),
+    "gpu: metrics of another Region": Call("aps:QueryMetrics", note="the boundary has to be on KEDA's role"),
     "a global Bedrock profile": inside("bedrock:InvokeModel", bedrock__inferenceprofilearn=f"{PROFILE}global.anthropic.claude"),
     "another geography's Bedrock profile": inside("bedrock:InvokeModel", bedrock__inferenceprofilearn=f"{PROFILE}us.amazon.nova-pro-v1:0"),
     "a Bedrock model with no Region": Call("bedrock:InvokeModel", "unspecified"),
@@ -98,6 +112,28 @@ ADMISSION = {
     "gpu: a node selector",
 }
 """What the API server refuses by the policies of `ClusterPrerequisites` (`tests/cluster/test_residency.py`)."""
+
+AT_UPDATE = (
+    "a provider in another Region",
+    "a resource with a Region of its own",
+    "no Region at all",
+    "replication to a bucket that nobody declared",
+    "a multi-Region key",
+    "a backup's copy",
+    "a cache over Regions",
+    "an event sent to a host",
+    "a log subscription",
+    "a dashboard's widget",
+    "a distribution",
+    "serverless: an image of another Region",
+    "asynchronous: results elsewhere",
+    "asynchronous: an endpoint of another Region",
+    "gpu: nodes of another Region",
+    "gpu: metrics of another Region",
+    "a global Bedrock profile",
+)
+"""What the policy pack also denies at an update through the engine, which ends at the first of them: one of each
+coverage and of each kind of endpoint (`tests/extras/test_policy_engine.py`)."""
 
 _HOST = "no condition key of AWS names the host"
 _EGRESS = "a NetworkPolicy knows addresses only; host names need EKS Auto Mode's ApplicationNetworkPolicy or Cilium"

@@ -46,6 +46,8 @@ DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 MODEL = "aws:sagemaker/model:Model"
 CONFIG = "aws:sagemaker/endpointConfiguration:EndpointConfiguration"
 LAMBDA = "aws:lambda/function:Function"
+ENDPOINT = "aws:sagemaker/endpoint:Endpoint"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 URI = "s3://reports-us/results"
 
 
@@ -123,10 +125,19 @@ PLAIN: dict[str, Leak] = {
 SERVERLESS: dict[str, Leak] = {
     "serverless: an image of another Region": ([of(MODEL, primaryContainer={"image": ecr(THERE)})], "x.primaryContainer.image"),
     "serverless: an archive elsewhere": ([of(MODEL, primaryContainer={"image": ecr(HERE), "modelDataUrl": URI})], "x.primaryContainer.modelDataUrl"),
-    "serverless: an alarm's topic": ([of("aws:cloudwatch/metricAlarm:MetricAlarm", alarmActions=[at("sns", THERE, "ops")])], "x.alarmActions[0]"),
+    "serverless: an alarm's topic": ([of(ALARM, alarmActions=[at("sns", THERE, "ops")])], "x.alarmActions[0]"),
     "serverless: a key of another Region": ([of("aws:s3/bucketObjectv2:BucketObjectv2", kmsKeyId=at("kms", THERE, "key/1"))], "x.kmsKeyId"),
+    "serverless: an endpoint of another Region": ([of(ENDPOINT, region=THERE)], "x.region"),
+    "serverless: a warm pool of another Region": ([of("aws:appautoscaling/target:Target", region=THERE)], "x.region"),
+    "serverless: calls from another Region": ([of(LAMBDA, region=THERE)], "x.region"),
+    "serverless: an alarm of another Region": ([of(ALARM, region=THERE)], "x.region"),
+    "serverless: a registry of another Region": ([of("aws:ecr/repository:Repository", region=THERE)], "x.region"),
 }  # fmt: skip
 ASYNCHRONOUS: dict[str, Leak] = {
+    "asynchronous: an image of another Region": ([of(MODEL, containers=[{"image": ecr(THERE)}])], "x.containers[0].image"),
+    "asynchronous: an alarm's topic": ([of(ALARM, alarmActions=[at("sns", HERE, "ops"), at("sns", THERE, "ops")])], "x.alarmActions[1]"),
+    "asynchronous: a key of another Region": ([of("aws:sns/topic:Topic", kmsMasterKeyId=at("kms", THERE, "key/1"))], "x.kmsMasterKeyId"),
+    "asynchronous: an endpoint of another Region": ([DeclaredResource(ENDPOINT, "x", {"region": THERE}, HERE, urn="urn:x")], "x.region"),
     "asynchronous: results elsewhere": ([of(CONFIG, **output(s3OutputPath=URI))], "x.asyncInferenceConfig.outputConfig.s3OutputPath"),
     "asynchronous: failures elsewhere": ([of(CONFIG, **output(s3FailurePath=URI))], "x.asyncInferenceConfig.outputConfig.s3FailurePath"),
     "asynchronous: a topic elsewhere": ([of(CONFIG, **output(notificationConfig={"errorTopic": at("sns", THERE, "e")}))], "x.asyncInferenceConfig.outputConfig.notificationConfig.errorTopic"),
@@ -146,6 +157,11 @@ GPU: dict[str, Leak] = {
     "gpu: nodes of any Region but one": ([of(DEPLOYMENT, **_terms("topology.kubernetes.io/region", "NotIn", HERE))], "x.spec.template.spec.affinity"),
     "gpu: a node selector": ([of(DEPLOYMENT, **pod(nodeSelector={"topology.kubernetes.io/region": THERE}))], "x.spec.template.spec.nodeSelector"),
     "gpu: a pool's zone": ([of("kubernetes:karpenter.sh/v1:NodePool", spec={"template": {"spec": {"requirements": [{"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["us-east-1a"]}]}}})], "x.spec.template.spec.requirements[0]"),
+    "gpu: a pool's key of another Region": ([of("kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", spec={"blockDeviceMappings": [{"ebs": {"kmsKeyID": at("kms", THERE, "key/1")}}]})], "x.spec.blockDeviceMappings[0].ebs.kmsKeyID"),
+    "gpu: a group of nodes of another Region": ([of("aws:eks/nodeGroup:NodeGroup", region=THERE)], "x.region"),
+    "gpu: a cluster of another Region": ([of("aws:eks/podIdentityAssociation:PodIdentityAssociation", region=THERE)], "x.region"),
+    "gpu: a key of another Region": ([of("aws:s3/bucketObjectv2:BucketObjectv2", bucket="models-eu", kmsKeyId=at("kms", THERE, "key/2"))], "x.kmsKeyId"),
+    "gpu: metrics of another Region": ([of("kubernetes:keda.sh/v1alpha1:ScaledObject", spec={"triggers": [{"type": "prometheus", "metadata": {"serverAddress": f"https://aps-workspaces.{THERE}.{dns_suffix(THERE)}/workspaces/ws-1", "awsRegion": HERE}}]})], "x.spec.triggers[0].metadata.serverAddress"),
     "a global Bedrock profile": ([of(LAMBDA, environment={"variables": {"MODEL": "global.anthropic.claude-sonnet-4-5-20250929-v1:0"}})], "x.environment.variables.MODEL"),
     "another geography's Bedrock profile": ([of("aws:bedrock/inferenceProfile:InferenceProfile", modelSource={"copyFrom": at("bedrock", HERE, "inference-profile/us.amazon.nova-pro-v1:0")})], "x.modelSource.copyFrom"),
     "a Bedrock model with no Region": ([of(LAMBDA, environment={"variables": {"M": "arn:aws:bedrock:::foundation-model/amazon.nova-pro-v1:0"}})], "x.environment.variables.M"),
@@ -154,3 +170,27 @@ GPU: dict[str, Leak] = {
 
 LEAKS: dict[str, Leak] = {**PLAIN, **SERVERLESS, **ASYNCHRONOUS, **GPU}
 """Every case: the resources, and the path of the finding that names the way out."""
+
+
+def clean(region: str) -> list[DeclaredResource]:
+    """What one environment with an endpoint of every kind declares."""
+    zone = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [f"{region}a", f"{region}b"]}
+    sts = f"https://sts.{region}.{dns_suffix(region)}"
+    return [
+        bucket("models", region),
+        of("aws:s3/bucketLogging:BucketLogging", "log", region, bucket="models", targetBucket="models"),
+        of("aws:kms/key:Key", "key", region, multiRegion=False),
+        of("aws:iam/role:Role", "role", THERE, assumeRolePolicy="{}"),
+        of("aws:budgets/budget:Budget", "budget", THERE),
+        of("aws:iam/rolePolicy:RolePolicy", "policy", region, policy='{"Resource": "arn:aws:s3:us-east-1:::x"}'),
+        of(MODEL, "model", region, primaryContainer={"image": ecr(region), "modelDataUrl": "s3://models/a"}),
+        of(CONFIG, "configuration", region, **output(s3OutputPath="s3://models/a")),
+        of("aws:cloudwatch/metricAlarm:MetricAlarm", "alarm", region, alarmActions=[at("sns", region, "ops")]),
+        of("aws:cloudwatch/dashboard:Dashboard", "board", region, dashboardBody=_widgets(region)),
+        of("aws:apigateway/restApi:RestApi", "api", region, endpointConfiguration={"types": "REGIONAL"}),
+        of("aws:sns/topicSubscription:TopicSubscription", "s", region, protocol="sqs", endpoint=at("sqs", region, "q")),
+        of(LAMBDA, "f", region, environment={"variables": {"STS": sts, "MODEL": "amazon.nova-pro-v1:0"}}),
+        of("kubernetes:karpenter.sh/v1:NodePool", "p", spec={"template": {"spec": {"requirements": [zone]}}}),
+        of(DEPLOYMENT, "d", **_terms("topology.kubernetes.io/region", "In", region)),
+        of("kubernetes:core/v1:Service", "svc", spec={"externalName": "gateway.models.svc.cluster.local"}),
+    ]

@@ -285,6 +285,10 @@ def _kubernetes() -> Iterator[Row]:
         of = f"kubernetes:admissionregistration.k8s.io/v1:{kind}"
         whole = "every object of the cluster would be sent there"
         yield Row(of, "webhooks[].clientConfig.url", judges.url, C.ROUTING, whole, "use a service of the cluster")
+    scaled, trigger = "kubernetes:keda.sh/v1alpha1:ScaledObject", "spec.triggers[].metadata"
+    for path, judge in (("serverAddress", judges.known_host), ("awsRegion", judges.region)):
+        read = "the metrics that it scales on would be kept there"
+        yield Row(scaled, f"{trigger}.{path}", judge, C.METRICS, read, _INSIDE)
     for version in ("v1", "v1beta1"):
         pools = f"kubernetes:karpenter.sh/{version}:NodePool"
         path = "spec.template.spec.requirements[]"

@@ -8,10 +8,9 @@ import pytest
 import residency_leaks as cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from residency_leaks import ACCOUNT, HERE, LEAKS, LOCATIONS, THERE, at, bucket, ecr, of
+from residency_leaks import ACCOUNT, HERE, LEAKS, LOCATIONS, THERE, clean, ecr, of
 
 from model_packaging.validation import parse
-from scaletozero.partitions import dns_suffix
 from scaletozero.residency.closure import expired, findings, leaks
 from scaletozero.residency.resource import UNKNOWN, DeclaredResource
 from scaletozero.settings.geographies import GEOGRAPHIES
@@ -69,30 +68,6 @@ def test_what_is_not_covered_is_not_held_to_it(case: str) -> None:
     found = {leak.covers for leak in leaks(resources, residency(), TODAY)}
     others = [each.value for each in Coverage if each not in found]
     assert leaks(resources, residency(covers=others), TODAY) == []
-
-
-def clean(region: str) -> list[DeclaredResource]:
-    """What one environment with an endpoint of every kind declares."""
-    zone = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [f"{region}a", f"{region}b"]}
-    sts = f"https://sts.{region}.{dns_suffix(region)}"
-    return [
-        bucket("models", region),
-        of("aws:s3/bucketLogging:BucketLogging", "log", region, bucket="models", targetBucket="models"),
-        of("aws:kms/key:Key", "key", region, multiRegion=False),
-        of("aws:iam/role:Role", "role", THERE, assumeRolePolicy="{}"),
-        of("aws:budgets/budget:Budget", "budget", THERE),
-        of("aws:iam/rolePolicy:RolePolicy", "policy", region, policy='{"Resource": "arn:aws:s3:us-east-1:::x"}'),
-        of(cases.MODEL, "model", region, primaryContainer={"image": ecr(region), "modelDataUrl": "s3://models/a"}),
-        of(cases.CONFIG, "configuration", region, **cases.output(s3OutputPath="s3://models/a")),
-        of("aws:cloudwatch/metricAlarm:MetricAlarm", "alarm", region, alarmActions=[at("sns", region, "ops")]),
-        of("aws:cloudwatch/dashboard:Dashboard", "board", region, dashboardBody=cases._widgets(region)),
-        of("aws:apigateway/restApi:RestApi", "api", region, endpointConfiguration={"types": "REGIONAL"}),
-        of("aws:sns/topicSubscription:TopicSubscription", "s", region, protocol="sqs", endpoint=at("sqs", region, "q")),
-        of(cases.LAMBDA, "f", region, environment={"variables": {"STS": sts, "MODEL": "amazon.nova-pro-v1:0"}}),
-        of("kubernetes:karpenter.sh/v1:NodePool", "p", spec={"template": {"spec": {"requirements": [zone]}}}),
-        of(cases.DEPLOYMENT, "d", **cases._terms("topology.kubernetes.io/region", "In", region)),
-        of("kubernetes:core/v1:Service", "svc", spec={"externalName": "gateway.models.svc.cluster.local"}),
-    ]
 
 
 @settings(max_examples=60, deadline=None)
