@@ -214,6 +214,9 @@ class GpuEndpointArgs(TypedDict):
     """Values that are derived by default."""
     hosts: NotRequired[list[str]]
     """Host names of requests to the endpoint, besides `<name>.<namespace>`."""
+    egress: NotRequired[list[str]]
+    """Host names outside of the cluster that the pods may send HTTPS requests to; `*.` in front stands for subdomains.
+    Requires EKS Auto Mode or Cilium, which enforce host names. Default: none."""
     residency: NotRequired[list[str]]
     """The regions that requests, models and metrics may be in. Default: the cluster's region."""
     tags: NotRequired[dict[str, str]]

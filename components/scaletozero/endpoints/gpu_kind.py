@@ -38,6 +38,16 @@ class GpuKind(Kind[GpuEndpoint]):
         }
         spec = {"spec": {"template": {"spec": {"containers": [container]}}}}
         yield DeclaredResource("kubernetes:apps/v1:Deployment", path, spec, written=written)
+        if settings.egress:
+            # Which policy enforces the hosts depends on the cluster; what it says of them is the same.
+            allowed = {"spec": {"egress": [{"to": [{"domainNames": list(settings.egress)}]}]}}
+            at = "spec.egress[0].to[0].domainNames"
+            lines = {f"{at}[{index}]": f"{path}.egress.{index}" for index in range(len(settings.egress))}
+            policy = "kubernetes:networking.k8s.aws/v1alpha1:ApplicationNetworkPolicy"
+            yield DeclaredResource(policy, path, allowed, written=lines)
+
+    def outside_hosts(self, settings: GpuEndpoint) -> tuple[str, ...]:
+        return settings.egress
 
     def examine(self, name: str, settings: GpuEndpoint, site: Site) -> Examined:
         from scaletozero.kubernetes.packaged import plan_packaged  # for environments with a cluster

@@ -148,6 +148,10 @@ class Kind(ABC, Generic[S]):
         """What of the endpoint says where it runs and where it sends, for the closure; paths below the endpoint."""
         return ()
 
+    def outside_hosts(self, settings: S) -> tuple[str, ...]:
+        """The hosts outside of AWS and of the cluster that its containers may send requests to, for the report."""
+        return ()
+
     @abstractmethod
     def examine(self, name: str, settings: S, site: Site) -> Examined:
         """Opens the packaged model, and checks whether it fits this endpoint.

@@ -47,7 +47,8 @@ def _endpoint(environment: Environment, name: str, endpoint: EndpointSettings, k
     if invocation is Invocation.CLUSTER:
         placed = "kubectl get pods -o wide; kubectl get nodes -L topology.kubernetes.io/region"
         own, agent = "the cluster's own", "not held: the cluster's log agent decides"
-        yield row(PROMPTS, "", f"the cluster's interceptor, {region}", own, MEMORY, placed)
+        passes = [f"the cluster's interceptor, {region}", *kind_of(endpoint).outside_hosts(endpoint)]
+        yield row(PROMPTS, "", "; ".join(passes), own, MEMORY, placed)
         yield row("logs", region, "", own, "as the cluster keeps them", placed, agent)
         yield row("metrics", region, "", own, "as Prometheus keeps them", placed)
         return

@@ -14,6 +14,7 @@ from scaletozero.kubernetes.checks.objects import object_findings, same_nodes
 from scaletozero.kubernetes.checks.time import time_findings
 from scaletozero.kubernetes.derive import Derived, derive
 from scaletozero.kubernetes.manifests.disruption_budget import disruption_budget
+from scaletozero.kubernetes.manifests.hosts import enforcer, hosts_policy
 from scaletozero.kubernetes.manifests.identity import service_account, trust_policy
 from scaletozero.kubernetes.manifests.monitoring import alert_rules, pod_monitor
 from scaletozero.kubernetes.manifests.network import network_policy, service
@@ -78,6 +79,8 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) ->
     """
     derived = derive(settings, model)
     objects = [service_account(name, settings), network_policy(name, settings), service(name, settings)]
+    if hosts := hosts_policy(name, settings):
+        objects.append(hosts)
     if settings.serving.compile_cache:
         objects.append(claim(name, settings))
     workload = deployment(name, settings, model, derived)
@@ -146,6 +149,11 @@ def _notes(settings: GpuEndpointSettings, derived: Derived, warm: WarmPlan | Non
         notes.append(
             f"pool, quota and cap have no room for a replica beyond max ({settings.scaling.max}): "
             f"a new artifact replaces replicas one by one{gap}{held}"
+        )
+    if settings.egress and enforcer(settings.cluster) == "auto-mode":
+        notes.append(
+            "egress is enforced where the ConfigMap amazon-vpc-cni of kube-system has "
+            '`enable-network-policy-controller: "true"`, as is every network policy of EKS Auto Mode'
         )
     if warm:
         notes.append(f"warm nodes by {warm.backend.kind}: {warm.backend.reason}")

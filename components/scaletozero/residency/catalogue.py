@@ -281,6 +281,13 @@ def _kubernetes() -> Iterator[Row]:
         path = f"{pod}.{terms}.matchExpressions[]"
         yield Row(kind, path, judges.requirement, C.COMPUTE, selected, _INSIDE)
     yield Row("kubernetes:core/v1:Service", "spec.externalName", judges.host_name_of, C.FALLBACKS, sent, _INSIDE)
+    for of, path in (
+        ("networking.k8s.aws/v1alpha1:ApplicationNetworkPolicy", "spec.egress[].to[].domainNames[]"),
+        ("cilium.io/v2:CiliumNetworkPolicy", "spec.egress[].toFQDNs[].matchName"),
+        ("cilium.io/v2:CiliumNetworkPolicy", "spec.egress[].toFQDNs[].matchPattern"),
+    ):
+        allowed = "the pods may send requests there"
+        yield Row(f"kubernetes:{of}", path, judges.host_name_of, C.FALLBACKS, allowed, _INSIDE)
     for kind in ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"):
         of = f"kubernetes:admissionregistration.k8s.io/v1:{kind}"
         whole = "every object of the cluster would be sent there"

@@ -301,6 +301,33 @@ class Overrides(Settings):
 Host = Annotated[Text, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 
 
+_LABELS = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+"
+_OUTSIDE_HOST = re.compile(rf"(\*\.)?{_LABELS}")
+
+
+def _outside_host(value: str) -> str:
+    if not _OUTSIDE_HOST.fullmatch(value) or len(value) > 253 or value.rpartition(".")[2].isdigit():
+        host = re.search(_LABELS, value.lower())
+        reject(
+            "must be a host name with a domain, such as api.example.com or *.example.com",
+            "no network policy could be made from it",
+            "write the name alone: no scheme, port, path or address"
+            if host is None or host[0].rpartition(".")[2].isdigit()
+            else f"write `{host[0]}`",
+        )
+    if value.endswith((".svc", ".cluster.local")):
+        reject(
+            "must be outside of the cluster",
+            "policies by host name do not apply to services of the cluster",
+            "remove it, and allow the service with a NetworkPolicy of its own",
+        )
+    return value
+
+
+OutsideHost = Annotated[Text, AfterValidator(_outside_host)]
+"""The name of a host outside of the cluster; `*.` in front stands for its subdomains."""
+
+
 class GpuEndpoint(Settings):
     """An endpoint on Kubernetes GPUs.
 
@@ -313,6 +340,7 @@ class GpuEndpoint(Settings):
         cold_start: measured phases of the cold start.
         overrides: values that are derived by default.
         hosts: host names of requests to the endpoint, besides `<name>.<namespace>`.
+        egress: hosts outside of the cluster that the pods may send HTTPS requests to (port 443). Default: none.
         tags: extra tags for the AWS resources.
     """
 
@@ -328,6 +356,7 @@ class GpuEndpoint(Settings):
     cold_start: ColdStartSeconds = ColdStartSeconds()
     overrides: Overrides = Overrides()
     hosts: Annotated[tuple[Host, ...], AfterValidator(unique)] = ()
+    egress: Annotated[tuple[OutsideHost, ...], AfterValidator(unique)] = ()
     tags: Tags = Field(default_factory=dict)
 
     def conflicts(self) -> Iterable[Finding]:

@@ -15,7 +15,7 @@ from scaletozero.environment.read import read_environment
 from scaletozero.environment.residency import residency_findings
 from scaletozero.environment.residency_report import rows_of
 from scaletozero.environment.settings import Environment
-from scaletozero.partitions import arn, registry_host
+from scaletozero.partitions import arn, dns_suffix, registry_host
 from scaletozero.residency.closure import findings
 from scaletozero.residency.guard import boundary
 from scaletozero.residency.resource import DeclaredResource
@@ -97,6 +97,8 @@ def test_an_expired_exception_is_a_finding() -> None:
             "environment.endpoints.one.serving.environment.F",
         ),
         (gpu(serving={"arguments": ["--model=s3://elsewhere/m"]}), "environment.endpoints.one.serving.arguments.0"),
+        (gpu(egress=[f"sts.{HERE}.{dns_suffix(HERE)}", "api.openai.com"]), "environment.endpoints.one.egress.1"),
+        (gpu(egress=[f"*.s3.{THERE}.{dns_suffix(THERE)}"]), "environment.endpoints.one.egress.0"),
     ],
 )
 def test_a_gpu_endpoint_that_leads_out_is_found_where_it_was_written(endpoint: dict[str, Any], path: str) -> None:

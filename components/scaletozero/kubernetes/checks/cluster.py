@@ -10,6 +10,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import nearest
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.kubernetes.facts.backend import BUFFER_CRD, backend_findings
+from scaletozero.kubernetes.manifests.hosts import AUTO_MODE_CRD, CILIUM_CRD, enforcer
 from scaletozero.kubernetes.manifests.scaling import http_trigger, own_host
 from scaletozero.kubernetes.model import TARGET, Model
 from scaletozero.settings.cluster import Cluster, numbers
@@ -50,6 +51,7 @@ def cluster_findings(name: str, settings: GpuEndpointSettings, model: Model, der
     yield from _fallback(settings)
     yield from _regions(settings)
     yield from _hosts(name, settings)
+    yield from _egress(settings)
 
 
 def version_findings(cluster: Cluster, *, http: bool = True, rejects: bool = False) -> Iterator[Finding]:
@@ -218,6 +220,22 @@ def _hosts(name: str, settings: GpuEndpointSettings) -> Iterator[Finding]:
     if own in settings.hosts:
         said = "must not have the endpoint's own host name, which is always included"
         yield Finding("hosts", said, own, "the API server would refuse the route", "remove it")
+
+
+def _egress(settings: GpuEndpointSettings) -> Iterator[Finding]:
+    cluster = settings.cluster
+    if not settings.egress or enforcer(cluster):
+        return
+    lacking, fix = CILIUM_CRD, "install Cilium, or remove `egress` and allow addresses by a policy of your own"
+    if cluster.nodes == "auto-mode":
+        lacking, fix = AUTO_MODE_CRD, "upgrade the cluster, or remove `egress`"
+    yield Finding(
+        "egress",
+        "requires a cluster that enforces host names: EKS Auto Mode, or any other with Cilium",
+        f"a cluster (nodes: {cluster.nodes}) without {lacking}",
+        "a NetworkPolicy knows addresses only: names are not enforced, and the pods could reach none of these hosts",
+        fix,
+    )
 
 
 def _regions(settings: GpuEndpointSettings) -> Iterator[Finding]:
