@@ -96,6 +96,15 @@ def arn(service: str, region: str, account: str, resource: str) -> str:
     return f"arn:{_partition(region).name}:{service}:{region}:{account}:{resource}"
 
 
+def arn_prefix(service: str, region: str) -> str:
+    """What every ARN of a service in a Region begins with.
+
+    Raises:
+        FindingsError: there is no such Region.
+    """
+    return f"arn:{_partition(region).name}:{service}:{region}:"
+
+
 def iam_arn(region: str, account: str, resource: str) -> str:
     """The ARN of an IAM resource, which has no Region, in the partition of a Region."""
     return f"arn:{_partition(region).name}:iam::{account}:{resource}"

@@ -287,10 +287,42 @@ def test_no_policy_allows_more_than_it_names(name: str, make_artifact, mocks) ->
         assert set(statement) <= {"Sid", "Effect", "Action", "Resource", "Condition"}, statement
 
 
+def given(name: str, change: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Declares the component of that name with other arguments from here on."""
+    kind = getattr(scaletozero, name)
+    monkeypatch.setattr(scaletozero, name, lambda own, args, opts: kind(own, change(args), opts))
+
+
 def held(name: str, regions: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Declares the component of that name with a residency from here on."""
-    kind, key = getattr(scaletozero, name), "regions" if name == "ResidencyGuard" else "residency"
-    monkeypatch.setattr(scaletozero, name, lambda own, args, opts: kind(own, {**args, key: regions}, opts))
+    key = "regions" if name == "ResidencyGuard" else "residency"
+    given(name, lambda args: {**args, key: regions}, monkeypatch)
+
+
+@every_component
+@pytest.mark.parametrize("known", [False, True], ids=["none", "later"])
+def test_no_region_or_one_that_is_known_later_is_refused_before_anything_is_registered(
+    name: str, known: bool, make_artifact, mocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(args: Any) -> Any:
+        inside = "region" not in args
+        group = dict(args["cluster"] if inside else args)
+        del group["region"]
+        if known:
+            group["region"] = pulumi.Output.from_input(REGION)
+        return {**args, "cluster": group} if inside else group
+
+    given(name, change, monkeypatch)
+    with pytest.raises(FindingsError) as caught:
+        recorded(BUILD[name], make_artifact, None, mocks)
+    (found,) = caught.value.findings
+    wanted = {
+        True: ("must be a plain value", ("it.region", "it.cluster")),
+        False: ("is required", ("it.region", "it.cluster.region")),
+    }
+    assert found.rule == wanted[known][0]
+    assert found.path in wanted[known][1]
+    assert [each.typ for each in mocks.registered if not each.typ.startswith("pulumi:")] == []
 
 
 @every_component

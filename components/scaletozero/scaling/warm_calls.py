@@ -15,7 +15,7 @@ from model_packaging.serving.limits import MAX_CONCURRENCY, REQUEST_BYTES
 from model_packaging.validation import Later, Settings, Text, may_be_later, reject
 from scaletozero.args.warm_calls import WarmCallsArgs
 from scaletozero.component import Component, validated
-from scaletozero.partitions import service_principal
+from scaletozero.partitions import arn_prefix, service_principal
 from scaletozero.policies import account_of, trust_policy
 from scaletozero.scaling.call_schedules import calls
 from scaletozero.scaling.cost import FUNCTION_MB
@@ -32,9 +32,7 @@ TIMEOUT_SECONDS = 300
 RESERVED = 2
 """Runs of the function at a time: the calls of five minutes ago may still wait for cold containers."""
 
-_ENDPOINT_ARN = re.compile(
-    r"arn:aws[a-z-]*:sagemaker:(?P<region>[a-z0-9-]+):\d{12}:endpoint/(?P<name>[A-Za-z0-9-]{1,63})"
-)
+_ENDPOINT_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:endpoint/(?P<name>[A-Za-z0-9-]{1,63})")
 
 
 def _endpoint_arn(value: str) -> str:
@@ -81,12 +79,16 @@ class WarmCallsSettings(Settings):
         yield from key_conflicts(self.kms_key_arn, self.region)
         yield from within(self.residency, self.region, "region")
         match = None if isinstance(self.endpoint_arn, Later) else _ENDPOINT_ARN.fullmatch(self.endpoint_arn)
-        wanted = {"region": self.region, "name": self.endpoint_name}
-        for key, value in wanted.items():
-            if match and not isinstance(value, Later) and match[key] != value:
-                fix = f"write the ARN that ends in `{self.endpoint_name}`" if key == "name" else ""
-                why = "the function would not be allowed to call the endpoint"
-                yield Finding("endpoint_arn", f"must have the endpoint's {key}, {value}", match[0], why, fix)
+        if match is None:
+            return
+        begins, name = arn_prefix("sagemaker", self.region), self.endpoint_name
+        why = "the function would not be allowed to call the endpoint"
+        if not match[0].startswith(begins):
+            fix = f"write the ARN that begins with `{begins}`"
+            yield Finding("endpoint_arn", f"must have the endpoint's region, {self.region}", match[0], why, fix)
+        if not isinstance(name, Later) and match["name"] != name:
+            fix = f"write the ARN that ends in `{name}`"
+            yield Finding("endpoint_arn", f"must have the endpoint's name, {name}", match[0], why, fix)
 
 
 class WarmCalls(Component):

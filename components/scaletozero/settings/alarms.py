@@ -12,11 +12,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from model_packaging.findings import Finding
 from model_packaging.serving.limits import ASYNC_QUEUE_SECONDS
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
+from scaletozero.partitions import arn_prefix
 from scaletozero.settings.common import EndpointName, Tags
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 
-_TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:(?P<region>[a-z0-9-]+):\d{12}:[A-Za-z0-9_-]{1,256}")
+_TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 
 
 def _topic(value: str) -> str:
@@ -107,14 +108,14 @@ class Alarms(Settings):
 
 
 def topic_conflicts(alarms: Alarms | None, region: str, path: str = "alarms") -> Iterable[Finding]:
-    """Topics of another region, which CloudWatch refuses to notify."""
+    """Topics of another region or partition, which CloudWatch refuses to notify."""
+    begins = arn_prefix("sns", region)
     topics = () if alarms is None or isinstance(alarms.notify, Later) else alarms.notify
     for index, topic in enumerate(topics):
-        match = None if isinstance(topic, Later) else _TOPIC.fullmatch(topic)
-        if match and match["region"] != region:
-            yield Finding(
-                f"{path}.notify.{index}", f"must be a topic in {region}", match.string, "nobody would be notified"
-            )
+        if not isinstance(topic, Later) and not topic.startswith(begins):
+            at, rule = f"{path}.notify.{index}", f"must be a topic in {region}"
+            fix = f"write an ARN that begins with `{begins}`"
+            yield Finding(at, rule, topic, "nobody would be notified", fix)
 
 
 class PlannedAlarmsSettings(Settings):

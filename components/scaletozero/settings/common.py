@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
+from scaletozero.partitions import arn_prefix
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 
@@ -20,7 +21,7 @@ RESULT_DAYS = 7
 """How long requests and results stay in an environment with asynchronous endpoints, where it sets nothing else."""
 
 _TAG = re.compile(r"[\w .:/=+\-@]*")
-_KMS_KEY = re.compile(r"arn:aws(?:-[a-z]+)*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[A-Za-z0-9-]{1,64}")
+_KMS_KEY = re.compile(r"arn:aws(?:-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]{1,64}")
 
 
 def _tags(tags: dict[str, str]) -> dict[str, str]:
@@ -165,8 +166,10 @@ class ArtifactStoreSettings(ArtifactStoreOptions):
 
 
 def key_conflicts(key: str | Later | None, region: str, path: str = "kms_key_arn") -> list[Finding]:
-    """A KMS key of another region: S3 cannot use it, and the data would depend on that region."""
+    """A KMS key of another region or partition: S3 cannot use it, and the data would depend on that region."""
     match = _KMS_KEY.fullmatch(key) if isinstance(key, str) else None
-    if not match or match["region"] == region:
+    begins = arn_prefix("kms", region)
+    if not match or match.string.startswith(begins):
         return []
-    return [Finding(path, f"must be a key in {region}", match.string, "S3 would refuse every upload")]
+    fix = f"write an ARN that begins with `{begins}`"
+    return [Finding(path, f"must be a key in {region}", match.string, "S3 would refuse every upload", fix)]

@@ -46,7 +46,7 @@ CLUSTER = {"namespace": "models", "cluster": {"name": "c", "version": "1.34"}}
 
 def environment(**more: Any) -> Environment:
     given: dict[str, Any] = {"region": HERE, "residency": {"regions": [HERE]}, "endpoints": {"one": serverless()}}
-    return parse(Environment, {**given, **more}, "environment")
+    return parse(Environment, {k: v for k, v in {**given, **more}.items() if k != "region" or v}, "environment")
 
 
 def refused(**more: Any) -> str:
@@ -74,6 +74,28 @@ def test_a_clean_environment_has_none() -> None:
         ),
         ({"residency": {"geography": "europa"}}, "environment.residency.geography", "must be one of eu, uk"),
         ({"residency": {"geography": "eu", "pinned": [HERE]}}, "environment.residency.pinned", "changed since"),
+        ({"region": None}, "environment.region", "is required"),
+        ({"region": "eu-centrl-1"}, "environment.region", "write `eu-central-1`"),
+        (
+            {"artifacts": {"kms_key_arn": f"arn:aws-cn:kms:{HERE}:{ACCOUNT}:key/k"}},
+            "environment.artifacts.kms_key_arn",
+            f"begins with `arn:aws:kms:{HERE}:`",
+        ),
+        (
+            {"endpoints": {"one": serverless(alarms={"notify": [f"arn:aws-cn:sns:{HERE}:{ACCOUNT}:t"]})}},
+            "environment.endpoints.one.alarms.notify.0",
+            f"begins with `arn:aws:sns:{HERE}:`",
+        ),
+        (
+            {"endpoints": {"one": serverless(kind="asynchronous", instance_type="ml.p5.48xlarge")}},
+            "environment.endpoints.one.instance_type",
+            "offered",
+        ),
+        (
+            {"residency": {"regions": [HERE], "exceptions": [{k: v for k, v in EXPIRED.items() if k != "reason"}]}},
+            "environment.residency.exceptions.0.reason",
+            "is required",
+        ),
     ],
 )
 def test_what_is_wrong_is_refused_before_anything_is_declared(more: dict[str, Any], path: str, said: str) -> None:
@@ -99,6 +121,10 @@ def test_an_expired_exception_is_a_finding() -> None:
         (gpu(serving={"arguments": ["--model=s3://elsewhere/m"]}), "environment.endpoints.one.serving.arguments.0"),
         (gpu(egress=[f"sts.{HERE}.{dns_suffix(HERE)}", "api.openai.com"]), "environment.endpoints.one.egress.1"),
         (gpu(egress=[f"*.s3.{THERE}.{dns_suffix(THERE)}"]), "environment.endpoints.one.egress.0"),
+        *(
+            (gpu(serving={"environment": {"MODEL": model}}), "environment.endpoints.one.serving.environment.MODEL")
+            for model in ("eu.amazon.nova-pro-v1:0", "global.anthropic.claude-sonnet-4-5-20250929-v1:0")
+        ),
     ],
 )
 def test_a_gpu_endpoint_that_leads_out_is_found_where_it_was_written(endpoint: dict[str, Any], path: str) -> None:

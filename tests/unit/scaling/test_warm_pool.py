@@ -289,6 +289,7 @@ def test_concurrency_is_reserved_for_calls_only(run, packaged) -> None:
         ({"endpoint_arn": ""}, "warm.endpoint_arn"),
         ({"endpoint_arn": "arn:aws:sagemaker:us-east-1:111122223333:endpoint/e"}, "warm.endpoint_arn"),
         ({"endpoint_arn": f"arn:aws:sagemaker:{REGION}:111122223333:endpoint/f"}, "warm.endpoint_arn"),
+        ({"endpoint_arn": f"arn:aws-cn:sagemaker:{REGION}:111122223333:endpoint/e"}, "warm.endpoint_arn"),
         ({"endpoint_name": "an endpoint"}, "warm.endpoint_name"),
         ({"kms_key_arn": KEY.replace(REGION, "us-east-1")}, "warm.kms_key_arn"),
         ({"log_retention_days": 2}, "warm.log_retention_days"),
