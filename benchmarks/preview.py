@@ -1,7 +1,7 @@
-"""What the components cost at preview: against a program that registers the very same resources by hand.
+"""Measures the cost of the components at preview, against a program that registers the same resources by hand.
 
-Both run on the real engine against the same embedded AWS, one after the other, several times; what counts is the
-ratio of the medians.
+Both run on the real engine against the same embedded AWS, alternately, several times; the result is the ratio of the
+medians.
 
     python benchmarks/preview.py [--sizes 1 10 100 300] [--rounds 3]
 """
@@ -40,7 +40,7 @@ TRUST = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"},
 
 
 def with_components(artifacts: list[Artifact], count: int) -> Callable[[], None]:
-    """The environment as a user would declare it, each endpoint with a model of its own."""
+    """The environment as a user would declare it, each endpoint with its own model."""
     endpoints = {f"e{i}": {"artifact": str(artifacts[i].path), "image": IMAGE} for i in range(count)}
     quotas = {"serverless_endpoints": count, "concurrency": 10 * count}
     data = {"region": REGION, "endpoints": endpoints, "quotas": quotas}
@@ -48,7 +48,7 @@ def with_components(artifacts: list[Artifact], count: int) -> Callable[[], None]
 
 
 def by_hand(artifacts: list[Artifact], count: int) -> Callable[[], None]:
-    """The same resources with the same inputs, registered one by one: no component, and nothing checked."""
+    """The same resources with the same inputs, registered one by one: without components and checks."""
 
     def program() -> None:
         opts = pulumi.ResourceOptions(provider=aws.Provider("aws", region=REGION))

@@ -1,4 +1,4 @@
-"""What mkdocs asks when it builds the site: the generated pages, and the order of all pages."""
+"""The hooks of mkdocs: the generated pages, and the order of all pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 with warnings.catch_warnings():
-    # mkdocs shows what pulumi_aws says of its own resources when it is imported.
+    # mkdocs shows warnings of pulumi_aws about its own resources when it is imported.
     warnings.simplefilter("ignore", DeprecationWarning)
     from generator.pages import reference_pages, title_of
 
@@ -30,7 +30,7 @@ GUIDES = (
     "sandbox.md",
     "languages.md",
 )
-"""The order of the guides; those that are not named here follow, by their names."""
+"""The order of the guides; those that are not listed follow, by their names."""
 
 _REFERENCE: dict[str, str] = {}
 

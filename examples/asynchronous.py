@@ -1,10 +1,10 @@
-"""A model on GPU instances that are there while requests wait: a Pulumi program of your own stack, and its caller.
+"""A model on GPU instances that run only while requests wait: a Pulumi program, and a caller of the endpoint.
 
 Its configuration, in the namespace `asynchronous`: `artifact` (the folder that `scaletozero package` wrote), `image`
 (the serving image in your registry).
 
-With no account: declare the endpoint in an environment with a `sandbox` (docs/async.md, "Try it here"), then tell
-boto3 where the sandbox is, and `ask()` works as it is written:
+Without an account: declare the endpoint in an environment with a `sandbox` (docs/async.md, "Try it here"), then give
+boto3 the address of the sandbox, and `ask()` works unchanged:
 
     source .scaletozero/aws.env && export AWS_DEFAULT_REGION=us-east-1
 """
@@ -18,7 +18,7 @@ REGION = "eu-central-1"
 
 
 def main(artifact: str, image: str) -> AsyncEndpoint:
-    """Declares the bucket and the endpoint: no instance at night, one at work, three at most."""
+    """Declares the bucket and the endpoint: no instance at night, one in office hours, at most three."""
     opts = pulumi.ResourceOptions(providers=[aws.Provider("aws", region=REGION)])
     store = ArtifactStore("artifacts", {"region": REGION, "keep_answers_days": 7}, opts)
     return AsyncEndpoint(
@@ -41,7 +41,7 @@ def main(artifact: str, image: str) -> AsyncEndpoint:
 
 
 def ask(endpoint: str, requests: str, body: bytes) -> bytes:
-    """One request, from upload to answer; `endpoint` and `requests` are the stack's outputs."""
+    """Sends a request and waits for its result; `endpoint` and `requests` are the stack's outputs."""
     return result(submit(endpoint, body, requests=requests), timeout=1800)
 
 

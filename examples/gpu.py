@@ -1,4 +1,4 @@
-"""A language model on GPUs that sleep: a Pulumi program for a cluster with Karpenter.
+"""A language model on GPUs that scale to zero: a Pulumi program for a cluster with Karpenter.
 
 Its configuration, in the namespace `gpu`: `artifact` (the folder that `scaletozero package` wrote for `gpu-vllm`),
 `kubeconfig` (the cluster's, as text), `cluster` (its name), `role` (the name of the nodes' IAM role).
@@ -23,11 +23,11 @@ MAX_GPUS = 4
 
 
 def main(artifact: str, kubeconfig: pulumi.Input[str], cluster: str, role: str) -> GpuEndpoint:
-    """Declares the platform's part, and an endpoint on it."""
+    """Declares the platform, and an endpoint on it."""
     providers = [aws.Provider("aws", region=REGION), kubernetes.Provider("cluster", kubeconfig=kubeconfig)]
     opts = pulumi.ResourceOptions(providers=providers)
 
-    # The platform team's part: what the cluster is, what it still needs, and where its GPUs come from.
+    # The platform team's part: the facts about the cluster, its prerequisites, and its GPU nodes.
     platform = {
         "cluster": {
             "name": cluster,
@@ -46,7 +46,7 @@ def main(artifact: str, kubeconfig: pulumi.Input[str], cluster: str, role: str) 
         opts,
     )
 
-    # The model team's part: asleep at night, at least one replica at work, and never more than three dollars an hour.
+    # The model team's part: asleep at night, at least one replica in office hours, and never more than 3 USD per hour.
     store = ArtifactStore("artifacts", {"region": REGION}, opts)
     there = plan_prerequisites(parse(PrerequisitesSettings, platform, "platform")).cluster
     endpoint = GpuEndpoint(

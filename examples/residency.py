@@ -1,4 +1,4 @@
-"""A stack whose data stays in one Region: a bucket for models, a topic, and the guard of every role below.
+"""A stack whose data stays in one Region: a bucket for models, a topic, and a guard for every role of the stack.
 
 Preview it with the policy pack: `pulumi preview --policy-pack stacks/policy --policy-pack-config residency.json`, where
 the configuration gives each policy its `regions` (docs/residency.md).
@@ -13,7 +13,7 @@ REGION = "eu-central-1"
 
 
 def main(alarms_region: str = REGION) -> ResidencyGuard:
-    """Declares the stack; a topic for alarms in another Region is what the policy pack refuses."""
+    """Declares the stack. The policy pack refuses a topic for alarms in another Region."""
     here = pulumi.ResourceOptions(providers=[aws.Provider("aws", region=REGION)])
     guard = ResidencyGuard("guard", {"region": REGION, "regions": [REGION]}, here)
     bounded = pulumi.ResourceOptions(transformations=[bounded_by(guard.boundary_arn)])

@@ -1,7 +1,7 @@
-"""Asks the local endpoint what `make up` deployed, as any program would: with an ordinary boto3 client.
+"""Invokes the local endpoint that `make up` deployed, with an ordinary boto3 client.
 
-It embeds five sentences, shows how alike they are, what the first and the further answers took, what it all costs, and
-then waits until nothing runs any more, and wakes it once again.
+It embeds five sentences, shows their similarities, the latency of the first and of later responses, and the cost, and
+then waits until no process is running and sends another request.
 """
 
 import json
@@ -34,21 +34,21 @@ console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isat
 
 
 def main() -> None:
-    """Runs the whole of it; exits with 1 if the model does not tell paraphrases from the rest."""
+    """Runs the demonstration; exits with 1 if the model does not recognise the paraphrases."""
     report = json.loads(subprocess.run(_command("status", "--json"), check=True, capture_output=True).stdout)
     if not report["endpoints"]:
         sys.exit("nothing is deployed: run `make up`")
     endpoint, runtime = report["endpoints"]["sentences"], report["sandbox"]["runtime"]
     name = endpoint["name"]
     if os.environ.get("AWS_ENDPOINT_URL") != report["sandbox"]["aws"]:
-        sys.exit(f"boto3 has to be told where the sandbox is: source {report['sandbox']['shell']}")
+        sys.exit(f"boto3 needs the address of the sandbox: source {report['sandbox']['shell']}")
     client = boto3.client("sagemaker-runtime", region_name=report["region"])
 
     def ask(sentences: list[str]) -> tuple[list[list[float]], float]:
         began = time.perf_counter()
         body = json.dumps({"inputs": sentences})
-        answer = client.invoke_endpoint(EndpointName=name, ContentType="application/json", Body=body)
-        return json.load(answer["Body"])["embeddings"], (time.perf_counter() - began) * 1000
+        response = client.invoke_endpoint(EndpointName=name, ContentType="application/json", Body=body)
+        return json.load(response["Body"])["embeddings"], (time.perf_counter() - began) * 1000
 
     wait_until_cold(runtime, name)
     vectors, cold = ask(SENTENCES)
@@ -56,12 +56,14 @@ def main() -> None:
     warm = [ask(SENTENCES[:1])[1] for _ in range(30)]
     show_similarities(vectors)
     show_figures(report["region"], endpoint, cold, start["phases"], statistics.median(warm))
-    console.print("\nwaiting until nothing runs any more ...")
+    console.print("\nwaiting until no process is running ...")
     waited = wait_until_cold(runtime, name)
-    console.print(f"gone after {waited:.0f} s without a question: no process, nothing to pay. Waking it once more:")
-    console.print(f"answered in {ask(SENTENCES[:1])[1]:.0f} ms, from no process at all.")
+    console.print(
+        f"scaled to zero after {waited:.0f} s without a request: no process, no cost. Sending another request:"
+    )
+    console.print(f"responded in {ask(SENTENCES[:1])[1]:.0f} ms, from a cold start.")
     if not paraphrases_win(vectors):
-        sys.exit("the paraphrases are not the most alike: this model does not do what it should")
+        sys.exit("the paraphrases are not the most similar sentences: this model is wrong")
     console.print('\nnext: scaletozero invoke sentences \'{"inputs": ["hello"]}\'   or   make down', style="bold green")
 
 
@@ -70,13 +72,13 @@ def _command(*arguments: str) -> list[str]:
 
 
 def live(runtime: str, name: str) -> dict:
-    """What the sandbox says of an endpoint right now."""
-    with urllib.request.urlopen(f"{runtime}/_sandbox/status", timeout=10) as answer:  # noqa: S310
-        return json.load(answer)["endpoints"][name]
+    """The sandbox's current status of an endpoint."""
+    with urllib.request.urlopen(f"{runtime}/_sandbox/status", timeout=10) as response:  # noqa: S310
+        return json.load(response)["endpoints"][name]
 
 
 def wait_until_cold(runtime: str, name: str) -> float:
-    """Waits until the endpoint has no process; how long that took, in seconds."""
+    """Waits until the endpoint has no process. Returns the seconds that it took."""
     began = time.monotonic()
     while live(runtime, name)["instances"]:
         time.sleep(0.2)
@@ -84,20 +86,20 @@ def wait_until_cold(runtime: str, name: str) -> float:
 
 
 def cosine(one: list[float], other: list[float]) -> float:
-    """How alike two vectors are: 1 for the same direction."""
+    """The cosine of two vectors: 1 for the same direction."""
     dot = sum(a * b for a, b in zip(one, other, strict=True))
     return dot / math.sqrt(sum(a * a for a in one) * sum(b * b for b in other))
 
 
 def paraphrases_win(vectors: list[list[float]]) -> bool:
-    """Whether each pair of paraphrases is more alike than any other pair."""
+    """Whether each pair of paraphrases is more similar than any other pair."""
     alike = {(i, j): cosine(vectors[i], vectors[j]) for j in range(len(vectors)) for i in range(j)}
     return min(alike[pair] for pair in PARAPHRASES) > max(alike[pair] for pair in alike if pair not in PARAPHRASES)
 
 
 def show_similarities(vectors: list[list[float]]) -> None:
-    """The five sentences against each other."""
-    table = Table(title="how alike they are (cosine)", title_justify="left", box=None)
+    """Shows the similarities of the five sentences."""
+    table = Table(title="similarity (cosine)", title_justify="left", box=None)
     table.add_column("")
     for index in range(len(SENTENCES)):
         table.add_column(str(index + 1), justify="right")
@@ -108,25 +110,25 @@ def show_similarities(vectors: list[list[float]]) -> None:
 
 
 def show_figures(region: str, endpoint: dict, cold: float, phases: dict, warm: float) -> None:
-    """What was measured here, what the manifest has measured before, and what it costs."""
+    """Shows the measurements of this run and of the manifest, and the cost."""
     manifest = open_artifact(Path(__file__).resolve().parent.parent / endpoint["artifact"]).manifest
     chosen = manifest.chosen
     memory = endpoint["memory_mb"]
     cost = estimate_serverless(region=region, memory_mb=memory, max_concurrency=endpoint["max"], seconds=warm / 1000)
-    table = Table(title="\nwhat it takes", title_justify="left", box=None, show_header=False)
-    table.add_row("first answer, from no process at all", f"{cold:.0f} ms")
+    table = Table(title="\nmeasurements", title_justify="left", box=None, show_header=False)
+    table.add_row("first response, from a cold start", f"{cold:.0f} ms")
     for phase, took in phases.items():
         table.add_row(f"  {phase}", f"{took:.0f} ms")
-    table.add_row("further answers, one sentence each, median of 30", f"{warm:.1f} ms")
+    table.add_row("later responses, one sentence each, median of 30", f"{warm:.1f} ms")
     table.add_row("archive", f"{manifest.archive.size / 1e6:.1f} MB, {manifest.archive.compression}")
     if chosen.size and chosen.size_ratio and chosen.quality:
         quality = chosen.quality
         table.add_row("weights", f"{chosen.size / 1e6:.1f} MB, {chosen.size_ratio:.3f} of fp32 ({chosen.recipe})")
-        cosines = f"{quality.cosine_mean:.4f} mean, {quality.cosine_min:.4f} least"
-        table.add_row("cosine to the answers of fp32", f"{cosines}, {quality.n} texts")
-    table.add_row("cost while nobody asks", f"${cost.fixed_per_month:.2f} a month")
-    table.add_row("cost of a million such queries", f"${cost.per_million:.2f} at {memory} MB in {region}")
-    table.add_row("the most it can cost", f"${cost.worst_per_hour:.2f} an hour, all {endpoint['max']} containers busy")
+        cosines = f"{quality.cosine_mean:.4f} mean, {quality.cosine_min:.4f} minimum"
+        table.add_row("cosine to the embeddings of fp32", f"{cosines}, {quality.n} texts")
+    table.add_row("cost while idle", f"${cost.fixed_per_month:.2f} per month")
+    table.add_row("cost of a million such requests", f"${cost.per_million:.2f} at {memory} MB in {region}")
+    table.add_row("maximum cost", f"${cost.worst_per_hour:.2f} per hour, all {endpoint['max']} containers busy")
     console.print(table)
     console.print(f"prices: {cost.rows[0].source}, {cost.rows[0].captured}", style="dim")
 

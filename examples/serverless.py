@@ -1,4 +1,4 @@
-"""A sentence encoder that is warm in office hours: a Pulumi program of your own stack.
+"""A sentence encoder that is warm in office hours: a Pulumi program.
 
 Its configuration, in the namespace `serverless`: `artifact` (the folder that `scaletozero package` wrote), `image` (the
 serving image in your registry), `pager` (the ARN of an SNS topic).
@@ -13,7 +13,7 @@ REGION = "eu-central-1"
 
 
 def main(artifact: str, image: str, pager: pulumi.Input[str]) -> ServerlessEndpoint:
-    """Declares the bucket and the endpoint: one container always warm, four at work, twenty at most."""
+    """Declares the bucket and the endpoint: one container always warm, four in office hours, at most twenty."""
     opts = pulumi.ResourceOptions(providers=[aws.Provider("aws", region=REGION)])
     store = ArtifactStore("artifacts", {"region": REGION}, opts)
     return ServerlessEndpoint(

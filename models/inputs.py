@@ -1,7 +1,7 @@
-"""Real input for the example models whose packages bring none: `python models/inputs.py` writes artifacts/inputs/*.npy.
+"""Real inputs for the example models whose packages have none: `python models/inputs.py` writes artifacts/inputs/*.npy.
 
-magika reads the first and the last bytes of a file: of files that are installed on every machine that can package it.
-The OCR models read pictures of text: capitals and digits drawn here, as no package brings pictures of its own.
+magika reads the first and the last bytes of a file; these files are installed on every machine that can package it.
+The OCR models read pictures of text: capitals and digits drawn here, because no package has pictures.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ WORDS = tuple(
 
 
 def features(content: bytes) -> NDArray[np.int32]:
-    """What magika reads of a file, int32 of shape (2048,): the first and last 1024 bytes without the white space
-    around them, shorter ones filled up with 256.
+    """The input of magika for a file, int32 of shape (2048,): the first and last 1024 bytes without the white space
+    around them, padded with 256.
     """
     first, last = content[:BLOCK].lstrip()[:ENDS], content[-BLOCK:].rstrip()[-ENDS:]
     row = np.full(2 * ENDS, PADDING, np.int32)
@@ -70,7 +70,7 @@ def installed_files() -> Iterator[bytes]:
 
 
 def drawn(text: str, height: int, width: int, random: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture of one line of `text`, dark on light or light on dark, with noise; of shape (height, width)."""
+    """Draws a line of `text`, dark on light or light on dark, with noise; of shape (height, width)."""
     glyphs = dict(GLYPHS)
     columns: list[int] = []
     for character in text:
@@ -89,7 +89,7 @@ def drawn(text: str, height: int, width: int, random: np.random.Generator) -> ND
 
 
 def normalised(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """As the OCR models take it: three equal channels of -1 to 1, of shape (3, height, width)."""
+    """The input of the OCR models: three equal channels from -1 to 1, of shape (3, height, width)."""
     return np.repeat(((picture / 255 - 0.5) / 0.5).astype(np.float32)[None], 3, axis=0)
 
 
@@ -98,25 +98,25 @@ def lines(count: int, height: int, width: int, seed: int) -> Iterator[tuple[str,
     random = np.random.default_rng(seed)
     while count:
         text = " ".join(random.choice(WORDS, int(random.integers(1, 4)), replace=False))
-        if len(text) * 6 * int(height * 0.6 / 7) <= width - 4:  # cut out as a detector does it: text fills the picture
+        if len(text) * 6 * int(height * 0.6 / 7) <= width - 4:  # cropped like by a detector: the text fills the picture
             yield text, drawn(text, height, width, random)
             count -= 1
 
 
 def magika(files: int = FILES) -> NDArray[np.int32]:
-    """Different files as magika reads them, int32 of shape (files, 2048)."""
+    """The inputs of magika for different files, int32 of shape (files, 2048)."""
     rows: dict[str, NDArray[np.int32]] = {}
     for content in installed_files():
         row = features(content)
         rows.setdefault(hashlib.sha256(row.tobytes()).hexdigest(), row)
         if len(rows) == files:
             break
-    # In the order of their digests, so that files of one kind, which lie together, are not all in one half.
+    # In the order of their digests, so that files of one kind, which are in the same folders, are not all in one half.
     return np.stack([rows[digest] for digest in sorted(rows)])
 
 
 def orientation(count: int = 96) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """Lines for the model that tells which way up they are, and the answers: every second pair stands on its head."""
+    """Lines for the orientation model, with their classes: every second pair is upside down."""
     pictures, labels = [], []
     for index, (_, picture) in enumerate(lines(count, 48, 192, seed=3)):
         turned = index % 4 >= 2
@@ -126,7 +126,7 @@ def orientation(count: int = 96) -> tuple[NDArray[np.float32], NDArray[np.str_]]
 
 
 def write(folder: Path = FOLDER) -> None:
-    """Writes every model's input into `folder`."""
+    """Writes every model's inputs to `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "magika.npy", magika(), allow_pickle=False)
     pictures, labels = orientation()

@@ -17,12 +17,12 @@ COMMAND = "scaletozero"
 
 
 def command_tree() -> dict[str, Any]:
-    """Name -> command, as the command line reads it."""
+    """Name -> command of the command line."""
     return dict(typer.main.get_command(app).commands)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def command_pages() -> dict[str, str]:
-    """The file's name -> the page of each command."""
+    """File name -> page of a command."""
     return {f"{name}.md": _page(name, command) for name, command in command_tree().items()}
 
 
@@ -63,7 +63,7 @@ def _is_argument(each: Any) -> bool:
 
 
 def _sentence(text: str) -> str:
-    # typer repeats what its own columns say.
+    # typer repeats the content of its own columns.
     return re.sub(r"\s*\[(required|default: .*?)\]$", "", text)
 
 

@@ -1,4 +1,4 @@
-"""What the code says of its own fields: the "Attributes" of a class, and the strings below attributes."""
+"""Reads the documentation of fields from the code: the "Attributes" of a class, and the strings below attributes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def summary(described: type | None) -> str:
 
 @cache
 def attributes(described: type) -> dict[str, str]:
-    """Attribute name -> what is said of it, in the class itself or in those that it derives from."""
+    """Attribute name -> its description, in the class itself or in its base classes."""
     found: dict[str, str] = {}
     for each in reversed(described.__mro__):
         if each.__module__.startswith(("builtins", "pydantic", "typing")):
@@ -36,7 +36,7 @@ def _section(docstring: str) -> dict[str, str]:
         return {}
     section = textwrap.dedent(re.split(r"\n(?=\S)", text)[0])
     found: dict[str, str] = {}
-    # One entry may go on to another: "size: bytes; `ratio`: over the source's".
+    # An entry may contain another one: "size: bytes; `ratio`: over the source's".
     for entry in re.split(r"\n(?! )|; (?=`\w+`: )", section):
         if match := _ENTRY.fullmatch(entry.strip()):
             said = " ".join(match["text"].split())
@@ -45,10 +45,10 @@ def _section(docstring: str) -> dict[str, str]:
 
 
 def _below(described: type) -> dict[str, str]:
-    """The strings that stand below annotated attributes."""
+    """The strings below annotated attributes."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(described)))
-    except (OSError, TypeError):  # made at run time, without a source
+    except (OSError, TypeError):  # created at run time, without a source
         return {}
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     found: dict[str, str] = {}
@@ -62,7 +62,7 @@ def _below(described: type) -> dict[str, str]:
 
 @cache
 def args_attributes(described: type) -> dict[str, str]:
-    """The same of a TypedDict, whose bases are not in its method resolution order."""
+    """Like `attributes`, for a TypedDict, whose bases are not in its method resolution order."""
     bases = getattr(described, "__orig_bases__", ())
     found = {name: text for base in bases if isinstance(base, type) for name, text in args_attributes(base).items()}
     return found | _below(described)

@@ -55,7 +55,7 @@ class Type:
 
 @dataclass(frozen=True)
 class Field:
-    """One setting, as its reference says it."""
+    """A setting, as it is shown in the reference."""
 
     name: str
     type: Type
@@ -65,7 +65,7 @@ class Field:
     description: str
     rules: tuple[str, ...]
     output: bool = False
-    """Whether an output of another resource may be given."""
+    """Whether it may be an output of another resource."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Block:
 
 
 def block_of(model: type[BaseModel], args: type | None = None) -> Block:
-    """A group of settings; `args` is the TypedDict by which programs give it, if there is one."""
+    """Describes a group of settings; `args` is the TypedDict with which programs pass it, if there is one."""
     title = (args or model).__name__.removesuffix("Args").removesuffix("Settings").lstrip("_")
     said = attributes(model) | (args_attributes(args) if args else {})
     hints = _hints(args)
@@ -96,14 +96,14 @@ def block_of(model: type[BaseModel], args: type | None = None) -> Block:
 
 
 def nested(block: Block) -> Iterator[tuple[Field, type[BaseModel]]]:
-    """The groups below a group, each with the field that it stands in."""
+    """The groups below a group, each with its field."""
     for field in block.fields:
         for model in field.type.blocks:
             yield field, model
 
 
 def args_below(args: type | None, name: str) -> type | None:
-    """The TypedDict of the group in a field, if programs give it as one."""
+    """The TypedDict of the group in a field, if programs pass it as one."""
     hint = _hints(args).get(name)
     found = list(_typed_dicts(hint))
     return found[0] if len(found) == 1 else None
@@ -124,7 +124,7 @@ def _typed_dicts(hint: Any) -> Iterator[type]:
 
 
 def _between(model: type[BaseModel]) -> tuple[Rule, ...]:
-    """The rules of a group, without those of the groups in it, which are shown there."""
+    """The rules of a group, without those of its nested groups, which are shown there."""
     return tuple(rule for rule in group_rules(model) if rule.text.strip("… "))
 
 
@@ -211,7 +211,7 @@ def _default(model: type[BaseModel], name: str, info: FieldInfo) -> str:
 
 
 def _rules(annotation: Any, each: str = "") -> Iterator[str]:
-    """The rules on a value, and on what is in it."""
+    """The rules on a value and on its elements."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         yield from _rules(parts[0], each)

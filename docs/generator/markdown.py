@@ -11,7 +11,7 @@ from generator.fields import Block, Field, args_below, block_of, nested
 from generator.rules import Rule
 
 Places = Mapping[type[BaseModel], str]
-"""A group of settings -> where it is described."""
+"""A group of settings -> the address of its description."""
 
 
 def slug(text: str) -> str:
@@ -20,12 +20,12 @@ def slug(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Text as it may stand in a table's cell."""
+    """Escapes text for a table's cell."""
     return re.sub(r"\s*\n\s*", " ", text).replace("|", "\\|")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; without its columns that are empty in every row."""
+    """A table, without columns that are empty in every row."""
     rows = [[cell(each) for each in row] for row in rows]
     kept = [index for index, title in enumerate(head) if index == 0 or any(row[index] for row in rows)]
     lines = [[head[index] for index in kept], ["---"] * len(kept), *([row[index] for index in kept] for row in rows)]
@@ -33,7 +33,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def block_sections(model: type[BaseModel], args: type | None, elsewhere: Places, level: int = 2) -> str:
-    """A group of settings and those below it, each in a section of its own; not those described elsewhere."""
+    """A group of settings and those below it, each in its own section, except those described elsewhere."""
     first = block_of(model, args)
     waiting, described = [(first, args)], {model: f"#{slug(first.title)}"}
     sections: list[str] = []
@@ -78,7 +78,7 @@ def _linked(field: Field, places: Places) -> str:
     text = field.type.text
     for model in field.type.blocks:
         name = model.__name__.removesuffix("Settings")
-        # An underscore of a private name would not be a link's text anybody reads.
+        # The underscore of a private name must not be shown in a link's text.
         text = re.sub(rf"(?<![\[`\w]){name}\b", f"[{name}]({places[model]})", text) if model in places else text
     return text
 

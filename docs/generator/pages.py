@@ -28,7 +28,7 @@ _CASES = """In YAML, TypeScript, Go, C# and Java the names are written in camel 
 
 
 def reference_pages() -> dict[str, str]:
-    """The address below `reference/` -> the Markdown, of every generated page."""
+    """Address below `reference/` -> Markdown, for every generated page."""
     pages = {
         **_below("components", component_pages()),
         **_below("environment", environment_pages()),
@@ -58,12 +58,12 @@ def title_of(page: str) -> str:
 
 
 def settings_of(component: type) -> tuple[type[BaseModel], ...]:
-    """The settings by which a component validates its arguments; several where one argument decides which."""
+    """The settings with which a component validates its arguments; several if an argument selects one."""
     module = vars(sys.modules[component.__module__])
     words = dict.fromkeys(re.findall(r"\w+", inspect.getsource(component)))
     found = [each for word in words if isinstance(each := module.get(word), type) and issubclass(each, Settings)]
     if not found:
-        raise LookupError(f"{component.__name__} validates its arguments by no settings")
+        raise LookupError(f"{component.__name__} does not validate its arguments with settings")
     return tuple(found)
 
 
@@ -95,7 +95,7 @@ def _component(component: type, resource: dict[str, Any]) -> str:
 
 
 def _unique_anchors(text: str) -> str:
-    """A second section of the same name, of a component with several kinds of arguments, has its own anchor."""
+    """Gives a second section of the same name its own anchor, for components with several kinds of arguments."""
     seen: set[str] = set()
     lines: list[str] = []
     for line in text.split("\n"):
@@ -130,7 +130,7 @@ def environment_pages() -> dict[str, str]:
             places[model] = page
             titles[page] = (f"{field.name}: kind: {kind}" if kind else field.name, model)
     whole = block_sections(Environment, None, places, level=1)
-    where = "It stands under `scaletozero:environment` in `stacks/environments/Pulumi.<name>.yaml`.\n"
+    where = "It is in `scaletozero:environment` in `stacks/environments/Pulumi.<name>.yaml`.\n"
     pages = {"environment.md": whole.replace(f"# {top.title} {{ #environment }}\n", f"# environment\n\n{where}", 1)}
     for page, (title, model) in titles.items():
         text = block_sections(model, None, {}, level=1)
@@ -140,7 +140,7 @@ def environment_pages() -> dict[str, str]:
 
 
 def packaging_pages() -> dict[str, str]:
-    """The pages of what is written to package a model, and of what the packaging writes."""
+    """The pages of packaging specs and of manifests."""
     described = {
         "model-file.md": ("Model file of a CPU endpoint", PackageSpec, "Written by you, for `scaletozero package`."),
         "folder-file.md": ("Model file of a folder", FolderSpec, "Written by you, for `scaletozero package`."),

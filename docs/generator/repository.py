@@ -1,4 +1,4 @@
-"""Links from the guides to files of the repository: those files become pages of the site."""
+"""Makes pages of the site from files of the repository to which the guides link."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = "files"
-"""Where they stand in the site."""
+"""The folder of these pages in the site."""
 
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".json": "json", ".ts": "typescript", ".go": "go"}
 
 
 def with_pages(markdown: str, page: str, docs: Path) -> tuple[str, dict[str, Path]]:
-    """A page's Markdown, its links to files outside `docs` pointing at their pages; and those pages.
+    """Replaces the links of a page to files outside `docs` with links to their pages. Returns it with those pages.
 
     Args:
         markdown: the page's text.
@@ -41,7 +41,7 @@ def with_pages(markdown: str, page: str, docs: Path) -> tuple[str, dict[str, Pat
 
 
 def page_of(path: Path) -> str:
-    """A file of the repository as a page: Markdown as it is, everything else as code."""
+    """A file of the repository as a page: Markdown unchanged, everything else as code."""
     text = path.read_text()
     if path.suffix == ".md":
         return text

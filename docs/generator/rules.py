@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel
 
 UNKNOWN = "…"
-"""What is shown for a part of a text that only a given value decides."""
+"""Shown for a part of a text that depends on the given value."""
 
 _REGION = "the region"
 _OURS = ("scaletozero", "model_packaging")
@@ -35,7 +35,7 @@ class Rule:
 
     Attributes:
         text: what has to hold.
-        consequence: what would happen otherwise; empty where that is not said.
+        consequence: what would happen otherwise; empty if it is not stated.
         path: the field below the validated one, or below the group, that it is about; empty for the value itself.
     """
 
@@ -78,7 +78,7 @@ def _found(function: Callable[..., Any], seen: set[Any]) -> Iterator[Rule]:
 
 
 def _is_ours(called: Any, module: str) -> bool:
-    """Whether a function that is called is the package's own, or of the same module."""
+    """Whether a called function belongs to the package or to the same module."""
     return inspect.isfunction(called) and (called.__module__ == module or called.__module__.startswith(_OURS))
 
 
@@ -105,7 +105,7 @@ def _calls(tree: ast.AST) -> list[ast.Call]:
 
 
 def _names(function: Callable[..., Any]) -> dict[str, Any]:
-    """What a function's names stand for: globals, closure, and its parameters' defaults."""
+    """The values of a function's names: globals, closure, and its parameters' defaults."""
     defaults = {
         name: each.default
         for name, each in inspect.signature(function).parameters.items()
@@ -115,7 +115,7 @@ def _names(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _assigned(tree: ast.AST, line: int, names: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of local names, as they were last assigned above a line."""
+    """The texts of local names, by their last assignment above a line."""
     nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Assign) and node.lineno < line)
     found: dict[str, str] = {}
     for node in sorted(nodes, key=lambda node: node.lineno):
@@ -141,13 +141,13 @@ def _rule(node: ast.Call, parameters: tuple[str, ...], names: Mapping[str, Any])
 
 
 def _text(node: ast.expr, names: Mapping[str, Any]) -> str:
-    """An expression as text, with what cannot be known here left open."""
+    """An expression as text, with UNKNOWN for unknown parts."""
     if isinstance(node, ast.JoinedStr):
         return "".join(_text(part, names) for part in node.values)
     if isinstance(node, ast.FormattedValue):
         return _text(node.value, names)
     try:
-        # The package's own expressions over its own constants; a name that only a value gives is a NameError.
+        # These are the package's own expressions over its own constants; a name that depends on a value is a NameError.
         found = eval(compile(ast.Expression(node), "<rule>", "eval"), dict(names))  # noqa: S307
     except Exception:  # noqa: BLE001 - whatever an expression needs that is not known here
         return _REGION if isinstance(node, ast.Name) and node.id == "region" else UNKNOWN
