@@ -1,8 +1,8 @@
-"""Packages a model as the smallest artifact that is still right, with the evidence in its manifest.
+"""Packages a model as the smallest artifact that is still correct, with the evidence in its manifest.
 
 The names below load what they need on first use: `import model_packaging` is cheap, and the serving container,
-which has neither pydantic nor onnx, imports `model_packaging.serving` from the same package. Where the extra
-`packaging` is needed and not installed, they raise `model_packaging.extras.NotInstalledError`.
+which has neither pydantic nor onnx, imports `model_packaging.serving` from the same package. If the extra
+`packaging` is needed but not installed, they raise `model_packaging.extras.NotInstalledError`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def __dir__() -> list[str]:
 
 
 class _OldNames:
-    """Asks `moved` for a module of this package that nobody else found; the serving container has neither."""
+    """Looks up modules of this package that were not found in `moved`. The serving container has neither."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> Any:

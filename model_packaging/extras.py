@@ -1,4 +1,4 @@
-"""What is not installed, said as what to install."""
+"""Turns missing libraries into errors that say what to install."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model_packaging.findings import Finding, FindingsError
 
 
 class NotInstalledError(FindingsError, ImportError):
-    """An extra of this distribution is needed and not installed."""
+    """An extra of this distribution is needed but not installed."""
 
 
 _SANDBOX = ("cryptography", "kubernetes_validate", "moto", "flask")
@@ -18,10 +18,10 @@ _SERVING = ("numpy", "onnxruntime", "tokenizers")
 
 
 def require_sandbox(*, serving: bool) -> None:
-    """Refuses to go on without what the sandbox needs, before anything begins.
+    """Raises an error unless everything that the sandbox needs is installed.
 
     Args:
-        serving: models are started in it.
+        serving: whether models are started in it.
 
     Raises:
         NotInstalledError: something is not installed.
@@ -32,7 +32,7 @@ def require_sandbox(*, serving: bool) -> None:
 
 
 def require_serving() -> None:
-    """Refuses to go on without what starts a model on this machine.
+    """Raises an error unless everything that starts a model on this machine is installed.
 
     Raises:
         NotInstalledError: something is not installed.
@@ -46,7 +46,7 @@ def _require(extra: str, modules: Iterable[str]) -> None:
 
 
 def not_installed(extra: str, missing: str) -> NotInstalledError:
-    """The error for an extra of which something is missing."""
+    """The error for an extra with a missing library."""
     name = f"scaletozero[{extra}]"
     rule, then = "must be installed for this", "nothing was begun"
     return NotInstalledError([Finding(name, rule, f"no {missing}", then, f"pip install '{name}'")])
@@ -54,10 +54,10 @@ def not_installed(extra: str, missing: str) -> NotInstalledError:
 
 @contextlib.contextmanager
 def needs(extra: str) -> Iterator[None]:
-    """Turns the import of a module that is not installed into a finding.
+    """Turns a failed import of a module that is not installed into a finding.
 
     Raises:
-        NotInstalledError: a module outside of this distribution is not installed.
+        NotInstalledError: a module from outside this distribution is not installed.
     """
     try:
         yield

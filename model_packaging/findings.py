@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Finding:
-    """One mistake, in the words of the caller.
+    """One mistake, in the caller's terms.
 
     Attributes:
         path: where it is, as the user wrote it (`endpoints.sentences.memory_mb`, a file, an argument).
         rule: what must hold (`must be one of 1024, 2048, ...`).
-        got: what was given instead. Leave it empty where the value could be a secret.
-        consequence: what would have happened without this error.
+        got: what was given instead. Leave it empty if the value could be a secret.
+        consequence: what would happen without this error.
         fix: what to write instead.
     """
 
@@ -32,7 +32,7 @@ class Finding:
 
 
 class FindingsError(ValueError):
-    """Everything that is wrong with one input, one finding a line.
+    """Everything that is wrong with an input, one finding per line.
 
     Attributes:
         findings: the findings, at least one, in the order in which they were found.
@@ -46,5 +46,5 @@ class FindingsError(ValueError):
 
 
 def refuse(path: str, rule: str, got: object = "", consequence: str = "", fix: str = "") -> FindingsError:
-    """The error for a single mistake, to be raised where it was found."""
+    """Makes the error for a single mistake."""
     return FindingsError([Finding(path, rule, str(got), consequence, fix)])

@@ -1,4 +1,4 @@
-"""What a file is, told by its bytes and never by its name. Standard library only: the artifact check uses it in a
+"""Recognises file formats by their bytes, never by their names. Standard library only: the artifact check uses it in a
 preview.
 """
 
@@ -25,18 +25,18 @@ _PREFIXES = (
 )
 
 RUNS_CODE = {
-    "pickle": "loading a pickle runs whatever code it holds",
-    "zip": "PyTorch, Keras and joblib files are zips around pickles, and loading one runs whatever code it holds",
-    "hdf5": "a Keras file may hold code that runs on load",
+    "pickle": "loading a pickle runs any code that it contains",
+    "zip": "PyTorch, Keras and joblib files are zips around pickles, and loading one runs any code that it contains",
+    "hdf5": "a Keras file may contain code that runs on load",
     "elf": "it is a program",
 }
 
 
 def sniff(head: bytes) -> str:
-    """The format of a file that begins with `head` (512 bytes are enough), `unknown` where the bytes do not tell.
+    """The format of a file that begins with `head` (512 bytes are enough); `unknown` if it is not recognised.
 
-    A pickle is told by reading it as one: two instructions after the marker of protocol 2 and later, sixteen
-    where there is no marker (protocols 0 and 1), or the whole of a shorter file. Weights pass for one with a
+    A pickle is recognised by parsing it: two instructions after the marker of protocol 2 and later, sixteen
+    if there is no marker (protocols 0 and 1), or all of a shorter file. Weights are mistaken for one with a
     probability below 1e-4.
     """
     for prefix, kind in _PREFIXES:
@@ -58,7 +58,7 @@ def sniff(head: bytes) -> str:
 
 
 def sniff_file(path: Path) -> str:
-    """The format of the file at `path`, as `sniff` tells it."""
+    """The format of the file at `path`, by `sniff`."""
     with path.open("rb") as file:
         return sniff(file.read(HEAD_BYTES))
 
@@ -67,7 +67,7 @@ def _reads_as_pickle(head: bytes, enough: int) -> bool:
     count = 0
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of odd escapes in what it takes for a string
+            warnings.simplefilter("ignore")  # it warns of invalid escapes in apparent strings
             for opcode, _, position in pickletools.genops(io.BytesIO(head)):
                 count += 1
                 if opcode.name == "STOP":

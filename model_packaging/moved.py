@@ -1,4 +1,4 @@
-"""Modules that programs imported by their names before 0.2: they go on working for one release, with a warning."""
+"""Keeps module names from before 0.2 importable for one release, with a warning."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ MOVED: dict[str, str] = {
 
 
 class MovedFinder(MetaPathFinder):
-    """Finds modules under the names that they had before.
+    """Finds modules under their former names.
 
     Args:
         moved: old name -> new name.

@@ -1,4 +1,4 @@
-"""The recipes that a candidate can be made by, in the order in which they are tried. One entry each; no heavy imports.
+"""The recipes for candidates, in the order in which they are tried. One entry each; no heavy imports.
 
 The order is that of the expected cold start: smallest and fastest first. A new recipe is an entry here and its class.
 """
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 
 class RecipeEntry(NamedTuple):
-    """One recipe.
+    """A recipe.
 
     Attributes:
         home: `module:class` of its `quantization.recipe.Recipe`.
-        refines: the recipe that it starts from: it is tried after that one, where that one is too far from the source.
+        refines: the recipe that it improves: it is tried after that one, if that one is too far from the source.
     """
 
     home: str
@@ -33,4 +33,4 @@ RECIPES: dict[str, RecipeEntry] = {
 }
 
 UNQUANTIZED = "fp32"
-"""The source itself, optimised: it may always be shipped where it meets the thresholds, whatever its latency."""
+"""The source itself, optimised. It may be shipped with any latency if it meets the thresholds."""

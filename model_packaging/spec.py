@@ -1,4 +1,4 @@
-"""What a user asks for: one model, one target, and how good the result must be. No library for models is imported."""
+"""A packaging spec: one model, one target, and the required quality. No library for models is imported."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ default; case is ignored."""
 
 
 def _one_of(known: Iterable[str], what: str) -> AfterValidator:
-    """A validator of a name in a registry, which is read at the time of the check."""
+    """A validator of a name in a registry, which is read at the time of validation."""
 
     def check(value: str) -> str:
         if value not in known:
@@ -72,12 +72,12 @@ Licence = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class _Spec(Settings):
-    """What every spec has in common."""
+    """The settings that every spec has."""
 
     @field_validator("*")
     @classmethod
     def _no_nul(cls, value: Any) -> Any:
-        # The operating system would refuse it later, without the name of the field.
+        # The operating system would refuse it later, without the name of the setting.
         if isinstance(value, Path) and "\0" in str(value):
             reject("must be a path without NUL characters")
         return value
@@ -92,52 +92,52 @@ class _Spec(Settings):
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """A spec from keyword arguments.
+        """Makes a spec from keyword arguments.
 
         Raises:
-            FindingsError: everything that is wrong, one finding a field.
+            FindingsError: everything that is wrong, one finding per setting.
         """
         return cls.from_values(values)
 
     @classmethod
     def from_values(cls, values: Mapping[Any, Any]) -> Self:
-        """A spec from a mapping as it was read from a file, whatever its keys are.
+        """Makes a spec from a mapping that was read from a file, with any keys.
 
         Raises:
-            FindingsError: everything that is wrong, one finding a field.
+            FindingsError: everything that is wrong, one finding per setting.
         """
         return parse(cls, dict(values))
 
 
 class PackageSpec(_Spec):
-    """One model to package for an endpoint on CPUs.
+    """A model to package for an endpoint on CPUs.
 
     Attributes:
-        name: of the artifact; lower-case letters, digits and single hyphens.
+        name: name of the artifact; lower-case letters, digits and single hyphens.
         source: the model: an .onnx file (with its external data beside it, if it has any), or a Hugging Face folder
             with safetensors, which is exported to ONNX first.
         tokenizer: its tokenizer.json, for tasks on texts. Default: the one in the folder, or beside the file.
-        licence: SPDX expression; required where the model's own files name no licence or disagree.
+        licence: SPDX expression; required if the model's own files name no licence or disagree.
         denied: patterns of licences to refuse.
         out: the folder for the artifact: model.tar.gz and manifest.json.
-        task: what the model is used for, one of `serving.registry.TASKS`.
-        target: where it runs.
-        floor: the quality below which a candidate is refused, of the task's kind (see `thresholds`).
+        task: the model's task, one of `serving.registry.TASKS`.
+        target: where the model runs.
+        floor: the quality below which a candidate is rejected, of the task's kind (see `thresholds`).
         recipes: the only recipes to try, each after the one that it refines (see `recipes.RECIPES`). Default: every
-            recipe that fits the model. Naming them saves time; the floor applies all the same.
-        compression: of the archive. `auto` stores it uncompressed when the target downloads faster than it inflates.
-            With `gzip` the embeddings of `int8` and `int8-kept` are quantized so that they compress better.
-        max_length: tokens of a text that are read. Default: the tokenizer's own truncation, else 512.
-        probe: your own inputs to measure with: every second one is used to choose a recipe's details, the others
-            only to score. For tasks on texts: one text a line, or .jsonl of {"text": ..., "label": ...}, at least 40;
+            recipe that fits the model. Naming them saves time; the floor still applies.
+        compression: compression of the archive. `auto` stores it uncompressed when the target downloads faster than it
+            inflates. With `gzip` the embeddings of `int8` and `int8-kept` are quantized so that they compress better.
+        max_length: maximum number of tokens that are read of a text. Default: the tokenizer's own truncation, or 512.
+        probe: your inputs for the measurements: every second one is used to select a recipe's details, the others
+            only to score. For tasks on texts: one text per line, or .jsonl of {"text": ..., "label": ...}, at least 40;
             default: the sentences of this package. Tasks on tensors need one: .npy or .npz of examples along the first
             axis, .jsonl of {"inputs": ..., "label": ...}, or a folder of .npy with one example each, at least 20.
-        calibration: more inputs in the same form, for the ranges of static quantization. Default: the half of the probe
-            that is used to choose.
+        calibration: additional inputs in the same form, for the ranges of static quantization. Default: the half of the
+            probe that is used to select.
         labels: the names of the classes, in their order. Default: those of a config.json beside the model.
-        activation: how a classifier's outputs become probabilities. Default: none where they already are probabilities,
-            else as config.json says, else softmax.
-        revision: of the source, where it has one (a commit, a version).
+        activation: how a classifier's outputs become probabilities. Default: none if they already are probabilities,
+            or else as in config.json, or else softmax.
+        revision: revision of the source, if it has one (a commit, a version).
         oci: whether to write the files as an OCI layout as well, to out/oci.
         work: folder for the results of each stage, so that a killed run continues. Default: `.work` in `out`.
     """
@@ -197,7 +197,7 @@ class PackageSpec(_Spec):
 
     @property
     def tried(self) -> frozenset[str]:
-        """The recipes that may be tried."""
+        """The allowed recipes."""
         named = frozenset[str](self.recipes or RECIPES)
         return named | {RECIPES[each].refines for each in named if RECIPES[each].refines}
 
@@ -209,12 +209,12 @@ class PackageSpec(_Spec):
                 yield Finding(key, "is for tasks on texts", str(getattr(self, key)), ignored, "remove it")
         for key in ("labels", "activation"):
             if not kind.classes and getattr(self, key) is not None:
-                yield Finding(key, "is for tasks that give classes", show(getattr(self, key)), ignored, "remove it")
+                yield Finding(key, "is for tasks that return classes", show(getattr(self, key)), ignored, "remove it")
         wanted = load(kind.thresholds)
         if not isinstance(self.floor, wanted):
             yield Finding("floor", f"must be a {wanted.__name__} for {self.task}", type(self.floor).__name__)
         if not texts and self.probe is None:
-            then = "quality could not be measured: only you know what this model's inputs look like"
+            then = "quality could not be measured: the form of this model's inputs is unknown"
             yield Finding(
                 "probe", f"is required for {self.task}", "nothing", then, "name a file with examples of inputs"
             )
@@ -229,7 +229,7 @@ class PackageSpec(_Spec):
 
 
 def _floor_of(values: Mapping[Any, Any]) -> type[Floor] | None:
-    """The kind of floor that the task of `values` has, None for an unknown task."""
+    """The kind of floor of the task of `values`; None for an unknown task."""
     task = values.get("task", DEFAULT)
     return load(TASKS[task].thresholds) if isinstance(task, str) and task in TASKS else None
 
@@ -253,22 +253,22 @@ class ModuleSource(_Spec):
 
 
 class FolderSpec(_Spec):
-    """One model to package as a folder that a server loads from a bucket or a volume.
+    """A model to package as a folder that a server loads from a bucket or a volume.
 
     Attributes:
-        name: of the artifact; lower-case letters, digits and single hyphens.
+        name: name of the artifact; lower-case letters, digits and single hyphens.
         source: a Hugging Face folder with safetensors.
         module: a torch module instead of `source`, for `onnx-generic` only.
         out: the folder for the artifact: model/, manifest.json and sbom.cdx.json.
-        target: `gpu-vllm` writes a quantized checkpoint for vLLM; `onnx-generic` one ONNX graph for any runtime, as
-            exact as the original.
-        task: what an `onnx-generic` model is used for. A checkpoint for vLLM has no task: the server decides.
+        target: `gpu-vllm` writes a quantized checkpoint for vLLM; `onnx-generic` writes one ONNX graph for any runtime,
+            as precise as the original.
+        task: the task of an `onnx-generic` model. A checkpoint for vLLM has no task: the server decides.
         scheme: how a `gpu-vllm` checkpoint is quantized. FP8_DYNAMIC needs compute capability 8.9, W4A16 7.5. Default:
             FP8_DYNAMIC.
         ignore: more layers of the checkpoint to leave unquantized, in the notation of compressed-tensors.
-        licence: SPDX expression; required where the model's own files name no licence or disagree.
+        licence: SPDX expression; required if the model's own files name no licence or disagree.
         denied: patterns of licences to refuse.
-        revision: of the source, where it has one (a commit, a version).
+        revision: revision of the source, if it has one (a commit, a version).
         oci: whether to write the folder as an OCI layout as well, to out/oci.
         work: folder for the results of each stage, so that a killed run continues. Default: `.work` in `out`.
     """
@@ -302,14 +302,14 @@ class FolderSpec(_Spec):
             if not vllm and getattr(self, key):
                 yield Finding(key, "is for gpu-vllm", show(getattr(self, key)), ignored, "remove it")
         if not vllm and self.source and not self.task:
-            yield Finding("task", "is required for a folder", "nothing", "the right graph could not be exported")
+            yield Finding("task", "is required for a folder", "nothing", "the correct graph could not be exported")
 
 
 def spec_of(values: Mapping[Any, Any]) -> PackageSpec | FolderSpec:
-    """The spec in `values`, of the kind that their `target` has.
+    """Makes the spec in `values`, of the kind of their `target`.
 
     Raises:
-        FindingsError: everything that is wrong, one finding a field.
+        FindingsError: everything that is wrong, one finding per setting.
     """
     given = values.get("target")
     target = given if given in TARGETS or not isinstance(given, str) else nearest(given, TARGETS)

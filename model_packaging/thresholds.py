@@ -1,4 +1,4 @@
-"""The quality below which a candidate is refused: a floor for each kind of output, with the names of its figures."""
+"""The quality below which a candidate is rejected: a floor for each kind of output, with the names of its figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from model_packaging.validation import Settings
 
 @dataclass(frozen=True)
 class Bound:
-    """A figure that must be at least (`best` 1) or at most (`best` 0) `limit`; `words` say what it is."""
+    """A figure that must be at least (`best` 1) or at most (`best` 0) `limit`; `words` name it."""
 
     figure: str
     words: str
@@ -21,19 +21,19 @@ class Bound:
 
 
 class Floor(Settings):
-    """What a candidate must reach, measured against the unquantized model's outputs."""
+    """The required quality of a candidate, measured against the unquantized model's outputs."""
 
     model_config = ConfigDict(allow_inf_nan=False)
 
     def bounds(self) -> Iterator[Bound]:
-        """The figures that count, each with its limit."""
+        """The relevant figures with their limits."""
         raise NotImplementedError
 
     def against(self, figures: Mapping[str, float], margin: float = 1.0) -> str:
         """The reason against a candidate with these `figures`, or "".
 
         Args:
-            margin: the share of the permitted error that may be used, 1 for all of it.
+            margin: the share of the permitted error that may be used; 1 for all of it.
         """
         for each in self.bounds():
             limit = each.best + margin * (each.limit - each.best)
@@ -46,7 +46,7 @@ class Floor(Settings):
 
 
 class QualityFloor(Floor):
-    """Embeddings: the cosines to the unquantized model's, their mean and minimum over the texts that score."""
+    """Embeddings: mean and minimum, over the scoring texts, of the cosines to the unquantized model's."""
 
     mean: float = Field(default=0.998, ge=0, le=1)
     minimum: float = Field(default=0.996, ge=0, le=1)
@@ -60,9 +60,9 @@ class ClassFloor(Floor):
     """Classes.
 
     Attributes:
-        agreement: the least share of inputs (or of tokens, where tokens are classified) with the same likeliest class.
-        distance: the largest mean, over the inputs, of the largest difference between two probabilities, 0 to 1;
-            `worst`: the largest difference for any single input.
+        agreement: the minimum share of inputs (or of tokens, if tokens are classified) with the same most likely class.
+        distance: the maximum mean, over the inputs, of the largest difference between two probabilities, 0 to 1;
+            `worst`: the maximum difference for any single input.
     """
 
     agreement: float = Field(default=0.99, ge=0, le=1)
@@ -80,9 +80,9 @@ class TensorFloor(Floor):
 
     Attributes:
         mean, minimum: cosines to the unquantized model's outputs.
-        error: the largest mean relative error, |ours - theirs| / |theirs|.
-        agreement: the least share of positions with the same largest number along the last axis, for models that give
-            probabilities or scores of classes. Default: 0, not checked.
+        error: the maximum mean relative error, |ours - theirs| / |theirs|.
+        agreement: the minimum share of positions with the same largest number along the last axis, for models that
+            return probabilities or scores of classes. Default: 0, not checked.
     """
 
     mean: float = Field(default=0.998, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""The base of everything that a user declares or a manifest holds: frozen and closed; its errors become findings."""
+"""The base of all settings and manifests: frozen, without unknown keys, with errors as findings."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from model_packaging.findings import Finding, FindingsError
 
 Refusals: TypeAlias = Mapping[str, tuple[str, str, str]]
-"""Key -> rule, consequence, fix: keys that users are likely to try here, and that do not exist."""
+"""Key -> rule, consequence, fix: keys that users are likely to try, but that do not exist."""
 
 
 class Settings(BaseModel):
-    """A group of settings. Unknown keys are errors, nothing can be changed afterwards, values stay out of messages.
+    """A group of settings. Unknown keys are errors, values are immutable, and pydantic's messages do not contain them.
 
     Attributes:
         refused: keys that do not exist here, with the finding for each instead of the nearest known key.
@@ -36,12 +36,12 @@ class Settings(BaseModel):
     refused: ClassVar[Refusals] = {}
 
     def conflicts(self) -> Iterable[Finding]:
-        """Settings that are valid alone and contradict each other; paths are relative to this group."""
+        """Findings on settings that are valid alone but contradict each other; paths are relative to this group."""
         return ()
 
 
 def _whole(value: object) -> object:
-    # A plugin's caller sends every number as a float; `True` and "2048" are not meant as numbers.
+    # A plugin's caller sends every number as a float; `True` and "2048" are not numbers.
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, bool | str):
@@ -78,18 +78,18 @@ def reject(rule: str, consequence: str = "", fix: str = "", at: str = "") -> NoR
 
     Args:
         rule: what must hold.
-        consequence: what would have happened.
+        consequence: what would happen otherwise.
         fix: what to write instead.
-        at: in a validator of a whole group, the key that the finding is about.
+        at: in a validator of a group, the key that the finding is about.
     """
     raise PydanticCustomError("finding", "{rule}", {"rule": rule, "consequence": consequence, "fix": fix, "at": at})
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that `word` is a misspelling of, or "" where that is not certain.
+    """The known word of which `word` is a misspelling, or "" if that is uncertain.
 
-    Exactly one known word must be that near, or be a prefix of the other, and it must have the same digits: another
-    number is another choice (a larger instance, another region) and not a misspelling.
+    Exactly one known word must be that close, or be a prefix of the other, and it must have the same digits: another
+    number is another choice (a larger instance, another region) instead of a misspelling.
     """
     known, most = list(known), max(1, len(word) // 4)
     digits = _digits(word)
@@ -129,7 +129,7 @@ def parse(model: type[T], data: object, path: str = "") -> T:
     Args:
         model: the group of settings.
         data: what the user wrote, a mapping.
-        path: where it was written, in the user's words: the root of every finding's path.
+        path: where the user wrote it: the root of every finding's path.
 
     Raises:
         FindingsError: everything that is wrong, in the order of the fields.
@@ -145,7 +145,7 @@ def parse(model: type[T], data: object, path: str = "") -> T:
 
 
 def findings_of(error: ValidationError, model: type[BaseModel], path: str = "") -> list[Finding]:
-    """What pydantic rejected in `model`, as findings.
+    """Turns pydantic's errors on `model` into findings.
 
     Args:
         path: the root of every finding's path.
@@ -172,7 +172,7 @@ def _finding(model: type[BaseModel], root: str, detail: ErrorDetails) -> Finding
                 return Finding(path, rule, show(detail["input"]), consequence, fix)
         guess = nearest(word, known)
         fix = f"write `{guess}`" if guess else f"remove it; known here: {', '.join(sorted(known))}"
-        return Finding(path, "is not a setting that exists here", "", "it would have been ignored", fix)
+        return Finding(path, "is not a setting that exists here", "", "it would be ignored", fix)
     if kind == "missing":
         return Finding(path, "is required", "nothing", fix=f"add `{location[-1]}: ...`")
     if kind == "union_tag_invalid":
@@ -188,7 +188,7 @@ def _finding(model: type[BaseModel], root: str, detail: ErrorDetails) -> Finding
 
 
 def _rule(detail: ErrorDetails) -> str:
-    """What had to hold, in this project's words and not in pydantic's."""
+    """The rule that was broken, in this project's words instead of pydantic's."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "string_too_short" and context.get("min_length") != 1:
         return "must have at least {min_length} characters".format(**context)
@@ -248,13 +248,13 @@ _PLAIN = {
 
 
 def show(value: object, limit: int = 80) -> str:
-    """A value as it may appear in an error: scalars as written, everything else by its kind."""
+    """A value for an error message: scalars as written, everything else by its type."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int) and abs(value) >= 10**limit:
-        return "a whole number of many digits"  # Python refuses to print one of thousands
+        return "a whole number of many digits"  # Python refuses to print thousands of digits
     if isinstance(value, int | float | str):
         text = str(value) if not isinstance(value, str) or value.strip() == value != "" else repr(value)
         return text if len(text) <= limit else f"{text[: limit - 1]}…"
@@ -272,7 +272,7 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
 
 
 def _walk(model: type[BaseModel], location: Sequence[Any]) -> list[type[BaseModel]]:
-    """The groups of settings at a location; in a union, those of the kind that the location names, if it names one."""
+    """The groups of settings at a location; in a union, those of the kind that the location names, if any."""
     here = union = [model]
     parts = iter(location)
     for part in parts:
@@ -280,7 +280,7 @@ def _walk(model: type[BaseModel], location: Sequence[Any]) -> list[type[BaseMode
         if fields:
             here = union = [inner for field in fields for inner in _models_in(field.annotation)]
             if any(_is_mapping(field.annotation) for field in fields):
-                next(parts, None)  # a name that the user chose, which may equal a setting's
+                next(parts, None)  # a name that the user chose, which may be equal to a setting's
         elif tagged := [m for m in union if part in _kinds(m)]:
             here = tagged
     return here

@@ -1,4 +1,4 @@
-"""The base of every component: its token, what its children inherit, their names, their tags."""
+"""The base class of every component: its type token, and its children's options, names and tags."""
 
 import functools
 import os
@@ -19,18 +19,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LONGEST_NAME = 200
-"""Characters of a component's name: children's names are made from it, of which services take 255. An environment's
-endpoints have 100 at most, and the components inside of them are named after them."""
+"""Maximum length of a component's name: children's names are made from it, and services allow 255. An environment's
+endpoints have 100 at most, and the components inside them are named after them."""
 
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])*")
 
 
 class DeclarationError(FindingsError, pulumi.RunError):
-    """Everything wrong with a declaration. The engine shows what it says, and no traceback through this package."""
+    """All findings on a declaration. The engine shows its text without a traceback."""
 
 
 def shown_as_it_is(function: Callable[P, R]) -> Callable[P, R]:
-    """For what runs inside a Pulumi program: its findings reach the engine as `DeclarationError`."""
+    """Decorates a function of a Pulumi program, so that its findings reach the engine as `DeclarationError`."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -49,7 +49,7 @@ class Component(pulumi.ComponentResource):
     (providers, protect, transforms, ...) and nothing else, so that no `parent`, `import_` or alias leaks into them.
     """
 
-    # Not annotated: the plugin takes every annotation of a component for an output.
+    # Not annotated, because the plugin takes every annotation of a component for an output.
     type_name = ""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -76,7 +76,7 @@ class Component(pulumi.ComponentResource):
         return logical_name(self._component_name, suffix, limit=limit)
 
     def physical_name(self, *more: str, limit: int) -> str:
-        """A physical name for the one service object that callers address by name; unique over stacks."""
+        """A physical name for the service object that callers address by name; unique across stacks."""
         return safe_name(pulumi.get_project(), pulumi.get_stack(), self._component_name, *more, limit=limit)
 
     def options(self, *, depends_on: Sequence[pulumi.Resource] = ()) -> pulumi.ResourceOptions:
@@ -87,17 +87,17 @@ class Component(pulumi.ComponentResource):
 def validated(
     model: type[T], args: Mapping[str, Any], *, name: str, inputs: Sequence[str] = ()
 ) -> tuple[T, dict[str, Any]]:
-    """Validates a component's args: at once what is plain, as soon as it is known what comes from other resources.
+    """Validates a component's args: plain values at once, outputs of other resources when they are known.
 
     Args:
         model: the settings of the component.
-        args: what the caller gave.
+        args: the caller's arguments.
         name: the component's name, the root of every finding's path.
         inputs: keys of `args` that may be outputs of other resources, or contain some.
 
     Returns:
-        The settings, with `LATER` for what is not known yet; and the value of every key of `inputs`: as it was given
-        where it is plain (None where it was not), else an output that is checked before it is used.
+        The settings, with `LATER` for values that are not known yet; and the value of every key of `inputs`: as given
+        if it is plain (None if it was omitted), or else an output that is checked before it is used.
 
     Raises:
         FindingsError: with everything that is wrong.
@@ -120,7 +120,7 @@ def validated(
                 f"{name}.{key}",
                 "must be a plain value",
                 "an output of another resource",
-                "what it decides could not be checked before it exists",
+                "the declaration could not be checked before it is deployed",
                 "pass the value itself, for example from the stack's configuration",
             )
             for key in misplaced
@@ -138,7 +138,7 @@ def validated(
                     "must have a value once it is known",
                     "an output that turned out empty",
                     "the service would refuse it, or use its own default",
-                    "leave the argument out where there is no value",
+                    "omit the argument if there is no value",
                 )
                 for key in empty
             )
@@ -152,16 +152,16 @@ def validated(
 def checked(
     value: pulumi.Output[V], check: Callable[[V], R], sources: Mapping[str, Any] | None = None
 ) -> pulumi.Output[R]:
-    """Applies `check` to a value that is known later; what it finds does not show what came as a secret.
+    """Applies `check` to a value that is known later. Its findings do not show secrets.
 
     Args:
         value: the value.
-        check: returns what is used of it, or raises FindingsError.
-        sources: the path of an argument -> the input that it was given. A finding at or below a path shows nothing of
-            an input that is a secret, and no other text shows that value. Without them all is secret if `value` is.
+        check: returns the value to use, or raises FindingsError.
+        sources: path of an argument -> its input. If an input is a secret, a finding at or below its path does not show
+            it, and neither does any other text. Without sources, everything is secret if `value` is.
     """
     if sources and not any(map(_has_output, sources.values())):
-        return value.apply(shown_as_it_is(check))  # nothing that was given is a secret
+        return value.apply(shown_as_it_is(check))  # no input is a secret
     paths = list(sources or {"": value})
     secret = [pulumi.Output.from_input(each).is_secret() for each in (sources or {"": value}).values()]
 
@@ -181,10 +181,10 @@ SECRET = "[secret]"  # noqa: S105 - what is shown instead of one
 
 
 def _without_secrets(found: Finding, hidden: Mapping[str, Any]) -> Finding:
-    """A finding without what is secret: neither the values at the hidden paths, nor text that holds one of them."""
+    """A finding without secrets: neither the values at the hidden paths, nor text that contains one of them."""
     for path, value in hidden.items():
         if found.path == path or found.path.startswith(f"{path}.") or not path:
-            # A fix may have been derived from the value, and be as secret.
+            # A fix may be derived from the value, and is then just as secret.
             found = replace(found, got=SECRET, fix="")
         for text in _texts(value):
             found = Finding(*(getattr(found, field.name).replace(text, SECRET) for field in fields(found)))
@@ -192,7 +192,7 @@ def _without_secrets(found: Finding, hidden: Mapping[str, Any]) -> Finding:
 
 
 def _texts(value: Any) -> list[str]:
-    """Every string in a value, the longest first; of what is so short that it stands in any text, none."""
+    """Every string in a value, the longest first, except strings so short that any text contains them."""
     if isinstance(value, Mapping):
         found = [text for each in value.values() for text in _texts(each)]
     elif isinstance(value, list | tuple):
@@ -211,11 +211,11 @@ def _has_output(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """The value with `LATER` wherever an output of another resource stands in it."""
+    """The value with `LATER` in place of outputs of other resources."""
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    if isinstance(value, os.PathLike):  # an artifact that is open already, among others
+    if isinstance(value, os.PathLike):  # for example an open artifact
         return os.fspath(value)
     return LATER if isinstance(value, pulumi.Output) else value

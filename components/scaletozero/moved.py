@@ -1,4 +1,4 @@
-"""Modules that programs imported by their names before 0.2: they go on working for one release, with a warning."""
+"""Keeps module names from before 0.2 importable for one release, with a warning."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ _FINDER = MovedFinder(MOVED)
 def install() -> None:
     """Makes the old names importable."""
     if _FINDER not in sys.meta_path:
-        # First: an old folder may still be there, with nothing but bytecode in it.
+        # First, because an old folder may still exist, with nothing but bytecode in it.
         sys.meta_path.insert(0, _FINDER)

@@ -1,6 +1,6 @@
-"""AWS's partitions: their Regions, ARNs and host names, as botocore's own table has them. No network, no account.
+"""AWS's partitions: their Regions, ARNs and host names, from botocore's table. No network, no account.
 
-Nothing else in the package writes a partition or a DNS suffix.
+No other module of the package contains a partition or a DNS suffix.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 
 SUPPORTED = ("aws", "aws-us-gov", "aws-cn", "aws-eusc")
-"""The partitions that an environment may be in: commercial, US Government, China, European sovereign."""
+"""The supported partitions of environments: commercial, US Government, China, European sovereign."""
 
 ARN = re.compile(
     r"arn:(?P<partition>aws(?:-[a-z]+)*):(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9-]*):(?P<account>\d{12}|aws|):"
@@ -23,7 +23,7 @@ ARN = re.compile(
 """An ARN of any partition."""
 
 ECR_HOST = r"(?P<account>\d{12})\.dkr\.ecr(?:-fips)?\.(?P<region>[a-z0-9-]+)\.(?P<domain>[a-z0-9-]+(?:\.[a-z0-9-]+)+?)"
-"""A pattern of a private registry's host in any partition; `domain` is to be the DNS suffix of its Region."""
+"""A pattern of a private registry's host in any partition; `domain` must be the DNS suffix of its Region."""
 
 _PRINCIPALS = "amazonaws.com"
 EKS_GROUP = f"eks.{_PRINCIPALS}"
@@ -32,14 +32,14 @@ EKS_GROUP = f"eks.{_PRINCIPALS}"
 
 @dataclass(frozen=True)
 class Partition:
-    """One partition of AWS.
+    """A partition of AWS.
 
     Attributes:
         name: such as `aws-eusc`, the second part of its ARNs.
         dns_suffix: the end of its hosts' names.
-        dual_stack_suffix: the end of those that also answer over IPv6.
+        dual_stack_suffix: the end of the names of hosts that also respond over IPv6.
         regions: the names of its Regions.
-        pattern: what the names of its Regions look like, also of those that are newer than the table.
+        pattern: matches the names of its Regions, including those that are newer than the table.
     """
 
     name: str
@@ -51,8 +51,8 @@ class Partition:
 
 @cache
 def partitions() -> Mapping[str, Partition]:
-    """Every partition by its name."""
-    from botocore.loaders import Loader  # only where a Region is looked at
+    """Name -> partition."""
+    from botocore.loaders import Loader  # only if a Region is checked
 
     return {
         each["id"]: Partition(
@@ -67,7 +67,7 @@ def partitions() -> Mapping[str, Partition]:
 
 
 def find_partition(region: str) -> Partition | None:
-    """The partition of a Region, also of one newer than botocore's table; None where the name is no Region's."""
+    """The partition of a Region, which may be newer than botocore's table; None if the name is not a Region's."""
     known = partitions().values()
     named = next((each for each in known if region in each.regions), None)
     return named or next((each for each in known if re.fullmatch(each.pattern.strip("^$"), region)), None)
@@ -79,7 +79,7 @@ def is_region(text: str) -> bool:
 
 
 def dns_suffix(region: str) -> str:
-    """The end of the hosts' names in a Region, such as the sovereign partition's own.
+    """The end of host names in a Region, for example `amazonaws.com`.
 
     Raises:
         FindingsError: there is no such Region.
@@ -121,8 +121,8 @@ def registry_host(account: str, region: str) -> str:
 
 
 def service_principal(service: str) -> str:
-    """The name by which a policy means a service, such as `sagemaker`. It is a name and no host: for the services used
-    here it is the same in every partition (terraform-provider-aws, `names.ServicePrincipalNameForPartition`)."""
+    """The service principal's name in policies, for a service such as `sagemaker`. It is not a host: for the services
+    used here it is the same in every partition (terraform-provider-aws, `names.ServicePrincipalNameForPartition`)."""
     return f"{service}.{_PRINCIPALS}"
 
 
@@ -138,5 +138,5 @@ def _partition(region: str) -> Partition:
         known = [each for partition in partitions().values() for each in partition.regions]
         guess = nearest(region, known)
         fix = f"write `{guess}`" if guess else "write a Region such as `eu-central-1`"
-        raise refuse("region", "must be a Region of AWS", region, "nothing could be addressed there", fix)
+        raise refuse("region", "must be a Region of AWS", region, "no resource could be addressed there", fix)
     return found

@@ -1,4 +1,4 @@
-"""What the plugin offers: the public components, under the distribution's name and version."""
+"""The plugin: the public components, with the distribution's name and version."""
 
 import json
 import os
@@ -50,18 +50,18 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
 
 
 class Plugin(ComponentProvider):
-    """The components, with a schema that reads the same whichever Python wrote it, and errors by property."""
+    """The components, with a schema that does not depend on the Python version, and errors by property."""
 
     def __init__(self) -> None:
         super().__init__(COMPONENTS, NAME, version=VERSION)
-        # Bindings render descriptions as Markdown, in which an indented paragraph is code. Python strips the
-        # indentation of docstrings by itself from 3.13 on, and that of attributes' never.
+        # Bindings render descriptions as Markdown, in which an indented paragraph is code. From 3.13 on, Python removes
+        # the indentation of docstrings itself, but not that of attributes' docstrings.
         found = json.loads(self.schema or "", object_hook=_dedented)
         self._add_framework_images(found)
         self.schema = json.dumps(found)
 
     def _add_framework_images(self, found: dict[str, Any]) -> None:
-        """Where the arguments say anything, since the SDK knows no unions: an address, or a framework and a version."""
+        """Replaces `Any` in the schema, because the SDK has no unions: an address, or a framework and a version."""
         token = f"{NAME}:index:{FrameworkImageArgs.__name__}"
         given, _ = self.analyzer.analyze_type(FrameworkImageArgs, is_component_output=False)
         properties = {name: {"description": each.description, "type": "string"} for name, each in given.items()}
@@ -93,11 +93,11 @@ class Plugin(ComponentProvider):
 def properties_error(
     found: Finding, name: str, resource_type: str, schema: dict[str, Any]
 ) -> pulumi.InputPropertyErrorDetails:
-    """A finding as the engine shows it to a program in any language: at a path of the schema's own names.
+    """A finding as an error for a program in any language, at a path of the schema's names.
 
     Args:
         found: the finding, at a path that begins with the component's name.
-        name, resource_type: the component's.
+        name, resource_type: those of the component.
         schema: the package schema.
     """
     here: dict[str, Any] = {"properties": schema["resources"][resource_type]["inputProperties"]}
@@ -108,7 +108,7 @@ def properties_error(
         if part.isdecimal() and "items" in here:
             path, here = f"{path}[{part}]", here["items"]
             continue
-        # A key of a map is the user's own word.
+        # A key of a map is chosen by the user.
         key = camel_case(part) if "properties" in here else part
         path = f"{path}.{key}" if path else key
         here = here.get("properties", {}).get(key) or here.get("additionalProperties") or {}
@@ -121,7 +121,7 @@ def _dedented(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def schema() -> dict[str, Any]:
-    """The package schema that other languages' bindings are generated from."""
+    """The package schema from which other languages' bindings are generated."""
     return json.loads(Plugin().schema or "")
 
 

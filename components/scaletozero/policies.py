@@ -1,18 +1,18 @@
-"""Policy documents that more than one component needs. Pure."""
+"""Policy documents that several components need. Pure."""
 
 import json
 
 
 def trust_policy(service: str, account: str, source: str = "") -> str:
-    """The policy of who may assume a role: one service, and only on behalf of one account's resources.
+    """The trust policy of a role: one service may assume it, and only on behalf of one account's resources.
 
-    Without the condition another account's resource could make the service use the role ("confused deputy", IAM user
-    guide).
+    Without the condition, a resource of another account could make the service use the role ("confused deputy", IAM
+    user guide).
 
     Args:
-        service: its principal; see `scaletozero.partitions.service_principal`.
+        service: the service principal; see `scaletozero.partitions.service_principal`.
         account: the account that the role is in.
-        source: the ARN, or a pattern of ARNs, of what the service acts for, where it tells IAM.
+        source: the ARN, or a pattern of ARNs, of the resource on whose behalf the service acts, if IAM receives it.
     """
     condition = {"StringEquals": {"aws:SourceAccount": account}}
     if source:
@@ -29,8 +29,8 @@ def trust_policy(service: str, account: str, source: str = "") -> str:
 def account_of(arn: str | None) -> str:
     """The account in an ARN.
 
-    It is empty where there is none: the mocks of a stack's unit tests make up an ARN, or leave it out. A trust policy
-    of an empty account lets nobody in.
+    It is empty if there is none: the mocks of a stack's unit tests invent an ARN, or omit it. A trust policy
+    with an empty account allows no one.
     """
     fields = (arn or "").split(":")
     return fields[4] if len(fields) > 4 else ""

@@ -8,7 +8,7 @@ _OF_READER = ("ARCHIVE", "MANIFEST", "Artifact", "open_artifact", "read_manifest
 
 
 def __getattr__(name: str) -> Any:
-    # Before 0.2 this was the module that is now `reader`.
+    # Before 0.2 this was the module `reader`.
     if name not in _OF_READER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import warnings

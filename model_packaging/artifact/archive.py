@@ -1,4 +1,4 @@
-"""The tar.gz that holds a model: written the same byte for byte every time, read as if it came from an enemy.
+"""The tar.gz with a model: written reproducibly, and read as untrusted input.
 
 Standard library only: the sandbox and the serving container unpack with it.
 """
@@ -31,7 +31,7 @@ GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # RFC 1952: no name, 
 
 @dataclass(frozen=True)
 class Member:
-    """One regular file of an archive: its path in it, bytes, sha256 (hex), and its format as `magic.sniff` tells it."""
+    """A regular file of an archive: its path, size in bytes, SHA-256 (hex), and its format by `magic.sniff`."""
 
     path: str
     size: int
@@ -40,10 +40,11 @@ class Member:
 
 
 def write_archive(folder: Path, archive: Path, level: int) -> None:
-    """Writes every file under `folder` to `archive`, small files first, with nothing of this machine in it.
+    """Writes every file under `folder` to `archive`, small files first, without anything specific to this machine.
 
     Args:
-        level: 0 stores (nothing to inflate on a cold start; the bytes do not depend on the zlib in use), 1-9 deflate.
+        level: 0 stores (nothing to inflate on a cold start, and the bytes do not depend on zlib's version), 1-9
+            deflate.
     """
     files = sorted(
         (path for path in folder.rglob("*") if path.is_file()),
@@ -66,7 +67,7 @@ def write_archive(folder: Path, archive: Path, level: int) -> None:
 
 
 class _Gzip:
-    """A gzip stream whose header has no time and no name, and whose level 0 is written here, block for block."""
+    """A gzip stream whose header has no time and no name. Level 0 is written here, block by block."""
 
     def __init__(self, raw: BinaryIO, level: int) -> None:
         self._raw, self._crc, self._size, self._pending = raw, 0, 0, b""
@@ -104,7 +105,7 @@ class _Gzip:
 
 
 def scan(archive: Path, *, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> tuple[Member, ...]:
-    """The files of `archive`, read to its end and checked by the rules of `safe_extract`; nothing is written.
+    """Reads `archive` to its end and checks it by the rules of `safe_extract`. Returns its files; writes nothing.
 
     Raises:
         FindingsError: as `safe_extract`.
@@ -115,21 +116,22 @@ def scan(archive: Path, *, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILE
 def safe_extract(
     archive: Path, into: Path, *, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES
 ) -> tuple[str, ...]:
-    """Unpacks `archive` into the folder `into`, which must not exist or be empty; on any error nothing is left there.
+    """Unpacks `archive` into the new or empty folder `into`. After an error the folder is empty.
 
-    Only regular files and folders with relative paths and plain headers (ustar, or GNU without extensions) are taken.
+    Only regular files and folders with relative paths and plain headers (ustar, or GNU without extensions) are
+    accepted.
 
     Args:
-        max_bytes: the most that may come out of it, headers included.
-        max_files: the most entries.
+        max_bytes: maximum number of unpacked bytes, including headers.
+        max_files: maximum number of entries.
 
     Returns:
-        the paths of the files written, in the order of the archive.
+        The paths of the written files, in the order of the archive.
 
     Raises:
-        FindingsError: no such archive; not a gzip; truncated or damaged; a link, device or extension header; a
-            path that is
-            absolute, leaves the folder, repeats or clashes with another; a pickle or program; over a cap; no space.
+        FindingsError: there is no archive; it is not a gzip file; it is truncated or damaged; it has a link, device or
+            extension header, a path that is absolute, leaves the folder, is repeated or clashes with another, a pickle
+            or a program; it exceeds a limit; there is no space.
     """
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise refuse(
@@ -185,7 +187,7 @@ def _read(archive: Path, into: Path | None, max_bytes: int, max_files: int) -> I
         while rest := stream.read(CHUNK):
             total += len(rest)
             if rest.strip(b"\0") or total > max_bytes:
-                raise _damaged(archive, "something follows its end")
+                raise _damaged(archive, "there is data after its end")
 
 
 @contextmanager
@@ -237,7 +239,7 @@ def _next_header(stream: BinaryIO, archive: Path) -> tarfile.TarInfo | None:
         }.get(info.type, f"an entry of type {info.type!r}")
         raise refuse(
             f"{archive}: {info.name!r}",
-            "may hold only regular files and folders",
+            "must contain only regular files and folders",
             what,
             "it could write or read outside the model's folder",
             "package the model again",
@@ -280,7 +282,7 @@ def _no_clash(path: str, info: tarfile.TarInfo, archive: Path, seen: set[str], f
             f"{archive}: {path!r}",
             "every path may appear once",
             "it appears twice",
-            "which of them is served would depend on the tool that unpacks it",
+            "which one is served would depend on the tool that unpacks it",
             "package the model again",
         )
     folders |= parents | ({key} if is_folder else set())
@@ -289,7 +291,7 @@ def _no_clash(path: str, info: tarfile.TarInfo, archive: Path, seen: set[str], f
 
 
 def _copy_member(stream: BinaryIO, info: tarfile.TarInfo, path: str, archive: Path, into: Path | None) -> Member:
-    # Whoever unpacks to serve has the digests checked by the server: hashing here would only lengthen the start.
+    # When a model is served, the server checks the digests: hashing here would only lengthen the start.
     digest, left, kind = None if into else hashlib.sha256(), info.size, ""
     target = None
     if into:
@@ -305,7 +307,7 @@ def _copy_member(stream: BinaryIO, info: tarfile.TarInfo, path: str, archive: Pa
                 if kind in RUNS_CODE:
                     raise refuse(
                         f"{archive}: {path!r}",
-                        "may not hold code that runs on load",
+                        "must not contain code that runs on load",
                         f"a {kind} file",
                         RUNS_CODE[kind],
                         "package an ONNX or safetensors model",
@@ -327,7 +329,7 @@ def _copy_member(stream: BinaryIO, info: tarfile.TarInfo, path: str, archive: Pa
 def _damaged(archive: Path, how: str) -> FindingsError:
     return refuse(
         str(archive),
-        "must be a whole gzip-compressed tar",
+        "must be a complete gzip-compressed tar",
         how,
         "the endpoint would never become healthy",
         "download or package it again",

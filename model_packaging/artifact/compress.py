@@ -1,4 +1,5 @@
-"""Stored or compressed: whichever is unpacked on the endpoint's disk first. Pure, except that the files are read once.
+"""Chooses between a stored and a compressed archive: the one that is ready on the endpoint's disk first. Pure, except
+that the files are read once.
 
 Nothing is timed here: the same files must give the same archive on every machine.
 """
@@ -22,7 +23,7 @@ class Choice:
     """How to write an archive.
 
     Attributes:
-        compression: `stored` or `gzip`; `level`: for zlib.
+        compression: `stored` or `gzip`; `level`: zlib's level.
         ratio: compressed over plain size at gzip level 6.
         break_even_mb_per_s: the download rate above which `stored` is ready sooner, 10^6 bytes per second.
     """
@@ -34,7 +35,7 @@ class Choice:
 
 
 def decide(folder: Path, wish: Compression) -> Choice:
-    """Compresses the files of `folder` in memory to see what that saves in download."""
+    """Compresses the files of `folder` in memory to measure how much download that saves."""
     plain = packed = 0
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         with path.open("rb") as file:
@@ -48,7 +49,7 @@ def from_sizes(plain: int, packed: int, wish: Compression) -> Choice:
     """The choice for `plain` bytes that compress to `packed`.
 
     A stored archive saves inflating every byte, a compressed one saves downloading (1 - ratio) of it: the former is
-    ready first where the download is faster than (1 - ratio) times the rate of inflating.
+    ready first if the download is faster than (1 - ratio) times the rate of inflating.
     """
     ratio = packed / plain
     break_even = max(0.0, (1 - ratio) * INFLATE_MB_PER_S)

@@ -26,7 +26,7 @@ class Document(BaseModel):
 
     @classmethod
     def schema_text(cls) -> str:
-        """Its JSON schema, as it is committed beside the code."""
+        """The JSON schema, as it is committed beside the code."""
         return json.dumps(cls.model_json_schema(by_alias=True), indent=2, sort_keys=True) + "\n"
 
 
@@ -41,14 +41,14 @@ LARGEST = 2**63 - 1
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
-"""A number of things, or of bytes."""
+"""A count, or a number of bytes."""
 
 Positive = Annotated[int, Field(ge=1, le=LARGEST)]
 Amount = Annotated[float, Field(ge=0)]
 """A figure that cannot be negative: a time, a size in MB, a ratio."""
 
 Cosine = Annotated[float, Field(ge=-1)]
-"""A cosine or a correlation, which rounding may leave a little above 1."""
+"""A cosine or a correlation, which can be slightly above 1 due to rounding."""
 
 Inside = Annotated[str, Field(min_length=1), AfterValidator(_inside)]
 """A path below the model's folder, with slashes."""
@@ -57,17 +57,17 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 """The name of a file beside the manifest; never a path."""
 
 LARGEST_FILE = 50_000_000
-"""Bytes of a manifest."""
+"""Maximum bytes of a manifest."""
 
 T = TypeVar("T", bound=BaseModel)
 
 
 def manifest_json(path: Path, rule: str) -> Any:
-    """The JSON document in a manifest's file, of either kind of artifact.
+    """Reads the JSON document of a manifest, of either kind of artifact.
 
     Args:
         path: the file.
-        rule: what must hold, for the finding where it cannot be read.
+        rule: the rule of the finding if the file cannot be read.
 
     Raises:
         FindingsError: it cannot be read, or is not JSON.
@@ -76,7 +76,7 @@ def manifest_json(path: Path, rule: str) -> Any:
 
 
 def parse_manifest(model: type[T], content: Any, path: Path) -> T:
-    """The manifest in `content`, which was read from `path`.
+    """Parses the manifest in `content`, which was read from `path`.
 
     Raises:
         FindingsError: everything that is wrong with it.

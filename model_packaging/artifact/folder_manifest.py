@@ -1,4 +1,4 @@
-"""The manifest of a model that is packaged as a folder, and the check that the folder still is what it says. Light
+"""The manifest of a folder artifact, and the check of the folder against it. Light
 enough for a preview: standard library and pydantic.
 """
 
@@ -36,8 +36,8 @@ class LicenceEntry(Document):
 
     Attributes:
         expression: SPDX expression of the licence.
-        file: the file that states the licence, or `given` where the user stated it.
-        remarks: other licences that were found, which are those of a package and not of the model.
+        file: the file that states the licence, or `given` if the user stated it.
+        remarks: other licences that were found, which are those of a package instead of the model.
     """
 
     expression: str
@@ -50,9 +50,9 @@ class FolderSource(Document):
 
     Attributes:
         name: name of the model.
-        sha256: digest of the model's files: SHA-256 of what `sha256sum` prints for them, in hex.
+        sha256: digest of the model's files: SHA-256 of the output of `sha256sum` for them, in hex.
         size: size of the model's files in bytes.
-        revision: a commit or a version; null where the user named none.
+        revision: a commit or a version; null if the user named none.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Quantization(Document):
         format_version: version of the compressed-tensors format that the files follow.
         layers: number of quantized layers.
         ignored: names of the linear layers that were not quantized.
-        size_ratio: size of the weights over the size of the source's.
+        size_ratio: size of the weights divided by the size of the source's weights.
         mean_error: mean over the layers of |W - W'| / |W| in the Frobenius norm.
         worst_error: maximum over the layers of |W - W'| / |W| in the Frobenius norm.
         compute_capability: minimum CUDA compute capability of a GPU for the scheme's kernels.
@@ -127,15 +127,15 @@ class FolderManifest(Document):
         name: name of the artifact.
         key: SHA-256 of everything that determines the artifact: spec, source and libraries.
         target: where the model is served.
-        task: what the model is for; null where the target needs no task.
+        task: what the model is for; null if the target needs no task.
         source: the model that was packaged.
         licence: the licence of the model.
-        parameters: number of the model's weights; 0 where the source does not state it.
-        sha256: digest of the folder: SHA-256 of what `sha256sum` prints for its files, sorted by path, in hex.
+        parameters: number of the model's weights; 0 if the source does not state it.
+        sha256: digest of the folder: SHA-256 of the output of `sha256sum` for its files, sorted by path, in hex.
         size: size of the folder in bytes.
         files: the files of the folder.
-        quantization: how the checkpoint was quantized; null where it was not.
-        export: how the graph was exported; null where it was not.
+        quantization: how the checkpoint was quantized; null if it was not.
+        export: how the graph was exported; null if it was not.
         versions: versions of the libraries that wrote the artifact, by name.
     """
 
@@ -157,12 +157,12 @@ class FolderManifest(Document):
 
 @dataclass(frozen=True)
 class FolderArtifact:
-    """A packaged folder that was found to be the one its manifest describes.
+    """A packaged folder that was checked against its manifest.
 
     Attributes:
         path: the artifact's folder; `folder` is the model's own folder in it.
-        digest: sha256 of the model's folder, hex.
-        manifest: what it is, and the evidence.
+        digest: SHA-256 of the model's folder, in hex.
+        manifest: its manifest.
     """
 
     path: Path
@@ -172,20 +172,20 @@ class FolderArtifact:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether the artifact at `path` is packaged as a folder, by its manifest's schema, of any version."""
+    """Whether the artifact at `path` is a folder artifact, by its manifest's schema, of any version."""
     try:
-        content = manifest_json(path / MANIFEST, "the manifest must lie in the artifact")
+        content = manifest_json(path / MANIFEST, "the manifest must be in the artifact")
     except FindingsError:
         return False
     return isinstance(content, dict) and str(content.get("schema")).startswith(SCHEMA.rpartition("/")[0] + "/")
 
 
 def open_folder(path: Path) -> FolderArtifact:
-    """The folder artifact at `path`, checked to the last byte.
+    """Opens the folder artifact at `path` and checks every byte.
 
     Raises:
-        FindingsError: no manifest, or one of another schema; a file that is missing, changed, cut, a link, or that the
-            manifest does not list.
+        FindingsError: there is no manifest, or one of another schema; a file is missing, changed, truncated, a link, or
+            not listed in the manifest.
     """
     manifest = _manifest(path / MANIFEST)
     listed = {entry.path: entry for entry in manifest.files}
@@ -207,7 +207,7 @@ def open_folder(path: Path) -> FolderArtifact:
 
 
 def entries(folder: Path) -> tuple[FileEntry, ...]:
-    """What the manifest says of each file in `folder`."""
+    """The manifest's entries for the files in `folder`."""
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return tuple(
         FileEntry(path=file.relative_to(folder).as_posix(), size=file.stat().st_size, sha256=_sha256(file))
@@ -221,7 +221,7 @@ def digest_of(sums: Mapping[str, str]) -> str:
 
 
 def _manifest(path: Path) -> FolderManifest:
-    content = manifest_json(path, "the manifest must lie in the artifact")
+    content = manifest_json(path, "the manifest must be in the artifact")
     return parse_manifest(FolderManifest, content, path)
 
 

@@ -20,10 +20,10 @@ class Source(Document):
         file: name of the model file.
         sha256: SHA-256 of the file and its external data, in hex.
         size: size of the file and its external data in bytes.
-        revision: a commit or a version; null where the user named none.
+        revision: a commit or a version; null if the user named none.
         tokenizer_sha256: SHA-256 of tokenizer.json in hex; null for a task without texts.
         licence: SPDX expression of the licence.
-        licence_from: the file that states the licence, or `given` where the user stated it.
+        licence_from: the file that states the licence, or `given` if the user stated it.
     """
 
     file: str
@@ -60,7 +60,7 @@ class ArchiveEntry(Document):
         size: size of the archive in bytes.
         sha256: SHA-256 of the archive in hex.
         unpacked_size: size of the files in the archive in bytes.
-        gzip_ratio: compressed size over unpacked size at gzip level 6.
+        gzip_ratio: compressed size divided by unpacked size, at gzip level 6.
         break_even_mb_per_s: the download rate above which `stored` starts sooner than `gzip`, in MB (10^6 bytes) per
             second.
     """
@@ -80,7 +80,7 @@ class Tensor(Document):
     Attributes:
         name: name of the tensor.
         dtype: element type, by its numpy name.
-        shape: length of each axis; null where any length is allowed.
+        shape: length of each axis; null if any length is allowed.
     """
 
     name: str
@@ -89,20 +89,20 @@ class Tensor(Document):
 
 
 class InputOutput(Document):
-    """What the served model takes and returns.
+    """Input and output of the served model.
 
     Attributes:
         content_types: media types of a request.
         answer_types: media types of a response.
         max_payload_bytes: maximum size of a request, and of a response.
         max_inputs: maximum number of texts or examples in one request.
-        max_length: number of tokens of a text that are read; null for a task without texts.
-        dimension: length of a result, where it is fixed: of an embedding, or the number of a classifier's classes.
+        max_length: maximum number of tokens that are read of a text; null for a task without texts.
+        dimension: length of a result, if it is fixed: of an embedding, or the number of a classifier's classes.
         inputs: the input tensors, for a task on tensors.
         outputs: the output tensors, for a task on tensors that does not fix them.
-        labels: names of the classes, where they are known.
-        sample: the JSON of a valid request; empty where it would be long: the archive's files with the role
-            `canary` contain it then.
+        labels: names of the classes, if they are known.
+        sample: the JSON of a valid request; empty if it would be long: the archive's files with the role
+            `canary` then contain it.
     """
 
     content_types: tuple[str, ...]
@@ -140,7 +140,7 @@ class Quality(Document):
 
 
 class Speed(Document):
-    """Latency of a short and of a long request on one thread; candidate and source run in turn.
+    """Latency of a short and of a long request on one thread; candidate and source run alternately.
 
     Attributes:
         short_ms: median latency of the short request in milliseconds.
@@ -153,9 +153,9 @@ class Speed(Document):
         short_ratio: median ratio of the candidate's latency to the source's, for the short request.
         long_ratio: median ratio of the candidate's latency to the source's, for the long request.
         short_interval: confidence interval (99 %) of `short_ratio`. Above 1 the candidate is slower, below 1
-            it is faster; where the interval contains 1, neither is known. Null in older manifests and after too few
+            it is faster; if the interval contains 1, neither is known. Null in older manifests and after too few
             rounds.
-        long_interval: the same of `long_ratio`.
+        long_interval: the same for `long_ratio`.
     """
 
     short_ms: Amount
@@ -171,18 +171,18 @@ class Speed(Document):
 
 
 class Candidate(Document):
-    """One recipe that was tried, with its measurements, or the reason why it was dropped.
+    """A recipe that was tried, with its measurements, or the reason why it was rejected.
 
     Attributes:
         recipe: name of the recipe.
         kept: names of the weights that are kept at a higher precision.
         size: size of the graph and its weights in bytes.
-        size_ratio: size over the source's size.
+        size_ratio: size divided by the source's size.
         quality: closeness to the source, of embeddings.
         scores: closeness to the source by name of the measure (see `evaluate`), for every other task.
-        speed: latency beside the source's.
-        load_ms: time in which a fresh process loads the model, in milliseconds.
-        peak_rss_mb: peak memory of a fresh process that loads the model and serves one request, in MB (10^6 bytes).
+        speed: latency compared with the source's.
+        load_ms: time in which a new process loads the model, in milliseconds.
+        peak_rss_mb: peak memory of a new process that loads the model and serves one request, in MB (10^6 bytes).
         outcome: `chosen`, or the reason against the candidate.
     """
 
@@ -199,7 +199,7 @@ class Candidate(Document):
 
     @property
     def figures(self) -> dict[str, float]:
-        """Its quality by name, whatever the task; empty where it was not measured."""
+        """Its quality by name, for any task; empty if it was not measured."""
         return self.quality.model_dump() if self.quality else self.scores or {}
 
 
@@ -209,7 +209,7 @@ class Quantization(Document):
     Attributes:
         scheme: description of the scheme.
         weight_bits: number of bits of a MatMul's weight.
-        activation_bits: number of bits of a MatMul's activation; 32 where activations stay float32.
+        activation_bits: number of bits of a MatMul's activation; 32 if activations stay float32.
         reduce_range: whether the weights leave one bit free, so that a CPU without VNNI returns the same results.
     """
 
@@ -223,9 +223,9 @@ class Memory(Document):
     """Memory of a serving process.
 
     Attributes:
-        start_rss_mb: the most it held until its first result, in MB (10^6 bytes).
-        peak_rss_mb: the most it held under the largest request there can be, in MB (10^6 bytes).
-        recommended_mb: the endpoint memory to choose, in AWS's MB (2^20 bytes).
+        start_rss_mb: peak memory until its first result, in MB (10^6 bytes).
+        peak_rss_mb: peak memory under the largest possible request, in MB (10^6 bytes).
+        recommended_mb: the recommended memory of the endpoint, in AWS's MB (2^20 bytes).
     """
 
     start_rss_mb: Amount
@@ -234,7 +234,7 @@ class Memory(Document):
 
 
 class ColdStart(Document):
-    """Durations of cold starts in fresh processes, from the unpacked model to the first result.
+    """Durations of cold starts in new processes, from the unpacked model to the first result.
 
     Attributes:
         n: number of processes that were measured.
@@ -250,7 +250,7 @@ class ColdStart(Document):
 
 
 class Environment(Document):
-    """The machine and the libraries that everything was measured with.
+    """The machine and the libraries of the measurements.
 
     Attributes:
         cpu: model name of the CPU.
@@ -287,12 +287,12 @@ class Manifest(Document):
         io: what the served model takes and returns.
         floor: the required quality: threshold by name of the measure.
         probe_sha256: SHA-256 of the inputs that the quality was measured on, in hex.
-        quantization: how the weights were quantized; null where they were not.
+        quantization: how the weights were quantized; null if they were not.
         candidates: the recipes that were tried.
         memory: memory of a serving process.
         cold_start: durations of cold starts.
         environment: the machine and the libraries of the measurements.
-        export: how the graph was exported; null where the source was a graph.
+        export: how the graph was exported; null if the source was a graph.
     """
 
     schema_: Literal["scaletozero.manifest/1"] = Field(default=SCHEMA, alias="schema")

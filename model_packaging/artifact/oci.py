@@ -1,4 +1,4 @@
-"""A model as an OCI image layout with the media types of CNCF ModelPack: raw layers, one a file, no registry needed.
+"""A model as an OCI image layout with the media types of CNCF ModelPack: one raw layer per file, no registry needed.
 
 `oras cp --from-oci-layout` copies it to a registry. The same files give the same digests.
 Specifications: https://github.com/opencontainers/image-spec/blob/main/image-layout.md and
@@ -35,21 +35,21 @@ _LAYER_TYPES = (
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _JSON_BYTES = 4 * 2**20
-"""The size up to which registries must take a manifest (the distribution specification's figure)."""
+"""The size up to which registries must accept a manifest (distribution specification)."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What the model's configuration says; empty fields are left out.
+    """The content of the model's configuration; empty fields are omitted.
 
     Attributes:
-        name, version, revision, source_url, architecture, family: as the publisher has them.
+        name, version, revision, source_url, architecture, family: as the publisher states them.
         licences: SPDX expressions.
         model_format: `onnx`, `safetensors`, ...
-        parameters: their number.
+        parameters: number of parameters.
         precision: numeric types, comma-separated, such as `bfloat16,float8_e4m3`.
         quantization: the scheme or recipe.
-        inputs, outputs: of `text`, `image`, `audio`, `video`, `embedding`, `other`.
+        inputs, outputs: any of `text`, `image`, `audio`, `video`, `embedding`, `other`.
     """
 
     name: str
@@ -77,13 +77,14 @@ class Layout:
 
 
 def write(files: Mapping[str, Path], description: Description, target: Path, tag: str = "latest") -> str:
-    """Writes `files` (path in the model -> local file) as the new layout folder `target`; its manifest's digest.
+    """Writes `files` (path in the model -> local file) as the new layout folder `target`. Returns its manifest's
+    digest.
 
-    The folder appears when it is whole.
+    The folder appears only when it is complete.
 
     Raises:
-        FindingsError: no file, a path that leaves the model, a file that is missing or would run code on load, or a
-            `target` that exists.
+        FindingsError: there is no file, a path leaves the model, a file is missing or would run code on load, or
+            `target` exists.
         OSError: the disk is full.
     """
     if findings := [finding for path, file in files.items() if (finding := _fault(path, file))]:
@@ -115,20 +116,20 @@ def write(files: Mapping[str, Path], description: Description, target: Path, tag
 
 
 def clear(layout: Path) -> None:
-    """Removes the layout that an earlier run left, if there is one.
+    """Removes the layout of an earlier run, if there is one.
 
     Raises:
-        FindingsError: what is there is not a layout.
+        FindingsError: there is something else than a layout.
     """
     if layout.exists():
         if not (layout / _LAYOUT).is_file():
             what = "something else" if layout.is_dir() else "a file"
-            raise refuse(str(layout), "must be an OCI layout or not there", what, "it would be lost", "move it away")
+            raise refuse(str(layout), "must be an OCI layout or not exist", what, "it would be lost", "move it away")
         shutil.rmtree(layout)
 
 
 def read(layout: Path) -> Layout:
-    """Reads a layout back and checks every digest, size and path in it.
+    """Reads a layout and checks every digest, size and path in it.
 
     Raises:
         FindingsError: it is not a layout with one ModelPack manifest, a blob is missing, truncated or changed, the
@@ -137,7 +138,7 @@ def read(layout: Path) -> Layout:
     index = _object(layout / "index.json")
     entries = index.get("manifests")
     if not isinstance(entries, list) or len(entries) != 1 or entries[0].get("mediaType") != MANIFEST_TYPE:
-        raise refuse(str(layout), "must hold one image manifest", entries)
+        raise refuse(str(layout), "must contain one image manifest", entries)
     manifest = _object(_blob(layout, entries[0]))
     if manifest.get("artifactType") != ARTIFACT_TYPE or manifest.get("config", {}).get("mediaType") != CONFIG_TYPE:
         raise refuse(str(layout), f"must be a ModelPack artifact ({ARTIFACT_TYPE})", manifest.get("artifactType"))
@@ -164,7 +165,7 @@ def _fault(path: str, file: Path) -> Finding | None:
     if not file.is_file():
         return Finding(path, "must be a file", f"nothing at {file}")
     kind = sniff_file(file)
-    return Finding(path, "must not hold code", kind, RUNS_CODE[kind], "leave it out") if kind in RUNS_CODE else None
+    return Finding(path, "must not contain code", kind, RUNS_CODE[kind], "leave it out") if kind in RUNS_CODE else None
 
 
 def _stays_inside(path: str) -> bool:
@@ -236,11 +237,11 @@ def _blob(layout: Path, descriptor: Any) -> Path:
         raise refuse(str(path), "the blob must be there, a file", "a link" if path.is_symlink() else "nothing")
     if path.stat().st_size != descriptor.get("size"):
         raise refuse(
-            str(path), f"must have {descriptor.get('size')} bytes", path.stat().st_size, "it was cut or changed"
+            str(path), f"must have {descriptor.get('size')} bytes", path.stat().st_size, "it was truncated or changed"
         )
     with path.open("rb") as content:
         if (found := hashlib.file_digest(content, "sha256").hexdigest()) != path.name:
-            raise refuse(str(path), "its content must be what its name says", f"sha256 {found}", "it was changed")
+            raise refuse(str(path), "its content must match its name", f"sha256 {found}", "it was changed")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Publishes a packaged model, whichever form it has, with its manifest and its bill of materials beside it."""
+"""Publishes a packaged model of either kind, with its manifest and its bill of materials."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from model_packaging.artifact.s3_upload import Destination, Published, prefix, p
 
 @dataclass(frozen=True)
 class Publication:
-    """What is in the bucket now.
+    """A published artifact.
 
     Attributes:
-        uri: of the archive, or of the model's folder with a slash at the end: what an endpoint is given.
-        digest: of the artifact, hex, the same that its manifest says.
-        objects: everything that was published, and whether it was sent or found.
+        uri: address of the archive, or of the model's folder with a slash at the end, for the endpoint.
+        digest: digest of the artifact in hex, the same as in its manifest.
+        objects: all published objects, and whether each was uploaded or already there.
     """
 
     uri: str
@@ -29,7 +29,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to publish: `under` the key's beginning, `files` by name below it, `main` the one that an endpoint needs."""
+    """What to publish: `under` is the key's prefix, `files` are by name below it, `main` is the endpoint's."""
 
     under: str
     digest: str
@@ -42,13 +42,13 @@ class Plan:
 
 
 def plan(path: Path) -> Plan:
-    """Checks the artifact in the folder `path` to the last byte and says which keys it takes.
+    """Checks every byte of the artifact in the folder `path` and determines its keys.
 
-    The model's own files come first and the evidence last, under a name with its own digest: measured figures differ
-    from run to run where the model does not.
+    The model's files come first and the evidence last, under a name with its own digest, because measured figures
+    differ between runs even if the model does not.
 
     Raises:
-        FindingsError: it is no artifact, or not the one that its manifest describes.
+        FindingsError: it is not an artifact, or does not match its manifest.
     """
     if is_folder(path):
         folder = open_folder(path)
@@ -67,7 +67,7 @@ def plan(path: Path) -> Plan:
 def publish_artifact(
     planned: Plan, destination: Destination, client: Any = None, advance: Callable[[int], None] = lambda _: None
 ) -> Publication:
-    """Publishes what `planned` says; see `publish.publish` for the arguments.
+    """Publishes the plan `planned`; see `publish.publish` for the arguments.
 
     Raises:
         FindingsError: see `publish.publish`.

@@ -21,13 +21,13 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Artifact:
-    """A packaged model whose archive was found to be the one its manifest describes.
+    """A packaged model whose archive was checked against its manifest.
 
     Attributes:
         path: the folder.
         archive: model.tar.gz in it.
-        digest: sha256 of the archive, hex.
-        manifest: what it is, and the evidence.
+        digest: SHA-256 of the archive, in hex.
+        manifest: its manifest.
     """
 
     path: Path
@@ -40,12 +40,13 @@ class Artifact:
 
 
 def open_artifact(path: str | Path | Artifact) -> Artifact:
-    """The artifact at `path`, its folder or the model.tar.gz in it, checked to the last byte; an open one as it is.
+    """Opens the artifact at `path`, its folder or the model.tar.gz in it, and checks every byte. Returns an open one as
+    is.
 
     Raises:
-        FindingsError: nothing there; a pickle or another kind of file; no manifest, or one of another schema; an
-            archive that is truncated, differs from its digest, holds other files than the manifest says, or breaks a
-            rule of `safe_extract`.
+        FindingsError: there is no artifact; it is a pickle or another kind of file; the manifest is missing or of
+            another schema; the archive is truncated, differs from its digest, contains other files than the manifest
+            lists, or breaks a rule of `safe_extract`.
     """
     if isinstance(path, Artifact):
         return path
@@ -67,18 +68,18 @@ def open_artifact(path: str | Path | Artifact) -> Artifact:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """The manifest at `path`.
+    """Reads the manifest at `path`.
 
     Raises:
         FindingsError: it is missing, not JSON, of another schema, or incomplete.
     """
-    return parse_manifest(Manifest, manifest_json(path, "the manifest must lie beside the archive"), path)
+    return parse_manifest(Manifest, manifest_json(path, "the manifest must be beside the archive"), path)
 
 
 def _check_archive(archive: Path, manifest: Manifest) -> None:
     if not archive.is_file():
         raise refuse(
-            str(archive), "the archive must lie beside the manifest", "nothing there", "", "package the model again"
+            str(archive), "the archive must be beside the manifest", "nothing there", "", "package the model again"
         )
     recorded, size = manifest.archive, archive.stat().st_size
     if size != recorded.size:
@@ -94,9 +95,9 @@ def _check_archive(archive: Path, manifest: Manifest) -> None:
     if digest != recorded.sha256:
         raise refuse(
             str(archive),
-            f"must have the sha256 that its manifest says, {recorded.sha256}",
+            f"must have the sha256 in its manifest, {recorded.sha256}",
             digest,
-            "something else than what was measured would be served",
+            "a different model than the measured one would be served",
             "copy or package it again",
         )
     held = {(each.path, each.size, each.sha256) for each in scan(archive)}
@@ -105,14 +106,14 @@ def _check_archive(archive: Path, manifest: Manifest) -> None:
         odd = ", ".join(sorted({each[0] for each in held ^ listed}))
         raise refuse(
             str(archive),
-            "must hold exactly the files that its manifest lists",
+            "must contain exactly the files that its manifest lists",
             f"a difference in {odd}",
-            "something else than what was measured would be served",
+            "a different model than the measured one would be served",
             "package the model again",
         )
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 of a file, hex."""
+    """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,7 @@
-"""Puts an artifact into S3 under a key that its content decides: once, checked by S3 itself, never overwritten.
+"""Uploads an artifact to S3 under a key that depends on its content: once, verified by S3, never overwritten.
 
-A key is `models/<name>/<sha256>/<file>`. Every object carries S3's own SHA-256; a second publication finds it and
-ends. A large file is uploaded in parts, and an interrupted upload continues after the parts that S3 already has.
+A key is `models/<name>/<sha256>/<file>`. Every object has S3's own SHA-256, by which a second publication finds it and
+ends. A large file is uploaded in parts; an interrupted upload continues after the parts that S3 already has.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 from model_packaging.findings import Finding, FindingsError, refuse
 
 PART_BYTES = 16 * 2**20
-"""A file's parts are this long, or longer where it would take more than 10,000 (S3's limit): by the file's size alone,
-so that a later run cuts it in the same places."""
+"""The size of a file's parts, or more if there would be more than 10,000 parts (S3's limit). It depends on the file's
+size only, so that a later run makes the same parts."""
 
 _MAX_PARTS = 10_000
 _WORKERS = 8
@@ -32,9 +32,9 @@ class Destination:
     """Where to publish.
 
     Attributes:
-        bucket: its name.
-        regions: where it may lie, such as the environment's residency allows; None for anywhere.
-        kms_key: id, ARN or alias of the KMS key to encrypt with; None leaves it to the bucket's default.
+        bucket: the bucket's name.
+        regions: its allowed regions, for example those of the environment's residency; None allows any.
+        kms_key: id, ARN or alias of the KMS key to encrypt with; None uses the bucket's default.
     """
 
     bucket: str
@@ -44,7 +44,7 @@ class Destination:
 
 @dataclass(frozen=True)
 class Published:
-    """One object: its `uri` (s3://...), bytes, sha256 (hex), and whether this run sent it or found it."""
+    """A published object: its `uri` (s3://...), bytes, SHA-256 (hex), and whether this run uploaded it or found it."""
 
     uri: str
     size: int
@@ -54,7 +54,7 @@ class Published:
 
 @dataclass(frozen=True)
 class _Digest:
-    """Of one file: sha256 (hex), and of each part the base64 SHA-256 that S3 compares, with the hex MD5."""
+    """Digests of a file: SHA-256 (hex), and for each part the base64 SHA-256 that S3 compares and the hex MD5."""
 
     size: int
     sha256: str
@@ -63,7 +63,7 @@ class _Digest:
     md5s: tuple[str, ...]
 
     def is_checksum(self, said: str | None) -> bool:
-        """Whether S3's checksum of the object, whole or composed of its parts, is that of this file."""
+        """Whether S3's checksum of the object, complete or composed of its parts, is that of this file."""
         composed = hashlib.sha256(b"".join(map(base64.b64decode, self.parts))).digest()
         whole = base64.b64encode(bytes.fromhex(self.sha256)).decode()
         return said is not None and said.partition("-")[0] in (whole, base64.b64encode(composed).decode())
@@ -73,7 +73,8 @@ def prefix(name: str, sha256: str) -> str:
     """`models/<name>/<sha256>`, the place of an artifact.
 
     Raises:
-        FindingsError: the name is not of lower-case letters, digits and single hyphens, or sha256 is invalid.
+        FindingsError: the name has other characters than lower-case letters, digits and single hyphens, or sha256 is
+            invalid.
     """
     if not _NAME.fullmatch(name):
         raise refuse("name", "must be lower-case letters, digits and single hyphens", name)
@@ -83,21 +84,21 @@ def prefix(name: str, sha256: str) -> str:
 
 
 def folder_files(folder: Path) -> dict[str, Path]:
-    """The regular files of `folder` by their path in it, as `publish` takes them, sorted.
+    """The regular files of `folder` by their path in it, sorted, for `publish`.
 
     Raises:
-        FindingsError: a link or a special file, or nothing at all.
+        FindingsError: there is a link or a special file, or there are no files.
     """
     found = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
     if odd := [path for path in found if path.is_symlink() or not path.is_file()]:
         raise FindingsError(Finding(str(path), "must be a regular file", "a link or a special file") for path in odd)
     if not found:
-        raise refuse(str(folder), "must hold files to publish", "none")
+        raise refuse(str(folder), "must contain files to publish", "none")
     return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def folder_digest(files: Mapping[str, Path]) -> str:
-    """The sha256 (hex) of a folder: of the lines that `sha256sum` prints for its files, sorted by path."""
+    """The SHA-256 (hex) of a folder: of the output of `sha256sum` for its files, sorted by path."""
     lines = (f"{_sha256(path)}  {name}\n" for name, path in sorted(files.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -109,15 +110,15 @@ def publish(
     client: Any = None,
     advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[Published, ...]:
-    """Puts `files` (name below `under` -> local file) into the bucket, in their order.
+    """Uploads `files` (name below `under` -> local file) to the bucket, in their order.
 
     Args:
-        under: the key's beginning, as `prefix` gives it.
-        client: a boto3 S3 client; by default one of the bucket's own region.
-        advance: told the number of bytes that S3 holds more, as they arrive.
+        under: the key's prefix, from `prefix`.
+        client: a boto3 S3 client. Default: a client of the bucket's region.
+        advance: receives the number of bytes after each step that S3 has received.
 
     Raises:
-        FindingsError: a file is missing or empty, the bucket cannot be reached or lies in another region, a key holds
+        FindingsError: a file is missing or empty, the bucket cannot be reached or is in another region, a key has
             other content, S3 refused a request, or the connection broke (run it again: it continues).
     """
     if missing := [path for path in files.values() if not path.is_file() or not path.stat().st_size]:
@@ -139,8 +140,8 @@ def _client(destination: Destination, client: Any) -> Any:
     region = response.get("BucketRegion") or headers.get("x-amz-bucket-region") or anywhere.meta.region_name
     if destination.regions is not None and region not in destination.regions:
         allowed = ", ".join(sorted(destination.regions)) or "none"
-        then = "the model would leave the residency boundary"
-        raise refuse(where, f"must lie in one of {allowed}", region, then, "publish to a bucket inside it")
+        then = "the model would leave the residency"
+        raise refuse(where, f"must be in one of {allowed}", region, then, "publish to a bucket inside it")
     if client is not None or anywhere.meta.region_name == region:
         return anywhere
     return _s3(where, region_name=region, config=config)
@@ -153,14 +154,14 @@ def _s3(where: str, **options: Any) -> Any:
     try:
         return boto3.client("s3", **options)
     except BotoCoreError as error:
-        fix = "look at AWS_PROFILE, AWS_REGION and ~/.aws"
-        raise refuse(where, "AWS's settings must be right on this machine", error, fix=fix) from error
+        fix = "check AWS_PROFILE, AWS_REGION and ~/.aws"
+        raise refuse(where, "the AWS settings of this machine must be valid", error, fix=fix) from error
 
 
 def _call(
     where: str, operation: Callable[..., Any], absent: tuple[str, ...] = ("404", "NoSuchKey"), **arguments: Any
 ) -> Any:
-    """The response to one S3 request, None for an error in `absent`; every other error becomes a finding."""
+    """Sends an S3 request. Returns its response, or None for an error in `absent`; other errors become findings."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -173,9 +174,9 @@ def _call(
             where, "S3 must accept the request", f"{code}: {error.response['Error'].get('Message', '')}"
         ) from error
     except (BotoCoreError, ConnectionError) as error:
-        then = "the artifact is not published; what arrived is kept"
+        then = "the artifact is not published; the received parts are kept"
         raise refuse(
-            where, "the connection must hold", error, then, "run it again: it continues where it broke"
+            where, "the connection must not break", error, then, "run it again: it continues where it broke"
         ) from error
 
 
@@ -186,9 +187,9 @@ def _publish(client: Any, path: Path, key: str, destination: Destination, advanc
     if not found:
         send = _send_whole if len(digest.parts) == 1 else _send_parts
         sent = send(client, path, key, digest, destination, advance)
-        # Somebody else may have been faster, and S3's own word on what arrived is what counts.
+        # Another process may have been faster, and S3's own record of what arrived decides.
         if not _found(client, uri, key, digest, destination):
-            raise refuse(uri, "must be there after the upload", "nothing there", "", "run it again")
+            raise refuse(uri, "must exist after the upload", "nothing there", "", "run it again")
         return Published(uri, digest.size, digest.sha256, sent)
     advance(digest.size)
     return Published(uri, digest.size, digest.sha256, False)
@@ -201,8 +202,8 @@ def _found(client: Any, uri: str, key: str, digest: _Digest, destination: Destin
     checksum = head.get("ChecksumSHA256")
     if head["ContentLength"] != digest.size or not digest.is_checksum(checksum):
         got = f"{head['ContentLength']} bytes with SHA-256 {checksum or 'unknown'}"
-        then = "a key names one content for ever, so it is not overwritten"
-        raise refuse(uri, "must hold this artifact or nothing", got, then, "find out who wrote it, and remove it")
+        then = "a key always has the same content, so it is not overwritten"
+        raise refuse(uri, "must have this artifact or not exist", got, then, "find out who wrote it, and remove it")
     if destination.kms_key and head.get("ServerSideEncryption") != "aws:kms":
         got = head.get("ServerSideEncryption") or "unencrypted"
         raise refuse(uri, "must be encrypted with KMS", got, "", "remove the object, then publish again")
@@ -278,7 +279,7 @@ def _send_parts(
 
 
 def _resume(client: Any, uri: str, place: dict[str, Any], digest: _Digest) -> tuple[str | None, dict[int, str]]:
-    """The newest unfinished upload of this key, and the ETags of its parts that hold what they should, by index."""
+    """The newest unfinished upload of this key, and the ETags of its correct parts, by index."""
     listed = _call(uri, client.list_multipart_uploads, Bucket=place["Bucket"], Prefix=place["Key"])
     uploads = [upload for upload in listed.get("Uploads", ()) if upload["Key"] == place["Key"]]
     if not uploads:
@@ -297,7 +298,7 @@ def _resume(client: Any, uri: str, place: dict[str, Any], digest: _Digest) -> tu
 def _holds(part: dict[str, Any], digest: _Digest, index: int) -> bool:
     if part["Size"] != min(digest.part_bytes, digest.size - index * digest.part_bytes):
         return False
-    # S3 lists the checksum; a server that does not still lists the MD5, enough to tell a part that was sent before.
+    # S3 lists the checksum. A server that does not still lists the MD5, which is enough to recognise a part.
     if checksum := part.get("ChecksumSHA256"):
         return checksum == digest.parts[index]
     return part["ETag"].strip('"') == digest.md5s[index]

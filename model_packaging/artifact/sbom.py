@@ -1,7 +1,7 @@
 """A CycloneDX 1.6 bill of materials of one model, with its model card: https://cyclonedx.org/docs/1.6/json/
 
-The document follows from its arguments alone, and so has the same bytes every time: its serial number is derived from
-its content, and it has a time only where one is given.
+The document depends only on its arguments, and so has the same bytes every time: its serial number is derived from
+its content, and it has a time only if one is given.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ class Metric:
 
 @dataclass(frozen=True)
 class Model:
-    """What the bill is about.
+    """The subject of the bill.
 
     Attributes:
-        name, version: of the artifact.
+        name, version: those of the artifact.
         licence: SPDX expression.
-        task: as `sentence-embedding`.
-        family, architecture: `transformer`; `BertModel`. Empty where not known.
-        inputs, outputs: formats, as `application/json`.
-        files: of the artifact.
-        ancestors: the models that it was made from.
-        metrics: measured on the artifact.
-        properties: further facts, such as the quantization.
-        libraries: name and version of what runs it.
-        source_date: Unix seconds for the document's time, None for no time.
+        task: for example `sentence-embedding`.
+        family, architecture: for example `transformer` and `BertModel`. Empty if unknown.
+        inputs, outputs: formats, for example `application/json`.
+        files: files of the artifact.
+        ancestors: models from which it was made.
+        metrics: measurements of the artifact.
+        properties: other properties, for example the quantization.
+        libraries: names and versions of the libraries that run it.
+        source_date: the document's time in Unix seconds; None for no time.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""Signs the files of an artifact and checks them again, with OpenSSF model-signing (the `sign` extra).
+"""Signs the files of an artifact and verifies signatures, with OpenSSF model-signing (the `sign` extra).
 
-The signature is a Sigstore bundle over an in-toto statement of every (path, sha256). Key mode only: it needs no
-network, and `model_signing verify key` checks it as well. The keys are elliptic curve keys in PEM (P-256, -384, -521).
+The signature is a Sigstore bundle over an in-toto statement of every (path, sha256). It uses key mode only, which needs
+no network; `model_signing verify key` can check it too. The keys are elliptic curve keys in PEM (P-256, -384, -521).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from model_packaging.findings import refuse
 
 SIGNATURE = "model.sig"
 
-# The errors of the package's parsers that it does not convert, for a malformed key or bundle.
+# Errors of the package's parsers for a malformed key or bundle, which it does not convert.
 _MALFORMED = (ValueError, TypeError, AttributeError, LookupError)
 
 
 def sign(folder: Path, private_key: Path, signature: Path, password: bytes | None = None) -> None:
-    """Signs every file of `folder` and writes the bundle to `signature`, which may lie in the folder.
+    """Signs every file of `folder` and writes the bundle to `signature`, which may be in the folder.
 
     Raises:
-        FindingsError: the extra is missing, the folder holds no files or a link, or the key cannot be used.
+        FindingsError: the extra is missing, the folder contains no files or a link, or the key cannot be used.
     """
     model_signing = _package()
     _files(folder, signature)
@@ -34,7 +34,7 @@ def sign(folder: Path, private_key: Path, signature: Path, password: bytes | Non
 
 
 def verify(folder: Path, public_key: Path, signature: Path) -> None:
-    """Checks that `folder` holds exactly the files that `signature` was made over with the key.
+    """Checks that `folder` contains exactly the files that were signed in `signature` with the key.
 
     Raises:
         FindingsError: the extra is missing, the key or the signature is invalid, the signature is by another key, or a
@@ -49,16 +49,16 @@ def verify(folder: Path, public_key: Path, signature: Path) -> None:
     except (*_MALFORMED, OSError) as error:
         raise refuse(str(public_key), "must be a public elliptic curve key in PEM", error) from error
     if not signature.is_file():
-        raise refuse(str(signature), "must be the artifact's signature", "no such file", "anybody could have made it")
+        raise refuse(str(signature), "must be the artifact's signature", "no such file", "anyone could have made it")
     try:
         verifier.set_hashing_config(_hashing(model_signing, signature)).verify(folder, signature)
     except InvalidSignature as error:
         raise refuse(
-            str(signature), "must be a signature by this key", "another", "anybody could have made it"
+            str(signature), "must be a signature by this key", "another", "anyone could have made it"
         ) from error
     except _MALFORMED as error:
         then = "the artifact is not the one that was signed"
-        raise refuse(str(folder), "must hold what was signed with this key", error, then) from error
+        raise refuse(str(folder), "must contain what was signed with this key", error, then) from error
 
 
 def _package() -> ModuleType:
@@ -77,6 +77,6 @@ def _hashing(model_signing: ModuleType, signature: Path):
 def _files(folder: Path, signature: Path) -> None:
     found = [path for path in folder.rglob("*") if path.resolve() != signature.resolve()]
     if links := [path for path in found if path.is_symlink()]:
-        raise refuse(str(links[0]), "must be a regular file", "a link", "what it leads to would not be signed")
+        raise refuse(str(links[0]), "must be a regular file", "a link", "its target would not be signed")
     if not any(path.is_file() for path in found):
-        raise refuse(str(folder), "must hold files", "none")
+        raise refuse(str(folder), "must contain files", "none")

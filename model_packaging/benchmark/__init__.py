@@ -1,1 +1,1 @@
-"""Whole cold starts of artifacts, against the source they were packaged from."""
+"""Whole cold starts of artifacts, compared with the source from which they were packaged."""

@@ -1,4 +1,4 @@
-"""What an artifact is compared with: its own source, fp32, as it is usually shipped."""
+"""The baseline of an artifact: its own source, in fp32, as it is usually shipped."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def baseline(spec: PackageSpec, artifact: Artifact, folder: Path, report: Report
     without digests and canary.
 
     Args:
-        spec: what it was packaged from.
-        folder: for the archive; must exist.
+        spec: the spec from which it was packaged.
+        folder: an existing folder for the archive.
 
     Raises:
-        FindingsError: another model than the artifact's; what `inspect_source` and `export_folder` refuse.
+        FindingsError: the spec is of another model, or `inspect_source` or `export_folder` refuses it.
     """
     report(Progress("baseline", 0, 1, f"{spec.source.name}, {LABEL}"))
     digest = hf_source.describe(spec.source, spec.revision)[0].sha256 if spec.source.is_dir() else _digest(spec.source)
@@ -45,7 +45,7 @@ def graph_of(spec: PackageSpec, folder: Path, report: Report = quiet) -> Package
     """`spec` with an ONNX graph as its source: its own, or the one that a Hugging Face folder exports to.
 
     Raises:
-        FindingsError: as `export_folder`.
+        FindingsError: like `export_folder`.
     """
     if not spec.source.is_dir():
         return spec

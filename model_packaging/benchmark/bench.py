@@ -1,4 +1,4 @@
-"""How long whole cold starts take: unpack, then a fresh process up to its first response; contenders in turn.
+"""Measures whole cold starts: unpacking, then a new process up to its first response. Contenders alternate.
 
 The platform's agent unpacks the archive before the container starts, so this running process unpacks it here.
 """
@@ -35,12 +35,12 @@ PHASES = ("unpack", "python", "imports", "verify", "tokenizer", "session", "cana
 
 @dataclass(frozen=True)
 class Contender:
-    """One archive to start from.
+    """An archive to start from.
 
     Attributes:
-        checked: whether it verifies digests and runs the canary, as our server does.
-        command: starts it in another way than our server: the unpacked folder is appended, and it prints what
-            `model_packaging.benchmark.whole_start` does.
+        checked: whether it verifies digests and runs the canary, like our server.
+        command: starts it with another program than our server. The unpacked folder is appended; it must print the same
+            as `model_packaging.benchmark.whole_start`.
     """
 
     label: str
@@ -51,11 +51,11 @@ class Contender:
 
 @dataclass(frozen=True)
 class Figures:
-    """What `n` whole cold starts of one contender took.
+    """The measurements of whole cold starts of a contender.
 
     Attributes:
         archive_bytes: size of the archive.
-        starts: one a process, in the order in which they ran.
+        starts: one per process, in the order in which they ran.
     """
 
     label: str
@@ -75,29 +75,29 @@ class Figures:
 
     @property
     def p95_ms(self) -> float:
-        """95th percentile of the totals, the slowest where there are fewer than twenty."""
+        """95th percentile of the totals; the slowest if there are fewer than twenty."""
         ordered = sorted(each.total_ms for each in self.starts)
         return ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))]
 
     @property
     def fastest_ms(self) -> float:
-        """The fastest total: the one that other programs on the machine disturbed least."""
+        """The fastest total, which other programs on the machine disturbed least."""
         return min(each.total_ms for each in self.starts)
 
     @property
     def peak_rss_mb(self) -> float:
-        """Median of the most memory a process held, MB (10^6 bytes)."""
+        """Median of the processes' peak memory, in MB (10^6 bytes)."""
         return statistics.median(each.peak_rss_mb for each in self.starts)
 
     def ratio_to(self, other: Figures) -> float:
-        """Median over the rounds of this contender's total over the other's."""
+        """Median over the rounds of this contender's total divided by the other's."""
         return statistics.median(
             ours.total_ms / theirs.total_ms for ours, theirs in zip(self.starts, other.starts, strict=True)
         )
 
 
 def whole_starts(contenders: Sequence[Contender], n: int, report: Report = quiet) -> tuple[Figures, ...]:
-    """`n` rounds in which each contender starts once; a round before them fills the page cache with the libraries.
+    """Runs `n` rounds in which each contender starts once, after one that fills the page cache with the libraries.
 
     Raises:
         StartFailedError: a contender does not start, or does not respond.
@@ -121,10 +121,10 @@ def usual_archive(spec: PackageSpec, folder: Path) -> Path:
     """The model of `spec` as it is usually shipped: one .onnx with its weights inside, in a gzip -9 tar.
 
     Args:
-        folder: for the archive and its files; must exist.
+        folder: an existing folder for the archive and its files.
 
     Raises:
-        FindingsError: as `tasks.inspect`.
+        FindingsError: like `tasks.inspect`.
     """
     source = inspect(spec)
     files = folder / "files"
@@ -137,7 +137,7 @@ def usual_archive(spec: PackageSpec, folder: Path) -> Path:
 
 
 def gzipped(files: Path, archive: Path) -> Path:
-    """Writes the files of a folder to a gzip -9 tar, as the SageMaker SDK does."""
+    """Writes the files of a folder to a gzip -9 tar, like the SageMaker SDK."""
     with (
         gzip.open(archive, "wb", compresslevel=9) as out,
         tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar,
@@ -171,7 +171,7 @@ def _start(contender: Contender, into: Path) -> Start:
 
 
 def _evict(path: Path) -> None:
-    """Puts the file out of the page cache, where the system can do that."""
+    """Removes the file from the page cache, if the system can do that."""
     if hasattr(os, "posix_fadvise"):
         with path.open("rb") as file:
             os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""Cold starts as a picture: one bar a contender, one colour a phase. Text only, no library."""
+"""A chart of cold starts: one bar per contender, one colour per phase, without a plotting library."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from xml.sax.saxutils import escape
 
 COLOURS = ("#4c78a8", "#f58518", "#54a24b", "#b279a2", "#e45756", "#eeca3b", "#9d755d", "#bab0ac")
 LEAST_LEFT, WIDTH, ROW, BAR = 260, 640, 44, 26  # pixels
-LETTER = 8  # pixels, of a wide letter at the size of a label
+LETTER = 8  # pixels; width of a wide letter of a label
 
 
 def phases_svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
-    """An SVG of `rows`: label -> phase -> milliseconds, drawn in the order given, to one scale from zero.
+    """Draws `rows` (label -> phase -> milliseconds) in the given order, on one scale from zero.
 
     Raises:
         ValueError: no rows, or all of them without a phase that takes time.
@@ -19,7 +19,7 @@ def phases_svg(rows: Mapping[str, Mapping[str, float]], title: str) -> str:
     longest = max((sum(phases.values()) for phases in rows.values()), default=0)
     if longest <= 0:
         raise ValueError("there is nothing to draw")
-    fullest_first = sorted(rows.values(), key=len, reverse=True)  # whose order has a place for every phase
+    fullest_first = sorted(rows.values(), key=len, reverse=True)  # the contender whose order includes every phase
     names = list(dict.fromkeys(name for phases in fullest_first for name in phases))
     colour = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(names)}
     height = 70 + ROW * len(rows) + 30

@@ -13,7 +13,7 @@ from model_packaging.serving import clock, environment
 
 
 def main(folder: Path, checked: bool) -> None:
-    """Starts as the server does; unchecked leaves out the digests and the canary, as others' servers do."""
+    """Starts like the server; `unchecked` omits the digests and the canary, like other servers."""
     python = clock.since_process_start_ms()
     phases = clock.Phases()
     from model_packaging.serving import card as cards

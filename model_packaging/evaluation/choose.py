@@ -1,4 +1,4 @@
-"""Which candidate is shipped, decided by a fixed rule. Pure."""
+"""Chooses the candidate to ship, by a fixed rule. Pure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CHOSEN = "chosen"
 
 
 def choose(candidates: Sequence[Candidate], floor: Floor) -> tuple[Candidate, ...]:
-    """The candidates with their outcomes: the first that meets the floor and is not certainly slower is `chosen`.
+    """Sets the candidates' outcomes: the first that meets the floor and is not certainly slower is `chosen`.
 
-    They come in the order of their expected cold start, smallest and fastest first, so the first is the best. Latency
-    is not ranked: small differences are noise, and another file would be shipped on every run. The unquantized model is
+    They are in the order of their expected cold start, smallest and fastest first, so the first is the best. Latency
+    is not ranked: small differences are noise, and every run could ship another file. The unquantized model is
     never refused for its latency.
 
     Raises:
@@ -49,14 +49,14 @@ def slower(speed: Speed) -> str:
 
 
 def undecided(speed: Speed) -> bool:
-    """Whether it cannot be told, for a short or a long request, that the candidate is faster or slower."""
+    """Whether it is uncertain, for a short or a long request, that the candidate is faster or slower."""
     return any(
         bounds is not None and verdict(*bounds) == "undecided" for bounds in (speed.short_interval, speed.long_interval)
     )
 
 
 def too_far_only(each: Candidate, floor: Floor) -> bool:
-    """Whether a measured candidate misses the floor and is not certainly slower: a more precise one may be shipped."""
+    """Whether a measured candidate misses the floor but is not certainly slower: a more precise one may be shipped."""
     return each.speed is not None and not slower(each.speed) and bool(floor.against(each.figures))
 
 
@@ -75,7 +75,7 @@ def _none(judged: list[Candidate], floor: Floor) -> FindingsError:
     )
     return refuse(
         "floor",
-        f"some candidate must reach {', '.join(f'{each.words} {each.limit}' for each in floor.bounds())}",
+        f"at least one candidate must reach {', '.join(f'{each.words} {each.limit}' for each in floor.bounds())}",
         "; ".join(f"{each.recipe}: {each.outcome}" for each in judged),
         "nothing can be shipped",
         f"lower the floor, or {others}",

@@ -1,4 +1,4 @@
-"""How close a candidate's outputs are to the unquantized model's."""
+"""Measures how close a candidate's outputs are to the unquantized model's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from model_packaging.artifact.manifest import Quality
 
 Vectors = NDArray[np.float32]
 Rows = Sequence[NDArray[Any]] | NDArray[Any]
-"""An array for each input: one whose first axis is the inputs, or a sequence where they differ in shape."""
+"""The outputs for the inputs: an array whose first axis is the inputs, or a sequence if they differ in shape."""
 
 
 def quality(reference: Vectors, candidate: Vectors) -> Quality:
@@ -42,20 +42,20 @@ def quality(reference: Vectors, candidate: Vectors) -> Quality:
 
 
 def distance(reference: Vectors, candidate: Vectors) -> float:
-    """Mean of 1 - cosine, 0 for equal outputs."""
+    """Mean of 1 - cosine; 0 for equal outputs."""
     return float(1 - (_unit(reference) * _unit(candidate)).sum(axis=1).mean())
 
 
 def class_figures(reference: Rows, candidate: Rows, labels: Sequence[int] | None = None) -> dict[str, float]:
     """Closeness of a classifier's probabilities to the reference's, one array of (classes,) for each input, or of
-    (tokens, classes), whose tokens are then the inputs.
+    (tokens, classes), whose tokens then are the inputs.
 
     Args:
-        labels: the right class of each input, where known.
+        labels: the correct class of each input, if known.
 
     Returns:
-        `n`, `agreement` (share with the same likeliest class), `distance_mean` and `distance_max` (of each input the
-        probability that differs most), and with labels `accuracy` and `source_accuracy`.
+        `n`, `agreement` (share with the same likeliest class), `distance_mean` and `distance_max` (for each input, the
+        largest difference of a probability), and with labels `accuracy` and `source_accuracy`.
 
     Raises:
         ValueError: the candidate's outputs are not finite.
@@ -95,10 +95,10 @@ def tensor_figures(reference: Mapping[str, Rows], candidate: Mapping[str, Rows])
             first, second = theirs.astype(np.float64), ours.astype(np.float64)
             if not np.isfinite(second).all():
                 raise ValueError("its outputs are not finite")
-            if not first.size:  # nothing was found, by both
+            if not first.size:  # both found nothing
                 cosines, errors, agreements = [*cosines, 1.0], [*errors, 0.0], [*agreements, 1.0]
                 continue
-            # Against a reference of nothing but zeros a small number is a small error, not an infinite one.
+            # Against a reference of zeros, a small number is a small error instead of an infinite one.
             least = 1e-6 * np.sqrt(first.size)
             size, other = np.linalg.norm(first), np.linalg.norm(second)
             small = size < least and other < least

@@ -1,9 +1,9 @@
-"""How long a candidate takes compared with its source, and whether the difference is certain.
+"""Compares the latency of a candidate with its source's, and decides whether the difference is certain.
 
-Both are run in turn, many times, so that whatever else the machine does meets both. Each round gives one ratio. The
+Both are run alternately, many times, so that other load on the machine affects both. Each round gives one ratio. The
 confidence interval of their median comes from the binomial distribution (the sign test turned around): it assumes
-nothing about how the times are distributed, only that one round says nothing about the next. Where both are equally
-fast, the interval lies above 1 in at most 1 of 200 cases, whatever the noise is.
+nothing about the distribution of the times, only that rounds are independent. If both are equally
+fast, the interval is above 1 in at most 1 of 200 cases, regardless of the noise.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 CONFIDENCE = 0.99
-"""That the interval contains the true median ratio."""
+"""The probability that the interval contains the true median ratio."""
 
 LEAST_ROUNDS = 8
 """Fewer rounds have no interval at this confidence: 2 / 2^7 is more than 1 %."""
@@ -30,8 +30,8 @@ class Comparison:
 
     Attributes:
         ms, source_ms: median milliseconds of the candidate and of the source.
-        ratio: the median of the rounds' ratios, candidate over source.
-        low, high: its confidence interval; 0 and infinity where there were too few rounds.
+        ratio: the median of the rounds' ratios, candidate divided by source.
+        low, high: its confidence interval; 0 and infinity if there were too few rounds.
     """
 
     ms: float
@@ -42,12 +42,12 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the candidate is slower or faster than the source, `undecided` where the interval contains 1."""
+        """Whether the candidate is slower or faster than the source; `undecided` if the interval contains 1."""
         return verdict(self.low, self.high)
 
 
 def verdict(low: float, high: float) -> Verdict:
-    """What a confidence interval of a ratio to the source says."""
+    """The verdict of a confidence interval of a ratio to the source."""
     return "slower" if low > 1 else "faster" if high < 1 else "undecided"
 
 
@@ -55,7 +55,7 @@ def compare(times: Sequence[float], source: Sequence[float]) -> Comparison:
     """Compares the times of the same rounds, one each.
 
     Args:
-        times: of the candidate, milliseconds, all above zero; `source`: of the source.
+        times, source: milliseconds of the candidate and of the source, all above zero.
 
     Raises:
         ValueError: a series is empty, or the series differ in length.
@@ -68,7 +68,7 @@ def compare(times: Sequence[float], source: Sequence[float]) -> Comparison:
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The confidence interval of the median of sorted `values`, between two of them; (0, infinity) for too few."""
+    """The confidence interval of the median of sorted `values`, between two of them; (0, infinity) if too few."""
     count, outside = len(values), 0.0
     for left_out in range(count // 2 + 1):
         # The chance that the median is below the `left_out`-th smallest value, or above the one opposite.
@@ -81,10 +81,10 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 def paired(
     candidate: Callable[[], object], source: Callable[[], object], rounds: int, burst: int
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds of processor time that each takes, one figure a round: the least of `burst` runs in a row.
+    """Milliseconds of processor time of each, one figure per round: the minimum of `burst` runs in a row.
 
-    The two take turns in being first. Processor time, of runs that use one thread, leaves out what other programs used
-    meanwhile; the least of a burst leaves out the runs in which they disturbed the caches. The first run of each burst
+    They alternate in being first. Processor time of runs on one thread excludes what other programs used
+    meanwhile; the minimum of a burst excludes runs in which they disturbed the caches. The first run of each burst
     fills the caches, as in an endpoint that serves one model, and is not counted.
     """
     found: tuple[list[float], list[float]] = [], []

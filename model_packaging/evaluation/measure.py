@@ -1,4 +1,4 @@
-"""What a model costs a fresh process: milliseconds per phase of its start, and memory."""
+"""Measures a model in a new process: milliseconds of each phase of its start, and memory."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ HEADROOM = 1.3  # over the measured peak: allocators fragment, and the platform 
 
 
 class StartFailedError(RuntimeError):
-    """A fresh process could not serve the model, with its last words."""
+    """A new process could not serve the model; the text is the end of its log."""
 
 
 class NotReadyError(StartFailedError):
-    """It ran out of time, was killed or broke before it had anything to say of the model: another try may do."""
+    """The process ran out of time, was killed or crashed before it judged the model; another attempt may succeed."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """One fresh process: milliseconds per phase, their sum, and the most memory it held, in MB (10^6 bytes)."""
+    """The start of a new process: milliseconds per phase, their sum, and its peak memory in MB (10^6 bytes)."""
 
     phases: dict[str, float]
     total_ms: float
@@ -39,12 +39,12 @@ class Start:
 
 
 def start_once(folder: Path, *, threads: int = 1, largest: bool = False) -> Start:
-    """Starts `python -m model_packaging.serving check` on the model in `folder`; `largest` serves the largest
-    request too.
+    """Starts `python -m model_packaging.serving check` on the model in `folder`; `largest` also serves the
+    largest request.
 
     Raises:
-        StartFailedError: the model cannot be served; `NotReadyError`: it did not come up within three minutes, or
-            ended without a word on the model.
+        StartFailedError: the model cannot be served; `NotReadyError`: it was not ready within three minutes, or
+            ended without a message about the model.
     """
     command = [sys.executable, "-m", "model_packaging.serving", "check", *(["--largest"] if largest else [])]
     environment = {**os.environ, "SM_MODEL_DIR": str(folder), "SCALETOZERO_THREADS": str(threads)}
@@ -64,7 +64,7 @@ def start_once(folder: Path, *, threads: int = 1, largest: bool = False) -> Star
 
 
 def median_start(starts: Sequence[Start]) -> Start:
-    """The median of each phase, of the totals and of the peaks."""
+    """The medians of each phase, of the totals and of the peaks."""
     phases = {name: round(statistics.median(each.phases[name] for each in starts), 1) for name in starts[0].phases}
     return Start(
         phases,
@@ -74,10 +74,10 @@ def median_start(starts: Sequence[Start]) -> Start:
 
 
 def recommended_mb(peak_rss_mb: float) -> int:
-    """The smallest memory of a SageMaker serverless endpoint (MB) that holds 1.3 times the measured peak.
+    """The smallest memory size of a SageMaker serverless endpoint (MB) that has 1.3 times the measured peak.
 
     Raises:
-        FindingsError: none does.
+        FindingsError: no size has.
     """
     needed = HEADROOM * peak_rss_mb * 1e6 / 2**20
     for offered in MEMORY_MB:
@@ -88,7 +88,7 @@ def recommended_mb(peak_rss_mb: float) -> int:
         f"a serverless endpoint has at most {MEMORY_MB[-1]} MB",
         f"{needed:.0f} MB",
         "the largest request would end the process",
-        "package a smaller model, or read less of a text with max_length",
+        "package a smaller model, or reduce `max_length`",
     )
 
 

@@ -1,4 +1,4 @@
-"""Proves an artifact: its digests, its archive, and a canary from a fresh process."""
+"""Verifies an artifact: its digests, its archive, and a canary in a new process."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from model_packaging.findings import refuse
 
 @dataclass(frozen=True)
 class Verified:
-    """An artifact that is complete and responds: the artifact, and the start that proved it."""
+    """A complete artifact that responds, and the start that showed it."""
 
     artifact: Artifact
     start: Start
 
 
 def verify_artifact(path: str | Path) -> Verified:
-    """Opens the artifact at `path` (digests, archive rules), unpacks it into an empty folder, and has it respond once.
+    """Opens the artifact at `path` (digests, archive rules), unpacks it into an empty folder, and sends one request.
 
     Raises:
-        FindingsError: as `open_artifact`; or it is complete, but does not load or returns another result.
+        FindingsError: like `open_artifact`; or the artifact is complete, but does not load or returns another result.
     """
     artifact = open_artifact(path)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,1 +1,1 @@
-"""A model as a Hugging Face folder: read, checked, exported through torch."""
+"""Hugging Face folders: reads and checks them, and exports them through torch."""

@@ -1,7 +1,7 @@
-"""Exports one model to ONNX, in a process of its own under an interpreter that has torch.
+"""Exports a model to ONNX, in a separate process of an interpreter that has torch.
 
 `huggingface.export` runs it as `python -I _export_worker.py request.json`. It imports nothing of this package,
-which that interpreter need not have. It writes `model.onnx` into the request's `folder`, a `case-<n>.npz` with the
+which that interpreter may not have. It writes `model.onnx` into the request's `folder`, a `case-<n>.npz` with the
 inputs and torch's outputs of each parity case, and last `reply.json`.
 """
 
@@ -20,7 +20,7 @@ BATCHES = (1, 4)
 
 
 def main(request: dict[str, Any]) -> dict[str, Any]:
-    """Exports what `request` names and returns the reply."""
+    """Exports the model of `request`. Returns the reply."""
     import torch
 
     torch.manual_seed(0)
@@ -73,7 +73,7 @@ def from_folder(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str,
         return Answer(inner, "logits"), {"pixel_values": torch.rand(2, *shape)}, {"pixel_values": {0: "batch"}}, cases
     names = ["input_ids", "attention_mask"]
     accepts = inspect.signature(inner.forward).parameters
-    # One text alone has segment 0 throughout, which BERT assumes by itself; a classifier may be given pairs.
+    # A single text has segment 0 throughout, which BERT assumes by itself; a classifier may receive pairs.
     if request["pairs"] and "token_type_ids" in accepts and getattr(config, "type_vocab_size", 0) > 1:
         names.append("token_type_ids")
 
@@ -94,7 +94,7 @@ def from_folder(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str,
 
 
 def from_module(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str, dict[int, str]], list[dict[str, Any]]]:
-    """The user's own module and example inputs, by import path; cases are the example, one row of it, and four."""
+    """The user's module and example inputs, by import path; cases are the example, one row of it, and four rows."""
     import torch
 
     sys.path[:0] = request["search"]
@@ -121,12 +121,12 @@ def from_module(request: dict[str, Any]) -> tuple[Any, dict[str, Any], dict[str,
             found[name] = grown.contiguous()
         return found
 
-    # The exporter takes an axis of length one for a constant, so the example has two rows.
+    # The exporter treats an axis of length one as constant, so the example has two rows.
     return model.eval(), rows(2), axes, [example, *(rows(batch) for batch in BATCHES)]
 
 
 def attribute(path: str) -> Any:
-    """What `package.module:name` names."""
+    """Imports the object that `package.module:name` names."""
     module, _, name = path.partition(":")
     found = importlib.import_module(module)
     for part in name.split("."):
@@ -135,7 +135,7 @@ def attribute(path: str) -> Any:
 
 
 def write_case(path: Path, outputs: list[str], model: Any, case: dict[str, Any]) -> None:
-    """Runs one case, and stores its inputs and outputs as arrays."""
+    """Runs a case and stores its inputs and outputs as arrays."""
     import numpy as np
 
     answer = model(**case)
@@ -149,11 +149,11 @@ def write_case(path: Path, outputs: list[str], model: Any, case: dict[str, Any])
 
 
 def wrappers() -> tuple[Any, Any]:
-    """The two modules around a Hugging Face model; in a function, because their base class is torch's."""
+    """The two wrappers of a Hugging Face model, in a function because their base class is torch's."""
     import torch
 
     class Answer(torch.nn.Module):
-        """One field of the model's output, as a tensor."""
+        """Returns one field of the model's output, as a tensor."""
 
         def __init__(self, inner: Any, field: str) -> None:
             super().__init__()
@@ -171,7 +171,7 @@ def wrappers() -> tuple[Any, Any]:
             return self.inner(**{name: value for name, value in given.items() if value is not None})[self.field]
 
     class Sentence(torch.nn.Module):
-        """Token embeddings, pooled, projected and normalised as the sentence-transformers modules say."""
+        """Pools, projects and normalises token embeddings by the sentence-transformers modules."""
 
         def __init__(self, inner: Any, pooling: dict[str, Any]) -> None:
             super().__init__()

@@ -1,7 +1,7 @@
 """Exports a Hugging Face folder or a torch module to one ONNX graph, in a subprocess, and compares their outputs.
 
-Torch is never imported here: the subprocess runs under an interpreter that has the `torch` extra. This one, or the one
-that SCALETOZERO_TORCH_PYTHON names, so that a CUDA build of torch need not live beside the rest.
+Torch is never imported here: the subprocess runs under an interpreter that has the `torch` extra. It is this
+interpreter, or the one that SCALETOZERO_TORCH_PYTHON names, so that a CUDA build of torch can be installed elsewhere.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from model_packaging.serving.registry import TASKS
 
 INTERPRETER = "SCALETOZERO_TORCH_PYTHON"
 OPSET = 18
-"""Has every operator that the exporter wants for an encoder, and loads in every onnxruntime since 1.14."""
+"""The opset: it has every operator that the exporter needs for an encoder, and onnxruntime 1.14 and later load it."""
 
 PARITY = 1e-4
 """The largest allowed absolute difference between torch's outputs and the graph's."""
 
 TIMEOUT_S = 1800.0
-# Their position ids begin after the padding token's, which takes from the length of a text.
+# Their position ids begin after the padding token's, which reduces the length of a text.
 _OFFSET_POSITIONS = frozenset(("roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "xlm-roberta-xl", "xmod"))
 _DEFAULT_LENGTH = 512
 _IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -39,15 +39,15 @@ _IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 @dataclass(frozen=True)
 class Exported:
-    """The graph and how far to trust it.
+    """An exported graph and its parity.
 
     Attributes:
-        path: model.onnx; weights past 2 GB lie beside it in model.onnx.data.
+        path: model.onnx; weights over 2 GB are beside it in model.onnx.data.
         outputs: the names of the graph's outputs.
-        max_length: tokens of a text that the model can read, None for other inputs.
+        max_length: maximum number of tokens of a text; None for other inputs.
         parity: the largest absolute difference to torch's outputs over all cases.
         cases: the input shapes that were compared.
-        versions: of the packages that decided the graph.
+        versions: versions of the packages that determine the graph.
     """
 
     path: Path
@@ -61,12 +61,12 @@ class Exported:
 def export_folder(folder: Path, target: Path, task: str, interpreter: Path | None = None) -> Exported:
     """Exports the Hugging Face model in `folder` to the new folder `target`.
 
-    Of a sentence encoder the pooling, the projections and the normalisation are part of the graph, whose one output is
+    For a sentence encoder, the graph includes pooling, projections and normalisation, and its only output is
     `sentence_embedding` (batch, dimension); classifiers return `logits`. Batch and sequence length are dynamic.
 
     Raises:
-        FindingsError: what `hf_folder.read` and `sentence_modules.read` refuse (pickles among it), an unknown task, no
-            torch, a model that the exporter cannot take, or a graph whose outputs differ from torch's.
+        FindingsError: whatever `hf_folder.read` and `sentence_modules.read` refuse (including pickles), an unknown
+            task, no torch, a model that the exporter cannot export, or a graph whose outputs differ from torch's.
     """
     kind = TASKS.get(task)
     if kind is None or not kind.transformers:
@@ -95,19 +95,19 @@ def export_module(
     search: Sequence[Path] = (),
     interpreter: Path | None = None,
 ) -> Exported:
-    """Exports a torch.nn.Module of the user's own to the new folder `target`. Their code runs in the subprocess.
+    """Exports a user's torch.nn.Module to the new folder `target`. The user's code runs in the subprocess.
 
     Args:
-        module: `package.module:name` of the module, or of what returns it when called without arguments.
-        example: `package.module:name` of a dict from input name to example tensor, or of what returns one.
+        module: `package.module:name` of the module, or of a function without arguments that returns it.
+        example: `package.module:name` of a dict from input name to example tensor, or of a function that returns it.
         outputs: names for the outputs, in the order in which the module returns them.
-        axes: for an input, its dynamic axes by number and name; by default the first, `batch`. An axis called `batch`
-            is tried with one and with four rows.
+        axes: for an input, its dynamic axes by number and name. Default: the first, `batch`. An axis called `batch`
+            is tested with one and with four rows.
         search: folders to import from.
 
     Raises:
         FindingsError: an invalid path, no torch, a module or an example that cannot be imported or is of another
-            kind, a module that the exporter cannot take, or a graph whose outputs differ from torch's.
+            kind, a module that the exporter cannot export, or a graph whose outputs differ from torch's.
     """
     for field, path in (("module", module), ("example", example)):
         if not _IMPORT_PATH.fullmatch(path):
@@ -119,7 +119,7 @@ def export_module(
 
 
 def interpreter_with_torch(named: Path | None = None) -> Path:
-    """The interpreter to export with: `named`, else what the environment names, else this one if it has torch.
+    """The interpreter to export with: `named`, or the one that the environment names, or this one if it has torch.
 
     Raises:
         FindingsError: no interpreter has torch, or the named one does not exist.
@@ -169,7 +169,7 @@ def _run(where: str, python: Path, request: dict[str, Any], folder: Path) -> dic
     asked, reply, log = folder / "request.json", folder / "reply.json", folder / "log"
     asked.write_text(json.dumps(request, default=str), encoding="utf-8")
     worker = Path(__file__).with_name("_export_worker.py")
-    # Nothing may be fetched, and no accelerator is needed to trace a graph.
+    # Nothing may be downloaded, and no accelerator is needed to trace a graph.
     quiet = {
         "HF_HUB_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
@@ -199,7 +199,7 @@ def _run(where: str, python: Path, request: dict[str, Any], folder: Path) -> dic
         lines = log.read_text("utf-8", "replace").strip().splitlines()
         killed = f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"
         fix = "give it more memory" if status == -signal.SIGKILL else ""
-        raise refuse(where, "the export must come to its end", f"{killed}: {' '.join(lines[-3:])[-500:]}", "", fix)
+        raise refuse(where, "the export must finish", f"{killed}: {' '.join(lines[-3:])[-500:]}", "", fix)
     response = json.loads(reply.read_text(encoding="utf-8"))
     if response.get("missing") in ("torch", "transformers", "onnxscript", "onnx", "numpy", "safetensors"):
         got = f"{python} has no {response['missing']}"
@@ -210,7 +210,7 @@ def _run(where: str, python: Path, request: dict[str, Any], folder: Path) -> dic
 
 
 def _strip(path: Path) -> None:
-    """Takes out what the exporter noted about the machine: it holds paths, and differs where the graph does not."""
+    """Removes the exporter's notes about the machine, which contain paths and differ for identical graphs."""
     import onnx
 
     model = onnx.load_model(str(path), load_external_data=False)
@@ -254,7 +254,7 @@ def _compare(
         try:
             answers = session.run(list(outputs), given)
         except Exception as error:
-            raise refuse(where, "the graph must take every shape", f"{shape}: {str(error)[:300]}") from error
+            raise refuse(where, "the graph must accept every shape", f"{shape}: {str(error)[:300]}") from error
         for name, answer, right in zip(outputs, answers, expected, strict=True):
             array = np.asarray(answer)
             same = array.shape == right.shape
@@ -262,7 +262,7 @@ def _compare(
             if not difference < PARITY:
                 rule = f"the graph's outputs must equal torch's within {PARITY}"
                 raise refuse(
-                    where, rule, f"{difference:.2g} apart in {name} for {shape}", "it would serve another model"
+                    where, rule, f"{difference:.2g} apart in {name} for {shape}", "it would be a different model"
                 )
             worst = max(worst, difference)
     for number in range(count):

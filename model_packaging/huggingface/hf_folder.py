@@ -1,4 +1,4 @@
-"""A Hugging Face model folder, read without running anything that stands in it."""
+"""A Hugging Face model folder, read without running any code in it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLED_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib", "*.h5", "*.msgpack")
 
-# What a runtime reads beside the weights: settings, tokenizers of every kind, chat templates; and what the licence
-# requires to be distributed with the model. No code.
+# Files that a runtime reads besides the weights: settings, tokenizers of every kind, chat templates; and files that the
+# licence requires to be distributed with the model. No code.
 _CARRIED = (
     "*.json",
     "*.txt",
@@ -41,7 +41,7 @@ class HuggingFaceFolder:
     Attributes:
         path: the folder.
         config: `config.json`.
-        shards: the weight files by name, one or many, none of them read yet.
+        shards: the weight files by name, one or many, not read yet.
         carried: the other files to keep, relative to the folder and sorted: settings, tokenizer, model card, licence.
     """
 
@@ -59,9 +59,9 @@ def read(path: Path) -> HuggingFaceFolder:
     """Checks the folder at `path` and every safetensors header in it.
 
     Raises:
-        FindingsError: no `config.json`, no safetensors weights, pickled weights only, `auto_map` (which names code to
-            run on load), a link that leaves the folder, a file that is a pickle whatever its name, a broken safetensors
-            file, an index that names a file outside the folder, misses a tensor or promises one that is not there.
+        FindingsError: there is no `config.json`, no safetensors weights, only pickled weights, `auto_map` (which names
+            code to run on load), a link that leaves the folder, a file that is a pickle under any name, a broken
+            safetensors file, or an index that names a file outside the folder, omits a tensor or lists a missing one.
     """
     if not path.is_dir():
         kind = sniff_file(path) if path.is_file() else ""
@@ -73,14 +73,16 @@ def read(path: Path) -> HuggingFaceFolder:
         raise refuse(str(path), rule, got, RUNS_CODE.get(kind, ""), fix)
     config = read_json(path, "config.json")
     if config is None:
-        raise refuse(str(path), "must hold a config.json", fix="give the folder that `save_pretrained` wrote")
+        raise refuse(str(path), "must contain a config.json", fix="give the folder that `save_pretrained` wrote")
     findings = [*_code(path, "config.json", config)]
     if tokenizer := read_json(path, "tokenizer_config.json"):
         findings += _code(path, "tokenizer_config.json", tokenizer)
     carried = tuple(sorted(_carried(path)))
     for name in carried:
         if (kind := sniff_file(inside(path, name))) in RUNS_CODE:
-            findings.append(Finding(str(path / name), "must not hold code", kind, RUNS_CODE[kind], "remove the file"))
+            findings.append(
+                Finding(str(path / name), "must not contain code", kind, RUNS_CODE[kind], "remove the file")
+            )
     if findings:
         raise FindingsError(findings)
     return HuggingFaceFolder(path, config, _shards(path), carried)
@@ -90,7 +92,7 @@ def inside(folder: Path, name: str) -> Path:
     """The file `name` of `folder`, links resolved.
 
     The Hub's cache keeps a snapshot as links into `blobs` two folders up; any other link that leaves the folder is
-    refused, because the artifact would carry a file that nobody meant to publish.
+    refused, because the artifact would contain a file that was not meant to be published.
 
     Raises:
         FindingsError: it is not a file, or a link leads outside.
@@ -99,7 +101,7 @@ def inside(folder: Path, name: str) -> Path:
     roots = [root, root.parent.parent / "blobs"] if root.parent.name == "snapshots" else [root]
     if not any(target.is_relative_to(allowed) for allowed in roots):
         raise refuse(
-            str(folder / name), "must lie inside the folder", target, "a file from elsewhere would be published"
+            str(folder / name), "must be inside the folder", target, "a file from elsewhere would be published"
         )
     if not target.is_file():
         raise refuse(str(folder / name), "must be a file", _what(target))
@@ -107,10 +109,10 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any] | None:
-    """The JSON object in `name`, None where there is no such file.
+    """Reads the JSON object in `name`; None if there is no such file.
 
     Raises:
-        FindingsError: the file is no JSON object, or a link leads outside the folder.
+        FindingsError: the file is not a JSON object, or a link leads outside the folder.
     """
     if not (folder / name).exists() and not (folder / name).is_symlink():
         return None
@@ -137,7 +139,7 @@ def _code(path: Path, name: str, settings: Any) -> Iterator[Finding]:
                 "must not name code to run on load (auto_map)",
                 ", ".join(map(str, settings["auto_map"])),
                 "loading the model would run the publisher's code",
-                "use an architecture that transformers has itself",
+                "use an architecture that transformers includes",
             )
         for value in settings.values():
             yield from _code(path, name, value)
@@ -147,7 +149,7 @@ def _carried(path: Path) -> Iterator[str]:
     for file in path.iterdir():
         if not file.is_dir() and file.name != INDEX and any(fnmatch(file.name, pattern) for pattern in _CARRIED):
             yield file.name
-    # Modules of sentence-transformers (pooling, projections) live in folders of their own.
+    # Modules of sentence-transformers (pooling, projections) have their own folders.
     for folder in path.iterdir():
         if folder.is_dir() and (folder / "config.json").is_file() and folder.name[:1].isdigit():
             yield f"{folder.name}/config.json"
@@ -164,7 +166,7 @@ def _shards(path: Path) -> dict[str, SafetensorsFile]:
         )
         raise refuse(
             str(path),
-            "must hold safetensors weights",
+            "must contain safetensors weights",
             ", ".join(pickled) or "no weights at all",
             RUNS_CODE["pickle"] if pickled else "",
             "save it with `model.save_pretrained(folder, safe_serialization=True)`",
@@ -180,9 +182,9 @@ def _shards(path: Path) -> dict[str, SafetensorsFile]:
     shards = {name: safetensors_file.read(inside(path, name)) for name in names}
     held = {tensor: name for name, shard in shards.items() for tensor in shard.tensors}
     if sum(len(shard.tensors) for shard in shards.values()) != len(held):
-        raise refuse(where, "a tensor may lie in one shard only", fix="save the model again")
+        raise refuse(where, "a tensor must be in one shard only", fix="save the model again")
     if wrong := sorted(tensor for tensor in placed.keys() | held if placed.get(tensor) != held.get(tensor)):
-        rule = "must say of every tensor the shard in which it lies"
+        rule = "must name the shard of every tensor"
         raise refuse(
             where, rule, f"{len(wrong)} wrong, such as {wrong[0]}", "weights would be missing", "save it again"
         )

@@ -1,4 +1,4 @@
-"""A Hugging Face folder as the source of an artifact: what it is before, and the graph exported from it after."""
+"""A Hugging Face folder as the source of an artifact: its description, and its export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from model_packaging.huggingface import export, hf_folder
 
 
 def describe(path: Path, revision: str | None) -> tuple[FolderSource, int]:
-    """What the manifest says of the folder at `path`, and the number of its parameters.
+    """The manifest's description of the folder at `path`, and the number of its parameters.
 
     Raises:
         FindingsError: see `hf_folder.read`.
@@ -24,7 +24,7 @@ def describe(path: Path, revision: str | None) -> tuple[FolderSource, int]:
 
 
 def entry(exported: export.Exported) -> Export:
-    """What the manifest says of an export."""
+    """The manifest's description of an export."""
     return Export(
         opset=export.OPSET,
         outputs=exported.outputs,

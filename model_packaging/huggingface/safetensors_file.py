@@ -1,6 +1,6 @@
-"""safetensors files: checked before anything is believed, mapped instead of read, written one tensor at a time.
+"""safetensors files: fully checked, mapped instead of read, and written one tensor at a time.
 
-The `safetensors` package accepts a repeated key (the last one wins) and writes only what is whole in memory; this
+The `safetensors` package accepts a repeated key (the last one wins) and writes only complete models from memory; this
 module refuses the first and needs memory for a single tensor. The format:
 https://github.com/huggingface/safetensors#format
 """
@@ -43,9 +43,9 @@ DTYPES: Mapping[str, np.dtype] = {
     "U8": np.dtype(np.uint8),
     "BOOL": np.dtype(np.bool_),
 }
-"""The format's dtype codes and what they are in numpy."""
+"""The format's dtype codes and their numpy types."""
 
-# A float is not finite where these bits are all set: the exponent; in E4M3, which has no infinity, all but the sign.
+# A float is not finite if these bits are all set: the exponent; in E4M3, which has no infinity, all but the sign.
 _NOT_FINITE: Mapping[str, tuple[type, int]] = {
     "F64": (np.uint64, 0x7FF0_0000_0000_0000),
     "F32": (np.uint32, 0x7F80_0000),
@@ -60,7 +60,7 @@ _NEVER_LOADS = "no runtime would load the same tensors from it"
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor of a file: its `dtype` code, its `shape`, and the bytes `start:stop` that it takes in the file."""
+    """A tensor of a file: its `dtype` code, its `shape`, and its bytes `start:stop` in the file."""
 
     name: str
     dtype: str
@@ -87,7 +87,7 @@ class SafetensorsFile:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def tensor(self, name: str) -> np.ndarray:
-        """The tensor as a read-only view of the mapped file: nothing is copied, pages are read when touched."""
+        """The tensor as a read-only view of the mapped file: nothing is copied, and pages are read on access."""
         info = self.tensors[name]
         dtype = DTYPES[info.dtype]
         if not info.elements:
@@ -96,10 +96,10 @@ class SafetensorsFile:
 
 
 def read(path: Path) -> SafetensorsFile:
-    """Checks the header of `path` against the file it stands in and returns its tensors, none of them read yet.
+    """Checks the header of `path` against the file. Returns the tensors, which are not read yet.
 
     Raises:
-        FindingsError: the file is no safetensors file, its header is too long, is no JSON of the format or has a key
+        FindingsError: it is not a safetensors file, its header is too long, is not JSON of the format or has a key
             twice, a dtype is unknown, or the tensors overlap, leave a gap or miss the end of the file.
     """
     size = path.stat().st_size if path.is_file() else 0
@@ -110,7 +110,7 @@ def read(path: Path) -> SafetensorsFile:
         if length > MAX_HEADER_BYTES:
             raise refuse(str(path), f"the header must be at most {MAX_HEADER_BYTES} bytes", length, _NEVER_LOADS)
         if 8 + length > size:
-            raise refuse(str(path), "the header must lie inside the file", f"{length} of {size - 8} bytes")
+            raise refuse(str(path), "the header must be inside the file", f"{length} of {size - 8} bytes")
         header = _parse(path, file.read(length))
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -130,7 +130,7 @@ def _parse(path: Path, header: bytes) -> dict[str, Any]:
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
         if twice:
-            raise refuse(str(path), "a key may stand in the header once", ", ".join(twice), _NEVER_LOADS)
+            raise refuse(str(path), "a key must be in the header only once", ", ".join(twice), _NEVER_LOADS)
         return dict(pairs)
 
     try:
@@ -138,7 +138,8 @@ def _parse(path: Path, header: bytes) -> dict[str, Any]:
     except FindingsError:
         raise
     except (ValueError, RecursionError) as error:
-        raise refuse(str(path), "the header must be JSON", error, "it is no safetensors file, or it was cut") from error
+        then = "it is not a safetensors file, or it was truncated"
+        raise refuse(str(path), "the header must be JSON", error, then) from error
     if not isinstance(parsed, dict):
         raise refuse(str(path), "the header must be a JSON object", type(parsed).__name__)
     return parsed
@@ -176,7 +177,7 @@ def _gaps(path: Path, tensors: list[TensorInfo], data: int, size: int) -> list[F
             )
         at = max(at, info.stop)
     if not findings and at != size:
-        kind = "short of its tensors, it was cut" if at > size else "more than its tensors, which could hide anything"
+        kind = "short of its tensors, it was truncated" if at > size else "more than its tensors, which could hide data"
         findings.append(
             Finding(str(path), "the tensors must fill the file to its end", f"{abs(at - size)} bytes {kind}")
         )
@@ -184,7 +185,7 @@ def _gaps(path: Path, tensors: list[TensorInfo], data: int, size: int) -> list[F
 
 
 def non_finite(file: SafetensorsFile) -> list[Finding]:
-    """One finding for each tensor that holds a NaN or an infinity. Reads the whole file, a few MB at a time."""
+    """One finding for each tensor with a NaN or an infinity. Reads the complete file, a few MB at a time."""
     findings = []
     for info in file.tensors.values():
         if info.dtype not in _NOT_FINITE:
@@ -206,10 +207,10 @@ def write(
     tensor: Callable[[str], np.ndarray],
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes (name, dtype code, shape) of `layout`, asking `tensor` for one array at a time: the same bytes every time.
+    """Writes the tensors (name, dtype code, shape) of `layout` reproducibly. `tensor` returns one array at a time.
 
     Widest dtype first, then by name, as the reference implementation orders them, so that every tensor is aligned. The
-    file appears under its name only when it is whole.
+    file appears under its name only when it is complete.
 
     Raises:
         ValueError: `tensor` returned another dtype or shape than `layout` says.

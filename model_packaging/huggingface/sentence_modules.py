@@ -1,4 +1,4 @@
-"""How a sentence encoder makes one embedding of many: the modules that sentence-transformers stored beside it."""
+"""How a sentence encoder makes one embedding of many: the modules of sentence-transformers in its folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU")
 
 @dataclass(frozen=True)
 class Dense:
-    """A projection after the pooling: its weights file, its sides, whether it has a bias, its activation's name."""
+    """A projection after the pooling: its weights file, dimensions, whether it has a bias, its activation's name."""
 
     weights: Path
     in_features: int
@@ -33,9 +33,9 @@ class Dense:
 
 @dataclass(frozen=True)
 class Pooling:
-    """What follows the encoder: the `mode` of pooling, projections, whether the result has length one.
+    """The modules after the encoder: the `mode` of pooling, projections, and whether the result is normalised.
 
-    `max_length` is the number of tokens the encoder was made for, None where the folder does not say.
+    `max_length` is the encoder's maximum number of tokens; None if the folder does not state it.
     """
 
     mode: Mode
@@ -45,10 +45,10 @@ class Pooling:
 
 
 def read(folder: Path) -> Pooling:
-    """The modules of `folder`; a plain encoder without any is pooled by the mean, as sentence-transformers does.
+    """Reads the modules of `folder`; an encoder without any is pooled by the mean, like in sentence-transformers.
 
     Raises:
-        FindingsError: a module of another kind (it would be code), a pooling other than mean, cls and max, an
+        FindingsError: there is a module of another kind (it would be code), a pooling other than mean, cls and max, an
             encoder in a separate folder, or a projection that cannot be read.
     """
     where = str(folder / "modules.json")
@@ -91,7 +91,7 @@ def read(folder: Path) -> Pooling:
 def _settings(folder: Path, path: str) -> dict[str, Any]:
     settings = hf_folder.read_json(folder, f"{path}/config.json")
     if settings is None:
-        raise refuse(str(folder / path / "config.json"), "must hold the module's settings", "no such file")
+        raise refuse(str(folder / path / "config.json"), "must contain the module's settings", "no such file")
     return settings
 
 
@@ -124,5 +124,5 @@ def _dense(folder: Path, path: str) -> Dense:
     weights = hf_folder.inside(folder, f"{path}/{hf_folder.WEIGHTS}")
     shape = safetensors_file.read(weights).tensors.get("linear.weight")
     if shape is None or shape.shape != sides[::-1]:
-        raise refuse(str(weights), f"must hold linear.weight of shape {sides[::-1]}", shape and shape.shape)
+        raise refuse(str(weights), f"must contain linear.weight of shape {sides[::-1]}", shape and shape.shape)
     return Dense(weights, *sides, bias=bool(settings.get("bias", True)), activation=activation)  # pyright: ignore[reportArgumentType]

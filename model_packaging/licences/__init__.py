@@ -1,1 +1,1 @@
-"""Licences of models: recognised, checked, with their texts."""
+"""Licences of models: recognises and checks them."""

@@ -1,4 +1,4 @@
-"""The licence of a model: which files state it, whether they agree, and whether the policy allows it."""
+"""The licence of a model: the files that state it, whether they agree, and whether the policy allows it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _TEXT_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement: the SPDX `expression`, the `file` in which it stands, and what it is about.
+    """A statement of a licence: the SPDX `expression`, the `file` that contains it, and its scope.
 
-    `scope` is `model` for a model's own files and `package` for a Python package around it: the code of the package is
-    another work, so its licence is the model's only while the model itself says nothing.
+    `scope` is `model` for a model's own files and `package` for the Python package that contains it: the package's code
+    is another work, so its licence applies to the model only if the model itself states none.
     """
 
     expression: str
@@ -36,7 +36,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Licence:
-    """The decision: the SPDX `expression`, the `source` file (or `given`), all claims, and remarks for a reader."""
+    """The decision: the SPDX `expression`, the `source` file (or `given`), all claims, and remarks for the user."""
 
     expression: str
     source: str
@@ -45,7 +45,7 @@ class Licence:
 
 
 def of_folder(folder: Path) -> list[Claim]:
-    """What a model's folder says: the front matter of its card (README.md), and its licence files."""
+    """The claims of a model's folder: in the front matter of its card (README.md), and in its licence files."""
     claims = []
     card = folder / "README.md"
     if card.is_file() and (expression := _front_matter(_text(folder, "README.md"))):
@@ -58,7 +58,7 @@ def of_folder(folder: Path) -> list[Claim]:
 
 
 def of_package(package: Distribution) -> list[Claim]:
-    """What a Python package says: its METADATA (expression, else licence field, else classifier), its licence files."""
+    """The claims of a Python package: in its METADATA (expression, licence field or classifier) and licence files."""
     metadata, name = package.metadata, f"{package.metadata['Name']}-{package.version}.dist-info"
     classifiers = [text.rpartition(" :: ")[2] for text in metadata.get_all("Classifier") or () if "License ::" in text]
     said = [*(metadata.get_all("License-Expression") or ()), *(metadata.get_all("License") or ()), *classifiers]
@@ -72,13 +72,13 @@ def of_package(package: Distribution) -> list[Claim]:
 
 
 def package_around(path: Path) -> Distribution | None:
-    """The installed package that brought `path`, by the packages' own records; None where no package did."""
+    """The installed package that contains `path`, by the packages' records; None if there is none."""
     path = path.resolve()
     for parent in path.parents:
         inside = str(path.relative_to(parent))
         for information in sorted(parent.glob("*.dist-info")):
             package = PathDistribution(information)
-            # A record can have thousands of lines: parsed only where the name stands in it at all.
+            # A record can have thousands of lines, so it is parsed only if it contains the name.
             files = package.files or () if inside in (package.read_text("RECORD") or "") else ()
             if any(str(file) == inside or str(file).startswith(f"{inside}/") for file in files):
                 return package
@@ -93,17 +93,18 @@ def find(source: Path) -> list[Claim]:
 
 
 def decide(claims: Sequence[Claim], given: str | None = None, denied: Sequence[str] = DENIED) -> Licence:
-    """The licence to write into the manifest.
+    """Decides the licence for the manifest.
 
-    The model's own files win over the package around it. `given` settles a disagreement or a silence, but opens no
-    door: a denied licence that a deciding file names stays denied.
+    The model's own files take precedence over the package. `given` resolves a disagreement or a missing licence, but
+    does not override the policy: a denied licence that a deciding file names is still denied.
 
     Args:
         given: an SPDX expression from the user.
         denied: patterns of refused licence ids.
 
     Raises:
-        FindingsError: nobody says anything, the deciding files disagree, `given` is none, or the policy denies it.
+        FindingsError: no file states a licence, the deciding files disagree, `given` is invalid, or the policy denies
+            it.
     """
     scope = "model" if any(claim.scope == "model" for claim in claims) else "package"
     deciding = [claim for claim in claims if claim.scope == scope]
@@ -115,7 +116,7 @@ def decide(claims: Sequence[Claim], given: str | None = None, denied: Sequence[s
             "licence",
             "must be known",
             "no model card, licence file or package metadata that names one",
-            "nobody could tell whether the model may be served",
+            "it would be unknown whether the model may be served",
             "give `licence`, an SPDX expression",
         )
     source = "given" if given else deciding[0].file
@@ -123,19 +124,19 @@ def decide(claims: Sequence[Claim], given: str | None = None, denied: Sequence[s
     for claim in (Claim(expression, source, scope), *deciding):
         if pattern := denied_by(claim.expression, denied):
             then = "its terms limit the use, or reach the service around the model"
-            fix = f"use another model, or take {pattern} out of the policy once its terms are met"
+            fix = f"use another model, or remove {pattern} from the policy once its terms are met"
             findings.append(Finding("licence", "must not be denied", f"{claim.expression} in {claim.file}", then, fix))
     if findings:
         raise FindingsError(dict.fromkeys(findings))
     others = [
         claim for claim in claims if claim.scope != scope and not licence_texts.same(claim.expression, expression)
     ]
-    remarks = tuple(f"{claim.file} says {claim.expression}, of the package and not of the model" for claim in others)
+    remarks = tuple(f"{claim.file} says {claim.expression}, for the package, not the model" for claim in others)
     return Licence(expression, source, tuple(claims), remarks)
 
 
 def denied_by(expression: str, denied: Sequence[str]) -> str | None:
-    """The pattern of `denied` that refuses `expression`; of alternatives joined by OR, one that passes is enough."""
+    """The pattern of `denied` that refuses `expression`; of alternatives joined by OR, one allowed one is enough."""
     first = None
     for alternative in [expression] if "(" in expression else expression.split(" OR "):
         names = re.findall(r"[\w.+-]+", alternative.lower())
@@ -151,7 +152,7 @@ def _disagreements(claims: Sequence[Claim]) -> Iterator[Finding]:
     for claim in claims[1:]:
         if not licence_texts.same(first.expression, claim.expression):
             got = f"{first.expression} in {first.file}, {claim.expression} in {claim.file}"
-            then = "one of the two is wrong, and its terms would be broken"
+            then = "one of the two is wrong, and the terms could be violated"
             yield Finding(
                 "licence", "the model's files must agree", got, then, "ask the publisher, then give `licence`"
             )

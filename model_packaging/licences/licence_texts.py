@@ -1,4 +1,4 @@
-"""Licences told from what people write: SPDX expressions, the Hub's own ids, names in prose, whole licence texts."""
+"""Recognises licences from SPDX expressions, the Hub's ids, names in prose, and complete licence texts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import re
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-# Ids of the Hugging Face Hub that have an SPDX id by another name (https://huggingface.co/docs/hub/repositories-licenses).
+# Ids of the Hugging Face Hub whose SPDX id is different (https://huggingface.co/docs/hub/repositories-licenses).
 _HUB = {"odc-by": "ODC-By-1.0", "odbl": "ODbL-1.0", "pddl": "PDDL-1.0", "apache-2": "Apache-2.0"}
 _SAYS_NOTHING = frozenset(("", "unknown", "other", "none", "n/a", "proprietary", "see license", "see license file"))
 
-# What stands in the text; the first row that matches decides, so what quotes another licence comes before it.
+# Patterns of licence texts. The first match decides, so a licence that quotes another one comes before it.
 _TEXTS: tuple[tuple[str, str], ...] = (
     (r"gnu affero general public license.{0,40}version 3", "AGPL-3.0-only"),
     (r"gnu lesser general public license.{0,40}version 3", "LGPL-3.0-only"),
@@ -42,11 +42,11 @@ _TEXTS: tuple[tuple[str, str], ...] = (
 )
 _TEXT_CHARACTERS = 6000
 _OPERATOR = re.compile(r"(?:^|[\s)])(?:AND|OR|WITH)(?:[\s(]|$)")
-"""Of SPDX expressions: what has one and is not valid is a mistake, not a name of its own."""
+"""Operators of SPDX expressions: a text with one that is not valid is a mistake, not a custom name."""
 
 
 def from_name(name: str) -> str | None:
-    """The SPDX expression that `name` stands for: `LicenseRef-...` where SPDX lists none, None if it says nothing."""
+    """The SPDX expression for `name`: `LicenseRef-...` if SPDX lists none, None if it names no licence."""
     name = name.strip()
     if name.lower() in _SAYS_NOTHING:
         return None
@@ -63,7 +63,7 @@ def from_name(name: str) -> str | None:
 
 
 def from_text(text: str) -> str | None:
-    """The SPDX id of a licence text, told by its title and its first clauses; None for one that is not known."""
+    """The SPDX id of a licence text, by its title and its first clauses; None if it is unknown."""
     start = " ".join(text.lower().split())[:_TEXT_CHARACTERS]
     for pattern, licence in _TEXTS:
         if match := re.search(pattern, start):
@@ -72,6 +72,6 @@ def from_text(text: str) -> str | None:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two expressions name the same licence; a text cannot tell `-only` from `-or-later`."""
+    """Whether two expressions name the same licence; a text does not distinguish `-only` from `-or-later`."""
     families = [re.sub(r"-(only|or-later)\b", "", expression.lower()) for expression in (one, other)]
     return families[0] == families[1]

@@ -1,1 +1,1 @@
-"""A model as an ONNX graph: read, checked, optimised, assembled for serving."""
+"""ONNX graphs: reads, checks, optimises and assembles them for serving."""

@@ -1,4 +1,4 @@
-"""The folder that a candidate is served from: the same files, in the same form, that the archive will hold."""
+"""The folder from which a candidate is served: the same files, in the same form, as in the archive."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def assemble(
     """Writes a servable model into the empty `folder`.
 
     Args:
-        canary: what the card records of the unquantized model's result for the canary; empty while that is not known.
-        optimise: whether the runtime has to optimise the graph when it loads it (the unpackaged source does).
+        canary: the card's record of the unquantized model's result for the canary; empty while it is unknown.
+        optimise: whether the runtime has to optimise the graph when it loads it, as for the unpackaged source.
     """
     write(model, folder)
     asked = write_inputs(folder, source)
@@ -57,8 +57,8 @@ def assemble(
 
 
 def write_inputs(folder: Path, source: Source) -> dict[str, Any]:
-    """Writes what a task's inputs need beside the graph: the tokenizer, or the canary's arrays. Returns what the card
-    says of the canary's input.
+    """Writes the files for a task's inputs: the tokenizer, or the canary's arrays. Returns the card's record of the
+    canary's input.
     """
     if source.tokenizer is not None:
         settings = {**source.tokenizer, "padding": None, "truncation": None}
@@ -71,7 +71,7 @@ def write_inputs(folder: Path, source: Source) -> dict[str, Any]:
 
 
 def entries(folder: Path) -> tuple[FileEntry, ...]:
-    """What the manifest says of each file in `folder`."""
+    """The manifest's entries for the files in `folder`."""
     return tuple(
         FileEntry(path=path.name, size=path.stat().st_size, sha256=sha256_of(path), role=ROLES.get(path.name, "canary"))
         for path in sorted(folder.iterdir())
@@ -79,7 +79,7 @@ def entries(folder: Path) -> tuple[FileEntry, ...]:
 
 
 def model_bytes(folder: Path) -> int:
-    """Bytes of graph and weights in `folder`."""
+    """The size of graph and weights in `folder`, in bytes."""
     return sum((folder / name).stat().st_size for name in (GRAPH, WEIGHTS) if (folder / name).exists())
 
 

@@ -1,4 +1,4 @@
-"""Small surgery on ONNX graphs. Functions here change the model they are given and return it."""
+"""Small changes of ONNX graphs. These functions change the given model and return it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def initializers(model: ModelProto) -> dict[str, TensorProto]:
 
 
 def opset(model: ModelProto) -> int:
-    """The version of ONNX's own operators that `model` is of."""
+    """The version of ONNX's own operators that `model` uses."""
     return next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
 
 
 def tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """Every constant tensor in `graph` and its subgraphs: initializers, sparse ones' values, and tensor attributes."""
+    """Every constant tensor in `graph` and its subgraphs: initializers, values of sparse ones, tensor attributes."""
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield sparse.values
@@ -47,7 +47,7 @@ def nodes(graph: GraphProto) -> Iterator[NodeProto]:
 
 
 def keep_outputs(model: ModelProto, names: Iterable[str]) -> ModelProto:
-    """Leaves only the outputs `names` and what they are computed from."""
+    """Keeps only the outputs `names` and the nodes from which they are computed."""
     wanted = set(names)
     producers = {output: node for node in model.graph.node for output in node.output}
     used: set[str] = set()
@@ -84,14 +84,14 @@ def _keep(field: object, items: list) -> None:  # type: ignore[type-arg]
 
 
 def unused(model: ModelProto, name: str) -> str:
-    """`name`, or the first of name_1, name_2 and so on that nothing in `model` is called yet."""
+    """`name`, or the first of name_1, name_2 and so on that is not used in `model`."""
     taken = {each.name for each in (*model.graph.input, *model.graph.output, *model.graph.initializer)}
     taken |= {each for node in nodes(model.graph) for each in (node.name, *node.input, *node.output)}
     return next(each for each in chain([name], (f"{name}_{index}" for index in count(1))) if each not in taken)
 
 
 def rename_output(model: ModelProto, old: str, new: str) -> str:
-    """Adds `new`, or a name like it that is free, as the only output, equal to `old`; the name it has now."""
+    """Makes `old` the only output, under the name `new` or a similar unused one. Returns its name."""
     new = unused(model, new)
     info = next(each for each in model.graph.output if each.name == old)
     model.graph.node.append(helper.make_node("Identity", [old], [new], name=unused(model, f"as_{new}")))
@@ -105,7 +105,7 @@ def pool_mean(model: ModelProto, tokens: str) -> str:
     """Makes the mean of `tokens` (batch, sequence, dimension) over the attention mask the only output.
 
     Returns:
-        the output's name: `sentence_embedding`, or a name like it where the model itself calls something so.
+        the output's name: `sentence_embedding`, or a similar name if the model already uses that.
     """
     graph = model.graph
     own = {
@@ -153,7 +153,7 @@ def weight_matmuls(model: ModelProto) -> dict[str, NodeProto]:
 
 
 def name_nodes(model: ModelProto) -> ModelProto:
-    """Gives each node of the graph that has no name one of its own: not every exporter does."""
+    """Gives a unique name to each node without one, because not every exporter does."""
     taken = {node.name for node in nodes(model.graph)}
     for index, node in enumerate(model.graph.node):
         if not node.name:
@@ -189,7 +189,7 @@ def embedding_tables(model: ModelProto, least_bytes: int = 65_536) -> dict[str, 
 
 
 def quantize_rows(model: ModelProto, common: int | None = None) -> ModelProto:
-    """Stores each embedding table as int8 with one scale a row (symmetric), decoded after the look-up.
+    """Stores each embedding table as int8 with one scale per row (symmetric), decoded after the look-up.
 
     Args:
         common: see `row_codes`.
@@ -220,11 +220,11 @@ def quantize_rows(model: ModelProto, common: int | None = None) -> ModelProto:
 
 
 def row_codes(table: NDArray[np.float32], common: int | None = None) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """int8 codes and the float32 scale of each row, of shape (rows, 1), such that codes * scales is near `table`.
+    """int8 codes and the float32 scale of each row, of shape (rows, 1), such that codes * scales is close to `table`.
 
     Args:
-        common: how many steps the median row's largest number is from zero, of a step that all rows have whose own
-            would be smaller; without it each row uses all 127.
+        common: number of steps from zero to the median row's largest number, for a step that all rows share whose own
+            would be smaller. Default: each row uses all 127.
     """
     largest = np.abs(table).max(axis=1, keepdims=True)
     scales = largest / 127
@@ -235,7 +235,7 @@ def row_codes(table: NDArray[np.float32], common: int | None = None) -> tuple[ND
 
 
 def flatten_biases(model: ModelProto) -> ModelProto:
-    """Makes each Gemm's bias of shape (1, n) a vector of n, which adds the same: the quantizer reads no other."""
+    """Makes each Gemm's bias of shape (1, n) an equivalent vector of n, because the quantizer reads no other."""
     held = initializers(model)
     for node in model.graph.node:
         bias = held.get(node.input[2]) if node.op_type == "Gemm" and len(node.input) == 3 else None

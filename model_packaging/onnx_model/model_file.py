@@ -1,4 +1,4 @@
-"""An .onnx file, read as untrusted input: no name or path in it is believed."""
+"""Reads an .onnx file as untrusted input: no name or path in it is trusted."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PROTOBUF_LIMIT = 2**31 - 2**20  # a serialised message may have 2 GiB
 
 
 def read_model(path: Path) -> tuple[ModelProto, str, int]:
-    """The ONNX model at `path` with its external data in memory, their sha256 (hex) and their bytes.
+    """The ONNX model at `path` with its external data in memory, their SHA-256 (hex) and their size in bytes.
 
     Raises:
-        FindingsError: missing; not ONNX (a pickle is named as one); external data that is not a plain file beside it;
-            operators of an unknown domain; newer than this runtime.
+        FindingsError: it is missing; not ONNX (a pickle is reported as one); has external data that is not a plain file
+            beside it; has operators of an unknown domain; or is newer than this runtime.
     """
     if not path.is_file():
         raise refuse(
@@ -83,7 +83,7 @@ def _external_field(tensor: TensorProto, key: str) -> str:
 
 
 def _external(path: Path, model: ModelProto) -> list[Finding]:
-    """onnx itself has let links and parent paths through more than once, so every rule is checked here, before it
+    """onnx itself has accepted links and parent paths more than once, so every rule is checked here, before it
     reads.
     """
     findings = []
@@ -116,7 +116,7 @@ def _external(path: Path, model: ModelProto) -> list[Finding]:
             findings.append(
                 Finding(
                     where,
-                    "must be a regular file of its own",
+                    "must be a separate regular file",
                     "a link or a special file",
                     "a file outside the model's folder would be read into the artifact",
                     "copy the file itself",
@@ -130,7 +130,7 @@ def _external(path: Path, model: ModelProto) -> list[Finding]:
                 findings.append(
                     Finding(
                         f"{where}, tensor {tensor.name!r}",
-                        f"must lie inside the file's {status.st_size} bytes",
+                        f"must be inside the file's {status.st_size} bytes",
                         f"offset {start}, length {length}",
                         "the model is truncated",
                         "copy it again",

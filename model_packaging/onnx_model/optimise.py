@@ -1,4 +1,4 @@
-"""Runs ONNX Runtime's graph optimiser before the artifact is shipped, not on every cold start."""
+"""Runs ONNX Runtime's graph optimiser before the artifact is shipped instead of on every cold start."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from model_packaging.onnx_model import graph
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"
 LEAST_EXTERNAL = 1024  # bytes; smaller tensors stay in the graph
-PAGE = 4096  # a tensor that starts on a page can be mapped as it lies
+PAGE = 4096  # a tensor that starts on a page can be mapped directly
 
 
 def folded(model: ModelProto) -> ModelProto:
-    """`model` with constants folded and redundant nodes gone, still plain ONNX, each node with a name of its own:
-    what the quantizers read.
+    """`model` with constants folded and redundant nodes removed, still plain ONNX, each node with a unique name:
+    the input of the quantizers.
     """
     return graph.name_nodes(_optimised(model, ort.GraphOptimizationLevel.ORT_ENABLE_BASIC))
 
@@ -44,7 +44,7 @@ def _optimised(model: ModelProto, level: ort.GraphOptimizationLevel) -> ModelPro
 def write(model: ModelProto, folder: Path) -> None:
     """Writes `model` as model.onnx and model.onnx.data: weights page-aligned, in the order of their names.
 
-    The order is ours because the optimiser's is not the same in every process; names and documentation that the runtime
+    They are ordered because the optimiser's order differs between processes; names and documentation that the runtime
     does not need are dropped.
     """
     slim = ModelProto()

@@ -1,4 +1,4 @@
-"""The first stage: is this a model that can be packaged and served, and what is it. Nothing here trusts a name or a
+"""The first stage: inspects a model, and checks that it can be packaged and served. Nothing here trusts a name or a
 path in it.
 """
 
@@ -31,15 +31,15 @@ class Source:
     """A model that passed inspection.
 
     Attributes:
-        model: its graph with every weight in memory, only the outputs that the task reads left.
-        card: what the serving card says of the task, such as its outputs, inputs and labels.
+        model: its graph with every weight in memory, reduced to the outputs that the task reads.
+        card: the serving card's entries for the task, such as outputs, inputs and labels.
         sha256: SHA-256 of the model file and its external data, in hex.
         size: size of the model file and its external data in bytes.
-        dimension: length of a result, where it is the same for all: an embedding's, a classifier's classes.
-        tokenizer: tokenizer.json, decoded, of a task on texts.
-        max_length: tokens of a text that are read.
-        tokenizer_sha256: of tokenizer.json, hex.
-        sample: of a task on tensors, the arrays of one of its inputs: the canary's.
+        dimension: length of a result, if it is fixed: of an embedding, or the number of a classifier's classes.
+        tokenizer: the decoded tokenizer.json, for a task on texts.
+        max_length: maximum number of tokens that are read of a text.
+        tokenizer_sha256: SHA-256 of tokenizer.json, in hex.
+        sample: for a task on tensors, the arrays of the canary's input.
     """
 
     model: ModelProto
@@ -54,12 +54,12 @@ class Source:
 
     @property
     def output(self) -> str:
-        """The name of the only output, of a task that has one."""
+        """The name of the only output, for a task that has one."""
         return self.card["output"]
 
 
 Head = Callable[[PackageSpec, ModelProto, int], tuple[dict[str, Any], int]]
-"""Leaves the output that a task on texts reads, and returns what its card says, and the length of a result. Takes the
+"""Keeps only the output that a task on texts reads. Returns its card's entries and the length of a result. Takes the
 spec, the model, which it changes, and the longest text in tokens."""
 
 
@@ -67,10 +67,10 @@ def inspect_source(spec: PackageSpec, head: Head | None = None) -> Source:
     """Reads and checks the model and the tokenizer of `spec`, whose task is one on texts.
 
     Args:
-        head: finds the output; by default that of a sentence encoder.
+        head: finds the output. Default: that of a sentence encoder.
 
     Raises:
-        FindingsError: everything that stands against packaging them, as far as each can be told.
+        FindingsError: every reason that was found against packaging them.
     """
     model, digest, size = read_model(spec.source)
     path = tokenizer_of(spec)
@@ -108,7 +108,7 @@ def _inputs(spec: PackageSpec, model: ModelProto) -> list[Finding]:
                 str(spec.source),
                 f"a model for {spec.task} takes input_ids, attention_mask and at most token_type_ids",
                 ", ".join(sorted(names)) or "no inputs",
-                "the server would not know what to feed it",
+                "the server would not know its inputs",
                 "export it with these input names",
             )
         )
@@ -118,7 +118,7 @@ def _inputs(spec: PackageSpec, model: ModelProto) -> list[Finding]:
             findings.append(
                 Finding(
                     f"{spec.source}: input {each.name}",
-                    "must be int64 of any batch and any length",
+                    "must be int64 of any batch size and any length",
                     _type_of(kind, shape),
                     "texts of other lengths could not be served",
                     "export it with dynamic axes",
@@ -166,12 +166,12 @@ def endless(source: Path, asked: str, error: RunTooLongError) -> FindingsError:
 
 @dataclass(frozen=True)
 class TextOutputs:
-    """What a graph of texts gives of two texts of `max_length` tokens, by name.
+    """The outputs of a graph for two texts of `max_length` tokens.
 
     Attributes:
         floats: the float32 outputs.
-        pooled: names of those of shape (batch, numbers); `tokens`: of shape (batch, sequence, numbers).
-        said: all outputs, in words.
+        pooled: names of outputs of shape (batch, numbers); `tokens`: those of shape (batch, sequence, numbers).
+        said: a description of all outputs.
     """
 
     floats: dict[str, np.ndarray]
@@ -181,10 +181,10 @@ class TextOutputs:
 
 
 def text_outputs(spec: PackageSpec, model: ModelProto, max_length: int) -> TextOutputs:
-    """Runs the model on two texts to see what it gives.
+    """Runs the model on two texts to find its outputs.
 
     Raises:
-        FindingsError: it cannot answer texts of `max_length` tokens.
+        FindingsError: it fails for texts of `max_length` tokens.
     """
     options = ort.SessionOptions()
     options.log_severity_level = 4
@@ -205,7 +205,7 @@ def text_outputs(spec: PackageSpec, model: ModelProto, max_length: int) -> TextO
             f"must serve texts of {max_length} tokens",
             str(error).splitlines()[0][:300],
             "the endpoint would fail on long texts",
-            "set max_length to what the model was trained with",
+            "set max_length to the length that the model was trained with",
         ) from error
     floats = {name: value for name, value in found.items() if value.dtype == np.float32 and value.shape[:1] == (2,)}
     pooled = [name for name, value in floats.items() if value.ndim == 2 and value.shape == shorter[name].shape]
@@ -215,7 +215,7 @@ def text_outputs(spec: PackageSpec, model: ModelProto, max_length: int) -> TextO
 
 
 def _embedding(spec: PackageSpec, model: ModelProto, max_length: int) -> tuple[dict[str, Any], int]:
-    """Leaves one float output (batch, dimension): the model's own, else the mean of its token embeddings."""
+    """Keeps one float output (batch, dimension): the model's own, or the mean of its token embeddings."""
     seen = text_outputs(spec, model, max_length)
     floats, pooled, tokens = seen.floats, seen.pooled, seen.tokens
     if pooled:

@@ -1,4 +1,4 @@
-"""A tokenizer.json: read with care, and what packaging has to know of it."""
+"""Reads an untrusted tokenizer.json, and its properties that packaging needs."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from model_packaging.magic import RUNS_CODE, sniff_file
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The tokenizer.json at `path`, decoded.
+    """Reads and decodes the tokenizer.json at `path`.
 
     Raises:
-        FindingsError: it is missing, or not one.
+        FindingsError: it is missing, or is not a tokenizer.
     """
     from tokenizers import Tokenizer
 
@@ -43,7 +43,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def size(tokenizer: dict[str, Any]) -> int:
-    """The number of ids a tokenizer.json can give: its largest id plus one."""
+    """The number of ids of a tokenizer.json: its largest id plus one."""
     vocabulary = (tokenizer.get("model") or {}).get("vocab") or {}
     ids = list(vocabulary.values()) if isinstance(vocabulary, dict) else list(range(len(vocabulary)))
     ids += [each["id"] for each in tokenizer.get("added_tokens") or []]
@@ -51,7 +51,7 @@ def size(tokenizer: dict[str, Any]) -> int:
 
 
 def pad_of(tokenizer: dict[str, Any]) -> int:
-    """The id of the token that fills a batch, 0 where none says so."""
+    """The id of the padding token; 0 if there is none."""
     return next(
         (each["id"] for each in tokenizer.get("added_tokens") or [] if each["content"] in ("[PAD]", "<pad>")), 0
     )

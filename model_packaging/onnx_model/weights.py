@@ -1,4 +1,4 @@
-"""Whether the weights of a graph are finite."""
+"""Checks that the weights of a graph are finite."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ SAME_NUMBERS = {"Identity", "Transpose", "Reshape", "Cast"}
 
 
 def weights(source: Path, model: ModelProto) -> list[Finding]:
-    """A finding where a weight is NaN or infinite.
+    """A finding if a weight is NaN or infinite.
 
-    Masks are constants too: a scalar may be infinite, and -inf may be anywhere but in what is multiplied or looked up.
-    Whether it does harm there is seen by the answers to the probe.
+    Masks are constants too: a scalar may be infinite, and -inf may be anywhere except in values that are multiplied or
+        looked
+    up. Whether it does harm there shows in the results of the probe.
     """
     floats = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
     used = _multiplied(model)
@@ -26,7 +27,7 @@ def weights(source: Path, model: ModelProto) -> list[Finding]:
     for tensor in graph.tensors(model.graph):
         if tensor.data_type in floats:
             values = numpy_helper.to_array(tensor)
-            if values.dtype.kind != "f":  # bfloat16 is no type of numpy's own
+            if values.dtype.kind != "f":  # numpy itself has no bfloat16
                 values = values.astype(np.float32)
             fine = np.isfinite(values)
             if values.size > 1 and tensor.name not in used:
@@ -49,7 +50,7 @@ def weights(source: Path, model: ModelProto) -> list[Finding]:
 
 
 def _multiplied(model: ModelProto) -> set[str]:
-    """Names of constants that a matrix product or a convolution multiplies by, or that are looked up in."""
+    """Names of constants that matrix products or convolutions multiply by, or in which values are looked up."""
     makers = {output: node for node in graph.nodes(model.graph) for output in node.output}
     pending = [name for node in graph.nodes(model.graph) if node.op_type in FACTORS for name in node.input[:2]]
     found: set[str] = set()

@@ -1,4 +1,4 @@
-"""From a spec to an artifact: the stages in their order, each kept until the end."""
+"""The pipeline from a spec to an artifact, whose stages are kept until the end."""
 
 from model_packaging.pipeline.run import package
 

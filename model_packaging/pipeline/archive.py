@@ -28,12 +28,13 @@ from model_packaging.serving.registry import TASKS
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import classes, packaging_of
 
-STARTS = 5  # fresh processes for the manifest's cold start; `scaletozero bench` takes more
+STARTS = 5  # new processes for the manifest's cold start; `scaletozero bench` starts more
 _NOT_DECISIVE = {"out", "work", "source", "tokenizer", "probe", "calibration", "licence", "denied", "oci"}
 
 
 def package_archive(spec: PackageSpec, report: Report) -> Artifact:
-    """Packages the model of `spec` into its `out` folder: model.tar.gz, manifest.json, sbom.cdx.json and perhaps oci/.
+    """Packages the model of `spec` into its `out` folder: model.tar.gz, manifest.json, sbom.cdx.json, and oci/ if
+    requested.
 
     Raises:
         FindingsError: see `pipeline.package`.
@@ -67,7 +68,7 @@ def package_archive(spec: PackageSpec, report: Report) -> Artifact:
         candidates = choose(run.measure(), spec.floor)
         chosen = next(each for each in candidates if each.outcome == CHOSEN)
         unsure = chosen.speed is not None and undecided(chosen.speed)
-        note = "; whether it is faster than the source cannot be told" if unsure else ""
+        note = "; whether it is faster than the source is uncertain" if unsure else ""
         report(Progress("select", 1, 1, f"{chosen.recipe}, {chosen.size_ratio:.3f} of the source{note}"))
         folder = run.folder_of(chosen.recipe)
         memory, cold = _starts(folder, run.source_folder, report)
@@ -121,7 +122,7 @@ def _already(spec: PackageSpec, key: str) -> Artifact | None:
 
 
 def _starts(folder: Path, source_folder: Path, report: Report) -> tuple[Memory, ColdStart]:
-    """Memory under the largest request, and starts of the candidate and of the source in turn."""
+    """Measures memory under the largest request, and alternating starts of the candidate and of the source."""
     ours, theirs = [], []
     for done in range(STARTS):
         report(Progress("start", done, STARTS + 1, "fresh processes"))

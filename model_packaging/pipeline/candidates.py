@@ -1,4 +1,4 @@
-"""The candidates of one run: each recipe built, measured against the source, and kept for a later run."""
+"""The candidates of one run: builds each recipe, measures it against the source, and keeps the results."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from model_packaging.tasks import Packaging
 
 SHORT_ROUNDS, SHORT_BURST = 15, 5
 LONG_ROUNDS, LONG_BURST = 8, 2
-"""Of the paired latency measurement: rounds, and runs of each in a round."""
+"""The paired latency measurement: number of rounds, and of runs of each model in a round."""
 
 MARGIN = 0.8
-"""The share of the floor's error that may be used on the inputs that choose: they flatter what was chosen with them."""
+"""The share of the floor's error that is allowed on the selecting inputs, which favour what they selected."""
 
 
 class Candidates:
@@ -47,7 +47,7 @@ class Candidates:
         self._work, self._report = work, report
 
     def optimise(self) -> None:
-        """Loads the source as it would be served unpackaged, takes its outputs, and folds its constants."""
+        """Loads the source as it would be served unpackaged, records its outputs, and folds its constants."""
         self._report(Progress("optimise", 0, 2, "the source's own outputs"))
         asked = self._work.folder("asked", self._assembler(self._source.model, {}, optimise=True))
         self._reference = _load(asked)
@@ -61,12 +61,12 @@ class Candidates:
         self._report(Progress("optimise", 1, 2, "folding constants"))
         self._folded = self._work.model("folded", lambda: folded(self._source.model))
         # The layout of convolutions is specific to this machine and cannot be shipped. It is chosen when the model is
-        # loaded: that costs a start some milliseconds and saved every run 12 to 43 % on the four models measured.
+        # loaded: that costs a start some milliseconds and saves every run 12 to 43 % on the four models measured.
         self._at_load = convolutional(self._folded)
         self._report(Progress("optimise", 2, 2))
 
     def measure(self) -> list[Candidate]:
-        """Every recipe that may be tried and fits, built and measured, in their order.
+        """Builds and measures every allowed recipe that fits, in order.
 
         A recipe that fails is recorded with the reason.
 
@@ -106,7 +106,7 @@ class Candidates:
         )
 
     def _selected(self, model: ModelProto) -> dict[str, float]:
-        """The figures of `model` over the inputs that choose."""
+        """The figures of `model` on the selecting inputs."""
         runtime = self._reference.with_graph(model.SerializeToString())
         return self._kind.figures(self._selecting, self._kind.answers(runtime, self._probe.selecting))
 
@@ -128,8 +128,8 @@ class Candidates:
                 raise
             except (
                 Exception
-            ) as error:  # quantizers and the runtime raise many kinds for a graph that they do not support
-                # What this machine failed at is no evidence about the model and must not be kept as an outcome.
+            ) as error:  # quantizers and the runtime raise many exceptions for graphs that they do not support
+                # A failure of this machine is no evidence about the model and must not be kept as an outcome.
                 if of_the_machine(error):
                     raise
                 outcome = f"failed: {(str(error).splitlines() or [type(error).__name__])[0][:300]}"

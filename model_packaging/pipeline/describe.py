@@ -1,4 +1,4 @@
-"""An artifact for those who only read about it: the manifest's input and output, OCI, the bill of materials."""
+"""Descriptions of an artifact: the manifest's input and output, the OCI configuration, the bill of materials."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from model_packaging.serving.request import MAX_INPUTS, MAX_PAYLOAD
 from model_packaging.serving.task import load_task
 from model_packaging.tasks import Packaging
 
-LONGEST_SAMPLE = 2048  # bytes; a Lambda function that keeps an endpoint warm has room for 4 KB of variables
+LONGEST_SAMPLE = 2048  # bytes; a Lambda function that keeps an endpoint warm can have 4 KB of variables
 
 
 def input_output(source: Source, folder: Path) -> InputOutput:
-    """What the servable model in `folder` takes and gives."""
+    """Input and output of the servable model in `folder`."""
     task = load_task(json.loads((folder / CARD).read_text(encoding="utf-8")), folder)
     sample = json.dumps(task.request(task.sample()))
     return InputOutput(
@@ -35,7 +35,7 @@ def input_output(source: Source, folder: Path) -> InputOutput:
 
 
 def for_oci(manifest: Manifest, kind: Packaging) -> oci.Description:
-    """What an OCI layout says of an artifact."""
+    """The OCI configuration of an artifact."""
     return oci.Description(
         name=manifest.name,
         version=manifest.archive.sha256[:12],
@@ -49,7 +49,7 @@ def for_oci(manifest: Manifest, kind: Packaging) -> oci.Description:
 
 
 def bill_of(manifest: Manifest) -> sbom.Model:
-    """What the bill of materials says of an artifact; nothing in it that is not in the manifest."""
+    """The bill of materials of an artifact, from its manifest only."""
     machine = manifest.environment
     metrics = {name: value for name, value in manifest.chosen.figures.items() if name != "n"}
     source = manifest.source

@@ -1,4 +1,4 @@
-"""The ONNX graph of a Hugging Face folder, exported once for all runs of a spec."""
+"""Exports the ONNX graph of a Hugging Face folder once for all runs of a spec."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _EVIDENCE = "evidence.json"
 
 
 def exported_once(path: Path, task: str, work: Work) -> tuple[Path, Export]:
-    """The graph of the model in `path`, exported unless a run that was killed had done so, and the evidence for it.
+    """Exports the model in `path`, unless a killed run has done so. Returns the graph and the evidence for it.
 
     Raises:
         FindingsError: see `export.export_folder`.

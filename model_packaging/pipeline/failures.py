@@ -1,4 +1,4 @@
-"""What ends a run although nothing is wrong with the spec, as findings."""
+"""Turns failures that are not caused by the spec into findings."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def refused(spec: PackageSpec | FolderSpec, error: Exception) -> FindingsError:
-    """What ended a run. The work folder is kept: nothing in it depends on the failure."""
-    kept, again = "what was finished so far is kept", "and run the same command again"
+    """The finding for a failure that ended a run. The work folder is kept: nothing in it depends on the failure."""
+    kept, again = "finished stages are kept", "and run the same command again"
     if isinstance(error, OSError):
         if error.errno in FULL:
             rule = "packaging needs free space of about eight times the model"
@@ -35,7 +35,7 @@ def refused(spec: PackageSpec | FolderSpec, error: Exception) -> FindingsError:
 
 
 def of_the_machine(error: BaseException | None) -> bool:
-    """Whether a failure, or its cause, says nothing about the model: the next run may not meet it."""
+    """Whether a failure, or its cause, is independent of the model, so that the next run may succeed."""
     while error is not None:
         if isinstance(error, MemoryError | OSError | ImportError | NotReadyError | RunTooLongError):
             return True

@@ -39,9 +39,9 @@ _PRECISION = {"FP8_DYNAMIC": "bfloat16,float8_e4m3", "W4A16": "bfloat16,int4"}
 
 
 def package_folder(spec: FolderSpec, report: Report) -> FolderArtifact:
-    """Packages the model of `spec` into its `out` folder: model/, manifest.json, sbom.cdx.json, and oci/ if asked for.
+    """Packages the model of `spec` into its `out` folder: model/, manifest.json, sbom.cdx.json, and oci/ if requested.
 
-    A run that was killed continues where it ended; one that finds its own artifact returns it.
+    A killed run is continued; if the artifact already exists, it is returned.
 
     Raises:
         FindingsError: the model or its licence is refused, or it cannot be quantized or exported.
@@ -98,7 +98,7 @@ def _make(
             versions=versions,
             **evidence,
         )
-        # A run that was killed here has moved the model already.
+        # A run that was killed here has already moved the model.
         if (made / MODEL).exists():
             oci.clear(spec.out / OCI)
             shutil.rmtree(spec.out / MODEL, ignore_errors=True)
@@ -111,20 +111,20 @@ def _make(
 
 
 def _spare(spec: FolderSpec) -> None:
-    """Refuses an `out` in which something else than an earlier artifact would be replaced."""
+    """Refuses an `out` in which anything but an earlier artifact would be replaced."""
     model = spec.out / MODEL
     if spec.source is not None and spec.source.resolve().is_relative_to(model.resolve()):
         raise refuse(
             "out",
-            f"must not be where the source is its `{MODEL}`",
+            f"must not have the source as its `{MODEL}`",
             str(spec.out),
-            "the artifact would take the source's place",
+            "the artifact would replace the source",
             "write another folder",
         )
-    # A run that was killed between the two has left its work.
+    # A run that was killed between the two has left its work folder.
     if model.exists() and not (spec.out / MANIFEST).exists() and not _work(spec).exists():
         raise refuse(
-            str(model), "must be an artifact's or not there", "a folder without a manifest", "it would be lost",
+            str(model), "must be an artifact's or not exist", "a folder without a manifest", "it would be lost",
             "move it away, or write another `out`",
         )  # fmt: skip
 
@@ -140,7 +140,7 @@ def _name(spec: FolderSpec) -> str:
 def _inspect(spec: FolderSpec) -> tuple[FolderSource, int, licence.Licence]:
     if spec.module is not None:
         decided = licence.decide([], spec.licence, spec.denied)
-        # The code that makes the module cannot be followed; a user who changes it names another revision.
+        # Changes of the module's code cannot be detected; users who change it give another revision.
         digest = key_of(spec.module.model_dump(mode="json", exclude={"search"}), spec.revision)
         return FolderSource(name=spec.module.module, sha256=digest, size=0, revision=spec.revision), 0, decided
     if spec.source is None:

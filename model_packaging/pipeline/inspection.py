@@ -1,4 +1,4 @@
-"""What a spec points to, found out before anything is written: the source, and the digests of the files beside it."""
+"""Inspects the files of a spec before anything is written: the source, and the digests of other files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from model_packaging.tasks import Packaging, classes, folder_of
 
 
 def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, str]:
-    """The source if it is a graph, its sha256, and a few words on it. A folder is exported later, if at all.
+    """The source if it is a graph, its SHA-256, and a note about it. A folder is exported later.
 
     Raises:
         FindingsError: it is refused.
@@ -29,7 +29,7 @@ def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, s
             str(spec.source),
             f"a model for {spec.task} must be an .onnx file",
             "a folder",
-            "nobody could tell what to export of it",
+            "it would be unknown what to export",
             "export it, or name the task that it is for",
         )
     if spec.tokenizer and not tokenizer_of(spec).is_file():
@@ -41,13 +41,13 @@ def inspected(spec: PackageSpec, kind: Packaging) -> tuple[Source | None, str, s
 
 
 def described_by(spec: PackageSpec) -> list[Path]:
-    """The config that names the classes, where there is one."""
+    """The config that names the classes, if there is one."""
     config = folder_of(spec) / classes.CONFIG
     return [config] if TASKS[spec.task].classes and config.is_file() else []
 
 
 def probed(spec: PackageSpec) -> list[str]:
-    """Digests of the user's own inputs, this package's where there are none."""
+    """Digests of the user's inputs, or of this package's if there are none."""
     if spec.probe is None:
         return [load_probe(None).sha256]
     found = []

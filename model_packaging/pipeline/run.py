@@ -1,4 +1,4 @@
-"""`package`: the pipeline that a spec's target needs, and what ends it as findings."""
+"""`package`: runs the pipeline for a spec's target, and turns failures into findings."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def package(spec: FolderSpec, progress: Report = quiet) -> FolderArtifact: ...
 def package(spec: PackageSpec | FolderSpec, progress: Report = quiet) -> Artifact | FolderArtifact:
     """Packages the model of `spec` into its `out` folder: model.tar.gz, or the folder model/, with manifest.json.
 
-    A run that was killed continues where it was; one that finds its own artifact already there returns it.
+    A killed run is continued; if the artifact already exists, it is returned.
 
     Args:
-        progress: called for every step.
+        progress: called at every step.
 
     Raises:
         FindingsError: the spec contradicts itself; the model, the tokenizer or the probe is refused; no candidate meets

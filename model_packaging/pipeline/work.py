@@ -1,4 +1,4 @@
-"""The folder where a run keeps the result of each stage, so that a killed run continues where it was."""
+"""The folder in which a run keeps the result of each stage, so that a killed run can be continued."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEY = f"[0-9a-f]{{{_KEY_LENGTH}}}"
 
 
 def key_of(*parts: object) -> str:
-    """A sha256 (hex) over the JSON of `parts`: results are only used from a run with the same key."""
+    """A SHA-256 (hex) of the JSON of `parts`: only results of a run with the same key are reused."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -40,8 +40,8 @@ def write_text(path: Path, text: str) -> None:
 class Work:
     """Results of one run, by name; each is complete or absent.
 
-    One run at a time may use it, as a context manager. Leaving it without an error removes the results, those of
-    earlier runs included, and the folder unless it contains something else.
+    One run at a time can use it, as a context manager. Leaving it without an error removes the results, including those
+    of earlier runs, and the folder unless it contains something else.
 
     Raises:
         FindingsError: another run is using it.
@@ -66,14 +66,14 @@ class Work:
             for theirs in self._root.iterdir():
                 if re.fullmatch(_KEY, theirs.name):
                     _remove(theirs)
-            # It may be a folder of the user's own.
+            # It may be a user's folder.
             if not any(self._root.iterdir()):
                 self._root.rmdir()
         if self._lock is not None:
             os.close(self._lock)
 
     def value(self, name: str, compute: Callable[[], Any]) -> Any:
-        """A JSON value; a damaged one is computed again."""
+        """A JSON value; a damaged one is recomputed."""
         path = self._folder / f"{name}.json"
         with contextlib.suppress(FileNotFoundError, ValueError, RecursionError):
             return json.loads(path.read_text(encoding="utf-8"))

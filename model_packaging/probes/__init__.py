@@ -1,4 +1,4 @@
-"""Inputs to measure a model with, split so that what chose a recipe never scores it."""
+"""Inputs with which a model is measured, split so that inputs that select a recipe never score it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from model_packaging.findings import FindingsError, refuse
 
 LEAST_TEXTS = 40
 LARGEST = 100_000_000
-"""Bytes of a file of texts."""
+"""Maximum bytes of a file of texts."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Inputs of a model: texts, or of a task on tensors arrays by input name, whose first axis is 1.
+    """Inputs of a model: texts, or for a task on tensors arrays by input name, whose first axis is 1.
 
     Attributes:
-        selecting: picks the recipe's details; `scoring`: decides whether it is good enough.
-        sha256: over all of them, hex.
-        labels: the right class of each of `scoring`, by name or number, where the inputs came with it.
-        calibrating: gives the ranges of activations for static quantization; none of `scoring` is among them.
+        selecting: inputs that select a recipe's details; `scoring`: inputs that decide whether it is good enough.
+        sha256: SHA-256 of all of them, in hex.
+        labels: the correct class of each of `scoring`, by name or number, if the inputs have labels.
+        calibrating: inputs for the ranges of activations of static quantization; none of `scoring` is among them.
     """
 
     selecting: tuple[Any, ...]
@@ -36,17 +36,17 @@ class Probe:
 
 
 def builtin_pairs() -> tuple[tuple[str, str], ...]:
-    """The sentences of this package: pairs that mean the same."""
+    """The sentences of this package: pairs with the same meaning."""
     text = files("model_packaging.probes").joinpath("sentences.tsv").read_text(encoding="utf-8")
     first_second = [line.split("\t") for line in text.splitlines()]
     return tuple((first, second) for first, second in first_second)
 
 
 def load_probe(path: Path | None) -> Probe:
-    """The texts in `path`, or this package's own; alternating between the two sets, pairs kept together.
+    """Loads the texts in `path`, or this package's, alternating between the two sets; pairs are kept together.
 
     Args:
-        path: UTF-8, one text a line; or .jsonl, one object a line with `text` and, in every line or none, `label`.
+        path: UTF-8, one text per line; or .jsonl, one object per line with `text` and, in every line or none, `label`.
 
     Raises:
         FindingsError: the file is missing, not UTF-8, not of its form, has fewer than 40 different texts, or labels
@@ -71,8 +71,8 @@ def load_probe(path: Path | None) -> Probe:
                 str(path),
                 f"the probe must have at least {LEAST_TEXTS} different texts, one a line",
                 str(len(groups)),
-                "quality measured on fewer says little",
-                "add texts like the ones the endpoint will get",
+                "quality measured on fewer is unreliable",
+                "add texts like those that the endpoint will receive",
             )
     digest = hashlib.sha256("\n".join(text for group in groups for text in group).encode())
     selecting = tuple(text for group in groups[0::2] for text in group)
@@ -84,7 +84,7 @@ def load_probe(path: Path | None) -> Probe:
 
 
 def _labelled(path: Path, lines: list[str]) -> dict[str, str]:
-    """Text -> label, empty where the file has none."""
+    """Text -> label; empty if the file has none."""
     found: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -107,7 +107,7 @@ def _labelled(path: Path, lines: list[str]) -> dict[str, str]:
 
 
 def several(path: object, labels: tuple[str, ...]) -> tuple[str, ...]:
-    """`labels`, which are of two classes at least.
+    """Returns `labels` if they have at least two classes.
 
     Raises:
         FindingsError: they are not.
@@ -115,7 +115,7 @@ def several(path: object, labels: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(labels)) < 2:
         raise refuse(
             str(path),
-            "must have inputs of two classes at least",
+            "must have inputs of at least two classes",
             f"{len(labels)} of class {labels[0]!r}" if labels else "no inputs",
             "a model that always returns that class would look perfect",
             "add inputs of the other classes",

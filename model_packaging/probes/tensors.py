@@ -1,4 +1,4 @@
-"""A user's own tensors to measure a model with: .npy, .npz, .jsonl, or a folder of files with an example each."""
+"""A user's tensors with which a model is measured: .npy, .npz, .jsonl, or a folder of files with one example each."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from model_packaging.serving import npy
 from model_packaging.serving.request import BadRequestError
 from model_packaging.serving.tensors import Arrays, Tensors
 
-LEAST = 20  # examples of a probe
+LEAST = 20  # minimum examples of a probe
 LEAST_CALIBRATING = 8
-LABELS = "labels"  # the array of an .npz that is no input
+LABELS = "labels"  # the array of an .npz that is not an input
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Different examples, each its arrays by input name with a first axis of 1, and the label of each or no labels."""
+    """Distinct examples, each with its arrays by input name with a first axis of 1, and all labels or none."""
 
     arrays: tuple[Arrays, ...]
     labels: tuple[str, ...] | None
@@ -38,8 +38,8 @@ def load_tensors(probe: Path, calibration: Path | None, inputs: list[dict[str, A
         inputs: name, dtype and shape of each of the model's inputs.
 
     Raises:
-        FindingsError: as `read`; there are fewer than 20 different examples, 8 for the calibration; labels are of one
-            class only; examples that calibrate are among those that score.
+        FindingsError: like `read`; there are fewer than 20 different examples, or 8 for the calibration; labels are of
+            one class only; examples that calibrate are among those that score.
     """
     found = _enough(probe, read(probe, inputs), LEAST)
     digest = hashlib.sha256("".join(map(_digest, found.arrays)).encode())
@@ -61,8 +61,8 @@ def load_tensors(probe: Path, calibration: Path | None, inputs: list[dict[str, A
                 str(calibration),
                 "must have none of the probe's examples",
                 f"{len(both)} of them",
-                "what a candidate was made from would score it",
-                "leave them out, or give no calibration: then the probe's other half is taken",
+                "a candidate would be scored with inputs from which it was made",
+                "leave them out, or give no calibration: the probe's other half is used then",
             )
     return Probe(selecting, scoring, digest.hexdigest(), labels, calibrating)
 
@@ -71,8 +71,8 @@ def read(path: Path, inputs: list[dict[str, Any]]) -> Examples:
     """The different examples at `path`: along the first axis of the arrays in a file, or in a folder's files.
 
     Raises:
-        FindingsError: nothing there; of no known form; an array of Python objects (a pickle); of other names, types or
-            shapes than the model's inputs; numbers that are not finite.
+        FindingsError: there are no examples; their form is unknown; an array has Python objects (a pickle), or other
+            names, types or shapes than the model's inputs; numbers are not finite.
     """
     if not path.exists():
         raise refuse(str(path), "the examples must exist", "nothing there", "", "name a file or a folder of .npy")
@@ -102,7 +102,7 @@ def _in_file(path: Path, task: Tensors) -> Iterator[tuple[Arrays, str | None]]:
     except (ValueError, OSError, zipfile.BadZipFile) as error:  # a BadRequestError is a ValueError
         raise refuse(
             str(path),
-            "must hold what the model takes",
+            "must contain what the model takes",
             str(error).removeprefix("inputs: "),
             "the model could not be measured with it",
             "save the arrays as the model takes them, examples along the first axis",
@@ -144,13 +144,13 @@ def _of_jsonl(path: Path, task: Tensors) -> Iterator[tuple[Arrays, str | None]]:
         try:
             arrays = task.items({"inputs": entry["inputs"]})
         except BadRequestError as error:
-            raise refuse(f"{path}:{number}", "must hold what the model takes", str(error)) from error
+            raise refuse(f"{path}:{number}", "must contain what the model takes", str(error)) from error
         for each in _rows(arrays):
             yield each, str(entry["label"]) if "label" in entry else None
 
 
 def _examples(task: Tensors, arrays: dict[str, Any]) -> Iterator[Arrays]:
-    """`arrays` checked as a request's are, which may not have as many examples as a file."""
+    """Checks `arrays` like a request's, except that a file may have more examples."""
     counts = {len(array) for array in arrays.values() if array.ndim}
     for start in range(max(counts, default=1)):
         yield task.items_of_arrays({name: array[start : start + 1] for name, array in arrays.items()})
@@ -167,8 +167,8 @@ def _enough(path: Path, found: Examples, least: int) -> Examples:
             str(path),
             f"must have at least {least} different examples",
             str(len(found.arrays)),
-            "what is measured on fewer says little",
-            "add inputs like the ones the endpoint will get",
+            "measurements on fewer are unreliable",
+            "add inputs like those that the endpoint will receive",
         )
     return found
 

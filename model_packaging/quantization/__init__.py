@@ -1,1 +1,1 @@
-"""Weights in fewer bits: dynamic and static int8 for ONNX, FP8 and W4A16 for vLLM."""
+"""Quantization of weights: dynamic and static int8 for ONNX, FP8 and W4A16 for vLLM."""

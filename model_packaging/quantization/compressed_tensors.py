@@ -1,9 +1,9 @@
-"""FP8_DYNAMIC and W4A16 checkpoints as compressed-tensors writes them and vLLM reads them, written without torch.
+"""Writes FP8_DYNAMIC and W4A16 checkpoints in the format of compressed-tensors, which vLLM reads, without torch.
 
-Both schemes need no calibration data. FP8_DYNAMIC: E4M3 weights with one scale an output channel, activations quantized
-per token at run time (compute capability >= 8.9). W4A16: 4-bit integers with one scale for each 128 inputs, rounded to
-nearest, packed eight to an int32 (compute capability >= 7.5). The scales, the packing and the `quantization_config` are
-those of compressed-tensors 0.20: https://github.com/vllm-project/compressed-tensors
+Both schemes need no calibration data. FP8_DYNAMIC: E4M3 weights with one scale per output channel, activations
+quantized per token at run time (compute capability >= 8.9). W4A16: 4-bit integers with one scale for each 128 inputs,
+rounded to nearest, packed eight to an int32 (compute capability >= 7.5). The scales, the packing and the
+`quantization_config` are those of compressed-tensors 0.20: https://github.com/vllm-project/compressed-tensors
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ FORMAT_VERSION = "0.20.0"
 
 GROUP_SIZE = 128
 
-# Layers that vLLM builds as plain, unquantized linear layers, or whose error the whole model pays for.
+# Layers that vLLM builds as unquantized linear layers, or whose error affects the whole model.
 _KEPT_IN_LANGUAGE = frozenset(("lm_head", "embed_out", "pooler", "classifier", "score", "gate", "router"))
 _KEPT_BESIDE_IT = frozenset(("vision_tower", "vision_model", "visual", "multi_modal_projector", "audio_tower"))
 _KEPT = _KEPT_IN_LANGUAGE | _KEPT_BESIDE_IT
 _NO_LINEAR = re.compile(r"embed|norm|\bwte\b|\bwpe\b|\bshared\b|relative_attention_bias", re.IGNORECASE)
-# vLLM runs each of these sets as one matrix: all of it is quantized, or none.
+# vLLM runs each of these sets as one matrix: all of it must be quantized, or none.
 _FUSED = tuple(map(frozenset, (("q_proj", "k_proj", "v_proj"), ("query", "key", "value"), ("gate_proj", "up_proj"))))
 _CONV1D = frozenset(("gpt2", "openai-gpt", "imagegpt", "decision_transformer", "clvp"))
 _FLOATS = frozenset(("F64", "F32", "F16", "BF16"))
@@ -44,12 +44,12 @@ _FLOATS = frozenset(("F64", "F32", "F16", "BF16"))
 
 @dataclass(frozen=True)
 class Quantized:
-    """What became of a checkpoint.
+    """A quantized checkpoint.
 
     Attributes:
         scheme: the scheme's name.
         layers: the quantized layers, sorted.
-        ignored: the linear layers that were kept as they are, sorted, as in `quantization_config.ignore`.
+        ignored: the linear layers that were kept unchanged, sorted, as in `quantization_config.ignore`.
         source_bytes, bytes: weights before and after.
         mean_error, worst_error: of the layers' relative errors, |W - W'| / |W| in the Frobenius norm.
         files: every file of the folder, relative to it, sorted.
@@ -69,15 +69,17 @@ def quantize(source: Path, target: Path, scheme: Scheme, ignore: Iterable[str] =
     """Writes the Hugging Face folder `source` to the new folder `target`, its linear layers quantized.
 
     float32 (and float64) tensors that are kept become bfloat16; float16 and bfloat16 stay. Shards keep their names and
-    their tensors. The folder appears when it is whole; the same source gives the same bytes. Memory: one tensor.
+    their tensors. The folder appears when it is complete; the same source gives the same bytes. One tensor at a time is
+    in memory.
 
     Args:
-        ignore: further layers to keep, as compressed-tensors takes them: a module's name, or `re:` and an expression.
+        ignore: additional layers to keep, in the notation of compressed-tensors: a module's name, or `re:` and an
+            expression.
 
     Raises:
-        FindingsError: what `hf_folder.read` refuses, weights that are not finite, a checkpoint already quantized, an
-            architecture whose linear layers are stored transposed or fused, an `ignore` that names nothing, nothing
-            left to quantize, or a `target` that exists.
+        FindingsError: whatever `hf_folder.read` refuses, weights that are not finite, a checkpoint that is already
+            quantized, an architecture whose linear layers are stored transposed or fused, an `ignore` that names
+            nothing, nothing left to quantize, or a `target` that exists.
         OSError: the disk is full.
     """
     folder = hf_folder.read(source)
@@ -133,7 +135,7 @@ def plan(
     if "quantization_config" in folder.config:
         method = folder.config["quantization_config"]
         given = method.get("quant_method", "") if isinstance(method, dict) else method
-        raise refuse(where, "must not be quantized already", given, "its error would add up", "give the original")
+        raise refuse(where, "must not be quantized already", given, "the errors would accumulate", "give the original")
     if model_type in _CONV1D:
         then = "its weights are stored transposed, and the scales would belong to the wrong dimension"
         raise refuse(where, "must use linear layers, not Conv1D", model_type, then, "serve it unquantized")
@@ -169,12 +171,12 @@ def plan(
 
 
 def _has_head(folder: HuggingFaceFolder) -> bool:
-    # A head tied to the embeddings has no tensor of its own, yet the runtime builds the layer.
+    # A head tied to the embeddings has no tensor, but the runtime builds the layer.
     return any(str(name).endswith("ForCausalLM") for name in folder.config.get("architectures") or ())
 
 
 def _fits(shape: tuple[int, ...], scheme: Scheme) -> bool:
-    # The FP8 kernels take sides in multiples of 16; the 4-bit ones whole groups, and outputs in multiples of 64.
+    # The FP8 kernels need sides in multiples of 16; the 4-bit ones complete groups, and outputs in multiples of 64.
     if scheme == "FP8_DYNAMIC":
         return shape[0] % 16 == 0 and shape[1] % 16 == 0
     return shape[0] % 64 == 0 and shape[1] % GROUP_SIZE == 0
@@ -209,7 +211,7 @@ def _layout(info: TensorInfo, layers: frozenset[str], scheme: Scheme) -> list[tu
 
 @dataclass
 class _Producer:
-    """Makes the tensors of one output shard when the writer needs them; keeps the scales, which are small."""
+    """Makes the tensors of one output shard on demand; keeps the scales, which are small."""
 
     shard: SafetensorsFile
     layers: frozenset[str]
@@ -254,7 +256,7 @@ def _config(folder: HuggingFaceFolder, scheme: Scheme, ignored: tuple[str, ...])
 
 
 def quantization_config(scheme: Scheme, ignored: Iterable[str]) -> dict[str, Any]:
-    """What compressed-tensors puts into config.json for this scheme on every linear layer but the `ignored` ones."""
+    """The entry of compressed-tensors in config.json for this scheme on every linear layer not in `ignored`."""
 
     def numbers(bits: int, kind: str, strategy: str, dynamic: bool, group_size: int | None) -> dict[str, Any]:
         settings = {"num_bits": bits, "type": kind, "strategy": strategy, "dynamic": dynamic, "group_size": group_size}

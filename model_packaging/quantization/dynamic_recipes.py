@@ -10,7 +10,7 @@ from model_packaging.artifact.manifest import Quantization
 from model_packaging.quantization import quantize
 from model_packaging.quantization.recipe import Attempt, Recipe, Workbench
 
-MOST_KEPT = 8  # weights that `int8-kept` keeps; beyond that a block-wise model is smaller and better
+MOST_KEPT = 8  # maximum weights that `int8-kept` keeps; with more, a block-wise model is smaller and better
 _ROWS = "int8 embedding rows"
 
 
@@ -23,7 +23,7 @@ def _embeddings(*, compressed: bool) -> str:
 
 
 class Int8(Recipe):
-    """Matrix products and embeddings in int8, one scale a column, dynamic activations."""
+    """Matrix products and embeddings in int8, one scale per column, dynamic activations."""
 
     def quantization(self, *, compressed: bool) -> Quantization | None:
         embeddings = _embeddings(compressed=compressed)

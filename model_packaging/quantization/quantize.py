@@ -1,4 +1,4 @@
-"""Graphs in int8, and which of their weights are the most sensitive."""
+"""Quantizes graphs to int8, and finds their most sensitive weights."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from model_packaging.onnx_model import graph
 
 BLOCK_SIZE = 128
 KEPT_BLOCK_SIZE, REST_BLOCK_SIZE = 16, 64
-"""Of `int8-blockwise-kept`. An outlier among the activations spoils the others in its block, so smaller blocks are
-nearer to float32; each block is a further scale to store and to multiply by."""
+"""Block sizes of `int8-blockwise-kept`. An outlier among the activations degrades the others in its block, so smaller
+blocks are
+closer to float32, but each block needs another scale."""
 COMMON_STEPS = 50
-"""Of embedding rows in an archive that is to be compressed. A step that most rows share compresses best for the error
+"""The common step of embedding rows for a compressed archive. A step that most rows share compresses best for the error
 it makes: of paraphrase-MiniLM as `int8`, graph and weights take 13.4 MB at gzip -6 instead of 15.5, for a mean cosine
 of 0.9965 instead of 0.9966, as nearly all of its error is the matrix products'."""
-KEPT_SHARE = 1 / 6  # of the MatMuls; on all-MiniLM-L6 more of them cost bytes and time, and gain hardly anything
+KEPT_SHARE = 1 / 6  # share of the MatMuls; on all-MiniLM-L6 more of them cost bytes and time, and gain hardly anything
 INT8_ACTIVATIONS = (
     4  # MatMulNBits' accuracy_level: activations are quantized block by block, so that int8 kernels are used
 )
 
 
 def int8(folded: ModelProto, *, compressed: bool = False) -> ModelProto:
-    """int8 MatMuls with dynamic activations, and int8 embedding tables with one scale a row.
+    """int8 MatMuls with dynamic activations, and int8 embedding tables with one scale per row.
 
     Args:
-        compressed: whether the rows share a step as far as they can, for an archive that is to be compressed.
+        compressed: whether the rows share a step as far as possible, for a compressed archive.
 
-    Weights are signed, one scale a column, and use 7 of the 8 bits: on a CPU without VNNI the full range saturates the
-    16-bit sums and the same file would return other results there. Serverless does not say which CPU it runs on.
+    Weights are signed, with one scale per column, and use 7 of the 8 bits: on a CPU without VNNI the full range
+        saturates the
+    16-bit sums, so that the same file would return other results. The CPU of SageMaker Serverless is not documented.
     """
     with tempfile.TemporaryDirectory() as folder, _quiet():
         source, target = Path(folder) / "in.onnx", Path(folder) / "out.onnx"
@@ -65,7 +67,7 @@ def blockwise(model: ModelProto, block: int = BLOCK_SIZE) -> ModelProto:
 
 
 def int8_blockwise(folded: ModelProto, block: int = BLOCK_SIZE) -> ModelProto:
-    """8-bit block-wise MatMuls throughout, and int8 embedding tables with one scale a row."""
+    """8-bit block-wise MatMuls throughout, and int8 embedding tables with one scale per row."""
     copy = ModelProto()
     copy.CopyFrom(folded)
     return blockwise(graph.quantize_rows(copy), block)
@@ -77,7 +79,7 @@ def int8_keeping(quantized: ModelProto, folded: ModelProto, names: list[str]) ->
 
 
 def blockwise_keeping(rest: ModelProto, folded: ModelProto, names: list[str]) -> ModelProto:
-    """The block-wise model `rest` with the MatMuls `names` in blocks of 16: of the int8 models nearest to float32."""
+    """The block-wise model `rest` with the MatMuls `names` in blocks of 16: the int8 model closest to float32."""
     return blockwise(graph.restore(rest, folded, names), KEPT_BLOCK_SIZE)
 
 
@@ -87,10 +89,10 @@ def sensitivity(
     error: Callable[[ModelProto], float],
     step: Callable[[int, int, str], None],
 ) -> list[str]:
-    """The MatMul nodes of `folded`, worst first: by how much less `error` is when that one alone computes in float32.
+    """The MatMul nodes of `folded`, the most sensitive first: by how much `error` falls if only that one uses float32.
 
     Args:
-        error: of a model, 0 is perfect.
+        error: the error of a model; 0 is perfect.
         step: called before each node with (done, total, name).
     """
     names = [name for name, node in graph.weight_matmuls(folded).items() if _was_quantized(quantized, node.output[0])]

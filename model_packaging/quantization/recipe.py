@@ -1,4 +1,4 @@
-"""What a recipe is, and what it is given to work with. The recipes are named in `model_packaging.recipes`."""
+"""The interface of a recipe, and its inputs. The recipes are listed in `model_packaging.recipes`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from model_packaging.serving.registry import load
 
 T = TypeVar("T")
 Step = Callable[[int, int, str], None]
-"""Called with the number of steps done, of all steps, and a note."""
+"""Called with the number of finished steps, the number of all steps, and a note."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One candidate to build and measure: `build` makes its graph, `kept` are the weights that it keeps more precise.
+    """A candidate to build and measure: `build` makes its graph, `kept` are the weights with a higher precision.
 
-    `build` is called only where the candidate was not measured by an earlier run.
+    `build` is called only if the candidate was not measured by an earlier run.
     """
 
     build: Callable[[], ModelProto]
@@ -32,18 +32,18 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Workbench:
-    """What the recipes of one run share.
+    """The data and functions that the recipes of one run share.
 
     Attributes:
         folded: the source with its constants folded.
         calibrating: inputs for the ranges of static quantization.
-        compressed: whether the archive is to be compressed.
-        error: how far a graph's outputs are from the source's, over the inputs that choose; 0 for equal outputs.
+        compressed: whether the archive will be compressed.
+        error: distance of a graph's outputs from the source's, on the selecting inputs; 0 for equal outputs.
         near_enough: whether a graph meets the thresholds there, with a margin.
         too_far_only: whether a measured candidate misses the thresholds and is not slower than the source.
-        model, value: a graph, a JSON value by name, computed once and kept for a later run.
-        step: told about progress.
-        measured: the candidates that were measured before this one, by recipe.
+        model, value: a graph or a JSON value by name, computed once and kept for later runs.
+        step: receives the progress.
+        measured: recipe -> a candidate that was measured before this one.
     """
 
     folded: ModelProto
@@ -71,18 +71,18 @@ class Workbench:
 
 
 class Recipe:
-    """How a candidate is made."""
+    """A way to make a candidate."""
 
     def quantization(self, *, compressed: bool) -> Quantization | None:
-        """What the manifest records, None where nothing is quantized.
+        """The manifest's entry; None if nothing is quantized.
 
         Args:
-            compressed: whether the archive is to be compressed.
+            compressed: whether the archive will be compressed.
         """
         raise NotImplementedError
 
     def attempt(self, bench: Workbench) -> Attempt | None:
-        """The candidate to build, None where the recipe does not fit the graph or cannot improve on earlier ones."""
+        """The candidate to build; None if the recipe does not fit the graph or cannot improve on earlier ones."""
         raise NotImplementedError
 
 
@@ -102,6 +102,6 @@ def recipe_of(name: str) -> Recipe:
 
 
 def quantizations(*, compressed: bool) -> Mapping[str, Quantization]:
-    """What each recipe that quantizes does, by name."""
+    """Recipe -> the manifest's entry, for recipes that quantize."""
     every = {name: recipe_of(name).quantization(compressed=compressed) for name in RECIPES}
     return {name: found for name, found in every.items() if found is not None}

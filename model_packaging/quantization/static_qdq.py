@@ -1,6 +1,6 @@
-"""Static int8 for models with convolutions: the ranges of activations are measured beforehand, on a user's examples.
+"""Static int8 for models with convolutions: the ranges of activations are measured in advance, on a user's examples.
 
-Activations are unsigned and weights signed with 7 of the 8 bits, a scale a channel: U8S8 is what CPUs are fastest at,
+Activations are unsigned and weights signed with 7 of the 8 bits, one scale per channel: CPUs are fastest with U8S8,
 and eight bits would saturate the 16-bit sums of a CPU without VNNI (ONNX Runtime's documentation,
 performance/model-optimizations/quantization.md).
 """
@@ -33,22 +33,22 @@ CONVOLUTIONS_AND_PRODUCTS, CONVOLUTIONS_ONLY = ("Conv", "MatMul", "Gemm"), ("Con
 """Operators to quantize; the second is for graphs whose matrix products the quantizer or the quality does not permit.
 The operators between them stay float32: quantized as well, one of three measured models was faster, by a tenth."""
 
-LEAST_OPSET = 13  # from which on DequantizeLinear has a scale a channel
+LEAST_OPSET = 13  # the first in which DequantizeLinear has one scale per channel
 CONVERTED_OPSET = 17
 RANGES = {
     "all": (CalibrationMethod.MinMax, {}),
-    # The few outermost values can cost all others precision; which of the two is better differs from model to model.
+    # A few outliers can reduce the precision of all other values; which of the two is better depends on the model.
     "99.999 percent": (CalibrationMethod.Percentile, {"percentile": 99.999, "num_bins": 2048}),
 }
-"""How much of an activation's values its range holds."""
-AT_ONCE = 4  # examples whose activations are in memory together
-MOST = 64  # examples that calibrate: bounds the time, each is run once for each of `RANGES`
+"""The share of an activation's values that its range includes."""
+AT_ONCE = 4  # examples whose activations are in memory at a time
+MOST = 64  # maximum examples: bounds the time, as each is run once for each of `RANGES`
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A graph whose activations have been seen: `model`, of opset 13 or newer, and the `ranges` of its tensors, which
-    hold so much (`held`, of `RANGES`) of their values.
+    """A calibrated graph: `model`, of opset 13 or newer, and the `ranges` of its tensors, which
+    include a share (`held`, one of `RANGES`) of their values.
     """
 
     model: ModelProto
@@ -57,12 +57,12 @@ class Calibrated:
 
 
 def convolutional(model: ModelProto) -> bool:
-    """Whether `model` has convolutions: dynamic quantization leaves them float32, static is what makes them faster."""
+    """Whether `model` has convolutions: dynamic quantization leaves them in float32, only static makes them faster."""
     return any(node.op_type in CONVOLUTIONS for node in graph.nodes(model.graph))
 
 
 def has_products(model: ModelProto) -> bool:
-    """Whether `model` has matrix products with weights, so that quantizing convolutions only is another graph."""
+    """Whether `model` has matrix products with weights, so that quantizing only convolutions gives another graph."""
     held = graph.initializers(model)
     return any(node.op_type in ("MatMul", "Gemm") and set(node.input[1:2]) & set(held) for node in model.graph.node)
 
@@ -74,8 +74,8 @@ def calibrate(model: ModelProto, examples: Sequence[Arrays]) -> list[Calibrated]
         model: with constants folded.
 
     Raises:
-        RuntimeError: the graph cannot be converted to an opset that has scales a channel.
-        ValueError: the calibrator cannot make sense of an activation.
+        RuntimeError: the graph cannot be converted to an opset with one scale per channel.
+        ValueError: the calibrator cannot process an activation.
     """
     opset = graph.opset(model)
     if opset < LEAST_OPSET:
@@ -111,7 +111,7 @@ def static(calibrated: Calibrated, operators: Sequence[str]) -> ModelProto:
     """The graph with the `operators` that have weights in int8.
 
     Raises:
-        Exception: whatever ONNX Runtime's quantizer meets; it does not take every graph.
+        Exception: any error of ONNX Runtime's quantizer, which does not support every graph.
     """
     copy = ModelProto()
     copy.CopyFrom(calibrated.model)
@@ -150,7 +150,7 @@ def _range(value: tuple[np.ndarray, np.ndarray]) -> tuple[float, float]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the quantizer off the user's terminal: it logs a line for many channels, and prints others."""
+    """Keeps the quantizer's output off the user's terminal: it logs and prints many lines."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

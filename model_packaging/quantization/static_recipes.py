@@ -1,4 +1,4 @@
-"""Recipes for graphs with convolutions: int8 with ranges of activations that are measured on the user's examples."""
+"""Recipes for graphs with convolutions: int8, with ranges of activations measured on the user's examples."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Weights in eight and four bits, and back: the arithmetic of compressed-tensors, in numpy.
 
-Large matrices are worked through in blocks of rows, so that the float32 copies in between stay small.
+Large matrices are processed in blocks of rows, so that intermediate float32 copies stay small.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def scales(weight: np.ndarray, group: int, half_range: float, dtype: np.dtype) -
     for rows in _blocks(weight.shape):
         largest[rows] = np.abs(weight[rows].astype(np.float32)).reshape(-1, width // group, group).max(axis=2)
     limits = ml_dtypes.finfo(dtype)
-    # A group of zeros gets an epsilon, so that nothing divides by zero; one that underflows gets the smallest number.
+    # A group of zeros has an epsilon as its scale, to avoid a division by zero; one that underflows has the smallest
+    # number.
     scale = np.maximum((largest / np.float32(half_range)).astype(dtype), np.array(limits.smallest_subnormal, dtype))
     return np.where(largest == 0, np.array(limits.eps, dtype), scale)
 
@@ -42,7 +43,7 @@ def to_fp8(weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
 def to_int4(weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """4-bit values of a (out, in) matrix for its (out, in / group) scales, packed: int32 (out, in / 8).
 
-    Input i stands in the bits from 4 (i mod 8) up of word i div 8, as q + 8, with q from -8 to 7 rounded to nearest.
+    Input i is in the bits from 4 (i mod 8) up of word i div 8, as q + 8, with q from -8 to 7 rounded to nearest.
     """
     out, width = weight.shape
     packed = np.empty((out, width // 8), np.int32)
@@ -55,12 +56,12 @@ def to_int4(weight: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 
 def from_fp8(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """The float32 matrix that `to_fp8` stands for."""
+    """The float32 matrix of a result of `to_fp8`."""
     return values.astype(np.float32) * scale.astype(np.float32)
 
 
 def from_int4(packed: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """The float32 matrix that `to_int4` stands for."""
+    """The float32 matrix of a result of `to_int4`."""
     octets = np.ascontiguousarray(packed).view(np.uint8)
     values = np.stack([octets & 15, octets >> 4], axis=2).astype(np.float32) - 8
     grouped = values.reshape(len(packed), scale.shape[1], -1) * scale.astype(np.float32)[..., None]

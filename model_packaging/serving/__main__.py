@@ -1,4 +1,4 @@
-"""`python -m model_packaging.serving serve`: what the container runs. `check` runs one canary and exits.
+"""`python -m model_packaging.serving serve`: the container's program. `check` runs one canary and exits.
 
 `check --largest` also serves the largest possible requests, so that the peak it prints is the memory a container
 needs.
@@ -15,7 +15,7 @@ USAGE = "usage: python -m model_packaging.serving serve | check [--largest]"
 
 
 def main(arguments: list[str]) -> int:
-    """Runs `serve` until SIGTERM, or `check` once. Returns 0, 1 when the model cannot be served, 2 for wrong use."""
+    """Runs `serve` until SIGTERM, or `check` once. Returns 0, 1 if the model cannot be served, 2 for wrong usage."""
     if arguments not in (["serve"], ["check"], ["check", "--largest"]):
         print(USAGE, file=sys.stderr)
         return 2

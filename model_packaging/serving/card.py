@@ -1,4 +1,4 @@
-"""The card of a packaged model, `model.json`, and whether the folder holds what it lists."""
+"""The card of a packaged model, `model.json`, and the check that the folder contains what it lists."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ CHUNK = 1 << 20
 
 
 class NotServableError(RuntimeError):
-    """The folder is not a packaged model that this program can serve, with the reason."""
+    """The folder is not a packaged model that this program can serve; the text is the reason."""
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """The card of the model in `folder`, after every file that it lists was found there.
+    """Reads the card of the model in `folder` and checks that every listed file exists.
 
     Raises:
-        NotServableError: no card, a card of another schema, or a file that is missing.
+        NotServableError: there is no card, the card is of another schema, or a file is missing.
     """
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
@@ -41,10 +41,10 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def require_nothing_else(folder: Path) -> None:
-    """Refuses a folder that holds anything besides the card and the files that the card lists.
+    """Refuses a folder that contains anything besides the card and the files that it lists.
 
     Raises:
-        NotServableError: as `read_card`; a file that the card does not list.
+        NotServableError: like `read_card`; or there is a file that the card does not list.
     """
     listed = {CARD, *read_card(folder)["files"]}
     found = (
@@ -55,10 +55,10 @@ def require_nothing_else(folder: Path) -> None:
 
 
 def verify(folder: Path) -> dict[str, Any]:
-    """The card of the model in `folder`, after every file that it lists was found unchanged.
+    """Reads the card of the model in `folder` and checks that every listed file is unchanged.
 
     Raises:
-        NotServableError: as `read_card`; a file of another size or of another sha256.
+        NotServableError: like `read_card`; or a file has another size or another SHA-256.
     """
     card = read_card(folder)
     for name, recorded in card["files"].items():

@@ -1,4 +1,4 @@
-"""When this process began, how long each phase of its start took, and how much memory it has needed."""
+"""Measures this process: the time since its start, the phases of its start, and its peak memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def since_process_start_ms() -> float:
-    """Milliseconds since the kernel started this process (resolution: one clock tick, 10 ms); 0 where /proc is
+    """Milliseconds since the kernel started this process (resolution: one clock tick, 10 ms); 0 if /proc is
     missing.
     """
     try:
@@ -22,9 +22,9 @@ def since_process_start_ms() -> float:
 
 
 def peak_rss_mb() -> float:
-    """The most memory this process has held at once, in MB (10^6 bytes).
+    """The peak memory of this process, in MB (10^6 bytes).
 
-    From the kernel's own high-water mark where there is one: getrusage also counts what the parent held when it forked.
+    From the kernel's high-water mark if there is one: getrusage also counts the parent's memory when it forked.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -36,14 +36,14 @@ def peak_rss_mb() -> float:
 
 
 class Phases:
-    """Phases of a start, one after the other, in milliseconds."""
+    """Consecutive phases of a start, in milliseconds."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
         self.ms: dict[str, float] = {}
 
     def end(self, name: str) -> None:
-        """Ends the phase `name`, which began where the one before it ended."""
+        """Ends the phase `name`, which began at the end of the previous one."""
         now = time.perf_counter()
         self.ms[name] = round((now - self._last) * 1000, 1)
         self._last = now

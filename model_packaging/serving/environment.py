@@ -1,4 +1,4 @@
-"""What the container's environment says: where the model is, where to listen, how many threads."""
+"""Settings from the container's environment: the model's folder, the address, the number of threads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def model_dir() -> Path:
 
 
 def address() -> tuple[str, int]:
-    """(host, port): `SCALETOZERO_BIND_HOST` and `SAGEMAKER_BIND_TO_PORT`, by default every interface and 8080."""
+    """(host, port): `SCALETOZERO_BIND_HOST` and `SAGEMAKER_BIND_TO_PORT`, default: every interface, and 8080."""
     return os.environ.get("SCALETOZERO_BIND_HOST", "0.0.0.0"), int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))  # noqa: S104
 
 
 def threads() -> int:
-    """`SCALETOZERO_THREADS`, else the CPUs this container may use, rounded up: one intra-operator thread each."""
+    """`SCALETOZERO_THREADS`. Default: the number of CPUs that this container may use, rounded up."""
     given = os.environ.get("SCALETOZERO_THREADS", "")
     if given:
         return max(1, int(given))

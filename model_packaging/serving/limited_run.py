@@ -1,4 +1,4 @@
-"""One run of a session that ends: a graph may contain an endless loop."""
+"""A run of a session with a time limit, because a graph may contain an endless loop."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class RunTooLongError(RuntimeError):
 
 
 def run_within(session: ort.InferenceSession, outputs: Sequence[str] | None, feeds: Mapping[str, Any]) -> list[Any]:
-    """One run, stopped after `LONGEST_RUN_SECONDS`.
+    """Runs a session, and stops it after `LONGEST_RUN_SECONDS`.
 
-    onnxruntime looks at the stop between two operators, also inside a loop; a single operator is not interrupted.
+    onnxruntime checks for the stop between two operators, also inside a loop; a single operator is not interrupted.
 
     Raises:
         RunTooLongError: it was stopped.

@@ -1,6 +1,6 @@
 """Arrays as bytes: the .npy format, https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
-Read here and not by `np.load`, which makes room for whatever size a header claims before it sees that the bytes for
+Read here instead of by `np.load`, which allocates any size that a header claims before it detects that the bytes for
 it are missing.
 """
 
@@ -14,21 +14,21 @@ import numpy as np
 from model_packaging.serving.request import BadRequestError
 
 _MAGIC = b"\x93NUMPY"
-_LONGEST_HEADER = 4096  # an array of numbers of 32 dimensions says less; numpy parses the header as Python literals
+_LONGEST_HEADER = 4096  # the header of a numeric array of 32 dimensions is shorter; numpy parses it as Python literals
 
 
 def write(array: np.ndarray) -> bytes:
-    """`array` as .npy."""
+    """Encodes `array` as .npy."""
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 def read(content: bytes) -> np.ndarray:
-    """The array of numbers in `content`, in this machine's byte order and C order.
+    """Decodes the array of numbers in `content`, in this machine's byte order and C order.
 
     Raises:
-        BadRequestError: it is no .npy; its elements are objects (a pickle, which would run code), records or text;
+        BadRequestError: it is not .npy; its elements are objects (a pickle, which would run code), records or text;
             there are fewer or more bytes than its header says.
     """
     if not content.startswith(_MAGIC):
@@ -44,7 +44,7 @@ def read(content: bytes) -> np.ndarray:
             raise BadRequestError(f"the body is .npy of version {version}, which only arrays of records need")
     except BadRequestError:
         raise
-    except Exception as error:  # the header is whatever a caller wrote, and numpy parses it as Python literals
+    except Exception as error:  # the header is a caller's text, and numpy parses it as Python literals
         raise BadRequestError(f"the body's .npy header cannot be read: {error}") from error
     if dtype.hasobject:
         raise BadRequestError("the body holds Python objects (a pickle), which run code when they are read: refused")

@@ -11,19 +11,19 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 DEFAULT = "sentence-embedding"
-"""The task of a spec or card that names none."""
+"""The default task of a spec or card."""
 
 
 class TaskKind(NamedTuple):
     """One task.
 
     Attributes:
-        inputs: `texts`, which come with a tokenizer, or `tensors`, which come with a probe of the user's own.
+        inputs: `texts`, which need a tokenizer, or `tensors`, which need a user's probe.
         serving: `module:class` of its `serving.task.Task`.
         packaging: `module:class` of its `tasks.Packaging`.
         thresholds: `module:class` of its `thresholds.Floor`.
-        classes: whether it gives probabilities of classes, which have labels and an activation.
-        transformers: the class of transformers that loads a Hugging Face folder for it; empty where a folder cannot be
+        classes: whether it returns probabilities of classes, which have labels and an activation.
+        transformers: the class of transformers that loads a Hugging Face folder for it; empty if a folder cannot be
             exported for this task.
         output: the name of the graph's output after such an export.
     """
@@ -80,6 +80,6 @@ TASKS: dict[str, TaskKind] = {
 
 
 def load(name: str) -> Any:
-    """The class that `module:class` names."""
+    """Imports the class that `module:class` names."""
     module, _, attribute = name.partition(":")
     return getattr(import_module(module), attribute)

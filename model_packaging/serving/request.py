@@ -1,4 +1,4 @@
-"""What a request may be. Standard library only, so that it can be refused before the libraries are there."""
+"""Validates requests. Standard library only, so that they can be refused before the libraries are loaded."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ MAX_INPUTS = 512  # 512 embeddings of 768 numbers fill the 4 MB that a serverles
 
 
 class BadRequestError(ValueError):
-    """The request is not what the model takes, with the reason."""
+    """The request is invalid for the model; the text is the reason."""
 
 
 class AnswerTooLongError(BadRequestError):
-    """The response would be longer than the service sends."""
+    """The response would be longer than the service allows."""
 
 
 def media_of(accept: str, gives: tuple[str, ...] = (JSON, NPY)) -> str | None:
-    """The first media type of an Accept header that is in `gives`, JSON where anything is wanted, None for none."""
+    """The first media type of an Accept header that is in `gives`; JSON if any is accepted, None if none matches."""
     for part in accept.split(","):
         media = part.partition(";")[0].strip().lower()
         if media in ("", "*/*", "application/*", JSON):
@@ -34,7 +34,7 @@ def texts_of(request: Any) -> list[str]:
     """The texts in a decoded JSON request.
 
     Raises:
-        BadRequestError: with what was expected, where, and what was there.
+        BadRequestError: what was expected, where, and what was received.
     """
     if isinstance(request, dict):
         unknown = sorted(set(request) - {"inputs"})
@@ -60,6 +60,6 @@ def texts_of(request: Any) -> list[str]:
 
 
 def json_type(value: Any) -> str:
-    """What a decoded JSON value is, in a reader's words."""
+    """The type of a decoded JSON value, for messages."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null")

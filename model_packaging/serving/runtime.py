@@ -18,11 +18,11 @@ from model_packaging.serving.limited_run import run_within
 from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, AnswerTooLongError, BadRequestError
 from model_packaging.serving.task import Answers, Task, load_task
 
-CANARY_COSINE = 0.9  # far below any quality floor: it tells a broken runtime or CPU, not a worse model
+CANARY_COSINE = 0.9  # far below any quality floor: it detects a broken runtime or CPU, not a worse model
 
 
 class Runtime:
-    """A model in memory: a session, its task, and the card that says how they belong together."""
+    """A loaded model: a session, its task, and its card."""
 
     def __init__(self, card: dict[str, Any], session: ort.InferenceSession, task: Task) -> None:
         self.card, self.task = card, task
@@ -34,10 +34,10 @@ class Runtime:
     def load(
         cls, folder: Path, card: dict[str, Any], threads: int, done: Callable[[str], None] = lambda _: None
     ) -> Runtime:
-        """The model in `folder`, described by its verified `card`, with `threads` threads for one inference.
+        """Loads the model in `folder`, described by its verified `card`, with `threads` threads for one inference.
 
         Args:
-            done: told when `tokenizer` (of a task on texts) and `session` are there.
+            done: called when `tokenizer` (for a task on texts) and `session` are loaded.
 
         Raises:
             NotServableError: the session or the tokenizer cannot be loaded.
@@ -54,12 +54,12 @@ class Runtime:
         return cls(card, session, task)
 
     def with_graph(self, graph: bytes) -> Runtime:
-        """The same task on another graph, serialised, optimised here and run by one thread."""
+        """The same task with another serialised graph, which is optimised here and run by one thread."""
         session = ort.InferenceSession(graph, session_options(1, optimise=True), ["CPUExecutionProvider"])
         return Runtime(self.card, session, self.task)
 
     def compute(self, items: Any, *, limited: bool = False) -> Answers:
-        """The outputs for `items`, which are what the task makes of a request, in their order.
+        """The outputs for `items`, which the task makes from a request, in their order.
 
         Args:
             limited: whether each run of the session is stopped after a while (`limited_run`).
@@ -70,7 +70,7 @@ class Runtime:
         return self.task.compute(self._run_limited if limited else self._run, items)
 
     def embed(self, texts: list[str]) -> np.ndarray:
-        """Embeddings of `texts`, float32 of shape (texts, dimension), in their order; of a sentence encoder."""
+        """Embeddings of `texts` by a sentence encoder, float32 of shape (texts, dimension), in their order."""
         return self.task.array(self.compute(texts))
 
     def _run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -82,10 +82,10 @@ class Runtime:
         return [np.asarray(value) for value in values]
 
     def answer(self, request: Any, media: str = JSON) -> bytes:
-        """The response to one decoded JSON request, in one of the media types that the task returns.
+        """The response to a decoded JSON request, in one of the media types that the task returns.
 
         Raises:
-            BadRequestError: the request is not what the model takes, or its response would be too long.
+            BadRequestError: the request is invalid for the model, or its response would be too long.
         """
         return self._answer(self.task.items(request), media)
 
@@ -93,7 +93,7 @@ class Runtime:
         """The response, of media type `wanted`, to a body of type `media`; the task supports both.
 
         Raises:
-            BadRequestError: as `answer`; the body is not of its type.
+            BadRequestError: like `answer`; or the body is not of its type.
         """
         if media == NPY:
             return self._answer(self.task.items_of_array(npy.read(body)), wanted)
@@ -117,21 +117,21 @@ class Runtime:
         return body
 
     def answer_largest(self) -> None:
-        """Serves the requests that need the most memory; a response that would be too long has needed it too."""
+        """Serves the requests that need the most memory, even if the response is too long to be sent."""
         for body, media in self.task.largest():
             with contextlib.suppress(AnswerTooLongError):
                 self.respond(body, media, JSON)
 
     def answer_sample(self) -> None:
-        """Serves the request that it was packaged with; a response that is too long to be sent was computed too."""
+        """Serves the request with which it was packaged, even if the response is too long to be sent."""
         with contextlib.suppress(AnswerTooLongError):
             self.answer(self.task.request(self.task.sample()))
 
     def canary(self) -> None:
-        """One inference whose result is known.
+        """Runs one inference whose result is known.
 
         Raises:
-            NotServableError: it fails, is not finite, or is not near the result that the unquantized model returned
+            NotServableError: it fails, is not finite, or is not close to the result that the unquantized model returned
                 when packaged.
         """
         try:
@@ -141,7 +141,7 @@ class Runtime:
         expected = np.array(self.card["canary"]["expected"])
         seen = numbers[: len(expected)]
         lengths = float(np.linalg.norm(seen) * np.linalg.norm(expected))
-        # A result of zeros is near to zeros only; one with fewer numbers is near to no other.
+        # A result of zeros is close to zeros only; one with fewer numbers is close to no other.
         alike = len(seen) == len(expected) and lengths
         cosine = float(seen @ expected / lengths) if alike else float(np.array_equal(seen, expected))
         dimension = self.card.get("dimension", len(numbers))

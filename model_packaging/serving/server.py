@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from model_packaging.serving.runtime import Runtime
 
 DRAIN_SECONDS = 25.0  # SageMaker sends SIGKILL 30 s after SIGTERM
-IDLE_SECONDS = 60.0  # a connection without a request
-LONGEST_LENGTH = 20  # digits of a Content-Length: int() raises at thousands
+IDLE_SECONDS = 60.0  # seconds for which a connection may have no request
+LONGEST_LENGTH = 20  # maximum digits of a Content-Length: int() raises at thousands
 
 
 class State:
-    """What the handlers share: the runtime once it is ready, and how many requests are being served."""
+    """The handlers' shared state: the runtime once it is ready, and the number of requests in progress."""
 
     def __init__(self) -> None:
         self.runtime: Runtime | None = None
@@ -77,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
     def _invoke(self) -> None:
         lengths = self.headers.get_all("Content-Length", [""])
         if len(lengths) > 1 or (lengths[0] and "Transfer-Encoding" in self.headers):
-            self._refuse_and_close("the length of a request must be said once, by Content-Length")
+            self._refuse_and_close("the length of a request must be given once, by Content-Length")
             return
         length = lengths[0]
         if not (length.isascii() and length.isdigit()):
@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send_bytes(200, answer, wanted)
 
     def _refuse_and_close(self, reason: str) -> None:
-        """Where the request ends is not known, so nothing after it is read: it would be read as the next one."""
+        """Refuses a request whose end is unknown and closes the connection: the rest could be read as a request."""
         self.close_connection = True
         self._refuse(400, reason)
 
@@ -138,19 +138,19 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Logs refusals only: CloudWatch bills each line, and SageMaker pings every few seconds."""
+        """Logs only refusals, because CloudWatch bills each line, and SageMaker pings every few seconds."""
         if isinstance(code, int) and code >= 400 and code != 503:
             super().log_request(code, size)
 
 
 class Server(ThreadingHTTPServer):
-    """Accepts at once (SageMaker waits 250 ms for it) and never waits for an idle connection."""
+    """Accepts connections at once (SageMaker waits 250 ms) and never waits for an idle connection."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def server_bind(self) -> None:
-        """Binds without HTTPServer's reverse look-up of the host's name, which can take seconds in a container."""
+        """Binds without HTTPServer's reverse look-up of the host name, which can take seconds in a container."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[0], self.server_address[1]  # type: ignore[assignment]
 

@@ -1,4 +1,4 @@
-"""From a folder to a model that has responded once: verify, load, canary."""
+"""Starts a model: verifies its folder, loads it, and runs the canary."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def start(folder: Path, threads: int) -> tuple[Runtime, dict[str, float]]:
-    """Verifies, loads and tries the model in `folder`.
+    """Verifies and loads the model in `folder`, and runs its canary.
 
     Returns:
         the runtime, and milliseconds per phase: `python` (process start to here), `imports`, `verify`, `load`,

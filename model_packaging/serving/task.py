@@ -1,6 +1,6 @@
-"""A task: how a request becomes a model's inputs, and its outputs a response. One small class for each.
+"""Tasks, which convert requests to a model's inputs and its outputs to responses. One small class each.
 
-The packaging measures candidates through the same classes, so what it scored is what is served.
+Packaging measures candidates through the same classes, so that it scores what is served.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from model_packaging.serving.registry import DEFAULT, TASKS, load
 from model_packaging.serving.request import JSON, MAX_PAYLOAD, NPY, AnswerTooLongError, BadRequestError
 
 Answers = dict[str, Any]
-"""For each output its value for each input, in their order: one array whose first axis is the inputs, or a list of
-arrays where they differ in shape."""
+"""For each output, its values for the inputs in their order: one array whose first axis is the inputs, or a list of
+arrays if they differ in shape."""
 
 Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
-"""One run of the session: feeds by input name, values of the card's outputs."""
+"""Runs the session: takes inputs by name, returns the values of the card's outputs."""
 
 
 class Task:
-    """What a model is for. It is made of a verified card and the folder that it lies in.
+    """A model's task, from a verified card and its folder.
 
     Attributes:
         takes: media types of a request's body.
         gives: media types of a response.
-        outputs: names of the graph's outputs that it reads.
+        outputs: names of the graph's outputs that it uses.
     """
 
     takes: ClassVar[tuple[str, ...]] = (JSON,)
@@ -39,7 +39,7 @@ class Task:
         self.outputs: list[str] = [card["output"]] if "output" in card else [each["name"] for each in card["outputs"]]
 
     def items(self, request: Any) -> Any:
-        """The items of a decoded JSON request, as `compute` takes them.
+        """The items of a decoded JSON request, for `compute`.
 
         Raises:
             BadRequestError: with what was expected, where, and what was there.
@@ -47,10 +47,10 @@ class Task:
         raise NotImplementedError
 
     def items_of_array(self, array: np.ndarray) -> Any:
-        """The same of an array; only of a task that takes `application/x-npy`.
+        """Like `items`, for an array; only for a task that takes `application/x-npy`.
 
         Raises:
-            BadRequestError: as `items`.
+            BadRequestError: like `items`.
         """
         raise BadRequestError(f"the body must be {JSON}")
 
@@ -63,12 +63,12 @@ class Task:
         raise NotImplementedError
 
     def array(self, answers: Answers) -> np.ndarray:
-        """The one array of a response; only of a task that returns `application/x-npy`."""
+        """The array of a response; only for a task that returns `application/x-npy`."""
         (values,) = answers.values()
         return np.asarray(values)
 
     def sample(self) -> Any:
-        """Items whose result is known: the canary's."""
+        """The canary's items, whose result is known."""
         raise NotImplementedError
 
     def request(self, items: Any) -> dict[str, Any]:
@@ -76,22 +76,22 @@ class Task:
         return {"inputs": items}
 
     def numbers(self, answers: Answers) -> np.ndarray:
-        """The numbers of the canary's result that are compared, in one dimension."""
+        """The numbers of the canary's result that are compared, as a vector."""
         every = np.concatenate([np.ravel(values[0]) for values in answers.values()]).astype(np.float64)
         return every[self.card["canary"]["at"]] if "at" in self.card["canary"] else every
 
     def largest(self) -> list[tuple[bytes, str]]:
-        """Requests that need the most memory: body and media type."""
+        """The requests that need the most memory: body and media type."""
         raise NotImplementedError
 
 
 def load_task(card: dict[str, Any], folder: Path) -> Task:
-    """The task of the model in `folder`."""
+    """Makes the task of the model in `folder`."""
     return load(TASKS[card.get("task", DEFAULT)].serving)(card, folder)
 
 
 def activated(values: np.ndarray, activation: str) -> np.ndarray:
-    """Probabilities over the last axis: of `softmax` and `sigmoid` logits, or as they are (`none`); float32."""
+    """Probabilities over the last axis, in float32: from logits by `softmax` or `sigmoid`, or unchanged (`none`)."""
     wide = values.astype(np.float64)
     if activation == "softmax":
         powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
@@ -102,18 +102,18 @@ def activated(values: np.ndarray, activation: str) -> np.ndarray:
 
 
 def label_of(labels: Sequence[str], index: int) -> str:
-    """The name of class `index`: LABEL_3 where nobody gave one, as Hugging Face calls it."""
+    """The name of class `index`. Default: LABEL_3, like Hugging Face."""
     return labels[index] if labels else f"LABEL_{index}"
 
 
 def best(labels: Sequence[str], probabilities: np.ndarray, count: int = 5) -> list[dict[str, Any]]:
-    """The `count` likeliest classes with their probabilities, the likeliest first."""
+    """The `count` most likely classes with their probabilities, the most likely first."""
     order = np.argsort(-probabilities, kind="stable")[:count]
     return [{"label": label_of(labels, int(index)), "score": round(float(probabilities[index]), 6)} for index in order]
 
 
 def fits(numbers: int) -> None:
-    """Refuses a response that could not be sent, before it is written: a number has at least four bytes in either form.
+    """Refuses a response that could not be sent before it is encoded: a number has at least four bytes in either form.
 
     Raises:
         AnswerTooLongError: the response would be over the limit of a serverless response.

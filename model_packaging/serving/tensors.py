@@ -1,4 +1,4 @@
-"""Tasks on arrays, as JSON lists or raw .npy: classes of an image, and whatever a model makes of its tensors."""
+"""Tasks on arrays, as JSON lists or raw .npy: classes of an image, and any model of tensors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from model_packaging.serving.request import JSON, MAX_INPUTS, MAX_PAYLOAD, NPY, 
 from model_packaging.serving.task import Answers, Run, Task, activated, best, fits
 
 NUMBERS_PER_RUN = 2**16  # input numbers in one run of the session: bounds the memory of its layers
-NUMBERS = {int, float, bool}  # as json.loads makes them
+NUMBERS = {int, float, bool}  # the types that json.loads makes
 Arrays = dict[str, np.ndarray]
 
 
 class Tensors(Task):
-    """What the tasks on arrays share. The first axis of every input and output is the examples of a request.
+    """Base class of the tasks on arrays. The first axis of every input and output is the examples of a request.
 
-    The card says of each input its `name`, `dtype` and `shape`, in which None may be any size.
+    The card has the `name`, `dtype` and `shape` of each input; None in a shape stands for any size.
     """
 
     takes = (JSON, NPY)
@@ -46,10 +46,10 @@ class Tensors(Task):
         return self.items_of_arrays({names[0]: array})
 
     def items_of_arrays(self, arrays: Arrays) -> Arrays:
-        """The items of a request that gives arrays by input name.
+        """The items of a request with arrays by input name.
 
         Raises:
-            BadRequestError: as `items`.
+            BadRequestError: like `items`.
         """
         return self._checked(arrays, _typed)
 
@@ -88,13 +88,13 @@ class Tensors(Task):
         return joined
 
     def _joined(self, runs: list[np.ndarray]) -> np.ndarray | list[np.ndarray]:
-        """The examples of all runs; a list where how much there is of each depends on what is in it."""
+        """The examples of all runs; a list if their sizes depend on their content."""
         if len({values.shape[1:] for values in runs}) == 1:
             return np.concatenate(runs)
         return [each for values in runs for each in values]
 
     def values(self, output: np.ndarray) -> np.ndarray:
-        """What is kept of an output."""
+        """The values of an output that are kept."""
         return output
 
     def sample(self) -> Arrays:
@@ -106,7 +106,7 @@ class Tensors(Task):
         return {"inputs": next(iter(lists.values())) if len(lists) == 1 else lists}
 
     def largest(self) -> list[tuple[bytes, str]]:
-        """As many examples as a request has room for, and the largest single one that the model takes."""
+        """As many examples as fit in a request, and the largest single example that the model takes."""
         requests = []
         for shapes in self.card["largest"]:
             arrays = {
@@ -130,7 +130,7 @@ class ImageClassification(Tensors):
 
 
 class Generic(Tensors):
-    """Every output as it comes."""
+    """Every output, unchanged."""
 
     def content(self, items: Arrays, answers: Answers) -> dict[str, Any]:
         fits(sum(each.size for values in answers.values() for each in values))
@@ -147,7 +147,7 @@ class Generic(Tensors):
 
 
 def _array(value: Any, dtype: str, where: str) -> np.ndarray:
-    """The nested lists `value` as an array of `dtype`, nothing rounded or wrapped around on the way."""
+    """Converts the nested lists `value` to an array of `dtype`, without rounding or overflow."""
     if not isinstance(value, list):
         raise BadRequestError(f"{where}: expected lists of numbers, got {json_type(value)}")
     unequal = f"{where}: expected lists of equal length at each depth"
@@ -174,9 +174,9 @@ def _array(value: Any, dtype: str, where: str) -> np.ndarray:
 
 
 def _kinds_of_leaves(value: list[Any]) -> set[type]:
-    """The types of what is in the innermost lists of `value`.
+    """The types of the elements of the innermost lists of `value`.
 
-    Seen before numpy does: it would give every text of a request the room of the longest one.
+    Checked before numpy, which would allocate the size of the longest text for every text of a request.
     """
     lists = [value]
     while (kinds := set(map(type, chain.from_iterable(lists)))) == {list}:
@@ -197,7 +197,7 @@ def _finite(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def _shaped(array: np.ndarray, shape: list[int | None], where: str) -> np.ndarray:
-    """The array if its axes after the first are those of `shape` and it has 1 to 512 examples."""
+    """Returns the array if its axes after the first match `shape` and it has 1 to 512 examples."""
     free = [None, *shape[1:]]
     fine = len(array.shape) == len(free) and all(
         side == wanted or (wanted is None and side > 0) for side, wanted in zip(array.shape, free, strict=True)
@@ -213,7 +213,7 @@ def _shaped(array: np.ndarray, shape: list[int | None], where: str) -> np.ndarra
 
 
 def _cut(array: np.ndarray, numbers: int) -> np.ndarray:
-    """The first examples of `array` that have at most `numbers` numbers, at least one."""
+    """The first examples of `array` with at most `numbers` numbers; at least one example."""
     return array[: max(1, numbers // max(1, math.prod(array.shape[1:])))]
 
 
@@ -222,7 +222,7 @@ def _listed(values: np.ndarray | list[np.ndarray]) -> list[Any]:
 
 
 def _short(array: np.ndarray) -> np.ndarray:
-    """Floats of seven significant digits, which is what float32 has: JSON would write seventeen."""
+    """Floats with seven significant digits, like float32: JSON would write seventeen."""
     if array.dtype.kind != "f":
         return array
     if not np.isfinite(array).all():

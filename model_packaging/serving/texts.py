@@ -16,15 +16,15 @@ from model_packaging.serving.task import Answers, Run, Task, activated, best, la
 TOKENS_PER_RUN = 2048  # padded tokens in one run of the session: bounds the memory of attention
 
 FIELDS = {"input_ids": ("ids", "pad_id"), "attention_mask": ("attention_mask", ""), "token_type_ids": ("type_ids", "")}
-OUTSIDE = "O"  # the label of a token that belongs to no entity, in every tagging scheme
+OUTSIDE = "O"  # the label of a token outside any entity, in every tagging scheme
 
 
 class Texts(Task):
-    """What the tasks on texts share: a tokenizer, and runs of texts that are about as long as each other."""
+    """Base class of the tasks on texts: a tokenizer, and runs of texts of similar lengths."""
 
     def __init__(self, card: dict[str, Any], folder: Path) -> None:
         super().__init__(card, folder)
-        # Its thread pool costs a start more than it saves on the few texts of one request.
+        # Its thread pool costs more at the start than it saves on the few texts of one request.
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self.tokenizer = Tokenizer.from_file(str(folder / card["tokenizer"]["file"]))
         self.tokenizer.enable_truncation(card["tokenizer"]["max_length"])
@@ -49,7 +49,7 @@ class Texts(Task):
         return {self.outputs[0]: self.joined(rows)}
 
     def row(self, encoding: Any, value: np.ndarray) -> np.ndarray:
-        """What is kept of one text's output."""
+        """The part of one text's output that is kept."""
         return value
 
     def joined(self, rows: list[np.ndarray]) -> Any:
@@ -94,7 +94,7 @@ class TextClassification(Texts):
 
 
 class TokenClassification(Texts):
-    """The class of each token of a text, special tokens apart: probabilities, float32 of shape (tokens, classes)."""
+    """The class of each token of a text, except special tokens: probabilities, float32 of shape (tokens, classes)."""
 
     gives = (JSON,)  # texts differ in length, so their results are not one array
 
@@ -107,7 +107,7 @@ class TokenClassification(Texts):
 
     def content(self, items: list[str], answers: Answers) -> dict[str, Any]:
         (values,) = answers.values()
-        # Encoded once more, as only this call gives where in the text a token stands.
+        # Encoded again, because only this call returns the tokens' positions in the text.
         encodings = self.tokenizer.encode_batch(items)
         return {"entities": [self._entities(*each) for each in zip(items, encodings, values, strict=True)]}
 

@@ -1,6 +1,6 @@
-"""How a model for each task is packaged: found out about, tried with inputs, scored. One small object for each task.
+"""How a model for each task is packaged: inspected, run with inputs, scored. One small object for each task.
 
-What a request and a response look like is the task's own (`serving.task`); what is served is what was scored.
+Requests and responses are those of the serving task (`serving.task`), so that what is scored is what is served.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ CANARY_NUMBERS = 32
 
 
 class Packaging:
-    """What packaging has to know of a task.
+    """The properties and operations of a task that packaging needs.
 
     Attributes:
-        inputs, outputs: what the model takes and returns, in a word, for a list of tasks.
+        inputs, outputs: the model's inputs and outputs in a word, for a list of tasks.
     """
 
     inputs: str
     outputs: str
 
     def inspect(self, spec: PackageSpec) -> Source:
-        """The model of `spec`, checked, with what its card says.
+        """Checks the model of `spec`. Returns it with its card's entries.
 
         Raises:
-            FindingsError: everything that stands against packaging it, as far as each can be told.
+            FindingsError: every reason that was found against packaging it.
         """
         raise NotImplementedError
 
     def probe(self, spec: PackageSpec, source: Source) -> Probe:
-        """The inputs to measure with.
+        """The inputs for the measurements.
 
         Raises:
-            FindingsError: they are missing, too few, or not what the model takes.
+            FindingsError: they are missing, too few, or invalid for the model.
         """
         raise NotImplementedError
 
     def tell_apart(self, spec: PackageSpec, selecting: Answers, scoring: Answers) -> None:
-        """Checks that the source's own results for the probe differ, so that a candidate's could be wrong.
+        """Checks that the source's results for the probe differ, so that a candidate's errors can be detected.
 
         Raises:
             FindingsError: all results are equal.
@@ -59,18 +59,18 @@ class Packaging:
         return runtime.compute(list(items), limited=True)
 
     def figures(self, reference: Answers, answers: Answers, right: Sequence[int] | None = None) -> dict[str, float]:
-        """How near `answers` are to the unquantized model's.
+        """How close `answers` are to the unquantized model's.
 
         Args:
-            right: the class of each item, where known.
+            right: the correct class of each item, if known.
 
         Raises:
-            ValueError: they are not finite, or of other shapes.
+            ValueError: they are not finite, or have other shapes.
         """
         raise NotImplementedError
 
     def error(self, figures: dict[str, float]) -> float:
-        """One number for all of them, 0 for equal outputs: what a search minimises."""
+        """One number for all of them, 0 for equal outputs, which searches minimise."""
         raise NotImplementedError
 
     def recorded(self, figures: dict[str, float]) -> dict[str, Any]:
@@ -78,22 +78,22 @@ class Packaging:
         return {"scores": figures}
 
     def requests(self, probe: Probe, task: Task) -> tuple[Any, Any]:
-        """A short and a long request, as the items of the serving `task`, to take the time of."""
+        """A short and a long request, as items of the serving `task`, for the latency measurement."""
         raise NotImplementedError
 
     def canary(self, numbers: np.ndarray) -> dict[str, Any]:
-        """What the card records of the canary's result: the numbers furthest from zero, and where they stand."""
+        """The card's record of the canary's result: the numbers furthest from zero, and their positions."""
         at = np.sort(np.argsort(-np.abs(numbers), kind="stable")[:CANARY_NUMBERS])
         return {"at": at.tolist(), "expected": rounded(numbers[at])}
 
 
 def packaging_of(task: str) -> Packaging:
-    """How `task` is packaged."""
+    """The packaging of `task`."""
     return load(TASKS[task].packaging)()
 
 
 def inspect(spec: PackageSpec) -> Source:
-    """The model of `spec`, checked as its task wants it.
+    """Checks the model of `spec` by the rules of its task.
 
     Raises:
         FindingsError: see `Packaging.inspect`.
@@ -102,10 +102,10 @@ def inspect(spec: PackageSpec) -> Source:
 
 
 def rounded(numbers: np.ndarray) -> list[float]:
-    """Two significant digits: the same on every machine."""
+    """Rounds to two significant digits, which are the same on every machine."""
     return [float(f"{value:.2g}") for value in numbers]
 
 
 def folder_of(spec: PackageSpec) -> Path:
-    """Where files about the model lie: the source's folder, or the source where it is one."""
+    """The folder of files about the model: the source itself if it is a folder, or the source's folder."""
     return spec.source if spec.source.is_dir() else spec.source.parent

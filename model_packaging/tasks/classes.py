@@ -1,4 +1,4 @@
-"""What the tasks that give classes share: their names, and how outputs become probabilities."""
+"""What the tasks with classes share: the classes' names, and how outputs become probabilities."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CONFIG = "config.json"
 
 
 def described(spec: PackageSpec, folder: Path) -> PackageSpec:
-    """`spec` with the labels and the activation that a Hugging Face config.json in `folder` gives, where it gave none.
+    """`spec`, with missing labels and activation from a Hugging Face config.json in `folder`.
 
     Raises:
         FindingsError: the config is not JSON, or its id2label has gaps.
@@ -46,16 +46,16 @@ def described(spec: PackageSpec, folder: Path) -> PackageSpec:
 
 
 def head_card(spec: PackageSpec, name: str, values: np.ndarray) -> dict[str, Any]:
-    """What the card says of the output `name`, of which `values` are some, their last axis the classes.
+    """The card's entries for the output `name`, with examples `values`, whose last axis is the classes.
 
     Raises:
-        FindingsError: it has one class, or another number of them than there are labels.
+        FindingsError: it has only one class, or another number than there are labels.
     """
     count = values.shape[-1]
     if count < 2:
         raise refuse(
             f"{spec.source}: output {name}",
-            "must have two classes at least",
+            "must have at least two classes",
             str(count),
             "there is nothing to choose between",
             "export a head with one output for each class, or package it as `generic`",
@@ -73,22 +73,22 @@ def head_card(spec: PackageSpec, name: str, values: np.ndarray) -> dict[str, Any
 
 
 def are_probabilities(values: np.ndarray) -> bool:
-    """Whether no number along the last axis is below zero, and they add up to one."""
+    """Whether the numbers along the last axis are not negative and add up to one."""
     wide = values.astype(np.float64)
     return bool((wide >= -1e-6).all() and (np.abs(wide.sum(axis=-1) - 1) < 1e-3).all())
 
 
 def figures(reference: Answers, answers: Answers, right: Sequence[int] | None) -> dict[str, float]:
-    """Figures of the one output that a classifier has; `right` are classes."""
+    """The figures of a classifier's only output; `right` are the correct classes."""
     ((theirs,), (ours,)) = (tuple(each.values()) for each in (reference, answers))
     return class_figures(theirs, ours, right)
 
 
 def with_classes(probe: Probe, card: dict[str, Any]) -> Probe:
-    """`probe` whose labels are numbers of the card's classes.
+    """`probe`, with its labels converted to numbers of the card's classes.
 
     Raises:
-        FindingsError: a label names no class.
+        FindingsError: a label is not the name of a class.
     """
     if probe.labels is None:
         return probe
@@ -111,17 +111,17 @@ def index_of(labels: Sequence[str], label: str) -> int:
 
 
 def several_classes(where: object, answers: Answers) -> None:
-    """Checks that the source sees two classes at least among the inputs.
+    """Checks that the source finds at least two classes among the inputs.
 
     Raises:
-        FindingsError: it gives all of them one.
+        FindingsError: it gives the same class to all.
     """
     (values,) = answers.values()
     seen = np.concatenate([np.atleast_2d(each) for each in values]).argmax(axis=1)
     if len(np.unique(seen)) < 2:
         raise refuse(
             str(where),
-            "must have inputs of two classes at least",
+            "must have inputs of at least two classes",
             f"{len(seen)} that the model puts in class {int(seen[0]) if len(seen) else '-'}",
             "a candidate that always returns that class would look perfect",
             "give `probe` inputs of several classes",

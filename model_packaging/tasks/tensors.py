@@ -46,7 +46,7 @@ class _Tensors(Packaging):
         return Source(model, card, digest, size, self.dimension(given, card), sample=first)
 
     def wrong_inputs(self, spec: PackageSpec, model: ModelProto) -> list[Finding]:
-        """What stands against the declared inputs."""
+        """Findings on the declared inputs."""
         found = []
         inputs = _inputs(model)
         if not inputs:
@@ -69,18 +69,18 @@ class _Tensors(Packaging):
         return found
 
     def head(self, spec: PackageSpec, model: ModelProto, given: Arrays) -> dict[str, Any]:
-        """What the card says of the outputs, of which those of one example are `given`; leaves only those."""
+        """The card's entries for the outputs; `given` are those of one example, and only these are kept."""
         raise NotImplementedError
 
     def dimension(self, given: Arrays, card: dict[str, Any]) -> int | None:
-        """The number of numbers in one result, where it is the same for all."""
+        """The number of values in a result, if it is fixed."""
         return None
 
     def probe(self, spec: PackageSpec, source: Source) -> Probe:
         return _probe(spec, source.card["inputs"])
 
     def answers(self, runtime: Runtime, items: Sequence[Arrays]) -> Answers:
-        """One by one: examples may differ in shape, and activations are quantized by what they are run with."""
+        """Runs examples one by one: they may differ in shape, and a batch affects the quantization of activations."""
         every = [runtime.compute(each, limited=True) for each in items]
         return {name: [each[name][0] for each in every] for name in every[0]} if every else {}
 
@@ -91,7 +91,7 @@ class _Tensors(Packaging):
 
 
 class ImageClassification(_Tensors):
-    """One class for an image, which comes as the model takes it: scaled, cut and normalised."""
+    """One class for an image, which is already scaled, cropped and normalised for the model."""
 
     outputs = "classes"
 
@@ -110,7 +110,7 @@ class ImageClassification(_Tensors):
                     str(spec.source),
                     "a model for image-classification takes one input of four axes: images, channels, height, width",
                     ", ".join(f"{each.name}{shape}" for each, shape in zip(_inputs(model), shapes, strict=True)),
-                    "the server would not know what to feed it",
+                    "the server would not know its inputs",
                     "export it with one image input, or package it as `generic`",
                 )
             )
@@ -145,7 +145,7 @@ class ImageClassification(_Tensors):
 
 
 class Generic(_Tensors):
-    """Whatever the outputs mean: as vectors, how near they are."""
+    """Outputs of any meaning, compared as vectors."""
 
     outputs = "tensor"
 
@@ -164,7 +164,7 @@ class Generic(_Tensors):
                     "must have inputs for which the model's results differ",
                     "the same result for all",
                     "a candidate that always returns that result would look perfect",
-                    "give `probe` inputs like the ones the endpoint will get",
+                    "give `probe` inputs like those that the endpoint will receive",
                 )
 
     def figures(self, reference: Answers, answers: Answers, right: Sequence[int] | None = None) -> dict[str, float]:
@@ -203,10 +203,10 @@ def _session(model: ModelProto) -> ort.InferenceSession:
 
 
 def _run(spec: PackageSpec, model: ModelProto, inputs: list[dict[str, Any]], example: Arrays) -> Arrays:
-    """What the model returns for one example, after it returned for two what it returns for each alone.
+    """The outputs for one example, after a check that two together give the same outputs as each alone.
 
     Raises:
-        FindingsError: it fails; an output is no tensor of numbers; an output's first axis is not the examples.
+        FindingsError: it fails; an output is not a tensor of numbers; an output's first axis is not the examples.
     """
     session = _session(model)
     names = [each.name for each in session.get_outputs()]
@@ -245,7 +245,7 @@ def _run(spec: PackageSpec, model: ModelProto, inputs: list[dict[str, Any]], exa
 
 
 def _largest(model: ModelProto, inputs: list[dict[str, Any]], example: Arrays) -> list[dict[str, list[int]]]:
-    """Shapes of the largest requests: as many examples as fit into one, and one as large as the model takes it.
+    """Shapes of the largest requests: as many examples as fit into one, and the largest example that the model takes.
 
     Raises:
         FindingsError: not even one example fits.
@@ -257,7 +257,7 @@ def _largest(model: ModelProto, inputs: list[dict[str, Any]], example: Arrays) -
             "probe",
             f"an example must fit into a request of {MAX_PAYLOAD} bytes",
             f"{each} bytes",
-            "the endpoint could not be asked",
+            "the endpoint could not be invoked",
             "make the input smaller, or serve the model on an asynchronous endpoint",
         )
     shapes = [{name: [min(MAX_INPUTS, room // each), *array.shape[1:]] for name, array in example.items()}]

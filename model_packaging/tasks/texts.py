@@ -33,7 +33,7 @@ class _Texts(Packaging):
 
 
 def as_long_as_read(texts: Sequence[str], task: Texts) -> str:
-    """`texts` in a row and over again, up to the last token that the model reads: what it does not would be timed."""
+    """`texts`, repeated up to the last token that the model reads, because further text would distort the timing."""
     text, tokens = " ".join(texts), 0
     while tokens < len((read := task.tokenizer.encode(text)).ids) < task.card["tokenizer"]["max_length"]:
         text, tokens = f"{text} {text}", len(read.ids)
@@ -41,7 +41,7 @@ def as_long_as_read(texts: Sequence[str], task: Texts) -> str:
 
 
 class SentenceEmbedding(_Texts):
-    """Embeddings: cosines, and what is near to what."""
+    """Embeddings, compared by cosines and nearest neighbours."""
 
     outputs = "embedding"
 

@@ -222,7 +222,7 @@ def test_an_object_that_somebody_else_made_is_not_taken_over(make: Any, controll
     manifest = {**named("ConfigMap", namespace, "note"), "data": {"a": "0"}}
     api.apply(manifest, manager="somebody")
     for act in (stack.stack.preview, stack.up):
-        assert f"ConfigMap {namespace}/note is already there and was made by somebody else" in refusal(act)
+        assert f"ConfigMap {namespace}/note is already there and was created by another program" in refusal(act)
     assert (api.get(manifest) or {})["data"] == {"a": "0"}
 
 

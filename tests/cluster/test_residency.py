@@ -126,7 +126,7 @@ def test_a_preference_is_no_demand(resident: KubernetesApi) -> None:
 
 
 def test_nobody_goes_past_the_scheduler(resident: KubernetesApi) -> None:
-    assert "nodeName goes past the scheduler" in _refused(resident, pod(nodeName="somewhere"))
+    assert "nodeName bypasses the scheduler" in _refused(resident, pod(nodeName="somewhere"))
     binding = {
         "apiVersion": "v1",
         "kind": "Binding",

@@ -94,7 +94,7 @@ def test_a_failure_half_way_leaves_the_old_endpoint_serving_and_the_next_up_reco
     assert result.returncode == 1
     assert "up failed" in result.stderr
     assert "sentences: must serve its new configuration" in result.stderr
-    assert "SageMaker went back to" in result.stderr
+    assert "SageMaker returned to" in result.stderr
     assert "Traceback" not in result.stderr
     assert invoke(workbench, "hello") == answer
     # Nothing of the old one is gone, so that it can still start.

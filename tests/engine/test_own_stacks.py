@@ -59,8 +59,8 @@ def test_an_export_named_endpoints_and_a_program_that_fails_after_the_endpoint(
     workbench.done("up")
     shown = workbench.run("status")
     assert "vectors" in shown.stdout
-    assert "provided by the sandbox itself" not in shown.stderr
-    assert "provided by the sandbox itself" in workbench.run("status", "--verbose").stderr
+    assert "implemented by the sandbox itself" not in shown.stderr
+    assert "implemented by the sandbox itself" in workbench.run("status", "--verbose").stderr
     workbench.stack().destroy()
     assert workbench.left() == NOTHING
     assert "everything is deleted" in workbench.done("down")

@@ -76,9 +76,9 @@ def strict(settings: dict[str, Any]) -> None:
 def test_a_provider_that_would_not_apply_on_the_servers_side(tmp_path: Path) -> None:
     place = {"SCALETOZERO_MANIFESTS": str(tmp_path / "manifests")}
     stack = KubernetesStack(tmp_path, place, strict, {"enable_server_side_apply": False})
-    assert "must not be false: the sandbox's provider applies on the server's side only" in refusal(stack.stack.preview)
+    assert "must not be false: the sandbox's provider uses server-side apply only" in refusal(stack.stack.preview)
 
 
 def test_a_kubeconfig_that_can_not_be_read(tmp_path: Path) -> None:
     stack = KubernetesStack(tmp_path, {"KUBECONFIG": str(tmp_path / "nothing")}, program)
-    assert "the kubeconfig can't be used" in refusal(stack.stack.preview)
+    assert "the kubeconfig cannot be used" in refusal(stack.stack.preview)

@@ -87,7 +87,7 @@ def test_encrypted_settings_need_nobodys_passphrase(workbench: Workbench) -> Non
     path.write_text(yaml.safe_dump(settings))
     said = workbench.run("up", PULUMI_CONFIG_PASSPHRASE="the team's")
     assert said.returncode == 0, said.stderr
-    assert "in the place of encrypted ones: acme:db.password, acme:token" in said.stderr
+    assert "instead of encrypted ones: acme:db.password, acme:token" in said.stderr
     outputs = workbench.stack().outputs()
     assert outputs["token"].value == "sandbox-token"
     assert outputs["token"].secret

@@ -114,7 +114,7 @@ def test_an_artifact_that_does_not_start_leaves_the_old_one_serving_warm(
     workbench.declare(endpoints={"sentences": endpoint(broken_encoder, **kept)})
     failed = workbench.run("up")
     assert failed.returncode == 1
-    assert "SageMaker went back to" in failed.stderr
+    assert "SageMaker returned to" in failed.stderr
     assert ask(asker(workbench)) == first
     assert live(workbench)["cold_start_count"] == 0
 

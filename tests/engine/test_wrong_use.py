@@ -54,7 +54,7 @@ def test_an_artifact_whose_digest_is_not_its_manifest_s(
     content[len(content) // 2] ^= 1
     (folder / "model.tar.gz").write_bytes(content)
     workbench.declare(endpoints={"sentences": {**endpoint(encoder), "artifact": str(folder)}})
-    assert "must have the sha256 that its manifest says" in refused(workbench, "up")
+    assert "must have the sha256 in its manifest" in refused(workbench, "up")
 
 
 def test_a_truncated_artifact(workbench: Workbench, encoder: Artifact, tmp_path: Path) -> None:

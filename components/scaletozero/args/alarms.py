@@ -18,11 +18,11 @@ class EndpointAlarmsArgs(TypedDict):
     kind: EndpointKind
     """Kind of the endpoint, which decides its metrics."""
     provisioned: NotRequired[bool]
-    """Whether it has provisioned concurrency, which calls can exceed. Default: false."""
+    """Whether the endpoint has provisioned concurrency, which calls can exceed. Default: false."""
     variant: NotRequired[str]
     """Variant of the endpoint. Default: `AllTraffic`."""
     alarms: NotRequired[AlarmsArgs]
-    """The thresholds, and who is notified. Default: the default of each threshold, and nobody."""
+    """The thresholds and the topics. Default: each threshold's default, and no topics."""
     residency: NotRequired[list[str]]
     """Regions that it may be in. Default: any region."""
     tags: NotRequired[dict[str, str]]

@@ -13,17 +13,17 @@ class ArtifactStoreArgs(TypedDict):
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """ARN of the KMS key for everything in the bucket. Default: S3's own encryption (AES-256)."""
     keep_old_versions_days: NotRequired[int]
-    """Days for which objects that others overwrite or delete can be recovered. Default: 30. Objects that a stack itself
+    """Days for which overwritten or deleted objects can be recovered. Default: 30. Objects that a stack itself
     deletes are deleted at once, with all their versions."""
     keep_answers_days: NotRequired[int]
     """Days after which requests and results of asynchronous endpoints are deleted. Default: never."""
     residency: NotRequired[list[str]]
-    """Regions that it may be in. Default: any region."""
+    """Allowed regions. Default: any region."""
     access_log_bucket: NotRequired[pulumi.Input[str]]
-    """The bucket that S3 writes the access logs to, below this bucket's name; default: none are written. It is another
-    one, in the same region and account, and its policy lets the service `logging.s3` write."""
+    """The bucket that S3 writes the access logs to, below this bucket's name. Default: no access logs. It must be
+    another bucket in the same region and account, whose policy lets the service `logging.s3` write."""
     force_destroy: NotRequired[bool]
-    """Whether deleting the bucket deletes everything in it, such as requests and results of asynchronous endpoints;
-    default: false. The last `up` before the deletion decides."""
+    """Whether deleting the bucket deletes everything in it, such as requests and results of asynchronous endpoints.
+    Default: false. The value of the last `up` before the deletion applies."""
     tags: NotRequired[dict[str, str]]
     """Additional tags."""

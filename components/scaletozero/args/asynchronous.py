@@ -12,7 +12,7 @@ class VpcArgs(TypedDict):
     """The network that instances are attached to."""
 
     subnet_ids: pulumi.Input[list[pulumi.Input[str]]]
-    """1 to 16 subnets, each with a way to S3."""
+    """1 to 16 subnets, each with a route to S3."""
     security_group_ids: pulumi.Input[list[pulumi.Input[str]]]
     """1 to 5 security groups."""
 
@@ -21,12 +21,12 @@ class AsyncEndpointArgs(TypedDict):
     """The arguments of `AsyncEndpoint`."""
 
     artifact: str
-    """The folder that the packaging wrote: the model's archive and its manifest."""
+    """The folder that `scaletozero package` wrote: the model's archive and its manifest."""
     bucket: pulumi.Input[str]
-    """The name of the bucket for the archive, the requests and the results; `ArtifactStore.bucket`."""
+    """The name of the bucket for the archive, the requests and the results, for example `ArtifactStore.bucket`."""
     image: ServedImage
-    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag; or one of AWS's
-    own by framework and version."""
+    """The serving image: in ECR, in the endpoint's region and account, pinned by a digest or an exact tag; or an image
+    of AWS by framework and version."""
     region: str
     """AWS region of the endpoint and of everything that belongs to it."""
     instance_type: str
@@ -38,23 +38,23 @@ class AsyncEndpointArgs(TypedDict):
     schedule: NotRequired[list[WindowArgs]]
     """Windows in which more instances run."""
     vpc: NotRequired[pulumi.Input[VpcArgs]]
-    """The network of its instances; default: SageMaker's own."""
+    """The network of its instances. Default: SageMaker's own."""
     network_isolation: NotRequired[bool]
-    """Whether the containers have no network; default: true. SageMaker itself brings the archive and the requests;
-    false is for a server that loads something itself."""
+    """Whether the containers have no network. Default: true. SageMaker itself delivers the archive and the requests;
+    set false for a server that downloads something itself."""
     alarms: NotRequired[AlarmsArgs]
     """The thresholds of its alarms. Default: no alarms."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key of the bucket, the topics, the logs and the instances' disks; default: the services'
-    own."""
+    """The ARN of the KMS key of the bucket, the topics, the logs and the instances' disks. Default: the services'
+    own keys."""
     folder: NotRequired[str]
-    """The name below `async/` in the bucket, where requests and results lie; default: the component's name."""
+    """The folder of requests and results, below `async/` in the bucket. Default: the component's name."""
     residency: NotRequired[list[str]]
-    """Regions that it may be in. Default: any region."""
+    """Allowed regions. Default: any region."""
     endpoint_name: NotRequired[str]
-    """The endpoint's name at SageMaker; default: made of the project's, the stack's and the component's. Another name
-    is another endpoint: a component that is renamed keeps its endpoint by this and by an alias."""
+    """The endpoint's name at SageMaker. Default: made of the project's, the stack's and the component's. Another name
+    is another endpoint: a renamed component keeps its endpoint by this and by an alias."""
     log_retention_days: NotRequired[int]
-    """How long the containers' logs are kept; default: 30 days."""
+    """Days for which the containers' logs are kept. Default: 30."""
     tags: NotRequired[dict[str, str]]
     """Additional tags."""

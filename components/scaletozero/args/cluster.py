@@ -102,7 +102,7 @@ class PrometheusArgs(TypedDict):
 
 
 class ClusterArgs(TypedDict):
-    """A cluster, as it is."""
+    """A cluster as it is now."""
 
     name: str
     """The name of the EKS cluster."""

@@ -1,4 +1,4 @@
-"""An image of AWS's own, as an argument of the endpoints on SageMaker."""
+"""An image of AWS, as an argument of the endpoints on SageMaker."""
 
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -6,12 +6,12 @@ import pulumi
 
 
 class FrameworkImageArgs(TypedDict):
-    """An image of AWS's own, by framework and version. A preview shows its whole address."""
+    """An image of AWS, by framework and version. A preview shows its complete address."""
 
     framework: str
     """`djl-lmi`, `huggingface-tei`, `huggingface-tei-cpu`, `llama-cpp`, `pytorch`, `sglang` or `vllm`."""
     version: str
-    """The version, or its beginning: of `0.30` the newest that is known is taken."""
+    """The version, or its beginning: `0.30` selects the newest known version of 0.30."""
 
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ class ColdAction(StrEnum):
     FALLBACK = "fallback"
     """The request is sent to another service."""
     REJECT = "reject"
-    """The request is answered with 503 and a Retry-After header."""
+    """The response is 503 with a Retry-After header."""
 
 
 class GpuServingArgs(TypedDict):

@@ -36,7 +36,7 @@ class ClusterPrerequisitesArgs(TypedDict):
     """The namespaces for endpoints."""
     residency: NotRequired[list[str]]
     """The Regions that pods of the namespaces may run in: the API server refuses pods that could run elsewhere, debug
-    containers in them, and bindings that go past the scheduler. Default: not held."""
+    containers in them, and bindings that bypass the scheduler. Default: any Region."""
     keda: NotRequired[ChartArgs]
     """The chart of KEDA."""
     http_addon: NotRequired[ChartArgs]

@@ -7,16 +7,16 @@ class ResidencyGuardArgs(TypedDict):
     """The arguments of `ResidencyGuard`."""
 
     region: str
-    """AWS region of the buckets, the key and the VPC endpoints that the documents are for."""
+    """AWS region of the buckets, the key and the VPC endpoints that the documents apply to."""
     regions: NotRequired[list[str]]
-    """The Regions that everything may be in; either these or `geography`."""
+    """The allowed Regions. Give either these or `geography`."""
     geography: NotRequired[str]
-    """The geography that everything may be in, such as `eu`."""
+    """The allowed geography, such as `eu`."""
     buckets: NotRequired[list[str]]
-    """Names of the buckets to make policies for. Default: none."""
+    """Names of the buckets that need a policy. Default: none."""
     organization: NotRequired[str]
-    """The id of the organisation, such as `o-a1b2c3d4e5`: the buckets then take requests of its accounts only. Default:
-    requests of every account that IAM lets in."""
+    """The id of the organisation, such as `o-a1b2c3d4e5`: the buckets then accept only its accounts' requests. Default:
+    requests of every account that IAM allows."""
     vpc_endpoints: NotRequired[list[str]]
     """The ids of the VPC endpoints that requests to the buckets must come through. Default: any network."""
     tags: NotRequired[dict[str, str]]

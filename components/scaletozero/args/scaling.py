@@ -8,7 +8,7 @@ from scaletozero.settings.scaling import WarmBy
 
 
 class WindowArgs(TypedDict):
-    """A time window in which more stays warm."""
+    """A time window in which more units stay warm."""
 
     start: str
     """When it opens, as local time: "08:00"."""
@@ -17,11 +17,11 @@ class WindowArgs(TypedDict):
     timezone: str
     """The IANA time zone of both, such as `Europe/Berlin`; its summer time is followed."""
     min: int
-    """Number that stays warm while it is open."""
+    """Number of units that stay warm while it is open."""
     days: NotRequired[list[str]]
     """Days on which it opens, such as `mon` or `mon-fri`. Default: every day."""
     date: NotRequired[str]
-    """The one date on which it opens, as `2026-11-27`, instead of days."""
+    """The only date on which it opens, such as `2026-11-27`, instead of days."""
     on: NotRequired[str]
     """The former name of `date`."""
     overnight: NotRequired[bool]
@@ -36,7 +36,7 @@ class AlarmsArgs(TypedDict):
     error_percent: NotRequired[float]
     """Percentage of calls that fail with a server error, over five minutes. Default: 1."""
     p99_ms: NotRequired[float]
-    """Latency of the model in milliseconds that 99 of 100 calls must keep. Default: no alarm."""
+    """Maximum 99th percentile of the model's latency in milliseconds. Default: no alarm."""
     cold_starts: NotRequired[int]
     """Containers that are started for a call, per hour. Default: 60. Serverless endpoints only."""
     concurrency_percent: NotRequired[float]
@@ -44,9 +44,9 @@ class AlarmsArgs(TypedDict):
     backlog_seconds: NotRequired[int]
     """Age of the oldest waiting request, in seconds. Default: 900. Asynchronous endpoints only."""
     runbooks: NotRequired[str]
-    """Address below which the runbooks are found. Default: `docs/runbooks`."""
+    """Address below which the runbooks are. Default: `docs/runbooks`."""
     name: NotRequired[str]
-    """The name of the alarm over all; default: made of the project's, the stack's and the component's."""
+    """The name of the composite alarm. Default: made of the project's, the stack's and the component's."""
 
 
 class ServerlessScalingArgs(TypedDict):
@@ -57,9 +57,9 @@ class ServerlessScalingArgs(TypedDict):
     buffer: NotRequired[int]
     """Containers kept warm beyond the calls in progress. Default: a quarter of `min`; 0 stays at `min`."""
     max: NotRequired[int]
-    """Maximum of concurrent calls, 1 to 200; calls beyond it get status 429. Default: 10."""
+    """Maximum number of concurrent calls, 1 to 200; calls beyond it receive status 429. Default: 10."""
     reserve_concurrency: NotRequired[bool]
-    """Whether the function of `warm_by: calls` has concurrency of its own; default: true. Lambda refuses it in an
+    """Whether the function of `warm_by: calls` has reserved concurrency. Default: true. Lambda refuses it in an
     account whose quota of concurrent executions is about 100 or less."""
     warm_by: NotRequired[WarmBy]
     """What keeps containers warm. Default: provisioned concurrency."""
@@ -69,9 +69,9 @@ class InstanceScalingArgs(TypedDict):
     """Scaling of an asynchronous endpoint."""
 
     min: NotRequired[int]
-    """Minimum of instances. Default: 0."""
+    """Minimum number of instances. Default: 0."""
     max: NotRequired[int]
-    """Maximum of instances. Default: 1."""
+    """Maximum number of instances. Default: 1."""
     backlog: NotRequired[int]
     """Target of waiting requests per instance. Default: 5 per concurrent request."""
     idle_seconds: NotRequired[int]
@@ -82,7 +82,7 @@ class PoolScalingArgs(TypedDict):
     """Scaling of a warm pool."""
 
     min: NotRequired[int]
-    """Minimum that stays warm."""
+    """Minimum number of units that stay warm."""
     max: NotRequired[int]
     """Maximum."""
     buffer: NotRequired[int]

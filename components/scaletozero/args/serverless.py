@@ -12,16 +12,16 @@ class ServerlessEndpointArgs(TypedDict):
     """The arguments of `ServerlessEndpoint`."""
 
     artifact: str
-    """The folder that the packaging wrote: the model's archive and its manifest."""
+    """The folder that `scaletozero package` wrote: the model's archive and its manifest."""
     bucket: pulumi.Input[str]
-    """The name of the bucket that the archive is uploaded to; `ArtifactStore.bucket`."""
+    """The name of the bucket that the archive is uploaded to, for example `ArtifactStore.bucket`."""
     image: ServedImage
-    """The serving image: in ECR, in the endpoint's region and account, pinned by digest or exact tag; or one of AWS's
-    own by framework and version."""
+    """The serving image: in ECR, in the endpoint's region and account, pinned by a digest or an exact tag; or an image
+    of AWS by framework and version."""
     region: str
     """AWS region of the endpoint and of everything that belongs to it."""
     memory_mb: NotRequired[int]
-    """Memory of a container in MB, 1024 to 6144 in steps of 1024. Default: what the artifact's manifest recommends."""
+    """Memory of a container in MB, 1024 to 6144 in steps of 1024. Default: the recommendation in the manifest."""
     scaling: NotRequired[ServerlessScalingArgs]
     """Minimum, maximum and headroom of its containers."""
     schedule: NotRequired[list[WindowArgs]]
@@ -29,14 +29,14 @@ class ServerlessEndpointArgs(TypedDict):
     alarms: NotRequired[AlarmsArgs]
     """The thresholds of its alarms. Default: no alarms."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key of the bucket and the logs; default: the services' own. The endpoint's role may decrypt
-    with it."""
+    """The ARN of the KMS key of the bucket and the logs. Default: the services' own keys. The endpoint's role may
+    decrypt with it."""
     residency: NotRequired[list[str]]
-    """Regions that it may be in. Default: any region."""
+    """Allowed regions. Default: any region."""
     endpoint_name: NotRequired[str]
-    """The endpoint's name at SageMaker; default: made of the project's, the stack's and the component's. Another name
-    is another endpoint: a component that is renamed keeps its endpoint by this and by an alias."""
+    """The endpoint's name at SageMaker. Default: made of the project's, the stack's and the component's. Another name
+    is another endpoint: a renamed component keeps its endpoint by this and by an alias."""
     log_retention_days: NotRequired[int]
-    """How long the containers' logs are kept; default: 30 days."""
+    """Days for which the containers' logs are kept. Default: 30."""
     tags: NotRequired[dict[str, str]]
     """Additional tags."""

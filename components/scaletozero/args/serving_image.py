@@ -9,7 +9,7 @@ class ServingImageArgs(TypedDict):
     """The arguments of `ServingImage`."""
 
     region: str
-    """AWS region of the registry: that of the endpoints."""
+    """AWS region of the registry, which must be that of the endpoints."""
     build: NotRequired[bool]
     """Whether the serving image of CPU endpoints is built and pushed, which needs a Docker engine. Default: false."""
     keep_untagged_days: NotRequired[int]

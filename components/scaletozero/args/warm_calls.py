@@ -21,13 +21,13 @@ class WarmCallsArgs(TypedDict):
     schedule: list[WindowArgs]
     """Windows in which the endpoint is kept warm."""
     cold_start_seconds: float
-    """Seconds of a cold start; calls begin that much earlier."""
+    """Duration of a cold start in seconds; calls begin that much earlier."""
     kms_key_arn: NotRequired[pulumi.Input[str]]
-    """The ARN of the KMS key of the function's logs and of the schedules; default: the services' own."""
+    """The ARN of the KMS key of the function's logs and of the schedules. Default: the services' own keys."""
     log_retention_days: NotRequired[int]
-    """How long the function's logs are kept; default: 14 days."""
+    """Days for which the function's logs are kept. Default: 14."""
     reserve_concurrency: NotRequired[bool]
-    """Whether the function has concurrency of its own; default: true. Lambda refuses it in an account whose quota of
+    """Whether the function has reserved concurrency. Default: true. Lambda refuses it in an account whose quota of
     concurrent executions is about 100 or less."""
     residency: NotRequired[list[str]]
     """Regions that it may be in. Default: any region."""

@@ -16,13 +16,13 @@ class WarmPoolArgs(TypedDict):
     region: str
     """AWS region of the endpoint."""
     unit: WarmUnit
-    """What is kept warm."""
+    """The unit that is kept warm."""
     scaling: NotRequired[PoolScalingArgs]
-    """Minimum, maximum and headroom. Default: those of each unit."""
+    """Minimum, maximum and headroom. Default: each unit's defaults."""
     cold_start_seconds: float
-    """Seconds of a cold start; windows open that much earlier."""
+    """Duration of a cold start in seconds; windows open that much earlier."""
     schedule: NotRequired[list[WindowArgs]]
-    """Windows in which more is warm."""
+    """Windows in which more units are warm."""
     variant: NotRequired[str]
     """Variant of the endpoint. Default: `AllTraffic`."""
     residency: NotRequired[list[str]]

@@ -70,7 +70,7 @@ def options(
 
 
 def main() -> None:
-    """Runs the command. Exit codes: 0 done, 1 failed, 2 wrong use."""
+    """Runs the command. Exit codes: 0 succeeded, 1 failed, 2 wrong usage."""
     _open_streams()
     warnings.showwarning = _warn
     code = _run()
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    """Runs the command; its exit code. Nothing that is wrong with the machine or the input is a traceback."""
+    """Runs the command and returns its exit code. Faults of the machine or the input are never shown as tracebacks."""
     try:
         return app(standalone_mode=False) or 0
     except FindingsError as error:
@@ -90,7 +90,7 @@ def _run() -> int:
     except (KeyboardInterrupt, typer.Abort):
         return failed("interrupted").exit_code
     except RecursionError:
-        return failed("error: something that was given is nested too deeply to be read").exit_code
+        return failed("error: the input is nested too deeply to be read").exit_code
     except OSError as error:
         if error.errno in (errno.EPIPE, errno.ENOSPC) and error.filename is None:
             return _unwritable(error)
@@ -103,7 +103,7 @@ def _run() -> int:
 
 
 def _wrong_use(error: Exception) -> int:
-    """Shows what is wrong with the command line, as click would, but with nothing raw in it."""
+    """Shows what is wrong with the command line, as click would, with control characters escaped."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         print(context.get_help() if context else error, file=sys.stderr)
@@ -115,7 +115,7 @@ def _wrong_use(error: Exception) -> int:
 
 
 def _unwritable(error: OSError) -> int:
-    """What stdout was given to is closed or full: said once, and not again at the interpreter's end."""
+    """Reports once that stdout is closed or full, and prevents a second report when the interpreter exits."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     if error.errno == errno.EPIPE:
@@ -132,7 +132,7 @@ def _warn(message: Warning | str, *_: object) -> None:
 
 
 def _open_streams() -> None:
-    """Opens the standard streams that are closed: the next file that is opened would take their place."""
+    """Opens the standard streams that are closed, because the next file that is opened would take their place."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)

@@ -1,4 +1,4 @@
-"""The part of `up` that `--adopt` adds: finds what exists already, and has the state hold it."""
+"""`up --adopt`: finds resources that exist already and imports them into the state."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from scaletozero.environment.stack import EnvironmentStack
 
 
 class Adoption:
-    """What one `up` takes over.
+    """The resources that one `up` adopts.
 
     Attributes:
-        planned: listens to the preview.
-        found: what exists under the name of something planned, and may be adopted; known after `find`.
+        planned: collects the resources that the preview would create.
+        found: existing resources with the names of planned ones, which may be adopted; known after `find`.
     """
 
     def __init__(self, deployment: EnvironmentStack, region: str) -> None:
@@ -34,10 +34,10 @@ class Adoption:
         self.found: list[tuple[PlannedCreate, Existing]] = []
 
     def find(self, changes: Mapping[str, int]) -> dict[str, int]:
-        """The preview's changes, with what is adopted in the place of what would have been created.
+        """The preview's changes, with resources to adopt instead of resources to create.
 
         Raises:
-            FindingsError: what exists is not this stack's, or cannot be adopted.
+            FindingsError: a resource exists that is not this stack's, or that cannot be adopted.
         """
         found = find_existing(self.planned.found, self._deployment.client, self._region)
         state = {resource["urn"] for resource in self._deployment.resources()}
@@ -49,7 +49,7 @@ class Adoption:
         return {what: count for what, count in after.items() if count}
 
     def take_over(self, stack: auto.Stack, on_output: Callable[[str], object]) -> None:
-        """Has the state hold what was found, below the components that declare it. Changes nothing at AWS.
+        """Imports the resources into the state, below the components that declare them. Changes nothing in AWS.
 
         Raises:
             FindingsError: an endpoint cannot be updated.

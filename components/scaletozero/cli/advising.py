@@ -1,4 +1,4 @@
-"""`advise`: which `min` or schedule is the cheapest that keeps an objective, from recorded calls."""
+"""`advise`: finds the cheapest `min` or schedule that meets an objective, by replaying recorded calls."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from scaletozero.scaling.trace import read_trace
 from scaletozero.settings.schedules import TimeZone
 
 IDLE_SECONDS = 300.0
-"""How long an idle container is assumed to stay."""
+"""How long an idle container is assumed to be kept."""
 
 
 def advise(
     endpoint: Annotated[str, typer.Argument(help="The endpoint's name in the environment.")],
     trace: Annotated[Path, typer.Option(help="CSV or JSON lines: `timestamp`, and `duration` or `duration_ms`.")],
     objective_ms: Annotated[
-        float, typer.Option(min=0.001, help="The 99th percentile of latency to keep, in milliseconds.")
+        float, typer.Option(min=0.001, help="The objective: 99th percentile of latency, in milliseconds.")
     ],
     environment: EnvironmentName = "local",
     timezone: Annotated[str, typer.Option(help="The time zone of the proposed window.")] = "UTC",
@@ -44,8 +44,10 @@ def advise(
         float | None, typer.Option(min=0, help="Duration of a cold start. Default: as measured.")
     ] = None,
     region: Annotated[str | None, typer.Option(help="Region of the prices. Default: the environment's.")] = None,
-    waits: Annotated[bool, typer.Option(help="Callers retry when everything is busy, instead of giving up.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed for durations that the trace does not have.")] = 0,
+    waits: Annotated[
+        bool, typer.Option(help="Callers retry when all containers are busy, instead of giving up.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the random durations of a trace without durations.")] = 0,
     plot: Annotated[Path | None, typer.Option(help="Write the comparison to this SVG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -120,9 +122,9 @@ def advise(
     for row in each.rows:
         say(f"price: {row.sku} {row.amount.normalize():f} USD/{row.unit}, {row.confidence}, {row.captured}")
     if best:
-        done(f"cheapest that keeps {objective_ms:g} ms: {best.plan.name}, {best.usd_per_month:,.2f} USD a month.")
+        done(f"cheapest that meets {objective_ms:g} ms: {best.plan.name}, {best.usd_per_month:,.2f} USD a month.")
     else:
-        done(f"nothing tried keeps {objective_ms:g} ms: the model itself is slower, or `max` is too low.")
+        done(f"no plan meets {objective_ms:g} ms: the model itself is slower, or `max` is too low.")
 
 
 def _known_zone(name: str) -> None:

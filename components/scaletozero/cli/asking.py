@@ -1,4 +1,4 @@
-"""Asking before a real account is changed."""
+"""Confirmation before a real account is changed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Confirm = Annotated[
 
 
 def can_ask(what: str, *, yes: bool = False, name: str = "", confirm: str | None = None) -> None:
-    """Refuses a command that needs confirmation where there is no terminal, before anything is done.
+    """Refuses a command that needs confirmation if there is no terminal, before anything is done.
 
     Args:
         what: the command.
-        yes: `--yes` was given.
-        name: the environment whose name has to be typed, where it is protected.
-        confirm: what was given with `--confirm`.
+        yes: whether `--yes` was given.
+        name: the name of the environment if it is protected and its name has to be typed.
+        confirm: the value of `--confirm`.
 
     Raises:
-        FindingsError: there is no terminal to ask on, or another name was given.
+        FindingsError: there is no terminal, or another name was given.
     """
     if name and confirm is not None and confirm != name:
         raise refuse("--confirm", f"must be the environment's name, {name}", confirm, "nothing was changed")
@@ -40,12 +40,16 @@ def can_ask(what: str, *, yes: bool = False, name: str = "", confirm: str | None
     if answered or sys.stdin.isatty():
         return
     option = f"--confirm {name}" if name else "--yes"
-    rule = f"{what} of a protected environment asks for its name" if name else f"{what} on an account asks first"
+    rule = (
+        f"{what} of a protected environment requires its name"
+        if name
+        else f"{what} on an account requires confirmation"
+    )
     raise refuse(option, "is required without a terminal", "nothing", rule, f"add `{option}`")
 
 
 def agree(question: str, *, yes: bool) -> None:
-    """Asks whether to go on. Without a yes the command ends, with exit code 1."""
+    """Asks whether to continue. Unless the answer is yes, ends the command with exit code 1."""
     if yes or _in_ci():
         return
     try:
@@ -57,7 +61,7 @@ def agree(question: str, *, yes: bool) -> None:
 
 
 def name_typed(name: str, confirm: str | None) -> None:
-    """Asks for the name of a protected environment. Without it the command ends, with exit code 1."""
+    """Asks for the name of a protected environment. Unless it is typed, ends the command with exit code 1."""
     if confirm == name:
         return
     try:

@@ -1,4 +1,4 @@
-"""`bench`: the cold starts and latency of a deployed endpoint, or the cold starts of an artifact."""
+"""`bench`: measures cold starts and latency of a deployed endpoint, or cold starts of an artifact."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLE = '{"inputs": ["A cold start is a number, not a hope."]}'
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of the values do not exceed (the nearest-rank percentile)."""
+    """The nearest-rank percentile: the smallest value that a `share` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[max(0, -(-int(len(ordered) * share * 100) // 100) - 1)]
 
@@ -37,7 +37,8 @@ def bench(
         int | None, typer.Option(min=1, max=10_000, help="For an endpoint: number of warm requests. Default: 50.")
     ] = None,
     cold: Annotated[
-        int | None, typer.Option(min=0, max=50, help="For an endpoint in the sandbox: cold starts. Default: 3.")
+        int | None,
+        typer.Option(min=0, max=50, help="For an endpoint in the sandbox: number of cold starts. Default: 3."),
     ] = None,
     starts: Annotated[
         int | None, typer.Option(min=1, max=1000, help=f"For an artifact: number of starts. Default: {STARTS}.")
@@ -49,11 +50,11 @@ def bench(
     svg: Annotated[Path | None, typer.Option(help="For an artifact: write a chart of the phases.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measures cold starts by phase: of a deployed endpoint with its warm queries, or of an artifact on this machine.
+    """Measures cold starts by phase: of a deployed endpoint, with warm queries, or of an artifact on this machine.
 
-    An artifact is anything with a slash, an archive, or a folder with a manifest. It is unpacked and started in fresh
-    processes, in turn with the fp32 model it was packaged from, in the gzip -9 archive that is usually shipped. A
-    source that is a Hugging Face folder is exported through torch first.
+    An artifact is a path with a slash, an archive, or a folder with a manifest. It is unpacked and started in new
+    processes, alternating with the fp32 model that it was packaged from, in the usual gzip -9 archive. A source
+    that is a Hugging Face folder is exported through torch first.
 
     Queries to an endpoint on an account are billed.
 
@@ -78,11 +79,11 @@ def bench(
 
 
 def _only(others: Mapping[str, object], kind: str, what: str) -> None:
-    """Refuses options that would do nothing for what is measured."""
+    """Refuses options that have no effect on what is measured."""
     if given := [name for name, value in others.items() if value is not None]:
-        rule = f"must not be given for {kind}, which {what} is"
-        fix = "leave it out; an artifact is named by a path with a slash, an endpoint by its name"
-        raise FindingsError(Finding(name, rule, consequence="it would do nothing", fix=fix) for name in given)
+        rule = f"must not be given for {kind}, and {what} is one"
+        fix = "leave it out; an artifact is given by a path with a slash, an endpoint by its name"
+        raise FindingsError(Finding(name, rule, consequence="it would have no effect", fix=fix) for name in given)
 
 
 def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int, cold: int, *, as_json: bool) -> None:
@@ -90,7 +91,7 @@ def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int
         body = read_payload(payload)
         target = find_target(endpoint, environment, "bench")
         if target.requests:
-            why = "its results come from a queue, so their time is not that of a call"
+            why = "its results come from a queue, so that a call's latency cannot be measured"
             raise refuse("endpoint", "must be synchronous", endpoint, why, "name a serverless endpoint")
         require_fitting(body)
     client = target.client()
@@ -120,7 +121,7 @@ def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int
 
 
 def _cold_start(client: Any, target: Target, body: bytes) -> dict[str, Any]:
-    """Waits until no instance is warm, sends one request, and returns what the runtime recorded of that start."""
+    """Waits until no instance is warm, sends one request, and returns what the runtime recorded about that start."""
     assert target.sandbox
     wait_until_cold(target)
     began = time.perf_counter()
@@ -131,7 +132,7 @@ def _cold_start(client: Any, target: Target, body: bytes) -> dict[str, Any]:
 
 
 def wait_until_cold(target: Target, patience: float = 3700) -> None:
-    """Waits until an endpoint of the sandbox has no process any more."""
+    """Waits until an endpoint in the sandbox has no process any more."""
     assert target.sandbox
     deadline = time.monotonic() + patience
     while daemon.status(target.sandbox)["endpoints"][target.name]["instances"]:

@@ -1,4 +1,4 @@
-"""`check`: a stack's exported state, held to a residency. No engine, no cloud."""
+"""`check`: checks a stack's exported state against a residency, without the engine or the cloud."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ from scaletozero.residency.state import resources_of
 from scaletozero.settings.geographies import GEOGRAPHIES
 from scaletozero.settings.residency import Residency
 
-State = Annotated[Path, typer.Argument(metavar="state", help="What `pulumi stack export` wrote; `-` reads stdin.")]
+State = Annotated[
+    Path, typer.Argument(metavar="state", help="A file written by `pulumi stack export`; `-` reads stdin.")
+]
 Where = Annotated[
     str | None, typer.Option("--residency", "-r", help="A geography such as `eu`, or Regions separated by commas.")
 ]
-Of = Annotated[str | None, typer.Option("--environment", "-e", help="Take the residency of this environment.")]
+Of = Annotated[str | None, typer.Option("--environment", "-e", help="Use the residency of this environment.")]
 
 
 def check(
@@ -35,9 +37,9 @@ def check(
     environment: Of = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Checks a stack's exported state: does anything leave the Regions that it may be in?
+    """Checks a stack's exported state for data that would leave the allowed Regions.
 
-    It works on any stack, also on one that uses none of these components. Exits with 1 where something leaves.
+    It works on any stack, even one that uses none of these components. The exit code is 1 if any data would leave.
 
     Example: pulumi stack export | scaletozero check - --residency eu
     """
@@ -77,14 +79,20 @@ def _residency(written: str | None, environment: str | None) -> Residency:
             "--residency",
             "or --environment is required, and only one of them",
             "nothing" if written is None else "both",
-            "it would not be clear what the state is held to",
+            "it would be unclear which residency to check against",
             "write `--residency eu`, or `-e prod-eu`",
         )
     if environment is not None:
         found = find_project().environment(environment, with_artifacts=False).residency
         if found is None:
             fix = "add `residency: {regions: [...]}` to it, or give --residency"
-            raise refuse(f"environment {environment}", "must have a `residency`", "none", "nothing to hold it to", fix)
+            raise refuse(
+                f"environment {environment}",
+                "must have a `residency`",
+                "none",
+                "there is no residency to check against",
+                fix,
+            )
         return found
     names = [each.strip() for each in str(written).split(",") if each.strip()]
     one = names[0] if len(names) == 1 else ""

@@ -1,4 +1,4 @@
-"""`cluster`: what a cluster has, as the checks of GPU endpoints see it. And what endpoints on one are doing."""
+"""`cluster`: reads the facts about a cluster that the checks of GPU endpoints use. Also the state of its endpoints."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def cluster(
     environment: Annotated[
         str | None, typer.Option("--environment", "-e", help="The environment whose cluster to read.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the EKS cluster. Default: the kubeconfig's.")] = None,
-    region: Annotated[str | None, typer.Option(help="Region of the cluster. Default: the kubeconfig's.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the EKS cluster. Default: from the kubeconfig.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region of the cluster. Default: from the kubeconfig.")] = None,
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig. Default: the current one.")] = None,
     namespace: Annotated[list[str] | None, typer.Option(help="Also list the services of this namespace.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, as `kubernetes.facts` reads it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for the setting `kubernetes.facts`.")] = False,
 ) -> None:
-    """Reads what the cluster of KUBECONFIG has: versions, custom resources, GPU pools and quotas. Changes nothing.
+    """Reads facts about the cluster of KUBECONFIG: versions, custom resources, GPU pools and quotas. Changes nothing.
 
     Example: scaletozero cluster -e gpu-eu --json > stacks/environments/gpu-eu.facts.json
     """
@@ -52,7 +52,7 @@ def cluster(
 def _of_environment(
     environment: str, name: str | None, region: str | None, context: str | None, namespaces: list[str]
 ) -> tuple[str | None, str | None, str | None, list[str]]:
-    """What an environment says of its cluster, where the command line says nothing else."""
+    """Name and region of an environment's cluster, unless the command line overrides them."""
     settings = find_project().environment(environment, with_artifacts=False)
     if (block := settings.kubernetes) is None:
         return name, region or settings.region, context, namespaces
@@ -104,7 +104,7 @@ def _show(facts: Cluster) -> None:
 def _nodes(pool: Pool) -> str:
     if pool.static is not None:
         return f"always {pool.static}"
-    return f"go after {pool.idle_seconds} s"
+    return f"deleted after {pool.idle_seconds} s"
 
 
 def _warm(facts: Cluster, pool: Pool) -> str:
@@ -115,16 +115,16 @@ def _warm(facts: Cluster, pool: Pool) -> str:
 
 
 def on_cluster(endpoints: Mapping[str, Mapping[str, Any]], settings: Environment) -> dict[str, dict[str, Any]]:
-    """What the endpoints on Kubernetes are doing now, by their names in the environment.
+    """The current state of the endpoints on Kubernetes, by their names in the environment.
 
     Args:
-        endpoints: what was exported of the environment's endpoints.
+        endpoints: the stack's exports about the environment's endpoints.
         settings: the environment.
     """
     asked = {name: about for name, about in endpoints.items() if KINDS[about["kind"]].on_cluster}
     kubeconfig = os.environ.get("KUBECONFIG")
     if not asked or not kubeconfig:
-        said = "rendered" if settings.sandbox else "not asked: no KUBECONFIG"
+        said = "rendered" if settings.sandbox else "unknown: no KUBECONFIG"
         return {name: {"status": said} for name in asked}
     from scaletozero.kubernetes.api import ApiError, KubernetesApi
 
@@ -132,7 +132,7 @@ def on_cluster(endpoints: Mapping[str, Mapping[str, Any]], settings: Environment
         api = KubernetesApi(kubeconfig, settings.kubernetes.context if settings.kubernetes else None)
         return {name: _state(api.get(_deployment(about))) for name, about in asked.items()}
     except ApiError as error:
-        return {name: {"status": f"not asked: {error}"} for name in asked}
+        return {name: {"status": f"unknown: {error}"} for name in asked}
 
 
 def _deployment(about: Mapping[str, Any]) -> dict[str, Any]:

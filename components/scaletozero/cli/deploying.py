@@ -36,13 +36,13 @@ EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The e
 def opened(
     name: str, *, on_sandbox: bool = False, with_artifacts: bool = True, serving: bool = False
 ) -> Iterator[tuple[EnvironmentStack, Environment]]:
-    """An environment, validated and held for this command, with an engine and, if it is one, its sandbox running.
+    """An environment, validated and locked for this command, with an engine and, if it uses one, a running sandbox.
 
     Args:
         name: the environment.
         on_sandbox: run it on the embedded AWS even if it is meant for an account.
-        with_artifacts: whether every artifact has to be there and whole; not so to delete the environment.
-        serving: models will be started in the sandbox.
+        with_artifacts: whether every artifact has to be complete; not needed to delete the environment.
+        serving: whether models will be started in the sandbox.
     """
     with findings_as_exit():
         project = find_project()
@@ -56,12 +56,12 @@ def opened(
             hold_to_cluster(project, environment, name, sandboxed=on_sandbox or environment.sandbox is not None)
             engine = find_engine(say)
             anywhere = Sandbox(aws_port=0, runtime_port=0)
-            # An environment is deleted in its sandbox as it runs, even if the settings have changed since.
+            # An environment is deleted in its sandbox as that runs, even if the settings have changed since.
             as_it_runs = on_sandbox or not with_artifacts
             sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox, as_it_runs)
             deployment = EnvironmentStack(project, name, engine, sandbox)
             if secrets := deployment.replaced_secrets:
-                say(f"the sandbox has values of its own in the place of encrypted ones: {', '.join(secrets)}")
+                say(f"the sandbox uses its own values instead of encrypted ones: {', '.join(secrets)}")
             yield deployment, environment
 
 
@@ -83,7 +83,7 @@ def up(
     environment: EnvironmentName = "local",
     yes: Yes = False,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over what exists under a declared name with this stack's tags.")
+        bool, typer.Option("--adopt", help="Adopt existing resources that have a declared name and this stack's tags.")
     ] = False,
 ) -> None:
     """Deploys an environment. On an account it shows the preview first, and asks for confirmation.
@@ -116,7 +116,7 @@ def up(
                 deployment.inventory.open()
             if adoption:
                 adoption.take_over(stack, output)
-            # What the sandbox holds is gone when it is stopped; the state is told first.
+            # The sandbox's resources are lost when it is stopped, so they are removed from the state first.
             result = stack.up(on_output=output, color=color(), refresh=bool(deployment.sandbox))
             if not settings.kubernetes:
                 remember(deployment.project, environment, None)
@@ -138,7 +138,7 @@ def up(
 def _preview(
     deployment: EnvironmentStack, what: str, on_event: Callable[[auto.EngineEvent], Any] | None = None
 ) -> dict[str, int]:
-    """Shows what a command would change; the changes by kind, without what stays as it is."""
+    """Shows what a command would change. Returns the number of changes by kind, without unchanged resources."""
     errors = engine_errors(what, deployment.name, deployment.engine)
     with errors as output, deployment.engine.interruptible(say):
         stack = deployment.stack()
@@ -175,7 +175,7 @@ def preview(
         bool, typer.Option("--sandbox", help="Preview on the embedded AWS, without an account.")
     ] = False,
 ) -> None:
-    """Shows what `up` would do, and refuses what could not work.
+    """Shows what `up` would do, and refuses declarations that could not work.
 
     Example: scaletozero preview -e prod-eu --sandbox
     """
@@ -232,7 +232,7 @@ def down(environment: EnvironmentName = "local", yes: Yes = False, confirm: Conf
 
 
 def _delete_results(deployment: EnvironmentStack) -> None:
-    """In the sandbox no bucket keeps an environment from being deleted, whatever was written into it."""
+    """In the sandbox, objects in a bucket do not keep an environment from being deleted."""
     if sandbox := deployment.sandbox:
         from scaletozero.sandbox.results import delete_results  # rarely needed
 
@@ -242,12 +242,14 @@ def _delete_results(deployment: EnvironmentStack) -> None:
 def status(
     environment: EnvironmentName = "local",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the sandbox provides itself.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show which operations the sandbox implements itself.")
+    ] = False,
     permissions: Annotated[
-        bool, typer.Option("--permissions", help="Show what each role may do, and what it was never used for.")
+        bool, typer.Option("--permissions", help="Show what each role may do, and which permissions were never used.")
     ] = False,
 ) -> None:
-    """Shows an environment's endpoints as they are now.
+    """Shows the current state of an environment's endpoints.
 
     Example: scaletozero status --json
     """
@@ -309,6 +311,6 @@ def _show_status(report: dict[str, Any], *, verbose: bool) -> None:
         say(f"for boto3 and the AWS CLI: source {shell} && export AWS_DEFAULT_REGION={region}")
     if verbose:
         for what, why in report.get("live", {}).get("provided_here", {}).items():
-            say(f"provided by the sandbox itself: {what} ({why})")
+            say(f"implemented by the sandbox itself: {what} ({why})")
     if not rows:
         done(f"{name}: nothing is deployed. `scaletozero up -e {name}` deploys it.")

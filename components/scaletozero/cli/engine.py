@@ -1,4 +1,4 @@
-"""What the engine prints, as it goes to the terminal: each error once, nothing raw; and what to do about an error."""
+"""The engine's output on the terminal: each error once, control characters escaped, and how to fix an error."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _FIXES = (
     (".pulumi/meta.yaml", "check the address in PULUMI_BACKEND_URL, and the credentials for it"),
     ("stack is currently locked", "wait for the other run, or see `{pulumi} cancel`"),
 )
-"""What the engine says -> what to do."""
+"""Text in the engine's output -> what to do."""
 
 _EXISTS = ("Cannot create already existing endpoint", "log group already exists")
-"""What SageMaker and CloudWatch Logs say of what `up --adopt` can take over."""
+"""Errors of SageMaker and CloudWatch Logs about existing resources that `up --adopt` can adopt."""
 
 
 class EngineOutput:
-    """Takes the engine's lines as they come and prints them to stderr.
+    """Receives the engine's lines and prints them to stderr.
 
     The engine prints an error of the program twice, the second time as an unhandled one; it is shown once.
     """
@@ -44,7 +44,7 @@ class EngineOutput:
     def __call__(self, line: str) -> None:
         bare = plain(line).strip()
         if _UNHANDLED in bare and bare.replace(_UNHANDLED, "", 1) in self.said:
-            # Only in the list of diagnostics the lines below belong to it.
+            # Only in the list of diagnostics do the following lines belong to an error.
             self._repeating = bare.startswith("error: ")
             return
         self._repeating = self._repeating and bare in self.said
@@ -62,7 +62,7 @@ class EngineOutput:
 
 @contextlib.contextmanager
 def engine_errors(what: str, name: str, engine: EngineCommand) -> Iterator[EngineOutput]:
-    """Shows what the engine says, and turns its failure into an exit that says what to do.
+    """Shows the engine's output, and turns a failure into an exit with a message that says what to do.
 
     Args:
         what: the command, `up`, `down`, ...
@@ -84,8 +84,8 @@ def engine_errors(what: str, name: str, engine: EngineCommand) -> Iterator[Engin
             raise failed(f"{what} of {name} did not start. Fix: {fixes[0].format(pulumi=pulumi)}") from None
         if what == "up" and any(said in str(error) for said in _EXISTS):
             raise failed(
-                "up failed: something exists already under its declared name. If an interrupted `up` created it, "
-                f"`scaletozero up -e {name} --adopt` takes it over."
+                "up failed: a resource with a declared name exists already. If an interrupted `up` created it, "
+                f"`scaletozero up -e {name} --adopt` adopts it."
             ) from None
         if what in ("up", "down"):
             raise failed(
@@ -95,5 +95,5 @@ def engine_errors(what: str, name: str, engine: EngineCommand) -> Iterator[Engin
 
 
 def color() -> str:
-    """The engine's `--color`."""
+    """The value of the engine's `--color`."""
     return "always" if COLOUR and err.is_terminal else "never"

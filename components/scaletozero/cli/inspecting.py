@@ -1,4 +1,4 @@
-"""`inspect` and `verify`: what an artifact says of itself, and whether it is true."""
+"""`inspect` and `verify`: show an artifact's manifest, and check the artifact against it."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def inspect(
 def verify(artifact: Folder) -> None:
     """Verifies an artifact: its digests, its archive, and one response of a new process that loads it.
 
-    Of an artifact that is a folder, only the files are verified.
+    For a folder artifact, only the files are verified.
 
     Example: scaletozero verify artifacts/paraphrase-minilm
     """
-    # What is there and is not whole has been verified, with that result.
+    # An artifact that exists but is incomplete has been verified, with that result.
     with findings_as_exit(FAILED if artifact.exists() else WRONG_USE):
         if is_folder(artifact):
             whole = open_folder(artifact)
-            done(f"{whole.folder}: whole, as its manifest says; nothing was started. sha256 {whole.digest[:12]}")
+            done(f"{whole.folder}: complete, as its manifest says; no process was started. sha256 {whole.digest[:12]}")
             return
         from model_packaging.evaluation.verification import verify_artifact
 
         with findings_as_exit():
             require_serving()
         proved = verify_artifact(artifact).artifact
-    done(f"{proved.archive}: whole, as its manifest says, and it answers. sha256 {proved.digest[:12]}")
+    done(f"{proved.archive}: complete, as its manifest says, and it responds. sha256 {proved.digest[:12]}")

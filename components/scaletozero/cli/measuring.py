@@ -1,4 +1,4 @@
-"""`bench` of an artifact: whole cold starts of it on this machine, by phase, and of the model it was made from."""
+"""`bench` of an artifact: complete cold starts on this machine, by phase, of it and of the model it was made from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_artifact(argument: str) -> bool:
 
 
 def bench_artifact(path: Path, starts: int, against: Path | None, svg: Path | None, *, as_json: bool) -> None:
-    """Starts the artifact and its baseline in turn, each `starts` times, and shows the figures."""
+    """Starts the artifact and its baseline alternately, `starts` times each, and shows the figures."""
     with findings_as_exit():
         if svg is not None:
             require_writable("--svg", svg)
@@ -45,7 +45,7 @@ def bench_artifact(path: Path, starts: int, against: Path | None, svg: Path | No
         show(figures)
     if svg is not None:
         say(f"plot: {svg}")
-    said = f"{ours.p50_ms:.0f} ms to the first answer (p95 {ours.p95_ms:.0f}), {ours.peak_rss_mb:.0f} MB"
+    said = f"{ours.p50_ms:.0f} ms to the first response (p95 {ours.p95_ms:.0f}), {ours.peak_rss_mb:.0f} MB"
     if base is None:
         done(f"{said}, {starts} starts. To compare it with its source, give --against models/<its spec>.yaml.")
         return
@@ -54,10 +54,10 @@ def bench_artifact(path: Path, starts: int, against: Path | None, svg: Path | No
 
 
 def measure(path: Path, starts: int, against: Path | None) -> tuple[Artifact, Sequence[Figures]]:
-    """The artifact and the figures of its starts, those of its baseline first, if there is one.
+    """The artifact and the figures of the starts: of the baseline, if there is one, and of the artifact.
 
     Raises:
-        FindingsError: no artifact that can be started here, or a spec of another model.
+        FindingsError: the artifact cannot be started here, or the spec is of another model.
     """
     with needs("packaging"):
         from model_packaging.artifact.reader import open_artifact
@@ -75,25 +75,25 @@ def measure(path: Path, starts: int, against: Path | None) -> tuple[Artifact, Se
         try:
             return artifact, whole_starts(contenders, starts, progress)
         except StartFailedError as error:
-            raise refuse(str(path), "must start and answer", str(error), fix="package the model again") from None
+            raise refuse(str(path), "must start and respond", str(error), fix="package the model again") from None
 
 
 def its_spec(artifact: Artifact) -> Path | None:
-    """The spec that an artifact in artifacts/ was packaged from, if it lies in models/ beside that, under its name."""
+    """The spec of an artifact in artifacts/: the file with the artifact's name in models/ beside it, if it exists."""
     found = artifact.path.resolve().parent.parent / "models" / f"{artifact.manifest.name}.yaml"
     return found if found.is_file() else None
 
 
 def _not_a_folder(path: Path) -> None:
-    """A folder artifact has a manifest of its own, which would only be said to be wrong in every field."""
+    """Refuses a folder artifact, whose different manifest would otherwise be reported as wrong in every field."""
     if is_folder(path):
-        target = manifest_json(path / MANIFEST, "the manifest must lie in the artifact").get("target")
-        then, fix = "nothing here starts it", "start it in its server"
+        target = manifest_json(path / MANIFEST, "the manifest must be in the artifact").get("target")
+        then, fix = "it cannot be started on this machine", "start it in its inference server"
         raise refuse(str(path), "must be packaged for `cpu-serverless`", show_value(target), then, fix)
 
 
 def draw(artifact: Artifact, figures: Sequence[Figures], to: Path) -> None:
-    """The starts as a picture.
+    """Writes a chart of the starts.
 
     Raises:
         FindingsError: it cannot be written.
@@ -105,7 +105,7 @@ def draw(artifact: Artifact, figures: Sequence[Figures], to: Path) -> None:
 
 
 def report(artifact: Artifact, figures: Sequence[Figures]) -> dict[str, Any]:
-    """The figures, for programs: milliseconds, bytes, MB of 10^6 bytes."""
+    """The figures for programs: milliseconds, bytes, MB of 10^6 bytes."""
     base = figures[0] if len(figures) > 1 else None
     return {
         "artifact": str(artifact.path),
@@ -130,7 +130,7 @@ def report(artifact: Artifact, figures: Sequence[Figures]) -> dict[str, Any]:
 
 
 def show(figures: Sequence[Figures]) -> None:
-    """The figures, for people."""
+    """Shows the figures as a table."""
     names = list(dict.fromkeys(name for each in reversed(figures) for name in each.phases))
     rows: list[list[str]] = [
         [name, *(f"{each.phases[name]:.0f} ms" if name in each.phases else "-" for each in figures)] for name in names

@@ -1,4 +1,4 @@
-"""What the command line shows: results on stdout, everything else on stderr, colour on a terminal only."""
+"""The command's output: results on stdout, everything else on stderr, colour on a terminal only."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from rich.text import Text
 from model_packaging.findings import FindingsError, refuse
 
 COLOUR = not os.environ.get("NO_COLOR")
-"""Whether anything may be coloured or emphasised (https://no-color.org)."""
+"""Whether output may be coloured or emphasised (https://no-color.org)."""
 
 _SYSTEM: Any = "auto" if COLOUR else None
 
-# Without a terminal there is no width to fit into: a table is as wide as it is.
+# Without a terminal there is no maximum width, so that a table keeps its own.
 out = Console(
     soft_wrap=True, highlight=False, color_system=_SYSTEM, width=None if sys.stdout and sys.stdout.isatty() else 200
 )
@@ -42,11 +42,11 @@ _UNPRINTABLE = re.compile(
 
 
 def printable(text: str, *, colour: bool = False) -> str:
-    """The text with whatever would act on a terminal written out, as `\\x1b`.
+    """The text, with characters that would control a terminal escaped, as `\\x1b`.
 
     Args:
-        text: anything, also what came from a name, a file or a service.
-        colour: whether colours and emphasis are let through.
+        text: any text, for example from a name, a file or a service.
+        colour: whether to keep colours and emphasis.
     """
     if not colour:
         return _UNPRINTABLE.sub(_written_out, text)
@@ -62,28 +62,28 @@ def _written_out(match: re.Match[str]) -> str:
 
 
 def plain(text: str) -> str:
-    """The text without its colours."""
+    """The text without colours."""
     return _STYLE.sub("", text)
 
 
 def say(line: str) -> None:
-    """A line about what is going on."""
+    """Shows a line about the progress."""
     err.print(Text(printable(line), style="dim"))
 
 
 def done(line: str) -> None:
-    """The last line of a command that worked: what is now, or what to do next."""
+    """Shows the last line of a successful command: the result, or what to do next."""
     err.print(Text(printable(line), style="bold green"))
 
 
 def failed(line: str, code: int = FAILED) -> typer.Exit:
-    """The last line of a command that did not work, and the exit to raise."""
+    """Shows the last line of a failed command. Returns the exit to raise."""
     err.print(Text(printable(line), style="bold red"))
     return typer.Exit(code)
 
 
 def write(answer: bytes) -> None:
-    """A service's response: as it came for programs, and printable on a terminal."""
+    """Writes a service's response: unchanged for programs, escaped on a terminal."""
     if sys.stdout.isatty():
         print(printable(answer.decode(errors="backslashreplace")))
         return
@@ -106,12 +106,12 @@ def write_file(option: str, path: Path, text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """A result for programs."""
+    """Writes a result for programs."""
     print(json.dumps(value, indent=2, default=str, allow_nan=False))
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "") -> None:
-    """A result for people."""
+    """Shows a result as a table."""
     grid = Table(title=printable(title) or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(Text(printable(column)), overflow="fold")
@@ -125,7 +125,7 @@ def findings_as_exit(code: int = WRONG_USE) -> Iterator[None]:
     """Turns findings into lines on stderr and an exit.
 
     Args:
-        code: 2 where nothing has begun and what was asked for is wrong, 1 where something has.
+        code: 2 if the request was wrong and nothing was begun, otherwise 1.
     """
     try:
         yield
@@ -134,7 +134,7 @@ def findings_as_exit(code: int = WRONG_USE) -> Iterator[None]:
 
 
 def shown(error: FindingsError, code: int = WRONG_USE) -> typer.Exit:
-    """Prints findings; the exit to raise."""
+    """Prints findings. Returns the exit to raise."""
     for finding in error.findings:
         err.print(Text("error: ", style="bold red"), Text(printable(str(finding))), sep="", end="\n")
     return typer.Exit(code)

@@ -1,4 +1,4 @@
-"""`package`: from a model to an artifact with its evidence."""
+"""`package`: makes an artifact, with its evidence, from a model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def package(
     out: Annotated[Path | None, typer.Option(help="Folder for the artifact. Default: `out` of the spec.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the artifact's manifest as JSON.")] = False,
 ) -> None:
-    """Packages a model: quantizes it, measures it against the original, and archives the best with the evidence.
+    """Packages a model: quantizes it, measures it against the original, and archives the best candidate with evidence.
 
     Example: scaletozero package models/paraphrase-minilm.yaml
     """
@@ -53,7 +53,7 @@ def package(
         if out is not None:
             values["out"] = out
         wanted = spec_of(values)
-        # Only now what takes seconds to import: a mistake in the file is told at once.
+        # These imports take seconds, so a mistake in the file is reported before them.
         from model_packaging.artifact.folder_manifest import FolderArtifact
         from model_packaging.pipeline import package as run
 
@@ -94,14 +94,14 @@ def package(
 
 
 def likeness(figures: Mapping[str, float]) -> str:
-    """How close a candidate's outputs are: the mean cosine, or the share of outputs with the same class."""
+    """How close a candidate's outputs are to the original's: mean cosine, or share of outputs with the same class."""
     if "cosine_mean" in figures:
         return f"cosine {figures['cosine_mean']:.4f}"
     return f"agreement {figures['agreement']:.4f}" if "agreement" in figures else "-"
 
 
 def latency(speed: Speed | None) -> str:
-    """The ratio to the source's latency for a short request, with its interval where the two cannot be told apart."""
+    """The ratio to the source's latency for a short request, with its interval if the difference is not significant."""
     if speed is None:
         return "-"
     bounds = speed.short_interval
@@ -110,7 +110,7 @@ def latency(speed: Speed | None) -> str:
 
 
 def folder_rows(manifest: FolderManifest) -> list[tuple[str, object]]:
-    """What the manifest of a model that is a folder says, for people."""
+    """The rows of a table with the manifest of a folder artifact."""
     rows: list[tuple[str, object]] = [("licence", f"{manifest.licence.expression} ({manifest.licence.file})")]
     if quantization := manifest.quantization:
         rows += [
@@ -129,10 +129,10 @@ def folder_rows(manifest: FolderManifest) -> list[tuple[str, object]]:
 
 
 def read_spec(path: Path) -> dict[str, Any]:
-    """The values of a packaging spec; its paths made absolute, files inside installed distributions found.
+    """Reads a packaging spec. Makes its paths absolute, and resolves files inside installed distributions.
 
     Raises:
-        FindingsError: when the file cannot be read, or a distribution is not installed or has no such file.
+        FindingsError: the file cannot be read, or a distribution is not installed or has no such file.
     """
     values = read_yaml(path)
     for key in PATHS:
@@ -149,7 +149,7 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 
 def _beside(path: Path, value: Any) -> Any:
-    """A path in the file `path`, made absolute; the spec refuses whatever is not a path, or has a NUL in it."""
+    """Makes a path in the file `path` absolute. The spec's validation refuses values that are not paths."""
     return (path.resolve().parent / value).resolve() if isinstance(value, str) and "\0" not in value else value
 
 
@@ -166,7 +166,7 @@ def _installed(where: str, distribution: str, file: str) -> Path:
 
 @contextlib.contextmanager
 def watching() -> Iterator[Report]:
-    """Progress as a bar for each stage on a terminal, and as one line for each stage elsewhere."""
+    """Shows progress: a bar for each stage on a terminal, otherwise a line for each stage."""
     if not err.is_terminal:
         yield _stages()
         return
@@ -183,7 +183,7 @@ def watching() -> Iterator[Report]:
 
 
 def _stages() -> Report:
-    """Says each stage once, when it begins."""
+    """Shows each stage once, when it begins."""
     begun: set[str] = set()
 
     def report(step: Progress) -> None:

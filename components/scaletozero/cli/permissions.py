@@ -1,4 +1,4 @@
-"""`status --permissions`: what each role may do, and what it was never used for."""
+"""`status --permissions`: shows what each role may do, and which permissions were never used."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ def show_permissions(environment: str, sandbox: daemon.Sandbox | None, *, as_jso
     """Shows what the sandbox recorded since it was started.
 
     Raises:
-        FindingsError: no sandbox runs; what roles are used for on an account is not recorded here.
+        FindingsError: no sandbox is running. The use of roles on an account is not recorded here.
     """
     if sandbox is None:
         raise refuse(
             "--permissions",
-            "must be asked of a running sandbox",
+            "needs a running sandbox",
             f"{environment}, which has none",
-            "what roles are used for is only recorded there",
+            "the use of roles is recorded only there",
             f"run `scaletozero up -e {environment}` in the sandbox; on an account ask IAM Access Analyzer",
         )
     report: dict[str, Any] = daemon.permissions(sandbox)
@@ -34,4 +34,4 @@ def show_permissions(environment: str, sandbox: daemon.Sandbox | None, *, as_jso
     ]
     table(("role", "statement", "allowed actions", "never used"), rows)
     unused = sum(row[-1] != "-" for row in rows)
-    done(f"{environment}: {len(report)} roles; {unused} of {len(rows)} statements allow what was never used so far.")
+    done(f"{environment}: {len(report)} roles; {unused} of {len(rows)} statements allow something that was never used.")

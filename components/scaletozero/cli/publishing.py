@@ -1,4 +1,4 @@
-"""`publish`: an artifact into a bucket, under a key that its content decides."""
+"""`publish`: uploads an artifact to a bucket, under a key that depends on its content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def publish(
     environment: Annotated[
         str | None, typer.Option("--environment", "-e", help="The environment whose region and KMS key to use.")
     ] = None,
-    region: Annotated[list[str] | None, typer.Option(help="A region that the bucket may be in.")] = None,
+    region: Annotated[list[str] | None, typer.Option(help="An allowed region of the bucket.")] = None,
     kms_key: Annotated[str | None, typer.Option(help="KMS key to encrypt with. Default: the environment's.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -54,21 +54,21 @@ def publish(
 
 
 def _asked(cause: BaseException | None) -> bool:
-    """Whether S3 was asked: a profile or a region that is wrong on this machine ends it before that."""
+    """Whether a request reached S3; a wrong profile or region on this machine is an error before that."""
     return cause is not None and not isinstance(cause, ProfileNotFound | NoRegionError)
 
 
 def destination(bucket: str, environment: str | None, regions: list[str], kms_key: str | None) -> Destination:
-    """Where to publish, with the environment's region and key where none are given.
+    """Where to publish. Region and key default to the environment's.
 
     Raises:
-        FindingsError: neither an environment nor a region is given, or the environment is none.
+        FindingsError: neither an environment nor a region is given, or the environment is invalid.
     """
     if environment is None:
         if not regions:
-            then = "the model could leave the region that it belongs to"
+            then = "the model could leave its region"
             raise refuse(
-                "publish", "needs to know where the bucket may lie", "", then, "give --environment or --region"
+                "publish", "needs the regions that the bucket may be in", "", then, "give --environment or --region"
             )
         return Destination(bucket, regions, kms_key)
     settings = find_project().environment(environment, with_artifacts=False)

@@ -1,4 +1,4 @@
-"""`invoke`: one request to a deployed endpoint."""
+"""`invoke`: sends a request to a deployed endpoint."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from scaletozero.sandbox import daemon
 
 @dataclass(frozen=True)
 class Target:
-    """A deployed endpoint: its name at the service, where it runs, and the sandbox it runs on, if any.
+    """A deployed endpoint: its name at the service, its region, and the sandbox it runs on, if any.
 
     Attributes:
-        requests: the s3:// address below which an asynchronous endpoint's requests are put; None for any other.
+        requests: the s3:// address below which requests to an asynchronous endpoint are put; None for any other.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Target:
     requests: str | None = None
 
     def client(self, service: str = "sagemaker-runtime") -> Any:
-        """An ordinary boto3 client, of the SageMaker Runtime unless said otherwise."""
+        """A boto3 client. Default: of the SageMaker Runtime."""
         import boto3
         from botocore.config import Config
 
@@ -62,15 +62,15 @@ class Target:
 
 
 def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target:
-    """The endpoint of that name in an environment that was deployed.
+    """Finds an endpoint of a deployed environment.
 
     Args:
         endpoint: the name of its component.
         environment: the environment's name.
-        what: the command that asks.
+        what: the calling command, for messages.
 
     Raises:
-        FindingsError: when the environment or the endpoint is not there.
+        FindingsError: the environment is not deployed, or has no such endpoint.
     """
     project = find_project()
     settings = project.environment(environment, with_artifacts=False)
@@ -79,7 +79,7 @@ def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target
     if settings.sandbox and sandbox is None:
         if settings.endpoints and endpoint not in settings.endpoints:
             raise _unknown(endpoint, environment, settings.endpoints)
-        raise refuse(environment, "must be up", "no embedded AWS running", "nothing was sent", fix)
+        raise refuse(environment, "must be deployed and running", "no running embedded AWS", "nothing was sent", fix)
     engine = find_engine(say)
     with engine_errors(what, environment, engine):
         deployed = EnvironmentStack(project, environment, engine, sandbox).endpoints()
@@ -113,32 +113,32 @@ def _unknown(endpoint: str, environment: str, known: Iterable[str]) -> FindingsE
 
 
 def read_payload(text: str) -> bytes:
-    """The JSON to send, from the argument, or from stdin for `-`. Raises FindingsError when it is none."""
+    """Reads the JSON to send from the argument, or from stdin for `-`. Raises FindingsError if it is not JSON."""
     fix = """quote it for the shell: '{"inputs": ["hello"]}'"""
     try:
         body = sys.stdin.read() if text == "-" else text
         json.loads(body, parse_int=str)
         return body.encode()
     except ValueError as error:
-        raise refuse("JSON", "must be JSON", str(error), "the model would have refused it", fix) from None
+        raise refuse("JSON", "must be JSON", str(error), "the model would refuse it", fix) from None
     except RecursionError:
-        raise refuse("JSON", "must be JSON", "more levels than can be read", "", fix) from None
+        raise refuse("JSON", "must be JSON", "too deeply nested JSON", "", fix) from None
 
 
 def require_fitting(payload: bytes) -> None:
-    """Raises FindingsError for a payload that SageMaker Serverless would not take."""
+    """Raises FindingsError for a payload that SageMaker Serverless would refuse."""
     if len(payload) > MAX_PAYLOAD:
         raise refuse(
             "JSON",
             f"may have at most {MAX_PAYLOAD} bytes",
             f"{len(payload)}",
-            "SageMaker Serverless would have refused it",
+            "SageMaker Serverless would refuse it",
             "send fewer inputs at a time",
         )
 
 
 def ask(client: Any, target: Target, payload: bytes) -> bytes:
-    """One request. An error of the service becomes an exit, with the model's own reason."""
+    """Sends a request. An error of the service becomes an exit with the model's own reason."""
     with _service_errors():
         answer = client.invoke_endpoint(EndpointName=target.name, ContentType="application/json", Body=payload)
         return answer["Body"].read()
@@ -146,7 +146,7 @@ def ask(client: Any, target: Target, payload: bytes) -> bytes:
 
 @contextlib.contextmanager
 def _service_errors() -> Iterator[None]:
-    """Turns an error of the service, or of the way to it, into an exit with the model's own reason."""
+    """Turns an error of the service, or of the connection to it, into an exit with the model's own reason."""
     try:
         yield
     except ClientError as error:
@@ -160,16 +160,16 @@ def _service_errors() -> Iterator[None]:
 
 
 def ask_asynchronously(target: Target, requests: str, payload: bytes, timeout: float) -> bytes:
-    """One request to an asynchronous endpoint, from upload to result.
+    """Sends a request to an asynchronous endpoint and waits for its result.
 
-    Every failure becomes an exit. A model's error does not tell whether the query was wrong or the model: it is 1.
+    Every failure becomes an exit. For a model's error its code is 1: whether the query was wrong is unknown.
 
     Args:
         requests: the s3:// address below which requests are put.
         timeout: seconds to wait for the result.
 
     Raises:
-        FindingsError: when the payload is larger than the service takes.
+        FindingsError: the payload is larger than the service allows.
     """
     s3, runtime = target.client("s3"), target.client()
     with _service_errors():
@@ -188,7 +188,7 @@ def ask_asynchronously(target: Target, requests: str, payload: bytes, timeout: f
 
 @contextlib.contextmanager
 def _shown(target: Target) -> Iterator[Callable[[float], None]]:
-    """A pause that shows on a terminal how long it has been waited, and in the sandbox for what."""
+    """Returns a `sleep` that shows the waiting time on a terminal, and in the sandbox the endpoint's state."""
     if not err.is_terminal:
         yield time.sleep
         return
@@ -207,7 +207,7 @@ def _shown(target: Target) -> Iterator[Callable[[float], None]]:
 def _state(target: Target) -> str:
     if target.sandbox is None:
         return ""
-    with contextlib.suppress(OSError, KeyError, ValueError):  # the result itself tells what is wrong
+    with contextlib.suppress(OSError, KeyError, ValueError):  # the result itself will show what is wrong
         about = daemon.status(target.sandbox)["endpoints"][target.name]
         return f": {about['backlog']['size']} in the backlog, {len(about['instances'])} instances"
     return ""

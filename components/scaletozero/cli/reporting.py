@@ -1,4 +1,4 @@
-"""`residency`: where an environment's data is, for people and auditors, and the documents that hold it there."""
+"""`residency`: reports where an environment's data is, and prints the policies that enforce it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scaletozero.settings.residency import Residency
 
 
 class Guard(StrEnum):
-    """A document that holds a residency."""
+    """A policy document that enforces a residency."""
 
     BOUNDARY = "boundary"
     SCP = "scp"
@@ -33,12 +33,15 @@ def residency(
         bool, typer.Option("--json", help="Print JSON, with a digest over its canonical form.")
     ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with columns of DORA's register.")] = False,
-    svg: Annotated[Path | None, typer.Option(help="Write a map of the data's ways to this SVG file.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Write a map of the data flows to this SVG file.")] = None,
     guard: Annotated[
-        Guard | None, typer.Option(help="Print a policy for AWS instead: a permissions boundary, or an organisation's.")
+        Guard | None,
+        typer.Option(
+            help="Print an AWS policy instead: a permissions boundary, or an organisation's service control policy."
+        ),
     ] = None,
 ) -> None:
-    """Shows where each kind of an environment's data rests and passes, what holds it there, and how to verify it.
+    """Shows where each kind of an environment's data is stored and processed, what enforces it, and how to verify it.
 
     Example: scaletozero residency -e prod-eu
     """
@@ -51,7 +54,7 @@ def residency(
         held = settings.residency
         if held is None:
             fix = "add `residency: {regions: [...]}` to it (docs/residency.md)"
-            raise refuse(f"environment {environment}", "must have a `residency`", "none", "nothing holds it", fix)
+            raise refuse(f"environment {environment}", "must have a `residency`", "none", "nothing enforces it", fix)
     rows = rows_of(settings)
     if svg:
         with findings_as_exit():

@@ -1,4 +1,4 @@
-"""Holds an environment to the cluster that its objects are on, so that none of them is left behind on another one."""
+"""Ensures that an environment stays on the cluster that its objects are on, so that none is left behind."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ FOLDER = "a folder for manifests"
 
 
 def hold_to_cluster(project: Project, settings: Environment, name: str, *, sandboxed: bool) -> str | None:
-    """Where the Kubernetes objects of an environment go now; None where it has none and had none.
+    """Where an environment's Kubernetes objects are to be created; None if it has and had none.
 
     Args:
-        project, settings, name: the environment.
-        sandboxed: whether it runs in the sandbox, which remembers where they went before.
+        project, settings, name: the project, the environment's settings and its name.
+        sandboxed: whether it runs in the sandbox, which records where they were created before.
 
     Raises:
-        FindingsError: no cluster is named where one is needed, it is another one than was declared, or another one than
-            the objects are on.
+        FindingsError: no cluster is named but one is needed, or it is not the cluster that was declared, or not
+            the cluster that the objects are on.
     """
     kubeconfig, block, file = os.environ.get("KUBECONFIG"), settings.kubernetes, _file(project, name)
     if block is None and not file.is_file():
@@ -30,9 +30,9 @@ def hold_to_cluster(project: Project, settings: Environment, name: str, *, sandb
     if not kubeconfig and not sandboxed:
         raise refuse(
             "KUBECONFIG",
-            "must name the file of the cluster" + (f" {block.cluster.name}" if block else ""),
+            "must name the cluster's kubeconfig file" + (f" {block.cluster.name}" if block else ""),
             "nothing",
-            "whatever cluster this machine used last would be changed",
+            "the cluster that this machine used last would be changed",
             "set KUBECONFIG",
         )
     where = FOLDER
@@ -45,8 +45,8 @@ def hold_to_cluster(project: Project, settings: Environment, name: str, *, sandb
             f"must lead to where {name} is, {held}",
             where,
             "its objects would be left behind there, without an owner",
-            f"set it as it was (`scaletozero down -e {name}` then deletes them), "
-            f"or, where that cluster is no more, remove {file}",
+            f"set it as before (`scaletozero down -e {name}` then deletes them), "
+            f"or, if that cluster no longer exists, remove {file}",
         )
     return where
 
@@ -61,7 +61,7 @@ def _url(kubeconfig: str, block: Kubernetes | None) -> str:
 
 
 def remember(project: Project, name: str, where: str | None) -> None:
-    """Keeps where the objects of an environment of the sandbox are; None once they are deleted."""
+    """Records where the objects of an environment in the sandbox are; None once they are deleted."""
     file = _file(project, name)
     if where is None:
         file.unlink(missing_ok=True)

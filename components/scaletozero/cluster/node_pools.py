@@ -51,7 +51,7 @@ class GpuNodePool(Component):
 
         self.pool_name = pulumi.Output.from_input(name)
         self.usd_per_hour = pulumi.Output.from_input(plan.usd_per_hour)
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.objects = objects
         self.register_outputs({"pool_name": self.pool_name, "usd_per_hour": self.usd_per_hour})
 
@@ -121,6 +121,6 @@ class GpuNodeGroup(Component):
             ),
         )
         self.pool_name = group.node_group_name
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.group = group
         self.register_outputs({"pool_name": self.pool_name})

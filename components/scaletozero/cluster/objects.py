@@ -49,13 +49,13 @@ def declare(
     more: Mapping[str, pulumi.ResourceOptions] | None = None,
     suffix: Callable[[Manifest], str] | None = None,
 ) -> list[KubernetesObject]:
-    """Declares objects as children, each after the one before it.
+    """Declares objects as children, each depending on the one before it.
 
     Args:
-        owner: the component whose children they are.
-        manifests: in order.
-        primary: the kind of the child that has the component's own name.
-        substitutions: placeholder in the manifests -> the value that is known later.
+        owner: the parent component.
+        manifests: the objects, in the order of their creation.
+        primary: the kind of the child that has the component's name.
+        substitutions: placeholder in the manifests -> a value that is known later.
         depends_on: resources that the first object depends on.
         more: extra options, by kind.
         suffix: suffix of a child's name. Default: the object's kind.
@@ -72,12 +72,12 @@ def declare(
 
 
 def kebab(kind: str) -> str:
-    """`network-policy` of `NetworkPolicy`."""
+    """Converts `NetworkPolicy` to `network-policy`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", kind).lower()
 
 
 def fill(value: Any, substitutions: Mapping[str, pulumi.Input[str]]) -> Any:
-    """A value in which every placeholder is replaced by what is known later."""
+    """Replaces every placeholder in a value with an output."""
     if isinstance(value, Mapping):
         return {key: fill(each, substitutions) for key, each in value.items()}
     if isinstance(value, list):

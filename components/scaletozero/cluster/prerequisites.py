@@ -48,7 +48,7 @@ class ClusterPrerequisites(Component):
             oci = chart.repository.startswith("oci://")
             release = kubernetes.helm.v3.Release(
                 self.child(chart.name),
-                # There is one of each in a cluster, with a fixed name.
+                # A cluster has one of each, with a fixed name.
                 name=chart.name,
                 namespace=chart.namespace,
                 create_namespace=True,
@@ -63,14 +63,14 @@ class ClusterPrerequisites(Component):
 
         self.namespaces = pulumi.Output.from_input([each.name for each in settings.namespaces])
         self.interceptor = pulumi.Output.from_input(interceptor_address(settings.cluster.keda_namespace))
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.objects = objects
         self.releases = releases
         self.register_outputs({"namespaces": self.namespaces, "interceptor": self.interceptor})
 
 
 def _suffix(manifest: Manifest, namespace: str) -> str:
-    """Of a child's name: there are two admission policies for a namespace, and one of every other kind."""
+    """The suffix of a child's name: a namespace has two admission policies, and one object of every other kind."""
     bindings = manifest["metadata"]["name"].removeprefix(f"residency-{namespace}")
     two = bindings if manifest["kind"].startswith("ValidatingAdmissionPolicy") else ""
     return f"{namespace}-{kebab(manifest['kind'])}{two}"

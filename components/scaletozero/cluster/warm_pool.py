@@ -57,6 +57,6 @@ class GpuWarmPool(Component):
         self.backend = pulumi.Output.from_input(plan.backend.kind)
         self.reason = pulumi.Output.from_input(plan.backend.reason)
         self.usd_per_hour = pulumi.Output.from_input(plan.usd_per_hour or 0.0)
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.objects = objects
         self.register_outputs({"backend": self.backend, "reason": self.reason, "usd_per_hour": self.usd_per_hour})

@@ -1,4 +1,4 @@
-"""The alarms of an endpoint of any kind that has metrics in CloudWatch."""
+"""The alarms of endpoints whose metrics are in CloudWatch."""
 
 import pulumi
 
@@ -10,21 +10,21 @@ from scaletozero.settings.alarms import Alarms, EndpointAlarmsSettings
 
 
 class EndpointAlarms(PlannedAlarms):
-    """One alarm for each way in which an endpoint can fail its callers, and one over them all that notifies people.
+    """An alarm for each way in which an endpoint can fail its callers, and a composite alarm that notifies people.
 
-    One fault can ring several alarms. People get one message, which names them, and each alarm names its runbook.
-    An endpoint without calls has no data, which rings nothing.
+    One fault can set off several alarms. People receive one message, which names them; each alarm names its runbook.
+    An endpoint without calls has no data, which sets off no alarm.
 
-    Its children are the attributes `alarms`, by their names, and `composite`.
+    Its children are the attributes `alarms`, a dictionary by name, and `composite`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: an argument is invalid. Nothing is declared.
     """
 
     settings_type = EndpointAlarmsSettings
 
     arn: pulumi.Output[str]
-    """The ARN of the alarm over all."""
+    """The ARN of the composite alarm."""
 
     def __init__(self, name: str, args: EndpointAlarmsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         def plan(settings: Alarms, provisioned: bool) -> list[Alarm]:

@@ -11,24 +11,23 @@ from scaletozero.settings.common import ArtifactStoreSettings
 from scaletozero.settings.names import MODELS
 
 ANSWERS = "async"
-"""The prefix below which requests and results of asynchronous endpoints lie: `async/<name>/requests`, `answers`,
+"""The prefix of the requests and results of asynchronous endpoints: `async/<name>/requests`, `answers`,
 `failures`."""
 
 UNFINISHED_DAYS = 7
-"""How long the parts of an upload that was never finished are kept: they cost as much as objects, and no list has
-them."""
+"""How long the parts of an unfinished upload are kept: they cost as much as objects, and are not listed."""
 
 
 class ArtifactStore(Component):
     """A private, versioned, encrypted bucket, reachable through TLS only.
 
-    A bucket that still holds objects of others is not deleted, unless `force_destroy` is set: models that were
-    published, and requests and results of asynchronous endpoints.
+    A bucket that still contains other objects (published models, requests and results of asynchronous endpoints) is not
+    deleted, unless `force_destroy` is set.
 
     The bucket itself is the attribute `bucket_resource`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: an argument is invalid. Nothing is declared.
     """
 
     type_name = "scaletozero:index:ArtifactStore"
@@ -107,13 +106,13 @@ class ArtifactStore(Component):
                 {
                     "id": "unfinished-uploads",
                     "status": "Enabled",
-                    # Everywhere: packaging, `publish` and the callers of asynchronous endpoints write.
+                    # For the whole bucket: packaging, `publish` and the callers of asynchronous endpoints write to it.
                     "filter": {"prefix": ""},
                     "abort_incomplete_multipart_upload": {"days_after_initiation": UNFINISHED_DAYS},
                 },
                 *_answers_rule(settings.keep_answers_days),
             ],
-            # S3 takes a rule about old versions only once there can be some.
+            # S3 accepts a rule about old versions only once versioning is enabled.
             opts=self.options(depends_on=[versioning]),
         )
         aws.s3.BucketPolicy(
@@ -135,10 +134,10 @@ class ArtifactStore(Component):
                 opts=self.options(),
             )
 
-        # Whoever puts something into the bucket waits for the versions: without one, deleting it would leave a marker.
+        # Objects wait for versioning: deleting an object that was written before it would leave a marker.
         self.bucket = versioning.bucket
         self.arn = bucket.arn
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.bucket_resource = bucket
         self.register_outputs({"bucket": self.bucket, "arn": self.arn})
 

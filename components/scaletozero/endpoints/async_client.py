@@ -14,20 +14,20 @@ from model_packaging.serving.limits import ASYNC_REQUEST_BYTES as MAX_BYTES
 from model_packaging.serving.limits import ASYNC_SECONDS as MAX_SECONDS
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
-"""Seconds between two checks for a result: at first, and at most."""
+"""Seconds between two checks for a result: the first interval, and the longest."""
 
 
 class ModelError(RuntimeError):
-    """The endpoint could not process a request; the message is the model's own."""
+    """The endpoint could not process a request; the message is the model's."""
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """A request that waits, or is worked on, or is done. It can be kept, and asked for from another process.
+    """A submitted request. It can be stored, and its result can be fetched from another process.
 
     Attributes:
-        inference_id: SageMaker's name of it.
-        answer, failure: the s3:// addresses of which one will exist.
+        inference_id: SageMaker's identifier of the request.
+        answer, failure: the s3:// addresses of the result and of the failure, one of which will exist.
     """
 
     inference_id: str
@@ -47,21 +47,21 @@ def submit(
 ) -> Submitted:
     """Uploads a request and submits it to an asynchronous endpoint.
 
-    The caller needs `s3:PutObject` below `requests`, `s3:GetObject` below its siblings, `s3:ListBucket` of the bucket
-    (without which S3 says that access is denied to an answer that is not there yet), and
-    `sagemaker:InvokeEndpointAsync` of the endpoint.
+    The caller needs `s3:PutObject` below `requests`, `s3:GetObject` below its siblings, `s3:ListBucket` on the bucket
+    (without which S3 denies access to a result that does not exist yet), and `sagemaker:InvokeEndpointAsync` on the
+    endpoint.
 
     Args:
-        endpoint_name: the endpoint.
-        body: the request.
+        endpoint_name: the name of the endpoint.
+        body: the request body.
         requests: the s3:// address below which requests are put: `AsyncEndpoint.requests`.
-        content_type: of the request.
-        seconds: how long it may be worked on, at most 3600.
-        s3, runtime: boto3 clients of S3 and of the SageMaker Runtime; default: new clients.
+        content_type: the content type of the request.
+        seconds: how long the request may run, at most 3600.
+        s3, runtime: boto3 clients of S3 and of the SageMaker Runtime. Default: new clients.
 
     Raises:
-        FindingsError: the request is larger than the service takes, or an argument is out of its range.
-        botocore.exceptions.ClientError: the services refuse.
+        FindingsError: the request is larger than the service allows, or an argument is out of its range.
+        botocore.exceptions.ClientError: a service refused the call.
     """
     if len(body) > MAX_BYTES:
         why = "SageMaker would refuse it after the upload"
@@ -91,15 +91,15 @@ def result(
     """Waits for a result, checking for it less and less often.
 
     Args:
-        submitted: what `submit()` gave.
-        timeout: seconds. What is not there then may still come: the same call waits again.
-        s3: a boto3 client of S3; default: new clients.
-        sleep, clock: of the waiting.
+        submitted: the return value of `submit()`.
+        timeout: seconds to wait. A later result is not lost: the same call can be repeated.
+        s3: a boto3 client of S3. Default: a new client.
+        sleep, clock: the functions with which it waits.
 
     Raises:
-        ModelError: the model failed, with its own words.
-        TimeoutError: there is no result yet.
-        botocore.exceptions.ClientError: S3 refuses.
+        ModelError: the model failed; the message is the model's.
+        TimeoutError: there is no result within `timeout`.
+        botocore.exceptions.ClientError: S3 refused the call.
     """
     client, deadline, pause = _client("s3", s3), clock() + timeout, FIRST_PAUSE
     while True:
@@ -110,7 +110,7 @@ def result(
         left = deadline - clock()
         if left <= 0:
             raise TimeoutError(f"{submitted.inference_id} has no result after {timeout:g} s")
-        # Callers that began together should not go on asking together.
+        # Callers that began at the same time should not keep checking at the same time.
         sleep(min(left, pause * random.uniform(0.8, 1.2)))  # noqa: S311
         pause = min(LONGEST_PAUSE, pause * 1.6)
 

@@ -20,39 +20,39 @@ from scaletozero.settings.instances import has_local_storage
 from scaletozero.settings.pools import WarmUnit
 
 WAKE_SECONDS = 600.0
-"""How long an instance takes from nothing to its first response, where nothing else is known: about what was measured
-for a small language model on ml.g5.xlarge, 9 min 24 s, most of it SageMaker's own."""
+"""The default of how long an instance takes from its start to its first response: about what was measured
+for a small language model on ml.g5.xlarge, 9 min 24 s, of which most is SageMaker's own time."""
 
 
 class AsyncEndpoint(Component):
-    """A model whose requests wait in a queue, for instances that cost nothing while there are none.
+    """A model whose requests wait in a queue, served by instances that scale to zero.
 
-    SageMaker makes no endpoint without an instance: a new or changed one starts the larger of 1 and `min`, and scaling
-    terminates what is not needed after `idle_seconds`.
+    SageMaker creates no endpoint without an instance: a new or changed one starts the larger of 1 and `min`, and
+    scaling terminates unneeded instances after `idle_seconds`.
 
     Its main children are attributes, for an organisation's own stack to add to: `endpoint`, `configuration`, `model`,
     `role`, `log_group_resource`, `archive`, `success_topic`, `error_topic` and `warm_pool`.
 
     Raises:
-        FindingsError: when an argument breaks a rule or the artifact is not whole, before anything is declared.
+        FindingsError: an argument is invalid, or the artifact is incomplete. Nothing is declared.
     """
 
     type_name = "scaletozero:index:AsyncEndpoint"
 
     endpoint_name: pulumi.Output[str]
-    """The name to invoke."""
+    """The name by which callers invoke the endpoint."""
     endpoint_arn: pulumi.Output[str]
-    """The endpoint's ARN, for the callers' policies."""
+    """The endpoint's ARN, for callers' policies."""
     requests: pulumi.Output[str]
     """The s3:// address below which callers put their requests."""
     success_topic_arn: pulumi.Output[str]
-    """The topic that is notified of every result."""
+    """The ARN of the topic that is notified of every result."""
     error_topic_arn: pulumi.Output[str]
-    """The topic that is notified of every failure."""
+    """The ARN of the topic that is notified of every failure."""
     artifact_digest: pulumi.Output[str]
-    """The sha256 of the archive that is served, in hex."""
+    """The SHA-256 digest of the served archive, in hexadecimal."""
     log_group: pulumi.Output[str]
-    """The log group of the containers."""
+    """The name of the containers' log group."""
 
     def __init__(self, name: str, args: AsyncEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(
@@ -62,7 +62,7 @@ class AsyncEndpoint(Component):
         tags = {"endpoint": name, **settings.tags}
         super().__init__(name, opts, region=settings.region, tags=tags)
         region, scaling = settings.region, settings.scaling
-        # Not what a serverless endpoint would be called here: the engine makes the one before it takes the other away.
+        # Different from a serverless endpoint's name here: the engine creates the new one before deleting the old one.
         endpoint_name = settings.endpoint_name or self.physical_name("async", limit=63)
         folder_name = settings.folder or name
         key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
@@ -132,7 +132,7 @@ class AsyncEndpoint(Component):
             name=endpoint_name,
             endpoint_config_name=configuration.name,
             tags=self._tags,
-            # Logs written before the group exists would make one that is kept forever.
+            # Logs written before the group exists would create one whose logs never expire.
             opts=self.options(depends_on=[served.logs]),
         )
         fail_on_rollback(self, endpoint, configuration)
@@ -176,7 +176,7 @@ class AsyncEndpoint(Component):
         self.error_topic_arn = topics["failed"].arn
         self.artifact_digest = pulumi.Output.from_input(artifact.digest)
         self.log_group = served.logs.name
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.endpoint = endpoint
         self.configuration = configuration
         self.model = served.model
@@ -202,9 +202,9 @@ class AsyncEndpoint(Component):
 def async_statements(
     region: str, folder: str, bucket: str, success: str, error: str, key: str | None, vpc: dict[str, Any] | None
 ) -> Sequence[Statement]:
-    """What the role of an asynchronous endpoint may do beyond serving a model: read requests, write results, notify.
+    """The additional permissions of an asynchronous endpoint's role: read requests, write results, notify topics.
 
-    Describing networks has no resource that could be named; it is bound by the region.
+    The actions that describe networks have no resource to name; they are limited by the region.
     """
     objects = f"{bucket_arn(region, bucket)}/{ANSWERS}/{folder}"
     statements: list[Statement] = [
@@ -248,7 +248,7 @@ def async_statements(
                     "ec2:DeleteNetworkInterfacePermission",
                 ],
                 "Resource": interfaces,
-                # An interface has no name beforehand, and SageMaker gives it no tag: only its subnet is known.
+                # An interface's name is not known in advance, and SageMaker does not tag it: only its subnet is known.
                 "Condition": {"ArnEquals": {"ec2:Subnet": subnets}},
             },
             {

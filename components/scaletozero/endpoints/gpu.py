@@ -25,7 +25,7 @@ class GpuEndpoint(Component):
     KEDA manages the replicas, and Karpenter or EKS Auto Mode the nodes. The component declares what they act on, and
     refuses a declaration that could not work. Its options must have a Kubernetes provider.
 
-    The objects of its workload are the attribute `objects`, and the role of its pods, where it has a bucket, is `role`.
+    The objects of its workload are the attribute `objects`, and the role of its pods, if it has a bucket, is `role`.
 
     Raises:
         FindingsError: an argument is invalid, the artifact is incomplete, or model, cluster and deadlines do not fit
@@ -91,7 +91,7 @@ class GpuEndpoint(Component):
         self.artifact_digest = pulumi.Output.from_input(model.digest)
         self.cold_start_seconds = pulumi.Output.from_input(plan.derived.cold.total())
         self.usd_per_hour = pulumi.Output.from_input(plan.derived.usd_per_hour or 0.0)
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.objects = workload
         self.role = access.role if access else None
         self.register_outputs(

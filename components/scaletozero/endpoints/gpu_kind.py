@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class GpuKind(Kind[GpuEndpoint]):
-    """Pods that KEDA scales, on nodes that Karpenter or EKS Auto Mode brings."""
+    """Pods that KEDA scales, on nodes that Karpenter or EKS Auto Mode provisions."""
 
     name = "gpu"
     settings = GpuEndpoint
@@ -98,7 +98,7 @@ class GpuKind(Kind[GpuEndpoint]):
 
 
 def _arguments(name: str, settings: GpuEndpoint, site: Site) -> dict[str, Any]:
-    """The arguments of `GpuEndpoint`, but for its bucket."""
+    """The arguments of `GpuEndpoint`, except its bucket."""
     assert site.kubernetes
     return {
         **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
@@ -112,7 +112,7 @@ def _arguments(name: str, settings: GpuEndpoint, site: Site) -> dict[str, Any]:
 
 
 def _as_written(name: str, findings: Iterable[Finding]) -> list[Finding]:
-    """Findings of one endpoint at their paths in the environment."""
+    """Findings of one endpoint, with their paths in the environment."""
 
     def path(found: Finding) -> str:
         of_cluster = found.path.partition(".")[0] in ("cluster", "namespace")

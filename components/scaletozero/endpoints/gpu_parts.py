@@ -1,4 +1,4 @@
-"""Components that are parts of an endpoint on Kubernetes GPUs."""
+"""The components that make up an endpoint on Kubernetes GPUs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 
 
 class GpuModelAccess(Component):
-    """A model's files below a prefix with its digest, and a role for one service account that can read only them."""
+    """A model's files below a prefix with its digest, and a role for one service account that can read only these."""
 
     type_name = "scaletozero:index:GpuModelAccess"
 
@@ -48,7 +48,7 @@ class GpuModelAccess(Component):
                 source=pulumi.FileAsset(str(file)),
                 checksum_algorithm="SHA256",
                 tags=self._own_tags,
-                # An object can have ten tags, which the default tags of a provider could exceed. (An update adds them
+                # An object can have ten tags; a provider's default tags could exceed that. (An update adds them
                 # again: hashicorp/terraform-provider-aws#45381.)
                 override_provider={"default_tags": {"tags": {}}},
                 opts=self.options(),
@@ -85,7 +85,7 @@ class GpuModelAccess(Component):
 
 
 class GpuScaling(Component):
-    """What wakes an endpoint, holds its requests, and scales it to zero."""
+    """The objects that wake an endpoint, hold its requests, and scale it to zero."""
 
     type_name = "scaletozero:index:GpuScaling"
 

@@ -1,4 +1,4 @@
-"""What an endpoint kind is: all that differs between the backends. Pure but for `declare`.
+"""The interface of an endpoint kind: everything that differs between the backends. Pure except for `declare`.
 
 The registry is `scaletozero.endpoints.kinds`; the environment's settings, checks and program, the command and the
 documentation read it, and none of them asks which kind it has before it.
@@ -24,7 +24,7 @@ from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.schedules import Window
 
-if TYPE_CHECKING:  # a declaration needs the engine's SDK, and a check does not
+if TYPE_CHECKING:  # a declaration needs the engine's SDK, but a check does not
     import pulumi
 
 
@@ -40,14 +40,14 @@ class Invocation(StrEnum):
 
 
 class Scaled(Protocol):
-    """How far an endpoint scales."""
+    """The limits between which an endpoint scales."""
 
     @property
     def max(self) -> int: ...
 
 
 class EndpointSettings(Protocol):
-    """What the settings of every kind have."""
+    """The settings that every kind has."""
 
     @property
     def kind(self) -> str: ...
@@ -72,13 +72,13 @@ class Site:
 
     Attributes:
         region: the AWS region.
-        root: the project's folder, which the artifacts' paths are relative to.
+        root: the project's folder, to which the artifacts' paths are relative.
         tags: the environment's tags.
-        kms_key_arn: the key of the artifacts' bucket, where it has one.
-        kubernetes: the cluster and namespace, where the environment has one.
-        residency: the Regions that everything may be in; any where it is empty.
+        kms_key_arn: the key of the artifacts' bucket, if it has one.
+        kubernetes: the cluster and namespace, if the environment has one.
+        residency: the allowed Regions; empty if all are allowed.
         log_retention_days: how long logs are kept.
-        opened: endpoint -> its packaged model, where it is open already; see `Examined`.
+        opened: endpoint -> its packaged model, if it was opened already; see `Examined`.
     """
 
     region: str
@@ -91,17 +91,17 @@ class Site:
     opened: Mapping[str, Any] = field(default_factory=dict)
 
     def tags_of(self, settings: EndpointSettings) -> dict[str, str]:
-        """The tags of one endpoint: the environment's and its own."""
+        """The tags of an endpoint: the environment's and its own."""
         return {**self.tags, **settings.tags}
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What became of the check of one endpoint's packaged model.
+    """The result of the check of an endpoint's packaged model.
 
     Attributes:
-        findings: what keeps the model from the endpoint; paths below the environment's.
-        opened: the model, for the declaration: what was read and planned for the check need not be done again.
+        findings: the reasons why the endpoint cannot serve the model; paths are in the environment.
+        opened: the opened model, so that the declaration need not read and plan it again.
     """
 
     findings: Sequence[Finding]
@@ -112,12 +112,12 @@ class Kind(ABC, Generic[S]):
     """One kind of endpoint.
 
     Attributes:
-        name: what is written as `kind`.
-        settings: the model of what may be declared.
-        component: the type of its component in a stack's state.
+        name: its name, the value of `kind`.
+        settings: the model of an endpoint's settings.
+        component: the type token of its component in a stack's state.
         invocation: how callers reach it.
         on_cluster: whether it runs on the environment's Kubernetes cluster, and so needs one.
-        billed_per_call: whether a call is billed by its own seconds, so that `advise` can price what it replays.
+        billed_per_call: whether calls are billed by their duration, so that `advise` can price replayed calls.
     """
 
     name: ClassVar[str]
@@ -128,24 +128,24 @@ class Kind(ABC, Generic[S]):
     billed_per_call: ClassVar[bool] = False
 
     def site_findings(self, settings: S, region: str) -> Iterable[Finding]:
-        """What is wrong with an endpoint in a region, whatever its artifact; paths below the endpoint."""
+        """The findings on an endpoint in a region that do not depend on its artifact; paths are below the endpoint."""
         return ()
 
     def quota_share(self, settings: S) -> QuotaShare:
-        """What the endpoint takes at most of the account's quotas."""
+        """The most that the endpoint can use of the account's quotas."""
         return QuotaShare()
 
     def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
-        """Its alarms in CloudWatch; none where its metrics are elsewhere.
+        """The endpoint's alarms in CloudWatch; none if its metrics are elsewhere.
 
         Args:
             settings: the thresholds.
-            provisioned: whether it has provisioned concurrency.
+            provisioned: whether the endpoint has provisioned concurrency.
         """
         return []
 
     def declared_resources(self, name: str, settings: S, region: str) -> Iterable[DeclaredResource]:
-        """What of the endpoint says where it runs and where it sends, for the closure; paths below the endpoint."""
+        """The resources that determine where the endpoint runs and sends data; paths are below the endpoint."""
         return ()
 
     def outside_hosts(self, settings: S) -> tuple[str, ...]:
@@ -164,29 +164,29 @@ class Kind(ABC, Generic[S]):
     def declare(
         self, name: str, settings: S, site: Site, bucket: pulumi.Output[str], opts: pulumi.ResourceOptions
     ) -> dict[str, Any]:
-        """Declares the endpoint's component. To be called inside a Pulumi program.
+        """Declares the endpoint's component. It must be called inside a Pulumi program.
 
         Returns:
-            What the stack exports about it: `kind`, `name`, `max`, `artifact`, `digest` and what else callers need.
+            The stack's exports about it: `kind`, `name`, `max`, `artifact`, `digest` and whatever else callers need.
         """
 
     @abstractmethod
     def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
-        """What a stack's state says of a deployed endpoint, by the keys of `environment.deployed.endpoints_in`.
+        """A deployed endpoint's properties in a stack's state, with the keys of `environment.deployed.endpoints_in`.
 
         Args:
-            children: package and class, such as `aws:Endpoint` -> the component's child of that type.
+            children: package and class, for example `aws:Endpoint` -> the component's child of that type.
 
         Returns:
-            Nothing, where the endpoint itself does not exist yet.
+            The properties; empty if the endpoint itself does not exist yet.
         """
 
     @abstractmethod
     def size(self, deployed: Mapping[str, Any]) -> str:
-        """The size of one unit, for `status`, from what is deployed."""
+        """The size of one deployed unit, for `status`."""
 
     def as_declared(self, settings: S, manifest: Manifest, region: str) -> Declared:
-        """What `advise` compares other plans with. Only for kinds that are `billed_per_call`.
+        """The declared plan, with which `advise` compares others. Only for kinds that are `billed_per_call`.
 
         Raises:
             FindingsError: there is no price for the region.
@@ -195,10 +195,10 @@ class Kind(ABC, Generic[S]):
 
 
 def common_exports(settings: EndpointSettings) -> dict[str, Any]:
-    """What is exported about an endpoint of every kind, besides what its resources give."""
+    """The exports about an endpoint of any kind that do not come from its resources."""
     return {"kind": settings.kind, "max": settings.scaling.max, "artifact": settings.artifact}
 
 
 def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are set."""
+    """The values that are not None."""
     return {key: value for key, value in values.items() if value is not None}

@@ -1,4 +1,4 @@
-"""The registry of endpoint kinds. A new kind is one entry here and files of its own."""
+"""The registry of endpoint kinds. A new kind needs one entry here and its own files."""
 
 from scaletozero.endpoints.asynchronous_kind import AsynchronousKind
 from scaletozero.endpoints.gpu_kind import GpuKind
@@ -6,12 +6,12 @@ from scaletozero.endpoints.kind import EndpointSettings, Kind
 from scaletozero.endpoints.serverless_kind import ServerlessKind
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (ServerlessKind(), AsynchronousKind(), GpuKind())}
-"""Name, as it is written in an environment, to kind; the first is the default."""
+"""Name of a kind, as it is written in an environment -> the kind; the first is the default."""
 
 DEFAULT = next(iter(KINDS))
-"""The kind of an endpoint that names none."""
+"""The default kind of an endpoint."""
 
 
 def kind_of(settings: EndpointSettings) -> Kind:
-    """The kind of an endpoint, by its validated settings."""
+    """The kind of an endpoint, from its validated settings."""
     return KINDS[settings.kind]

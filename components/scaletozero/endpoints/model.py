@@ -1,4 +1,4 @@
-"""What every endpoint on SageMaker is made of before it is an endpoint: the archive, the logs, the role, the model."""
+"""The resources that every endpoint on SageMaker needs: the archive, the log group, the role and the model."""
 
 import json
 import re
@@ -19,14 +19,14 @@ from scaletozero.settings.names import model_prefix
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
 VARIANT = "AllTraffic"
-"""The name of an endpoint's one variant; metrics carry it."""
+"""The name of an endpoint's only variant, which is a dimension of its metrics."""
 
 Statement = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """The children of an endpoint that its configuration needs."""
+    """The resources that an endpoint's configuration needs."""
 
     archive: aws.s3.BucketObjectv2
     logs: aws.cloudwatch.LogGroup
@@ -50,18 +50,18 @@ def declare_model(
     vpc: Mapping[str, Any] | None = None,
     isolated: bool = False,
 ) -> ServedModel:
-    """Declares an archive under its own digest, and the model that serves it with the least it needs.
+    """Declares an archive under its own digest, and the model that serves it, with the least privileges.
 
     Args:
-        owner: the component whose children they are.
-        name, endpoint_name: of the component, and of the endpoint at the service.
+        owner: the parent component of the resources.
+        name, endpoint_name: the names of the component, and of the endpoint at the service.
         artifact: the packaged model.
-        bucket: where the archive goes.
+        bucket: the bucket for the archive.
         image: the serving image: its address, or a framework and a version.
-        processor: what it runs on.
+        processor: the processor that it runs on.
         key: the KMS key of the bucket and of the logs, if there is one.
-        log_days: how long logs are kept.
-        more: further statements of the role's policy.
+        log_days: days for which logs are kept.
+        more: additional statements of the role's policy.
         vpc: the model's network, if it is attached to one.
         isolated: whether the containers have no network at all.
     """
@@ -75,7 +75,7 @@ def declare_model(
         content_type="application/gzip",
         kms_key_id=key,
         tags=owner._own_tags,
-        # An object takes ten tags; a provider's default ones could be more than are left. (On an update they come back:
+        # An object can have ten tags; a provider's default tags could exceed that. (An update adds them again:
         # hashicorp/terraform-provider-aws#45381.)
         override_provider={"default_tags": {"tags": {}}},
         opts=owner.options(),
@@ -99,7 +99,7 @@ def declare_model(
     where = f"{name}.image"
     image = _addressed(owner, where, image, region, processor)
     served_image = (
-        # An engine's SDK waits for each output, so that what is plain is made none.
+        # The engine's SDK waits for each output, so plain values are not turned into outputs.
         role.arn.apply(lambda arn: own_image(where, image, arn))
         if isinstance(image, str)
         else checked(pulumi.Output.all(image, role.arn), lambda known: own_image(where, *known), {where: image})
@@ -130,7 +130,7 @@ def declare_model(
 
 
 def _addressed(owner: Component, where: str, image: Any, region: str, processor: Processor) -> pulumi.Input[str]:
-    """The address of an image that is written as an address or as a framework and a version, or is known later."""
+    """The address of an image that is given as an address, as a framework and a version, or as an output."""
 
     def addressed(known: Any) -> str:
         if not isinstance(known, Mapping | FrameworkImage):
@@ -146,10 +146,10 @@ def _addressed(owner: Component, where: str, image: Any, region: str, processor:
 def fail_on_rollback(
     owner: Component, endpoint: aws.sagemaker.Endpoint, configuration: aws.sagemaker.EndpointConfiguration
 ) -> None:
-    """Fails the program when the endpoint went back to its old configuration, before the old one is taken away.
+    """Fails the program if the endpoint returned to its old configuration, before that is deleted.
 
-    SageMaker does that when the new containers don't come up, and the provider takes the endpoint's being in service
-    for success (hashicorp/terraform-provider-aws#48997).
+    SageMaker does that if the new containers do not start, and the provider takes the endpoint's being in service
+    for a success (hashicorp/terraform-provider-aws#48997).
     """
     name = owner._component_name
 
@@ -160,8 +160,8 @@ def fail_on_rollback(
             raise refuse(
                 name,
                 f"must serve its new configuration, {wanted}",
-                f"SageMaker went back to {served}",
-                "the old model is still served, and nothing of it was taken away",
+                f"SageMaker returned to {served}",
+                "the old model is still served, and none of its resources were deleted",
                 "read the endpoint's logs and its FailureReason (`aws sagemaker describe-endpoint`)",
             )
 
@@ -169,7 +169,7 @@ def fail_on_rollback(
 
 
 def _trust(region: str, account: str) -> str:
-    # SageMaker acts for models, configurations and endpoints alike: its guide says to leave the resource open.
+    # SageMaker assumes the role for models, configurations and endpoints: its guide leaves the resource open.
     return trust_policy(service_principal("sagemaker"), account, arn("sagemaker", region, account, "*"))
 
 
@@ -185,25 +185,25 @@ AWS_REGISTRIES = frozenset(
 
 
 EXAMPLE_ACCOUNT = "123456789012"
-"""The account of AWS's examples, which nobody has, and of the sandbox."""
+"""The account of AWS's examples, which belongs to no one, and of the sandbox."""
 
 
 @shown_as_it_is
 def own_image(path: str, image: str, role_arn: str) -> str:
-    """The image, if it lies in the account that it is deployed to, or is one of AWS's own.
+    """Returns the image if it is in the account that is deployed to, or is one of AWS's own.
 
-    In the sandbox, which pulls no image, one of another account is only warned of.
+    In the sandbox, which pulls no images, an image of another account is only a warning.
 
     Raises:
-        FindingsError: it lies in another account, from which SageMaker pulls nothing.
+        FindingsError: the image is in another account, from which SageMaker does not pull.
     """
     match = re.fullmatch(r"arn:[a-z-]+:iam::(\d{12}):role/.+", role_arn)
-    # AWS's older images have an account for each region, and repositories that all begin alike.
+    # AWS's older images have a different account in each region, and repositories with a common prefix.
     account = image_account(image)
     by_aws = account in AWS_REGISTRIES or "/sagemaker-" in image or account in registries()
     if match and image_account(image) != match[1] and not by_aws:
         if match[1] == EXAMPLE_ACCOUNT:
-            pulumi.warn(f"{path}: {image} is of another account than the sandbox, which pulls no image")
+            pulumi.warn(f"{path}: {image} is in another account than the sandbox, which pulls no images")
             return image
         raise refuse(
             path,
@@ -227,8 +227,8 @@ def role_policy(
 ) -> str:
     """The policy of an endpoint's role: read this archive, pull this image, write these logs and metrics, and `more`.
 
-    Two actions have no resource that could be named (`ecr:GetAuthorizationToken`, `cloudwatch:PutMetricData`); each
-    is bound by a condition instead.
+    Two actions have no resource to name (`ecr:GetAuthorizationToken`, `cloudwatch:PutMetricData`); each
+    is limited by a condition instead.
     """
     archive = f"{bucket_arn(region, bucket)}/{key}"
     here = {"StringEquals": {"aws:RequestedRegion": region}}

@@ -1,4 +1,4 @@
-"""What the kinds on SageMaker have in common: the arguments of their components, and what is exported about them."""
+"""What the kinds on SageMaker have in common: the arguments of their components, and the exports about them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ SageMakerSettings = ServerlessEndpoint | AsynchronousEndpoint
 
 
 def sagemaker_findings(settings: SageMakerSettings, region: str) -> Iterable[Finding]:
-    """An image or a topic of another region; paths below the endpoint."""
+    """The findings on images and topics in another region; paths are below the endpoint."""
     yield from image_conflicts(settings.image, region, "image", settings.processor)
     yield from topic_conflicts(settings.alarms, region, "alarms")
 
 
 def image_address(settings: SageMakerSettings, region: str) -> str:
-    """The whole address of an endpoint's image."""
+    """The complete address of an endpoint's image."""
     image = settings.image
     return address(image, region, settings.processor) if isinstance(image, FrameworkImage) else image
 
 
 def sagemaker_declared(name: str, settings: SageMakerSettings, region: str) -> Iterable[DeclaredResource]:
-    """The model with its image, and the topics that its alarms notify."""
+    """The resources for the closure: the model with its image, and the topics that its alarms notify."""
     path = f"endpoints.{name}"
     model = {"primaryContainer": {"image": image_address(settings, region)}}
     written = {"primaryContainer.image": f"{path}.image"}
@@ -50,7 +50,7 @@ def sagemaker_declared(name: str, settings: SageMakerSettings, region: str) -> I
 
 
 def arguments(name: str, settings: SageMakerSettings, site: Site, bucket: pulumi.Output[str]) -> Any:
-    """The component's arguments."""
+    """The arguments of an endpoint's component."""
     return {
         **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
         "artifact": site.opened.get(name) or str(site.root / settings.artifact),
@@ -64,7 +64,7 @@ def arguments(name: str, settings: SageMakerSettings, site: Site, bucket: pulumi
 
 
 def exports(settings: SageMakerSettings, endpoint: ServerlessComponent | AsyncEndpoint) -> dict[str, Any]:
-    """What is exported about an endpoint on SageMaker."""
+    """The exports about an endpoint on SageMaker."""
     return {
         **common_exports(settings),
         "name": endpoint.endpoint_name,
@@ -75,7 +75,7 @@ def exports(settings: SageMakerSettings, endpoint: ServerlessComponent | AsyncEn
 
 
 def sagemaker_deployed(children: Mapping[str, Resource]) -> dict[str, Any]:
-    """What a stack's state says of an endpoint on SageMaker."""
+    """The properties of an endpoint on SageMaker in a stack's state."""
     endpoint = children.get("aws:Endpoint")
     if not endpoint or not endpoint.get("id"):
         return {}

@@ -1,4 +1,4 @@
-"""An endpoint on SageMaker Serverless Inference: nothing runs, and nothing is paid, without requests."""
+"""An endpoint on SageMaker Serverless Inference: nothing runs, and nothing is billed, without requests."""
 
 import pulumi
 import pulumi_aws as aws
@@ -25,31 +25,31 @@ from scaletozero.settings.serverless import ServerlessEndpointSettings
 
 
 class ServerlessEndpoint(Component):
-    """A model that responds to requests and costs nothing while there are none, unless it is configured to stay warm.
+    """A model that costs nothing while there are no requests, unless it is configured to stay warm.
 
-    The archive is uploaded under its own digest. A changed model is thus another object, model and configuration, to
-    which the endpoint moves before the old ones are deleted; an unchanged one changes nothing.
+    The archive is uploaded under its own digest. A changed model is thus a new object, model and configuration, to
+    which the endpoint moves before the old ones are deleted; an unchanged model changes nothing.
 
     Its main children are attributes, for an organisation's own stack to add to: `endpoint`, `configuration`, `model`,
     `role`, `log_group_resource` and `archive`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, the artifact is not whole, or it does not fit the service by what
-            its manifest measured (memory, disk, time to start, size of a request); before anything is declared.
+        FindingsError: an argument is invalid, the artifact is incomplete, or by its manifest's measurements it does not
+            fit the service (memory, disk, time to start, size of a request). Nothing is declared.
     """
 
     type_name = "scaletozero:index:ServerlessEndpoint"
 
     endpoint_name: pulumi.Output[str]
-    """The name to invoke."""
+    """The name by which callers invoke the endpoint."""
     endpoint_arn: pulumi.Output[str]
-    """The endpoint's ARN, for the callers' policies."""
+    """The endpoint's ARN, for callers' policies."""
     artifact_digest: pulumi.Output[str]
-    """The sha256 of the archive that is served, in hex."""
+    """The SHA-256 digest of the served archive, in hexadecimal."""
     memory_mb: pulumi.Output[int]
-    """The memory of one container."""
+    """The memory of one container in MB."""
     log_group: pulumi.Output[str]
-    """The log group of the containers."""
+    """The name of the containers' log group."""
 
     def __init__(self, name: str, args: ServerlessEndpointArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(
@@ -102,7 +102,7 @@ class ServerlessEndpoint(Component):
             name=endpoint_name,
             endpoint_config_name=configuration.name,
             tags=self._tags,
-            # Logs written before the group exists would make one that is kept forever.
+            # Logs written before the group exists would create one whose logs never expire.
             opts=self.options(depends_on=[served.logs]),
         )
         fail_on_rollback(self, endpoint, configuration)
@@ -162,7 +162,7 @@ class ServerlessEndpoint(Component):
         self.artifact_digest = pulumi.Output.from_input(artifact.digest)
         self.memory_mb = pulumi.Output.from_input(memory_mb)
         self.log_group = served.logs.name
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.endpoint = endpoint
         self.configuration = configuration
         self.model = served.model

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class ServerlessKind(Kind[ServerlessEndpoint]):
-    """CPU containers that start with the request and cost nothing while idle."""
+    """CPU containers that start on demand and cost nothing while idle."""
 
     name = "serverless"
     settings = ServerlessEndpoint
@@ -89,7 +89,7 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
 
 def _provisioned_at_most(endpoint: ServerlessEndpoint) -> int:
-    """The most provisioned concurrency that its scaling and schedule can ever ask for."""
+    """The maximum provisioned concurrency that its scaling and schedule can request."""
     scaling = endpoint.scaling
     if not scaling.min:
         return 0

@@ -1,4 +1,4 @@
-"""The registry that an environment's serving images lie in, and the image of every CPU endpoint."""
+"""The registry of an environment's serving images, and the image of every CPU endpoint."""
 
 import json
 
@@ -13,35 +13,35 @@ from scaletozero.settings.serving_image import ServingImageSettings
 
 
 class ServingImage(Component):
-    """A private repository whose tags are never moved and whose images are scanned when they are pushed.
+    """A private repository with immutable tags, whose images are scanned when they are pushed.
 
-    It is not emptied when it is destroyed: a repository that still holds images stays.
+    A repository that still contains images is not deleted.
 
-    Tagged images are kept for ever: an endpoint at zero pulls its image when it wakes, and one that had been cleaned up
-    would never wake again. With `build`, the image that `model_packaging/serving/Dockerfile` describes is built and
-    pushed, anew when its files have changed. Whether it is built is said, not found out: a program that is run once
-    with Docker and once without would create the image and delete it again.
+    Tagged images are kept forever: an endpoint at zero pulls its image when it wakes, and could not wake if the image
+    had been deleted. With `build`, the image of `model_packaging/serving/Dockerfile` is built and
+    pushed, again if its files have changed. Whether it is built must be declared and is not detected: a program that is
+    run once with Docker and once without it would create the image and delete it again.
 
     The repository itself is the attribute `repository`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, or there is nothing to build with, before anything is declared.
+        FindingsError: an argument is invalid, or there is no Docker to build with. Nothing is declared.
     """
 
     type_name = "scaletozero:index:ServingImage"
 
     repository_url: pulumi.Output[str]
-    """What an image's address begins with; a tag or a digest follows."""
+    """The beginning of an image's address; a tag or a digest follows."""
     arn: pulumi.Output[str]
-    """The repository's ARN, for the policy of who pushes."""
+    """The repository's ARN, for policies of callers that push images."""
     image: pulumi.Output[str] | None
-    """The address of the image that was built, with its digest: what an endpoint's `image` takes."""
+    """The address of the built image, with its digest, for an endpoint's `image`."""
 
     def __init__(self, name: str, args: ServingImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(ServingImageSettings, args, name=name, inputs=["kms_key_arn"])
         if name != name.lower():
             fix = f"write `{name.lower()}`"
-            raise refuse("the component's name", "must have small letters only", name, "ECR would refuse it", fix)
+            raise refuse("the component's name", "must have lower-case letters only", name, "ECR would refuse it", fix)
         if settings.build:
             need_docker(f"{name}.build")
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
@@ -72,13 +72,13 @@ class ServingImage(Component):
         if settings.build:
             built = BuiltImage(self.child("image"), repository.repository_url, self.options())
             self.image = pulumi.Output.format("{0}@{1}", repository.repository_url, built.digest)
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.repository = repository
         self.register_outputs({"repository_url": self.repository_url, "arn": self.arn, "image": self.image})
 
 
 def untagged_policy(days: int) -> str:
-    """The lifecycle policy that lets untagged images go after some days, and no others."""
+    """The lifecycle policy that deletes untagged images, and no others, after some days."""
     rule = {
         "rulePriority": 1,
         "description": "untagged",

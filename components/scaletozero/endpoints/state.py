@@ -10,14 +10,14 @@ Resource = Mapping[str, Any]
 
 
 def properties(resource: Resource | None) -> Mapping[str, Any]:
-    """The properties that the provider returned, over those that were requested; empty for no resource."""
+    """The requested properties, overridden by those that the provider returned; empty if there is no resource."""
     if resource is None:
         return {}
     return {**(resource.get("inputs") or {}), **(resource.get("outputs") or {})}
 
 
 def first_item(value: object) -> Mapping[str, Any]:
-    """The first mapping of a list; an empty one where there is none."""
+    """The first mapping of a list; an empty one if there is none."""
     return value[0] if isinstance(value, list) and value and isinstance(value[0], Mapping) else {}
 
 
@@ -27,5 +27,5 @@ def first_given(*values: Any) -> Any:
 
 
 def whole(value: Any) -> Any:
-    """A whole number, which the state holds as a float; every other value as it is."""
+    """Turns a whole number, which the state holds as a float, into an int; returns any other value unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,1 +1,1 @@
-"""The Pulumi engine: found, downloaded or built, and run."""
+"""The Pulumi engine: finds, downloads, builds and runs it."""

@@ -1,4 +1,4 @@
-"""Running the engine so that an interrupt stops it between two resources, not inside one."""
+"""Runs the engine so that an interrupt stops it between two resources instead of inside one."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Callback = Callable[[str], object]
 class EngineCommand(PulumiCommand):
     """The engine's command line, in a process group of its own.
 
-    A terminal's Ctrl-C goes to every process of the foreground group. The engine would get it beside this process,
-    which serves the program to the engine: whichever ended first would interrupt the other inside a resource. So the
-    engine gets no signal from the terminal, and `interruptible` hands it exactly one per Ctrl-C.
+    A terminal's Ctrl-C is sent to every process of the foreground group. The engine would receive it besides this
+    process, which runs the program for the engine: whichever ended first would interrupt the other inside a resource.
+    So the engine receives no signal from the terminal, and `interruptible` sends it exactly one per Ctrl-C.
 
     Attributes:
-        failed: the result of the last run that failed, which the SDK's errors hold as one text only.
+        failed: the result of the last failed run, which the SDK's errors contain only as text.
     """
 
     def __init__(self, found: PulumiCommand) -> None:
@@ -43,7 +43,7 @@ class EngineCommand(PulumiCommand):
         on_error: Callback | None = None,
     ) -> CommandResult:
         """Runs the engine; see `PulumiCommand.run`. A variable given as "" in `additional_env` with a name that
-        begins with `AWS_` is removed: it would otherwise override what is meant here.
+        begins with `AWS_` is removed, because it would override the intended settings.
         """
         env = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
         env = {key: value for key, value in env.items() if value or not key.startswith("AWS_")}
@@ -77,9 +77,9 @@ class EngineCommand(PulumiCommand):
 
     @contextmanager
     def interruptible(self, say: Callback) -> Iterator[None]:
-        """While it lasts, SIGINT and SIGTERM reach the engine and nothing else.
+        """A context in which SIGINT and SIGTERM are sent to the engine only.
 
-        The first lets the engine finish what is under way and stop; the second stops it at once.
+        The first signal makes the engine finish running operations and stop; the second stops it at once.
         """
         heard = 0
 
@@ -87,7 +87,7 @@ class EngineCommand(PulumiCommand):
             nonlocal heard
             heard += 1
             if heard == 1:
-                say("stopping: what is under way is finished first; once more stops at once")
+                say("stopping after the running operations; press Ctrl-C again to stop at once")
             for process in list(self._running):
                 process.send_signal(signal.SIGINT)
             if heard > 1 or not self._running:

@@ -1,7 +1,7 @@
-"""The Pulumi engine: taken from PATH, else downloaded by the official installer, else built from its source.
+"""Finds the Pulumi engine: on PATH, or else by the official download, or else by building it from source.
 
-Each way that fails says so in one line and the next is tried. What was downloaded or built is kept in a cache outside
-the project and used by every project on the machine.
+If one way fails, the reason is reported and the next one is tried. Downloads and builds are kept in a cache outside
+the project, which every project on the machine uses.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from scaletozero.engine.command import EngineCommand
 from scaletozero.engine.go_build import GoModule, Say, build, one_at_a_time, reason
 
 VERSION = "3.259.0"
-"""The engine that is downloaded or built."""
+"""The version of the engine that is downloaded or built."""
 
 OLDEST = "3.200.0"
-"""The oldest engine on PATH that is used as it is: the first line with the providers' per-resource regions."""
+"""The oldest usable version on PATH: the first with the providers' per-resource regions."""
 
 _MODULE = GoModule(
     "github.com/pulumi/pulumi/pkg/v3",
@@ -34,17 +34,17 @@ _MODULE = GoModule(
 
 
 def cache_folder() -> Path:
-    """Where engines are kept: `$SCALETOZERO_CACHE`, else the user's cache folder."""
+    """The folder for engines: `$SCALETOZERO_CACHE`, or else the user's cache folder."""
     if chosen := os.environ.get("SCALETOZERO_CACHE"):
         return Path(chosen)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaletozero"
 
 
 def find_engine(say: Say = lambda line: None) -> EngineCommand:
-    """The engine to run, downloaded or built if none is installed.
+    """Finds the engine to run. Downloads or builds it if none is installed.
 
     Args:
-        say: takes a line about each way that is tried, and the progress of a build.
+        say: receives a line about each way that is tried, and the progress of a build.
 
     Raises:
         FindingsError: when every way failed.

@@ -117,15 +117,15 @@ def _compile(go: str, module: GoModule, folder: Path, say: Say) -> None:
         # The linker drops the debug information (-w); not generating it saves an eighth of the compiler's time.
         options = ["-v", "-gcflags=all=-dwarf=false", "-ldflags", flags]
         command = [go, "build", *options, "-o", str(binaries / program), package]
-        # Packages that an earlier program shares with this one are compiled and counted already.
+        # Packages that an earlier program shares with this one are already compiled and counted.
         done = _follow(command, folder, module.name, done, total, say)
 
 
 def _replacements(described: dict, sibling_version: str) -> Iterator[tuple[str, str]]:
     """The replacements of a module's `go.mod` that a program built outside its repository needs.
 
-    go heeds only those of the main module. One by a folder of the repository is left out where the requirement has a
-    published version, and points at `sibling_version` where it has none.
+    Go applies only those of the main module. A replacement by a folder of the repository is omitted if the requirement
+    has a published version, and replaced by `sibling_version` if it has none.
     """
     required = {require["Path"]: require["Version"] for require in described.get("Require") or ()}
     for replace in described.get("Replace") or ():
@@ -138,7 +138,7 @@ def _replacements(described: dict, sibling_version: str) -> Iterator[tuple[str, 
 
 
 def _follow(command: list[str], folder: Path, name: str, done: int, total: int, say: Say) -> int:
-    """Build, and report progress after every tenth of all packages. Returns how many packages are compiled by then."""
+    """Builds, and reports progress after every tenth of all packages. Returns how many packages are compiled."""
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as build:
         assert build.stderr
         shown, last = done * 10 // total, ""
@@ -154,12 +154,12 @@ def _follow(command: list[str], folder: Path, name: str, done: int, total: int, 
 
 @contextlib.contextmanager
 def one_at_a_time(lock_file: Path, say: Say, what: str) -> Iterator[None]:
-    """Hold a lock, so that two projects that start at the same time do not both build or overwrite each other."""
+    """Holds a lock, so that two projects that start at the same time do not build or overwrite the same files."""
     lock_file.parent.mkdir(parents=True, exist_ok=True)
     with lock_file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"{what}: another run is fetching it; waiting for it")
+            say(f"{what}: waiting for another run, which is fetching it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

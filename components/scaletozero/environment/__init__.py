@@ -1,1 +1,1 @@
-"""One environment: its project and settings file, what it declares, and its run through the engine."""
+"""One environment: its project, its settings file, its declaration, and its run with the engine."""

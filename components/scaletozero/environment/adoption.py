@@ -1,6 +1,6 @@
-"""`up --adopt`: takes over what an interrupted `up` created on the account and the state does not hold.
+"""`up --adopt`: adopts resources that an interrupted `up` created on the account and that are not in the state.
 
-SageMaker and CloudWatch Logs know an endpoint and a log group by a name that is declared, and refuse to create one that
+SageMaker and CloudWatch Logs identify an endpoint and a log group by its declared name, and refuse to create one that
 exists.
 """
 
@@ -20,7 +20,7 @@ Client = Callable[[str, str], Any]
 """(service, region) -> its boto3 client."""
 
 UPDATABLE = "InService"
-"""An endpoint in another status that lasts can only be deleted (SageMaker's API reference, DescribeEndpoint)."""
+"""The status in which an endpoint can be updated; in other final ones it can only be deleted (API reference)."""
 
 _PENDING = ("Creating", "Updating", "SystemUpdating", "RollingBack")
 
@@ -29,12 +29,12 @@ _NOT_FOUND = ("ResourceNotFoundException", "Could not find endpoint")
 
 @dataclass(frozen=True)
 class Existing:
-    """What a service holds under a declared name.
+    """An existing resource with a declared name.
 
     Attributes:
         id: its id for the AWS provider.
         tags: its tags.
-        status: its status, where it has one.
+        status: its status, if it has one.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Existing:
 
 @dataclass(frozen=True)
 class _Kind:
-    """A type of resource that is known by its declared name: the inputs that are the name, and how it is found."""
+    """A type of resource that is identified by a declared name: the inputs that form the name, and how to find it."""
 
     what: str
     service: str
@@ -60,7 +60,7 @@ def _endpoint(client: Any, name: str) -> Existing | None:
 
 
 def _log_group(client: Any, name: str) -> Existing | None:
-    # Of all names with this prefix it is the first.
+    # It is the first of all names with this prefix.
     groups = client.describe_log_groups(logGroupNamePrefix=name, limit=1)["logGroups"]
     for group in groups:
         if group["logGroupName"] == name:
@@ -87,7 +87,7 @@ class PlannedCreate:
         parent: the URN of its parent.
         provider: the URN of its provider.
         region: its region, if it declares one.
-        named_by: the values of the inputs by which the service knows it.
+        named_by: the values of the inputs that form its name.
         tags: its declared tags.
     """
 
@@ -101,15 +101,15 @@ class PlannedCreate:
 
     @property
     def shown(self) -> str:
-        """What it is, and its name at the service."""
+        """Its type and its name at the service, for messages."""
         return f"{_KINDS[self.type].what} {'/'.join(self.named_by)}"
 
 
 @dataclass
 class PlannedCreates:
-    """Listens to a preview's events for what could exist already under its declared name.
+    """Collects, from a preview's events, resources that could already exist under their declared names.
 
-    Only resources that declare the tags of their stack are listed: of others nobody could tell whose they are.
+    Only resources that declare their stack's tags are collected, because the owner of others is unknown.
     """
 
     found: list[PlannedCreate] = field(default_factory=list)
@@ -131,15 +131,15 @@ class PlannedCreates:
 def find_existing(
     planned: Iterable[PlannedCreate], client: Client, region: str
 ) -> list[tuple[PlannedCreate, Existing]]:
-    """Those of the planned resources that exist, as the services describe them now. Reads only.
+    """Finds the planned resources that exist, as the services describe them now. Reads only.
 
     Args:
         planned: what a preview plans to create.
-        client: gives the services' clients.
-        region: the region of what declares none.
+        client: makes the services' clients.
+        region: the region of resources that declare none.
 
     Raises:
-        FindingsError: a service cannot be asked.
+        FindingsError: a service cannot be queried.
     """
     found = []
     for each in planned:
@@ -163,21 +163,21 @@ def _unreadable(planned: PlannedCreate, error: Exception) -> FindingsError:
         planned.shown,
         "must be readable to be adopted",
         str(error),
-        "whether it exists, and whose it is, would be a guess",
+        "whether it exists, and who owns it, would be a guess",
         "use credentials that may describe it and list its tags",
     )
 
 
 def require_adoptable(found: Iterable[tuple[PlannedCreate, Existing]], state: Set[str], environment: str) -> None:
-    """Refuses to adopt what is not this stack's, or cannot be adopted as it is.
+    """Refuses to adopt resources that are not this stack's, or that cannot be adopted in their current state.
 
     Args:
-        found: what exists under the name of a planned resource.
-        state: the URNs of the stack's state.
+        found: existing resources with the names of planned ones.
+        state: the URNs in the stack's state.
         environment: the environment's name.
 
     Raises:
-        FindingsError: with everything that is in the way.
+        FindingsError: with every obstacle.
     """
     findings = []
     for planned, existing in found:
@@ -189,10 +189,10 @@ def require_adoptable(found: Iterable[tuple[PlannedCreate, Existing]], state: Se
             findings.append(
                 Finding(
                     planned.shown,
-                    "can be adopted once the state holds its component and its provider",
+                    "can be adopted once the state contains its component and its provider",
                     "a state without them",
-                    "it would be adopted outside of its component",
-                    f"run `scaletozero up -e {environment}`, which creates them and fails at what exists; "
+                    "it would be adopted outside its component",
+                    f"run `scaletozero up -e {environment}`, which creates them and fails at the existing resources; "
                     f"then `scaletozero up -e {environment} --adopt`",
                 )
             )
@@ -206,8 +206,8 @@ def _of_others(planned: PlannedCreate, existing: Existing) -> Finding:
         planned.shown,
         f"is adopted only with the tags of this stack, {planned.tags['stack']}",
         f"a resource of the stack {owner}" if owner else "a resource without a stack's tags",
-        "`up` would change what somebody else may use",
-        "declare another name, or delete it if nobody uses it",
+        "`up` would change a resource that others may use",
+        "declare another name, or delete it if it is unused",
     )
 
 
@@ -229,7 +229,7 @@ def wait_until_updatable(
     *,
     delay: int = 30,
 ) -> None:
-    """Waits until the endpoints that are being changed can be updated: for an hour at most.
+    """Waits up to an hour until endpoints that are being changed can be updated.
 
     Raises:
         FindingsError: one has failed, or is still being changed.
@@ -243,7 +243,7 @@ def wait_until_updatable(
             waiter.wait(EndpointName=planned.named_by[0], WaiterConfig={"Delay": delay, "MaxAttempts": 120})
         except WaiterError as error:
             status = error.last_response.get("EndpointStatus")
-            if status is None:  # it is gone, or may not be read any more
+            if status is None:  # it was deleted, or can no longer be read
                 said = error.last_response.get("Error", {}).get("Message", str(error))
                 raise _not_yet(planned, f"must become {UPDATABLE} to be adopted", said) from None
             if status in _PENDING:
@@ -254,15 +254,17 @@ def wait_until_updatable(
 
 
 def _not_yet(planned: PlannedCreate, rule: str, got: str) -> FindingsError:
-    return refuse(planned.shown, rule, got, "the state would hold what cannot be updated", "run this again later")
+    return refuse(
+        planned.shown, rule, got, "the state would contain a resource that cannot be updated", "run this again later"
+    )
 
 
 def with_adopted(
     deployment: Mapping[str, Any], found: Iterable[tuple[PlannedCreate, Existing]]
 ) -> tuple[dict[str, Any], list[str]]:
-    """An exported deployment that also holds what is adopted, and the URNs of that.
+    """Adds adopted resources to an exported deployment. Returns the deployment and their URNs.
 
-    It holds no more than what each is found by: the provider reads the rest, at a refresh.
+    Only the properties by which they are found are added: the provider reads the others during a refresh.
     """
     resources = list(deployment["resources"])
     providers = {each["urn"]: f"{each['urn']}::{each['id']}" for each in resources if each.get("id")}

@@ -1,4 +1,4 @@
-"""One environment, declared: its providers, its bucket, its endpoints."""
+"""Declares an environment: its providers, its bucket, its endpoints."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from scaletozero.settings.common import RESULT_DAYS
 
 
 def declare_environment(environment: Environment, root: Path) -> None:
-    """Declares an environment. To be called inside a Pulumi program.
+    """Declares an environment. It must be called inside a Pulumi program.
 
     Args:
         environment: a validated environment.
-        root: the project's folder, which the artifacts' paths are relative to.
+        root: the project's folder, to which the artifacts' paths are relative.
     """
     opts = pulumi.ResourceOptions(providers=_providers(environment))
     if boundary := _boundary(environment, opts):
@@ -53,11 +53,11 @@ def declare_environment(environment: Environment, root: Path) -> None:
 
 
 deploy = declare_environment
-"""Its name before 0.2, for one release."""
+"""The name of `declare_environment` before 0.2, for one release."""
 
 
 def _boundary(environment: Environment, opts: pulumi.ResourceOptions) -> pulumi.ResourceTransformation | None:
-    """Declares the environment's guard, if it wants one; what sets its boundary on roles."""
+    """Declares the environment's guard, if it has one. Returns the transformation that sets its boundary on roles."""
     if (held := environment.residency) is None or not held.guard:
         return None
     args: ResidencyGuardArgs = {"region": environment.region, "tags": dict(environment.tags)}
@@ -73,7 +73,7 @@ def _boundary(environment: Environment, opts: pulumi.ResourceOptions) -> pulumi.
 def _providers(environment: Environment) -> list[pulumi.ProviderResource]:
     providers: list[pulumi.ProviderResource] = [aws.Provider("aws", region=environment.region)]
     if block := environment.kubernetes:
-        import pulumi_kubernetes as kubernetes  # a tenth of a second, for environments with a cluster
+        import pulumi_kubernetes as kubernetes  # takes a tenth of a second, so only for environments with a cluster
 
         providers.append(kubernetes.Provider("cluster", context=block.context))
     return providers

@@ -1,4 +1,4 @@
-"""What a stack has deployed, read from the resources in its state: a program of one's own may export anything."""
+"""A stack's deployed endpoints, read from the resources in its state, because users' programs may export anything."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from scaletozero.endpoints.state import Resource, first_given, whole
 def endpoints_in(resources: Iterable[Resource]) -> dict[str, dict[str, Any]]:
     """The endpoints in a stack's state, by the names of their components.
 
-    Two components of one name below different parents are told apart by their parents' names: `team/sentences`.
+    Components with the same name below different parents are distinguished by their parents' names: `team/sentences`.
 
     Args:
         resources: `deployment.resources` of an exported stack.
 
     Returns:
-        Name -> `kind`, `name` at the service, and whatever else of it is known: `arn`, `region`, `memory_mb`,
+        Name -> `kind`, `name` at the service, and other known properties: `arn`, `region`, `memory_mb`,
         `instance_type`, `max`, `requests`, `artifact`, `digest`, `logs`, `namespace`, `host`, `cold_start_seconds`,
-        `usd_per_hour`. A component whose endpoint does not exist yet is left out.
+        `usd_per_hour`. A component whose endpoint does not exist yet is omitted.
     """
     kinds = {kind.component: kind for kind in KINDS.values()}
     here = [each for each in resources if not each.get("delete")]
@@ -66,5 +66,5 @@ def _about(kind: Kind, owner: Resource, children: Mapping[str, Resource]) -> dic
         "cold_start_seconds": said.get("cold_start_seconds"),
         "usd_per_hour": said.get("usd_per_hour"),
     }
-    # A secret is a mapping in the state, and stays there.
+    # A secret is a mapping in the state, and must not leave it.
     return {key: value for key, value in about.items() if isinstance(value, str | int | float)}

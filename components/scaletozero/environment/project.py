@@ -1,4 +1,4 @@
-"""The project on disk: where it begins, which environments it has, what each one says."""
+"""The project on disk: its folder, its environments, and their settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Project:
 
     @property
     def local(self) -> Path:
-        """The folder of this machine's own state of the project."""
+        """The folder for the project's state on this machine."""
         return self.root / ".scaletozero"
 
     def environments(self) -> list[str]:
@@ -43,7 +43,7 @@ class Project:
         """The settings file of an environment.
 
         Raises:
-            FindingsError: when there is none.
+            FindingsError: there is none.
         """
         path = self.stacks / f"Pulumi.{environment}.yaml"
         known = self.environments()
@@ -59,10 +59,10 @@ class Project:
         return path
 
     def configuration(self, environment: str) -> dict[str, Any]:
-        """What an environment's settings file says under `config`.
+        """The `config` of an environment's settings file.
 
         Raises:
-            FindingsError: when the file is missing, or is no YAML mapping.
+            FindingsError: the file is missing, or is not a YAML mapping.
         """
         path = self.settings_file(environment)
         content = read_yaml(path)
@@ -72,12 +72,12 @@ class Project:
         return config
 
     def environment(self, name: str, *, with_artifacts: bool = True, on_sandbox: bool = False) -> Environment:
-        """An environment, validated, its artifacts found and whole.
+        """A validated environment with complete artifacts.
 
         Args:
             name: the environment.
-            with_artifacts: whether to look at the artifacts, and at the cluster of endpoints on Kubernetes, at all.
-            on_sandbox: it is to run in the sandbox, whatever is written.
+            with_artifacts: whether to check the artifacts, and the cluster of endpoints on Kubernetes.
+            on_sandbox: whether it runs in the sandbox, regardless of its settings.
 
         Raises:
             FindingsError: with everything that is wrong.
@@ -95,10 +95,10 @@ class Project:
 
 
 def find_project(start: Path | None = None) -> Project:
-    """The project that a folder belongs to: the nearest folder upwards with a `Pulumi.yaml`.
+    """Finds the project of a folder: the folder itself or its nearest parent with a `Pulumi.yaml`.
 
     Raises:
-        FindingsError: when there is none, or it cannot be read.
+        FindingsError: there is none, or it cannot be read.
     """
     try:
         start = (start or Path.cwd()).resolve()
@@ -126,7 +126,7 @@ def _project(folder: Path, content: dict[str, Any]) -> Project:
     findings: list[Finding] = []
     if language != "python":
         then = "this command runs the program itself, in Python"
-        fix = "write `runtime: python`, or drive a program in another language with `pulumi`"
+        fix = "write `runtime: python`, or run a program in another language with `pulumi`"
         findings.append(Finding(f"{where}: runtime", "must be python", show(language), then, fix))
     paths = {"main": ".", "stackConfigDir": "."}
     for key, default in paths.items():

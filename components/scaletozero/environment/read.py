@@ -1,4 +1,4 @@
-"""An environment as it was declared: read, validated, its artifacts found and whole. Nothing is deployed here."""
+"""Reads and validates a declared environment and its artifacts. Nothing is deployed here."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ KEY = "environment"
 
 
 def read_environment(data: object, root: Path | None, *, on_sandbox: bool = False) -> Environment:
-    """Validates what a settings file says under `environment`, and that every artifact it names is there and whole.
+    """Validates the `environment` of a settings file, and that every artifact that it names is complete.
 
-    Endpoints on Kubernetes are checked against their cluster, which $KUBECONFIG names; where an environment runs in the
-    sandbox and that is not set, against what was written of it.
+    Endpoints on Kubernetes are checked against their cluster, which $KUBECONFIG names; if an environment runs in the
+    sandbox and that is not set, against the facts in its settings.
 
     Args:
-        data: what the user wrote.
-        root: the project's folder, which the artifacts' paths are relative to; None leaves artifacts and cluster out.
-        on_sandbox: it runs in the sandbox, whatever is written.
+        data: the user's settings.
+        root: the project's folder, to which the artifacts' paths are relative; None skips artifacts and cluster.
+        on_sandbox: whether it runs in the sandbox, regardless of its settings.
 
     Returns:
-        The environment; with a root, its packaged models are open, and its `kubernetes.cluster` has all that is known
-        of the cluster.
+        The environment; with a root, its packaged models are open, and its `kubernetes.cluster` has all known facts
+        about the cluster.
 
     Raises:
         FindingsError: with everything that is wrong.
@@ -52,7 +52,7 @@ def read_environment(data: object, root: Path | None, *, on_sandbox: bool = Fals
 
 
 def windows_over(environment: Environment, now: datetime) -> list[Finding]:
-    """The windows for single dates in the past."""
+    """Findings on windows for single dates in the past."""
     return [
         finding
         for name, endpoint in environment.endpoints.items()
@@ -61,7 +61,7 @@ def windows_over(environment: Environment, now: datetime) -> list[Finding]:
 
 
 def site_of(environment: Environment, root: Path) -> Site:
-    """Where the environment's endpoints are declared, with those of their models that are open already."""
+    """Where the environment's endpoints are declared, with their models that are already open."""
     return Site(
         region=environment.region,
         root=root,
@@ -75,8 +75,8 @@ def site_of(environment: Environment, root: Path) -> Site:
 
 
 def examined(environment: Environment, root: Path) -> tuple[list[Finding], dict[str, Any]]:
-    """What is wrong with the endpoints' artifacts, and with endpoints that need theirs to be judged at all; and the
-    artifacts, open, by the endpoints' names."""
+    """Findings on the endpoints' artifacts, and on endpoints that can only be checked with their artifacts; and the
+    open artifacts, by the endpoints' names."""
     site = site_of(environment, root)
     findings: list[Finding] = []
     opened: dict[str, Any] = {}
@@ -88,15 +88,15 @@ def examined(environment: Environment, root: Path) -> tuple[list[Finding], dict[
             path = f"endpoints.{name}.artifact"
             found = [Finding(path, f"{e.path} {e.rule}", e.got, e.consequence, e.fix) for e in error.findings]
         findings += [replace(each, path=f"{KEY}.{each.path}") for each in found]
-    # What is wrong with the cluster is wrong for each of its endpoints.
+    # A finding on the cluster concerns each of its endpoints.
     return list(dict.fromkeys(findings)), opened
 
 
 def with_facts(environment: Environment, root: Path) -> Environment:
-    """The environment with all that is known of its cluster, where an endpoint needs one.
+    """The environment with all known facts about its cluster, if an endpoint needs one.
 
     Raises:
-        FindingsError: nothing can be known of it, or it is not as it was written.
+        FindingsError: no facts are available, or they differ from what was written.
     """
     block = environment.kubernetes
     if block is None or not any(kind_of(each).on_cluster for each in environment.endpoints.values()):

@@ -1,4 +1,4 @@
-"""An environment held to its residency: the closure over all that it would declare. Pure."""
+"""Checks an environment against its residency: the closure over everything that it would declare. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUCKET = "artifacts"
 
 
 def declared(environment: Environment) -> list[DeclaredResource]:
-    """What the environment would declare, as far as it says where something runs, rests or is sent."""
+    """The environment's declared resources that determine where something runs, is stored or is sent."""
     return list(_declared(environment))
 
 
@@ -34,7 +34,7 @@ def _declared(environment: Environment) -> Iterator[DeclaredResource]:
 
 
 def residency_findings(environment: Environment, today: date, path: str = "environment") -> list[Finding]:
-    """Everything that leads out of the environment's residency, and what expired; nothing where it has none."""
+    """Everything that leads out of the environment's residency, and expired exceptions; nothing if it has none."""
     residency = environment.residency
     if residency is None:
         return []

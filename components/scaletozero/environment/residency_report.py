@@ -1,4 +1,4 @@
-"""What an environment's residency report says, from what was declared. Pure."""
+"""The rows of an environment's residency report, from its declaration. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scaletozero.residency.report import OPERATOR, Row
 from scaletozero.settings.common import RESULT_DAYS
 
 PROMPTS, MEMORY = "prompts and responses", "in memory only"
-_HELD = "constructor and closure at preview; the policy pack where it is in use"
+_HELD = "constructor and closure at preview; the policy pack if it is in use"
 
 _BOUND = "; the permissions boundary of the endpoints' roles"
 
 
 def rows_of(environment: Environment) -> list[Row]:
-    """Where each kind of the environment's data rests and passes."""
+    """Where each kind of the environment's data is stored and processed."""
     rows = list(_rows(environment))
     if environment.residency and environment.residency.guard:
         return [replace(row, enforced_by=f"{_HELD}{_BOUND}") if row.enforced_by == _HELD else row for row in rows]
@@ -46,7 +46,7 @@ def _endpoint(environment: Environment, name: str, endpoint: EndpointSettings, k
 
     if invocation is Invocation.CLUSTER:
         placed = "kubectl get pods -o wide; kubectl get nodes -L topology.kubernetes.io/region"
-        own, agent = "the cluster's own", "not held: the cluster's log agent decides"
+        own, agent = "the cluster's own", "not enforced: the cluster's log agent decides"
         passes = [f"the cluster's interceptor, {region}", *kind_of(endpoint).outside_hosts(endpoint)]
         yield row(PROMPTS, "", "; ".join(passes), own, MEMORY, placed)
         yield row("logs", region, "", own, "as the cluster keeps them", placed, agent)

@@ -1,4 +1,4 @@
-"""Encrypted values of a settings file, in the sandbox: only the team's secrets provider can decrypt them."""
+"""Replaces encrypted values of a settings file in the sandbox: only the team's secrets provider can decrypt them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 
 def replaced(config: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """A configuration in which every `secure:` value is one of the sandbox's own.
+    """Replaces every `secure:` value of a configuration with a value of the sandbox.
 
-    `token: {secure: AAAB...}` becomes `token: sandbox-token`, which is no secret: the program gets a text where it
-    expects one, and nobody's passphrase or key is needed.
+    `token: {secure: AAAB...}` becomes `token: sandbox-token`, which is not a secret: the program receives a string
+        where
+    it expects one, and no passphrase or key is needed.
 
     Args:
-        config: what a settings file says under `config`.
+        config: the `config` of a settings file.
 
     Returns:
         The configuration, and the paths of the values that were replaced.

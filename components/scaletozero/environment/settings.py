@@ -1,4 +1,4 @@
-"""One environment: what a stack's settings file says under `scaletozero:environment`."""
+"""The settings of an environment, `scaletozero:environment` in a stack's settings file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
 def _name(name: str) -> str:
     if len(name) > 100 or not _NAME.fullmatch(name):
         reject(
-            "must begin with a small letter and have small letters, digits and single hyphens, 100 at most",
+            "must begin with a lower-case letter and have lower-case letters, digits and single hyphens, 100 at most",
             "services would refuse the name",
             "write a name such as `sentences`",
         )
@@ -42,7 +42,7 @@ def _kind(value: object) -> object:
 
 
 def endpoint_of(kinds: Mapping[str, Kind]) -> Any:
-    """The type of one endpoint: of the kind that its `kind` names."""
+    """The type of an endpoint's settings, which its `kind` selects."""
     of_kinds = tuple(Annotated[kind.settings, Tag(name)] for name, kind in kinds.items())
     return Annotated[Union[of_kinds], Discriminator(_kind)]  # noqa: UP007 - the members are known at run time only
 
@@ -63,12 +63,12 @@ def _idle(value: int) -> int:
 
 
 class Sandbox(Settings):
-    """Makes an environment run on the embedded AWS of this machine, with no account.
+    """Makes an environment run on the embedded AWS of this machine, without an account.
 
     Attributes:
-        aws_port: the port of the embedded AWS; 0 takes any free one.
-        runtime_port: the port of the embedded SageMaker Runtime, which takes requests.
-        idle_seconds: how long an idle model process stays. On SageMaker Serverless this is the service's own secret.
+        aws_port: the port of the embedded AWS; 0 selects any free one.
+        runtime_port: the port of the embedded SageMaker Runtime, which receives requests.
+        idle_seconds: how long an idle model process is kept. SageMaker Serverless does not document its value.
     """
 
     aws_port: Port = 8476
@@ -85,11 +85,11 @@ class Environment(Settings):
         endpoints: name -> endpoint.
         artifacts: the bucket that holds the packaged models.
         kubernetes: the cluster of its endpoints of kind `gpu`.
-        quotas: what the account has in the region, where that is not AWS's default.
+        quotas: the account's quotas in the region, if they are not AWS's defaults.
         tags: tags on everything.
-        sandbox: present where the environment runs on this machine instead of on AWS; `{}` takes its defaults.
-        log_retention_days: how long the logs of its endpoints on SageMaker are kept.
-        protect: whether `scaletozero down` asks for the environment's name before it deletes anything.
+        sandbox: present if the environment runs on this machine instead of on AWS; `{}` uses the defaults.
+        log_retention_days: days for which the logs of its endpoints on SageMaker are kept.
+        protect: whether `scaletozero down` requires the environment's name before it deletes anything.
     """
 
     region: Region
@@ -107,7 +107,7 @@ class Environment(Settings):
 
     @property
     def opened(self) -> Mapping[str, Any]:
-        """Endpoint -> its packaged model, where it is open already; see `scaletozero.endpoints.kind.Examined`."""
+        """Endpoint -> its packaged model, if it is already open; see `scaletozero.endpoints.kind.Examined`."""
         return self._opened
 
     def with_opened(self, opened: Mapping[str, Any]) -> Environment:
@@ -119,7 +119,7 @@ class Environment(Settings):
     @model_validator(mode="before")
     @classmethod
     def _one_region(cls, data: Any) -> Any:
-        """The cluster's region is the environment's, unless somebody writes another one, which is then refused."""
+        """Sets the cluster's region to the environment's; a different one is refused later."""
         block = data.get("kubernetes") if isinstance(data, Mapping) else None
         cluster = block.get("cluster") if isinstance(block, Mapping) else None
         if not isinstance(cluster, Mapping) or "region" in cluster or "region" not in data:
@@ -148,7 +148,7 @@ class Environment(Settings):
     def _residency_conflicts(self) -> Iterable[Finding]:
         if self.residency is None:
             if "residency" in self.model_fields_set:
-                consequence = "nothing would be held to it"
+                consequence = "nothing would be checked"
                 fix = "write `residency: {regions: [...]}`, or remove the key"
                 yield Finding("residency", "must not be empty", "nothing", consequence, fix)
             return
@@ -176,5 +176,5 @@ class Environment(Settings):
                 f"must be the environment's, {self.region}",
                 cluster.region,
                 "the bucket with the models would be in another region than the pods that load them",
-                "remove it, or make an environment of its own for that region",
+                "remove it, or declare another environment for that region",
             )

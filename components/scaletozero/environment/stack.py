@@ -1,4 +1,4 @@
-"""One environment of a project, driven through the engine: on its cloud account, or on the embedded AWS."""
+"""Runs an environment of a project with the engine: on its cloud account, or on the embedded AWS."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class EnvironmentStack:
         )
 
     def _program(self) -> None:
-        # Where the language host of `pulumi up` runs it, so that paths it makes are the same.
+        # The folder in which the language host of `pulumi up` runs it, so that relative paths are the same.
         with contextlib.chdir(self.project.program):
             runpy.run_path(str(self.project.program), run_name="__main__")
 
@@ -66,7 +66,7 @@ class EnvironmentStack:
         return self._sandboxed() if self.sandbox else auto.LocalWorkspaceOptions(work_dir=str(self.project.root))
 
     def _sandboxed(self) -> auto.LocalWorkspaceOptions:
-        """A workspace in the project's local folder: the engine writes into it, and never into the user's files."""
+        """A workspace in the project's local folder, so that the engine does not write to the user's files."""
         assert self.sandbox
         work = self.project.local / "work" / self.name
         backend, home = self.project.local / "backend", self.project.local / "home"
@@ -75,7 +75,7 @@ class EnvironmentStack:
         settings = {"name": self.project.name, "runtime": "python"}
         (work / "Pulumi.yaml").write_text(json.dumps(settings))
         config = {"config": self._sandboxed_configuration()}
-        # As JSON, which is YAML that every parser reads in the same way.
+        # JSON, because every YAML parser reads it in the same way.
         (work / f"Pulumi.{self.name}.yaml").write_text(json.dumps(config))
         install_plugins(home)
         return auto.LocalWorkspaceOptions(
@@ -94,25 +94,26 @@ class EnvironmentStack:
 
     @property
     def manifests(self) -> Path:
-        """Where an environment's Kubernetes objects are rendered to, where the sandbox is given no cluster."""
+        """The folder for an environment's Kubernetes objects if the sandbox has no cluster."""
         return self.project.local / "manifests" / self.name
 
     @property
     def replaced_secrets(self) -> list[str]:
-        """The paths of encrypted values in the settings file in whose place the sandbox has its own."""
+        """The paths of encrypted values in the settings file that the sandbox replaces with its own."""
         return replaced(self.project.configuration(self.name))[1] if self.sandbox else []
 
     def _sandboxed_configuration(self) -> dict[str, Any]:
-        """What the settings file says, and that it runs in the sandbox, which the program has to know."""
+        """The settings file's configuration, with the information for the program that it runs in the sandbox."""
         config, _ = replaced(self.project.configuration(self.name))
         key = f"{self.project.name}:{KEY}"
         written = config.get(key)
         return {**config, key: {**written, "sandbox": written.get("sandbox") or {}}} if written else config
 
     def repair(self, stack: auto.Stack, say: Say) -> None:
-        """Clears what a run that was killed left behind: its lock, and resources that the state does not know.
+        """Removes what a killed run left behind: its lock, and resources that are not in the state.
 
-        On the embedded AWS only: on an account nobody can tell a killed run from one on another machine, so there the
+        Only on the embedded AWS: on an account, a killed run cannot be distinguished from one on another machine, so
+            there the
         engine's own words about pending operations and `pulumi cancel` apply.
         """
         if not self.sandbox:
@@ -121,7 +122,7 @@ class EnvironmentStack:
         exported = stack.export_stack()
         state = dict(exported.deployment or {})
         if self.inventory.live():
-            from scaletozero.sandbox.providers.leftovers import delete_leftovers  # half of a command's start
+            from scaletozero.sandbox.providers.leftovers import delete_leftovers  # takes half of a command's start
 
             resources = state.get("resources") or []
             with self.inventory.settled():
@@ -133,7 +134,7 @@ class EnvironmentStack:
             stack.import_stack(auto.Deployment(exported.version, {**state, "pending_operations": []}))
 
     def _release(self, stack: auto.Stack, say: Say, patience: float = 60) -> None:
-        # The engine of a killed command may still be finishing a resource: it gets the time to.
+        # The engine of a killed command may still be finishing a resource, so it is given time.
         deadline = time.monotonic() + patience
         while holders := self._engine_locks():
             if not any(_alive(pid) for pid in holders) or time.monotonic() > deadline:
@@ -151,8 +152,8 @@ class EnvironmentStack:
         return holders
 
     def client(self, service: str, region: str) -> Any:
-        """An ordinary boto3 client of the account or the embedded AWS that the environment runs on."""
-        import boto3  # half of a command's start
+        """A boto3 client of the account or the embedded AWS that the environment runs on."""
+        import boto3  # takes half of a command's start
 
         if self.sandbox is None:
             return boto3.client(service, region_name=region)
@@ -165,7 +166,7 @@ class EnvironmentStack:
         )
 
     def endpoints(self) -> dict[str, dict[str, Any]]:
-        """The endpoints that the stack's state holds; none before the first `up`. Changes nothing, anywhere."""
+        """The endpoints in the stack's state; none before the first `up`. Changes nothing."""
         return endpoints_in(self.resources())
 
     def resources(self) -> list[dict[str, Any]]:
@@ -193,10 +194,10 @@ def _alive(pid: int) -> bool:
 
 @contextlib.contextmanager
 def environment_lock(project: Project, name: str) -> Iterator[None]:
-    """Holds an environment of this folder for one command.
+    """Locks an environment of this folder for one command.
 
     Raises:
-        FindingsError: when another command holds it.
+        FindingsError: another command holds the lock.
     """
     folder = private_folder(project.local) / "locks"
     folder.mkdir(parents=True, exist_ok=True)
@@ -211,7 +212,7 @@ def environment_lock(project: Project, name: str) -> Iterator[None]:
                 f"environment {name}",
                 "can be changed by one command at a time",
                 holder,
-                "two at once would undo each other's work",
+                "two at once would undo each other's changes",
                 "wait for it to end, then run this again",
             ) from None
         lock.truncate(0)

@@ -1,7 +1,7 @@
-"""YAML as the engine reads it: 1.2 with the engine's own scalars, and every key once.
+"""Reads YAML like the engine: version 1.2 with the engine's own scalars, and every key once.
 
-The engine reads a stack's settings with Go's yaml.v3. A value that this command read otherwise would be checked as one
-thing and deployed as another.
+The engine reads a stack's settings with Go's yaml.v3. A value that this command read differently would be checked as
+one thing and deployed as another.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from model_packaging.files import read_text
 from model_packaging.findings import refuse
 
 LARGEST = 1_000_000
-"""Bytes of one file."""
+"""Maximum bytes of a file."""
 
 DEEPEST = 100
-"""Levels of one document."""
+"""Maximum levels of nesting of a document."""
 
 MOST = 100_000
-"""Values of one document, with those that aliases repeat."""
+"""Maximum number of values of a document, including those that aliases repeat."""
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that is one mapping; an empty one is an empty mapping.
+    """Reads a YAML file that is a mapping; an empty file is an empty mapping.
 
     Raises:
-        FindingsError: when it cannot be read, has a key twice, or is something else.
+        FindingsError: it cannot be read, has a key twice, or is not a mapping.
     """
     content = parse_yaml(read_text(path, LARGEST), str(path))
     if content is None:
@@ -45,14 +45,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, name: str) -> Any:
-    """One YAML document; None for an empty one.
+    """Parses one YAML document; None for an empty one.
 
     Args:
         text: the document.
-        name: what it is called in findings.
+        name: its name in findings.
 
     Raises:
-        FindingsError: when it is no YAML, has a key twice, is nested too deeply or expands to too much.
+        FindingsError: it is not YAML, has a key twice, is nested too deeply or expands to too much.
     """
     yaml = YAML(typ="safe", pure=True)
     yaml.Constructor = _Constructor
@@ -61,7 +61,7 @@ def parse_yaml(text: str, name: str) -> Any:
     if (version := _VERSION.match(text)) and version[1] != "1.1":
         fix = "remove the line: values are read as the engine reads them"
         raise refuse(
-            name, "must not ask for another version with %YAML", version[1], "the engine refuses the file", fix
+            name, "must not request another version with %YAML", version[1], "the engine refuses the file", fix
         )
     try:
         content = yaml.load(text)
@@ -74,7 +74,7 @@ def parse_yaml(text: str, name: str) -> Any:
         if "duplicate key" in problem:
             key = problem.partition('"')[2].partition('"')[0]
             raise refuse(
-                where, "must have every key once", key, "only one of the two would count", "remove one"
+                where, "must have every key once", key, "only one of the two would be used", "remove one"
             ) from None
         raise refuse(where, "must be YAML", problem) from None
     except (ValueError, TypeError, AttributeError, KeyError, IndexError, NotImplementedError) as error:
@@ -84,7 +84,7 @@ def parse_yaml(text: str, name: str) -> Any:
 
 
 def _measure(content: Any, name: str) -> None:
-    """Refuses what aliases blow up, or make contain itself."""
+    """Refuses documents that aliases make too large, or make contain themselves."""
     count, waiting = 0, [(content, 1)]
     while waiting:
         value, depth = waiting.pop()
@@ -101,7 +101,7 @@ _VERSION = re.compile(r"\ufeff?(?:(?:#.*|%(?!YAML).*|\s*)\n)*%YAML[ \t]+(\S+)")
 
 
 class _Resolver(VersionedResolver):
-    """Leaves every plain scalar to the constructor, which decides as yaml.v3's `resolve` does."""
+    """Leaves every plain scalar to the constructor, which resolves it as yaml.v3's `resolve` does."""
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is ScalarNode and implicit[0]:
@@ -137,7 +137,7 @@ def _bool(value: str) -> bool | None:
 
 
 def _time(value: str) -> str | None:
-    """A time as the engine hands it to a program, which is how Go prints one: `2026-11-27 00:00:00 +0000 UTC`."""
+    """A time as the engine passes it to a program, in Go's format: `2026-11-27 00:00:00 +0000 UTC`."""
     match = next((match for each in _TIMES if (match := each.fullmatch(value))), None)
     if not match:
         return None
@@ -162,7 +162,7 @@ def _int(value: str) -> int | None:
     sign, digits = (-1 if digits[0] == "-" else 1), digits.lstrip("+-").lower()
     base = {"0x": 16, "0b": 2, "0o": 8}.get(digits[:2], 8 if digits[0] == "0" else 10)
     number = sign * int(digits, base)
-    # What is larger is a number of floating point once it has been through the engine's JSON.
+    # Larger integers become floating point numbers in the engine's JSON.
     return number if -(2**63) <= number < 2**63 else None
 
 
@@ -178,7 +178,7 @@ _READ: dict[str, Any] = {"bool": _bool, "timestamp": _time, "int": _int, "float"
 
 
 class _Constructor(SafeConstructor):
-    """Values as yaml.v3 makes them; a time as the text that the engine hands to a program."""
+    """Constructs values like yaml.v3; a time as the text that the engine passes to a program."""
 
     def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:
         if not isinstance(key, str):
@@ -194,7 +194,7 @@ def _null(self: _Constructor, node: Any) -> None:
 def _refuse(self: _Constructor, node: Any) -> None:
     finite = "not finite" not in str(node.tag)
     raise ConstructorError(
-        None, None, f"{node.tag} has no meaning here" if finite else f"`{node.value}` is no number", node.start_mark
+        None, None, f"{node.tag} has no meaning here" if finite else f"`{node.value}` is not a number", node.start_mark
     )
 
 

@@ -1,7 +1,7 @@
 """A cluster's API for objects of any kind: plain dicts, server-side apply, strict fields, the server's own words.
 
-On the transport and the kubeconfig of the `kubernetes` client, without its classes per kind: those drop what they don't
-know, and custom resources have none.
+Uses the transport and the kubeconfig of the `kubernetes` client, but not its classes per kind: those drop unknown
+fields, and custom resources have none.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import yaml
 from model_packaging.files import read_text
 
 LARGEST_KUBECONFIG = 1_000_000
-"""Bytes of a kubeconfig."""
+"""Maximum bytes of a kubeconfig."""
 
 TIMEOUT_SECONDS = 60
-"""For one request."""
+"""Timeout of a request."""
 
 _CONNECTIONS = 32
 
@@ -38,7 +38,7 @@ class ApiError(RuntimeError):
     Attributes:
         status: the HTTP status; 0 when there was no response.
         reason: the server's machine-readable reason (`NotFound`, `Invalid`, `Conflict`).
-        causes: the server's (field path, reason, message), where it names fields.
+        causes: the server's (field path, reason, message), if it names fields.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Kind:
 
 
 def _text(kubeconfig: Path) -> str:
-    # Not all of what KUBECONFIG may name ends when it is read.
+    # KUBECONFIG may name something that never ends when it is read.
     return read_text(kubeconfig.expanduser(), LARGEST_KUBECONFIG)
 
 
@@ -77,14 +77,14 @@ class KubernetesApi:
 
     Args:
         kubeconfig: a file, or the content of one.
-        context: instead of the file's current one.
+        context: the context. Default: the file's current one.
 
     Raises:
-        ApiError: the kubeconfig can't be read.
+        ApiError: the kubeconfig cannot be read.
     """
 
     def __init__(self, kubeconfig: str | Path, context: str | None = None) -> None:
-        # Half a second and more, which a program without Kubernetes should not pay.
+        # This import takes half a second or more, which a program without Kubernetes should not spend.
         from kubernetes.client import Configuration
         from kubernetes.client.rest import RESTClientObject
         from kubernetes.config import ConfigException
@@ -99,7 +99,7 @@ class KubernetesApi:
             *(OSError, ValueError, RecursionError, yaml.YAMLError, ConfigException),
             *(AttributeError, TypeError, KeyError),
         ) as error:
-            raise ApiError(f"the kubeconfig can't be used: {error}") from None
+            raise ApiError(f"the kubeconfig cannot be used: {error}") from None
         chosen = context or content.get("current-context")
         contexts = {entry["name"]: entry["context"] for entry in content.get("contexts") or ()}
         self.namespace: str = (contexts.get(chosen) or {}).get("namespace") or "default"
@@ -109,7 +109,7 @@ class KubernetesApi:
         if not configuration.verify_ssl:
             _warn_once(self.url)
         self._configuration = configuration
-        # The client's own calls differ between its major versions; what it makes of a kubeconfig does not.
+        # The client's calls differ between its major versions; how it reads a kubeconfig does not.
         self._pool: Any = RESTClientObject(configuration).pool_manager
         self._kinds: dict[str, dict[str, Kind]] = {}
         self._lock = threading.Lock()
@@ -125,7 +125,7 @@ class KubernetesApi:
     ) -> Any:
         """Sends one request and returns the decoded response. `body` is sent as JSON, unless it is text already.
 
-        `warn` takes the server's warnings. Raises ApiError.
+        `warn` receives the server's warnings. Raises ApiError.
         """
         from urllib3.exceptions import HTTPError
 
@@ -189,12 +189,12 @@ class KubernetesApi:
         return self.kind(manifest["apiVersion"], manifest["kind"])
 
     def path_of(self, manifest: Manifest) -> str:
-        """The object's own path; its namespace, where it names none, is the kubeconfig's."""
+        """The object's path. Its namespace defaults to the kubeconfig's."""
         metadata = manifest["metadata"]
         return self.kind_of(manifest).path(metadata.get("namespace") or self.namespace, metadata["name"])
 
     def get(self, manifest: Manifest) -> dict[str, Any] | None:
-        """The live object that `manifest` names; None where it does not exist. Raises ApiError."""
+        """The live object that `manifest` names; None if it does not exist. Raises ApiError."""
         try:
             return self.request("GET", self.path_of(manifest))
         except ApiError as error:
@@ -208,7 +208,7 @@ class KubernetesApi:
         return self.request("GET", self.kind(api_version, kind).path(namespace), query=query)["items"]
 
     def create(self, manifest: Manifest, *, dry_run: bool = False) -> dict[str, Any]:
-        """Make an object that must not be there yet. Raises ApiError."""
+        """Creates an object, which must not exist yet. Raises ApiError."""
         path = self.kind_of(manifest).path(manifest["metadata"].get("namespace") or self.namespace)
         query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
         return self.request("POST", path, manifest, query)
@@ -222,15 +222,15 @@ class KubernetesApi:
         dry_run: bool = False,
         warn: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Any]:
-        """Server-side apply with strict field validation; the object as it then is.
+        """Applies an object on the server, with strict field validation. Returns the resulting object.
 
         Args:
-            manager: whose fields these are. Fields of another manager with another value are a conflict.
-            force: take conflicting fields over.
-            warn: takes the server's warnings (a pod template that the namespace's policy won't admit).
+            manager: the field manager. Fields of another manager with another value are a conflict.
+            force: whether to take over conflicting fields.
+            warn: receives the server's warnings (a pod template that the namespace's policy won't admit).
 
         Raises:
-            ApiError: refused: unknown fields, invalid values, a conflict, admission.
+            ApiError: the server refused it: unknown fields, invalid values, a conflict, admission.
         """
         query = {"fieldManager": manager, "fieldValidation": "Strict", "force": str(force).lower()}
         if dry_run:
@@ -244,7 +244,7 @@ class KubernetesApi:
         return self.request("PATCH", path, change, content_type="application/merge-patch+json")
 
     def delete(self, manifest: Manifest, *, propagation: str = "Background") -> bool:
-        """Delete the object that `manifest` names; whether there was one. Raises ApiError."""
+        """Deletes the object that `manifest` names. Returns whether it existed. Raises ApiError."""
         try:
             self.request("DELETE", self.path_of(manifest), {"propagationPolicy": propagation})
         except ApiError as error:
@@ -259,7 +259,7 @@ class KubernetesApi:
 
 @functools.cache
 def _warn_once(url: str) -> None:
-    """One warning per process, in place of urllib3's at each request."""
+    """Warns once per process, instead of urllib3's warning at each request."""
     from urllib3.exceptions import InsecureRequestWarning
 
     theirs = f"Unverified HTTPS request is being made to host '{urlsplit(url).hostname}'"
@@ -284,10 +284,10 @@ _SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 class _Dumper(_SafeDumper):
-    """Writes what the server's own YAML reader takes for the same.
+    """Writes YAML that the server's reader reads as the same values.
 
-    Not JSON, whose escapes for what lies beyond 16 bits YAML does not have; and every string in quotes, since the
-    server's reader takes a bare `n` or `y` for a truth value and this side's writer does not know that.
+    Not JSON, whose escapes for characters beyond 16 bits YAML does not have; and every string in quotes, because the
+    server's reader takes a bare `n` or `y` for a boolean, which this writer does not know.
     """
 
 

@@ -25,7 +25,7 @@ class Model:
     """A packaged model.
 
     Attributes:
-        name, digest: of the artifact; the digest is a sha256, in hex.
+        name, digest: name and digest of the artifact; the digest is a SHA-256, in hexadecimal.
         target: the target that it was packaged for.
         weights_bytes: size of all weights, in bytes.
         capability: the least CUDA compute capability that runs it, times ten (89 is 8.9).
@@ -58,10 +58,10 @@ def place(name: str, settings: GpuEndpointSettings, model: Model) -> str:
 
 
 def read_model(path: Path) -> tuple[Model, dict[str, Path]]:
-    """The model of an artifact's folder, and its files by their path below the prefix, checked to the last byte.
+    """Reads the model of an artifact's folder. Returns it with its verified files, by their path below the prefix.
 
     Raises:
-        FindingsError: nothing there, no manifest, or anything that differs from what it says.
+        FindingsError: there is no artifact or no manifest, or a file differs from the manifest.
     """
     if not (path / MANIFEST).is_file():
         at = str(path)
@@ -82,9 +82,9 @@ def _read(path: Path) -> tuple[Model, dict[str, Path]]:
 
 def _is_archive(manifest: Path) -> bool:
     try:
-        content = manifest_json(manifest, "the manifest must lie in the artifact")
+        content = manifest_json(manifest, "the manifest must be in the artifact")
     except FindingsError:
-        return False  # what is wrong with it is the folder's to say
+        return False  # the folder's own checks report what is wrong with it
     return isinstance(content, dict) and content.get("schema") == ARCHIVE_SCHEMA
 
 
@@ -111,7 +111,10 @@ def kv_bytes_per_token(config: Mapping[str, Any]) -> int | None:
     """Bytes of the attention cache for one token, at 16 bits: a key and a value for each head of each layer.
 
     Args:
-        config: a model's config.json. None where it does not say how many heads and layers there are.
+        config: a model's config.json.
+
+    Returns:
+        The bytes; None if the configuration does not have the number of heads and layers.
     """
     layers, heads = config.get("num_hidden_layers"), config.get("num_attention_heads")
     if not layers or not heads:

@@ -1,4 +1,4 @@
-"""A packaged model with the plan of its endpoint: read and decided once, handed from the check to the declaration."""
+"""A packaged model with the plan of its endpoint, which the check makes and passes to the declaration."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from scaletozero.settings.gpu import GpuEndpointSettings
 
 @dataclass(frozen=True)
 class Packaged:
-    """A packaged model, checked to the last byte, and the plan of the endpoint that serves it.
+    """A verified packaged model, and the plan of the endpoint that serves it.
 
     Attributes:
         path: the artifact's folder.
-        model: what a plan has to know of it.
+        model: the model's properties that a plan needs.
         files: its files by their path below the prefix in the bucket.
-        name, settings: what was planned.
+        name, settings: the planned endpoint.
         plan: the plan, with its findings.
     """
 
@@ -36,10 +36,10 @@ class Packaged:
 
 
 def plan_packaged(name: str, settings: GpuEndpointSettings, artifact: str | os.PathLike[str]) -> Packaged:
-    """Reads an artifact and plans its endpoint; of one that is read or planned already, only what differs.
+    """Reads an artifact and plans its endpoint. Work that is already done is reused.
 
     Raises:
-        FindingsError: the artifact is missing, incomplete or invalid. What is wrong with the plan is in its findings.
+        FindingsError: the artifact is missing, incomplete or invalid. Findings on the plan are in the plan.
     """
     if isinstance(artifact, Packaged):
         if (artifact.name, artifact.settings) == (name, settings):

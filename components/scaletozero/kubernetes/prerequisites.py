@@ -46,7 +46,7 @@ class PrerequisitesPlan:
 
     @property
     def objects(self) -> tuple[Manifest, ...]:
-        """All objects, in the order in which they are to be made."""
+        """All objects, in the order of their creation."""
         return tuple(each for objects in self.namespaces.values() for each in objects)
 
 
@@ -98,7 +98,7 @@ KEDA_VALUES: dict[str, Any] = {
     "podDisruptionBudget": {"operator": {"maxUnavailable": 1}},
 }
 HTTP_ADDON_VALUES: dict[str, Any] = {
-    # Every request passes it: there are three, of which one at a time may be drained.
+    # Every request passes through it, so there are three replicas, of which one at a time may be drained.
     "interceptor": {"replicas": {"min": 3, "max": 50}, "pdb": {"enabled": True, "maxUnavailable": 1}},
 }
 DEVICE_PLUGIN_VALUES: dict[str, Any] = {
@@ -121,7 +121,7 @@ def _chart(name: str, chart: str, settings: Chart, namespace: str, values: dict[
 
 
 def _merged(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    # As Helm does: given values replace only their own keys.
+    # Like Helm: given values replace only their own keys.
     merged = {**own, **given}
     for key in own.keys() & given.keys():
         if isinstance(own[key], dict) and isinstance(given[key], dict):

@@ -1,1 +1,1 @@
-"""What is measured of endpoints, and when somebody is told."""
+"""The metrics and alarms of endpoints."""

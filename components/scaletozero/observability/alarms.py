@@ -1,4 +1,4 @@
-"""The alarms of one endpoint, and the one that stands for them all."""
+"""The alarms of one endpoint, and the composite alarm over them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,24 +14,24 @@ NAMESPACE = "AWS/SageMaker"
 
 
 class PlannedAlarms(Component):
-    """One alarm for each way in which an endpoint can fail its callers, and one over them all that notifies people.
+    """An alarm for each way in which an endpoint can fail its callers, and a composite alarm that notifies people.
 
-    One fault can ring several alarms. People get one message, which names them, and each alarm names its runbook.
-    An endpoint without calls has no data, which rings nothing.
+    One fault can set off several alarms. People receive one message, which names them; each alarm names its runbook.
+    An endpoint without calls has no data, which sets off no alarm.
 
-    Its children are the attributes `alarms`, by their names, and `composite`.
+    Its children are the attributes `alarms`, a dictionary by name, and `composite`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: an argument is invalid. Nothing is declared.
     """
 
-    # Also that of `EndpointAlarms`, which only looks the plan up.
+    # Also the type of `EndpointAlarms`, which only selects the plan.
     type_name = "scaletozero:index:EndpointAlarms"
-    # Not annotated: the plugin takes every annotation of a component for an output.
+    # Not annotated, because the plugin takes every annotation of a component for an output.
     settings_type = PlannedAlarmsSettings
 
     arn: pulumi.Output[str]
-    """The ARN of the alarm over all."""
+    """The ARN of the composite alarm."""
 
     def __init__(
         self, name: str, args: Mapping[str, Any], plan: AlarmPlan, opts: pulumi.ResourceOptions | None = None
@@ -64,7 +64,7 @@ class PlannedAlarms(Component):
         )
 
         self.arn = whole.arn
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.alarms = declared
         self.composite = whole
         self.register_outputs({"arn": self.arn})

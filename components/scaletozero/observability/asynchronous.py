@@ -7,7 +7,7 @@ from scaletozero.settings.alarms import Alarms
 
 
 def asynchronous_alarms(settings: Alarms, provisioned: bool) -> list[Alarm]:
-    """An `AlarmPlan`; there is no provisioned concurrency on instances."""
+    """The alarms of an asynchronous endpoint, as an `AlarmPlan`; instances have no provisioned concurrency."""
     backlog = Alarm(
         "backlog-age",
         {"age": "ApproximateAgeOfOldestRequest"},

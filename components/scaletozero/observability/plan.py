@@ -1,7 +1,7 @@
-"""What an alarm is, and the alarms that endpoints of more than one kind have. Pure.
+"""The model of an alarm, and the alarms that several kinds of endpoints have. Pure.
 
 The metrics are those that SageMaker publishes for each kind of endpoint (developer guide, monitoring of serverless and
-of asynchronous endpoints). An alarm on a metric that does not exist would stay silent for ever.
+of asynchronous endpoints). An alarm on a metric that does not exist would stay silent forever.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from scaletozero.settings.alarms import Alarms
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm. It rings above its threshold, and missing data never rings it.
+    """An alarm, which is set off by values above its threshold, but never by missing data.
 
     Attributes:
-        name: of the alarm, and of its runbook.
+        name: the name of the alarm and of its runbook.
         metrics: metrics of the namespace AWS/SageMaker, by the names that `expression` gives them.
-        statistic: how each period's data is summarised.
-        threshold: of the one metric, or of the expression.
-        seconds: the length of a period.
-        periods, breaching: how many periods are looked at, and how many of them have to be above the threshold.
-        description: what is wrong, and where to read what to do.
-        expression: what is computed from the metrics; empty for a single metric.
+        statistic: how the data of a period is aggregated.
+        threshold: the threshold of the metric, or of the expression.
+        seconds: the length of a period in seconds.
+        periods, breaching: number of periods that are evaluated, and of those that must be above the threshold.
+        description: what is wrong, and where to find the runbook.
+        expression: the expression over the metrics; empty for a single metric.
         by_variant: whether the metric belongs to the variant instead of the whole endpoint.
     """
 
@@ -42,12 +42,12 @@ class Alarm:
 
 
 AlarmPlan: TypeAlias = Callable[[Alarms, bool], list[Alarm]]
-"""The alarms of one kind of endpoint, from their settings and whether it has provisioned concurrency, in the order of
+"""Returns the alarms of an endpoint, from their settings and whether it has provisioned concurrency, ordered by
 what callers notice most."""
 
 
 def common_alarms(settings: Alarms, *, failed: str, processed: str) -> list[Alarm]:
-    """The error rate, and the latency where it has an objective.
+    """The alarms on the error rate, and on the latency if there is an objective.
 
     Args:
         settings: the thresholds.
@@ -83,6 +83,6 @@ def common_alarms(settings: Alarms, *, failed: str, processed: str) -> list[Alar
 
 
 def with_runbooks(alarms: Iterable[Alarm], runbooks: str) -> list[Alarm]:
-    """The alarms, each with the address of its runbook in its description."""
+    """The alarms, with the address of the runbook in each description."""
     pages = ((alarm, f"{runbooks.rstrip('/')}/{alarm.name}.md") for alarm in alarms)
     return [replace(alarm, description=f"{alarm.description} Runbook: {page}") for alarm, page in pages]

@@ -7,7 +7,7 @@ from scaletozero.settings.alarms import Alarms
 
 
 def serverless_alarms(settings: Alarms, provisioned: bool) -> list[Alarm]:
-    """An `AlarmPlan`."""
+    """The alarms of a serverless endpoint, as an `AlarmPlan`."""
     found = common_alarms(settings, failed="Invocation5XXErrors", processed="Invocations")
     found += [
         Alarm(
@@ -28,7 +28,7 @@ def serverless_alarms(settings: Alarms, provisioned: bool) -> list[Alarm]:
             seconds=60,
             periods=5,
             breaching=3,
-            # It is documented as a quotient without a unit: up to 1, or up to 100.
+            # It is documented as a ratio without a unit: up to 1, or up to 100.
             expression="IF(use > 1, use, 100 * use)",
             description=f"More than {settings.concurrency_percent:g} % of `max` is in use; above it, calls get 429.",
         ),

@@ -1,1 +1,1 @@
-"""Residency: what is declared, held to the Regions that it may be in. Pure: no engine, no cloud."""
+"""Residency: checks declared resources against the allowed Regions. Pure: no engine, no cloud."""

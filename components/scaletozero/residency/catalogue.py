@@ -1,7 +1,7 @@
-"""The catalogue: which property of which resource can lead out, by what test, and how that is closed.
+"""The catalogue: the properties of resources that can lead out of a residency, how to test them, and how to fix them.
 
-One table. The closure, the policy pack, the report and the guide read it. Types and properties are those of pulumi_aws
-(`tests/unit/residency/test_catalogue.py` holds the table to it) and of Kubernetes.
+The closure, the policy pack, the report and the guide read this one table. Types and properties are those of pulumi_aws
+(`tests/unit/residency/test_catalogue.py` compares them) and of Kubernetes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ C = Coverage
 
 @dataclass(frozen=True)
 class Row:
-    """One way out.
+    """One way out of a residency.
 
     Attributes:
-        type: of the resource.
-        at: the path of the property (`rules[].destination.bucket`); empty where the resource itself is looked at.
+        type: the type of the resource.
+        at: the path of the property (`rules[].destination.bucket`); empty if the resource itself is tested.
         judge: the test.
-        covers: what of a residency it belongs to.
-        consequence: what would happen.
-        fix: how it is closed.
+        covers: the part of a residency that it belongs to.
+        consequence: what would happen otherwise.
+        fix: what to do instead.
     """
 
     type: str
@@ -38,7 +38,7 @@ class Row:
 
     @property
     def rule(self) -> str:
-        """What it is called in policies and reports."""
+        """Its name in policies and reports."""
         return f"{self.type}{'.' if self.at else ''}{self.at}"
 
 
@@ -120,7 +120,7 @@ def _copies() -> Iterator[Row]:
             a + of, path, r, covers, "a copy would be kept there", "copy to an allowed Region, or remove the copy"
         )
     for of, path in (("ec2/amiCopy:AmiCopy", "sourceAmiRegion"), ("ebs/snapshotCopy:SnapshotCopy", "sourceRegion")):
-        yield Row(a + of, path, r, C.BACKUPS, "the original lies outside", "copy from an allowed Region")
+        yield Row(a + of, path, r, C.BACKUPS, "the original is outside", "copy from an allowed Region")
     for of, path in (
         ("backup/plan:Plan", "rules[].copyActions[].destinationVaultArn"),
         ("rds/instance:Instance", "replicateSourceDb"),
@@ -131,12 +131,12 @@ def _copies() -> Iterator[Row]:
         ),
     ):
         yield Row(a + of, path, judges.address, C.BACKUPS, "backups would be kept on both sides", _INSIDE)
-    said = "remove `multiRegion`: it cannot be changed later, so make a new key"
+    said = "remove `multiRegion`: it cannot be changed later, so create a new key"
     for of in ("kms/key:Key", "kms/externalKey:ExternalKey"):
         yield Row(a + of, "multiRegion", judges.switched_on, C.KEYS, "the key could be copied to any Region", said)
     for of in ("kms/replicaKey:ReplicaKey", "kms/replicaExternalKey:ReplicaExternalKey"):
         yield Row(
-            a + of, "", judges.present, C.KEYS, "the same key would be in two Regions", "make a key of one Region"
+            a + of, "", judges.present, C.KEYS, "the same key would be in two Regions", "create a single-Region key"
         )
     for of in (
         "rds/globalCluster:GlobalCluster",
@@ -147,11 +147,11 @@ def _copies() -> Iterator[Row]:
         "msk/replicator:Replicator",
     ):
         covers = C.CACHE if of.startswith(("elasticache", "memorydb")) else C.BACKUPS
-        yield Row(a + of, "", judges.present, covers, "it is made to span Regions", "use a cluster of one Region")
+        yield Row(a + of, "", judges.present, covers, "it spans Regions", "use a cluster of one Region")
 
 
 def _events() -> Iterator[Row]:
-    a, there = "aws:", "the events, with what is in them, would be sent there"
+    a, there = "aws:", "the events and their contents would be sent there"
     for of, path, covers in (
         ("cloudwatch/eventTarget:EventTarget", "arn", C.EVENTS),
         ("pipes/pipe:Pipe", "target", C.EVENTS),
@@ -210,12 +210,14 @@ def _routing() -> Iterator[Row]:
         "ec2/vpcPeeringConnection:VpcPeeringConnection",
         "ec2transitgateway/peeringAttachment:PeeringAttachment",
     ):
-        yield Row(a + of, "peerRegion", judges.region, C.ROUTING, "traffic would be routed there", "peer in the Region")
+        yield Row(
+            a + of, "peerRegion", judges.region, C.ROUTING, "traffic would be routed there", "peer within the Region"
+        )
     yield Row(
         a + "ec2/vpcEndpoint:VpcEndpoint", "serviceRegion", judges.region, C.ROUTING, "calls would go there", _INSIDE
     )
     for of in ("ec2/subnet:Subnet", "ebs/volume:Volume", "ec2/instance:Instance"):
-        yield Row(a + of, "availabilityZone", judges.zone, C.COMPUTE, "it would be there", "take a zone of the Region")
+        yield Row(a + of, "availabilityZone", judges.zone, C.COMPUTE, "it would be there", "use a zone of the Region")
     router = "callers' requests would be spread to other Regions"
     for path in ("destinations[].resourceArn", "Destinations[].ResourceArn"):
         yield Row("aws-native:sagemaker:InferenceRouter", path, judges.address, C.ROUTING, router, _INSIDE)
@@ -228,7 +230,7 @@ def _routing() -> Iterator[Row]:
             path,
             judges.image_host,
             C.ARTIFACTS,
-            "images would come from there, and each pull would tell it which",
+            "images would come from there, and each pull would reveal which",
             "copy the images into a repository of the Region",
         )
 
@@ -263,7 +265,7 @@ WORKLOADS = {
     "kubernetes:batch/v1:Job": "spec.template.spec",
     "kubernetes:batch/v1:CronJob": "spec.jobTemplate.spec.template.spec",
 }
-"""Kind -> where its pod's specification stands."""
+"""Kind -> the path of its pod specification."""
 
 
 def _kubernetes() -> Iterator[Row]:
@@ -299,7 +301,7 @@ def _kubernetes() -> Iterator[Row]:
     for version in ("v1", "v1beta1"):
         pools = f"kubernetes:karpenter.sh/{version}:NodePool"
         path = "spec.template.spec.requirements[]"
-        yield Row(pools, path, judges.requirement, C.COMPUTE, "nodes would be bought there", _INSIDE)
+        yield Row(pools, path, judges.requirement, C.COMPUTE, "nodes would be provisioned there", _INSIDE)
 
 
 ROWS = tuple(_rows())
@@ -311,8 +313,8 @@ GLOBAL_SERVICES = frozenset(
         "networkmanager", "organizations", "route53", "route53domains", "savingsplans", "shield", "waf",
     )
 )  # fmt: skip
-"""Services with one endpoint for all Regions (botocore's endpoints): what they hold is about resources and is in no
-Region of yours. Their calls run in us-east-1 or us-west-2 whatever the environment's Region."""
+"""Services with one endpoint for all Regions (botocore's endpoints): their data is about resources and is in no
+Region of yours. Calls to them run in us-east-1 or us-west-2, regardless of the environment's Region."""
 
 SERVICE_COVERS = {
     "s3": C.ARTIFACTS,
@@ -337,4 +339,4 @@ SERVICE_COVERS = {
     "apigatewayv2": C.ROUTING,
     "lb": C.ROUTING,
 }
-"""Service -> what its resources belong to; to compute, where it is not here."""
+"""Service -> the coverage of its resources. Default: compute."""

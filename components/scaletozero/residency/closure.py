@@ -1,4 +1,4 @@
-"""The closure: everything that is declared, held to a residency. Pure."""
+"""The closure: checks every declared resource against a residency. Pure."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _SKIPPED = frozenset(
         "description", "alarmDescription", "dashboardBody", "__defaults", "metadata", "bucketDomainName",
     )
 )  # fmt: skip
-"""Properties whose text speaks of places without leading there."""
+"""Properties whose text can name places without sending data there."""
 
 _BUCKETS = ("aws:s3/bucket:Bucket", "aws:s3/bucketV2:BucketV2")
 
 
 @dataclass(frozen=True)
 class Leak:
-    """One way out.
+    """A way out of a residency.
 
     Attributes:
-        finding: what is shown: path, rule, where it leads, what would happen, how to close it.
-        type, name, urn: of the resource.
-        rule: the catalogue's row, or `region`, `arn`, `host` for what holds for every resource.
-        covers: what of the residency it belongs to.
+        finding: the message: path, rule, where it leads, what would happen, what to do instead.
+        type, name, urn: those of the resource.
+        rule: the catalogue's row, or `region`, `arn` or `host` for rules that apply to every resource.
+        covers: the part of the residency that it belongs to.
     """
 
     finding: Finding
@@ -48,13 +48,13 @@ class Leak:
 def leaks(
     resources: Sequence[DeclaredResource], residency: Residency, today: date, *, partial: bool = False
 ) -> list[Leak]:
-    """Everything that leads out of a residency, but for what an exception allows today.
+    """Everything that leads out of a residency, except what an exception allows today.
 
     Args:
-        resources: all that is declared.
-        residency: where everything may be.
-        today: exceptions and attestations that expired before it do not count.
-        partial: `resources` are some of several: what leads to another one is left to whoever sees all of them.
+        resources: all declared resources.
+        residency: the allowed Regions, with exceptions and attestations.
+        today: exceptions and attestations that expired before this day are ignored.
+        partial: whether `resources` are only some: links to others are left to a check that sees all.
     """
     context = Context(residency, today, _bucket_regions(resources), partial)
     by_urn = {each.urn: each for each in resources if each.urn}
@@ -77,15 +77,15 @@ def excepted(path: str, residency: Residency, today: date) -> bool:
 
 
 def expired(residency: Residency, today: date, path: str = "residency") -> list[Finding]:
-    """The exceptions and attestations that no longer count."""
+    """Findings on exceptions and attestations that have expired."""
     groups = {"exceptions": residency.exceptions, "attestations": residency.attestations}
     return [
         Finding(
             f"{path}.{name}.{index}.expires",
-            f"must not be over on {today.isoformat()}",
+            f"must not have expired on {today.isoformat()}",
             each.expires.isoformat(),
-            "what it stands for is no longer allowed",
-            "have it approved anew, or remove it together with what it stands for",
+            "what it allows is no longer allowed",
+            "have it approved again, or remove it and what it allows",
         )
         for name, group in groups.items()
         for index, each in enumerate(group)
@@ -96,12 +96,12 @@ def expired(residency: Residency, today: date, path: str = "residency") -> list[
 def findings(
     resources: Sequence[DeclaredResource], residency: Residency, today: date, path: str = "residency"
 ) -> list[Finding]:
-    """The closure as findings: what expired, and every way out."""
+    """The closure as findings: expired exceptions, and every way out."""
     return [*expired(residency, today, path), *(leak.finding for leak in leaks(resources, residency, today))]
 
 
 def service_of(kind: str) -> str:
-    """The service that a resource of AWS belongs to; empty for other providers' resources."""
+    """The service of an AWS resource; empty for other providers' resources."""
     package, _, rest = kind.partition(":")
     return rest.partition("/")[0].partition(":")[0].lower() if package in ("aws", "aws-native") else ""
 
@@ -129,7 +129,7 @@ def _own_region(resource: DeclaredResource, context: Context) -> Iterator[Leak]:
         return
     covers, home = _covers(resource.type), resource.home
     if home is None or isinstance(home, Unknown):
-        outside: Outside | None = Outside(UNDECLARED, "give it, or its provider, a plain `region`")
+        outside: Outside | None = Outside(UNDECLARED, "set a plain `region` on it or on its provider")
         if where := context.residency.locations.get(resource.path("region")):
             outside = judges.region(where, resource, context)
     else:
@@ -150,7 +150,7 @@ def _covers(kind: str) -> Coverage:
 
 
 def _anywhere(resource: DeclaredResource, judged: set[str], context: Context) -> Iterator[Leak]:
-    """ARNs, profiles and hosts in whatever else a resource says, also of types that the catalogue does not have."""
+    """ARNs, profiles and hosts in all other properties, also for types that are not in the catalogue."""
     if resource.type.startswith("pulumi:") or service_of(resource.type) in ("iam", "organizations"):
         return
     for at, text in texts(resource.properties, _SKIPPED):
@@ -164,13 +164,13 @@ def _anywhere(resource: DeclaredResource, judged: set[str], context: Context) ->
         elif found := judges.profile(text, resource, context) or judges.known_host(text, resource, context):
             outside, rule = found, "host"
         if outside:
-            then = "what is sent there would leave"
+            then = "data that is sent there would leave"
             fix = "name one in an allowed Region"
             yield _leak(resource, at, rule, _covers(resource.type), outside, then, fix, context)
 
 
 def _other_partition(text: str, context: Context) -> Outside | None:
-    """A bucket ARN in a property that the catalogue does not have: its partition, and its Region if known."""
+    """Checks a bucket ARN in a property that is not in the catalogue: its partition, and its Region if known."""
     name = text.rpartition(":")[2].partition("/")[0]
     known = name in context.buckets or name in context.residency.locations
     region_free = Context(context.residency, context.today, context.buckets, partial=not known)
@@ -180,7 +180,7 @@ def _other_partition(text: str, context: Context) -> Outside | None:
 def _through_dependencies(
     resource: DeclaredResource, at: str, context: Context, by_urn: Mapping[str, DeclaredResource]
 ) -> Outside | None:
-    """Where a value that is not known yet leads: to the resources that it is made from, if they are seen here."""
+    """Where a value that is not known yet leads: to the resources from which it is derived, if they are known here."""
     if where := context.residency.locations.get(resource.path(at)):
         return judges.region(where, resource, context)
     top = at.partition(".")[0].partition("[")[0]

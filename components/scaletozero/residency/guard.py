@@ -1,7 +1,7 @@
-"""The documents that hold a residency when Pulumi is not looking: policies for AWS to enforce. Pure.
+"""Policy documents with which AWS enforces a residency, independently of Pulumi. Pure.
 
-`aws:RequestedRegion` is the Region of the call and not of the data: a call inside can still send data out. So each
-document denies both, calls elsewhere and the calls inside that send. Sources: the IAM user guide's page on
+`aws:RequestedRegion` is the Region of the call, not of the data: an allowed call can still send data out. So each
+document denies both calls to other Regions and calls that send data to them. Sources: the IAM user guide's page on
 `aws:RequestedRegion`, Control Tower's Region deny, Bedrock's page on global inference, KMS's on `kms:ViaService`.
 """
 
@@ -18,17 +18,17 @@ Document = dict[str, Any]
 Statement = dict[str, Any]
 
 LARGEST_SCP = 5120
-"""Characters of a service control policy (AWS Organizations, quotas)."""
+"""Maximum characters of a service control policy (AWS Organizations quotas)."""
 LARGEST_MANAGED_POLICY = 6144
-"""Characters of a managed policy, white space left out (IAM, quotas)."""
+"""Maximum characters of a managed policy, without white space (IAM quotas)."""
 
 GLOBAL_ACTIONS = (
     "account:*", "billing:*", "budgets:*", "ce:*", "health:*", "iam:*", "organizations:*", "route53:*",
     "savingsplans:*", "shield:*", "support:*", "tax:*", "s3:GetAccountPublicAccessBlock", "s3:ListAllMyBuckets",
 )  # fmt: skip
-"""What has one endpoint for all Regions and holds only what is about resources (botocore's endpoints; IAM user guide).
+"""Services with one endpoint for all Regions and only data about resources (botocore's endpoints; IAM user guide).
 
-Unlike AWS's own list it exempts neither `kms` nor `config` nor `sts`: their regional endpoints do."""
+Unlike AWS's own list it does not exempt `kms`, `config` and `sts`, which have regional endpoints."""
 
 SENDING_ACTIONS = (
     "s3:PutReplicationConfiguration", "s3:CreateMultiRegionAccessPoint", "s3:PutMultiRegionAccessPointRoutes",
@@ -39,20 +39,20 @@ SENDING_ACTIONS = (
     "elasticache:CreateGlobalReplicationGroup", "cloudfront:CreateDistribution",
     "globalaccelerator:CreateAccelerator", "observabilityadmin:CreateCentralizationRuleForOrganization",
 )  # fmt: skip
-"""Calls that send data, or let it be sent, to where no condition key tells.
+"""Calls that send data, or let it be sent, to a place that no condition key names.
 
-`CreateTableReplica` is a permission that `UpdateTable` asks for (DynamoDB developer guide, IAM with global tables)."""
+`CreateTableReplica` is a permission that `UpdateTable` requires (DynamoDB developer guide, IAM with global tables)."""
 
 ROUTERS = (
     "sagemaker:CreateInferenceRouter",
     "sagemaker:UpdateInferenceRouter",
     "sagemaker:InvokeInferenceRouter*",
 )
-"""Routers spread requests to other Regions when their own is busy."""
+"""Prefixes of routers, which send requests to other Regions when their own is busy."""
 
 
 def as_text(document: Document) -> str:
-    """A document in JSON without white space, which some of AWS's limits count."""
+    """A document as JSON without white space, because some of AWS's limits count it."""
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -68,7 +68,7 @@ def _deny(
 
 
 def denials(residency: Residency) -> list[Statement]:
-    """What a boundary and a service control policy deny alike."""
+    """The denials that a boundary and a service control policy have in common."""
     regions = list(residency.allowed)
     elsewhere: Statement = {
         "Sid": "DenyOtherRegions",
@@ -92,7 +92,7 @@ def denials(residency: Residency) -> list[Statement]:
 
 
 def _profiles(residency: Residency) -> Document:
-    """A condition on the profiles that may process outside. A global one has no Region of its own to be denied by."""
+    """A condition on profiles that may process outside. A global profile has no Region by which it could be denied."""
     inside = {residency.geography} if residency.geography else set()
     outside = [each for each in ("global", "us", "eu", "apac", "jp", "au", "us-gov", "ca") if each not in inside]
     partition = find_partition(residency.allowed[0])
@@ -102,9 +102,9 @@ def _profiles(residency: Residency) -> Document:
 
 
 def boundary(residency: Residency) -> Document:
-    """The permissions boundary of every role of an environment: it grants nothing by itself, and denies what leaves.
+    """The permissions boundary of an environment's roles: it grants nothing by itself, and denies calls that leave.
 
-    It holds no service-linked role, and nothing that a resource's policy grants to a role's session directly.
+    It does not limit service-linked roles, nor what a resource's policy grants to a role's session directly.
     """
     return _document(
         {"Sid": "GrantedElsewhere", "Effect": "Allow", "Action": "*", "Resource": "*"}, *denials(residency)
@@ -114,7 +114,7 @@ def boundary(residency: Residency) -> Document:
 def service_control_policy(residency: Residency) -> Document:
     """The organisation's policy for the accounts of an environment, for its administrators to attach.
 
-    It holds neither the organisation's management account nor service-linked roles.
+    It limits neither the organisation's management account nor service-linked roles.
     """
     return _document(*denials(residency))
 
@@ -122,14 +122,14 @@ def service_control_policy(residency: Residency) -> Document:
 def bucket_policy(
     bucket: str, region: str, *, organization: str | None = None, endpoints: Sequence[str] = ()
 ) -> Document:
-    """The policy of a bucket: only through TLS, from the organisation and its network, and never replicated.
+    """The policy of a bucket: access only through TLS, from the organisation and its network, and no replication.
 
     Args:
-        bucket: its name.
-        region: where it is.
+        bucket: the bucket's name.
+        region: the bucket's Region.
         organization: the organisation's id, such as `o-a1b2c3d4e5`. Default: any caller that IAM allows.
-        endpoints: the ids of the VPC endpoints that requests come through. Default: any network. What AWS's
-            services do for the organisation passes.
+        endpoints: the ids of the VPC endpoints through which requests must come. Default: any network. Calls of AWS's
+            services for the organisation are allowed.
     """
     name = bucket_arn(region, bucket)
     both = [name, f"{name}/*"]
@@ -154,16 +154,16 @@ def bucket_policy(
 
 
 VIA = ("s3", "sagemaker", "ec2", "ecr", "sns", "sqs", "secretsmanager", "lambda", "dynamodb")
-"""The services through which an environment's key is used."""
+"""The services that use an environment's key."""
 
 
 def key_policy(region: str, account: str, services: Sequence[str] = VIA) -> Document:
-    """The policy of a KMS key that is of use in one Region only: data encrypted with it cannot be read elsewhere.
+    """The policy of a KMS key that is usable in one Region only: data encrypted with it cannot be read elsewhere.
 
     Args:
-        region: where the key is.
-        account: whose IAM policies say who may use it.
-        services: through which it may be used. AWS's services that call as themselves (CloudWatch Logs) pass.
+        region: the key's Region.
+        account: the account whose IAM policies decide who may use it.
+        services: the services that may use it. AWS's services that call as themselves (CloudWatch Logs) are allowed.
     """
     partition = find_partition(region)
     assert partition
@@ -182,12 +182,12 @@ def key_policy(region: str, account: str, services: Sequence[str] = VIA) -> Docu
 
 
 def endpoint_policy(region: str, account: str, *, images: bool = False) -> Document:
-    """The policy of a VPC endpoint: the account's own principals, and its own resources.
+    """The policy of a VPC endpoint: only the account's own principals and resources.
 
     Args:
-        region: where the endpoint is; there is none for another Region.
-        account: whose.
-        images: for the endpoint of S3, whether images are pulled through it, whose layers lie in a bucket of AWS's.
+        region: the endpoint's Region, which is the only one that it reaches.
+        account: the account.
+        images: for the endpoint of S3, whether images are pulled through it, whose layers are in a bucket of AWS.
     """
     own = {"StringEquals": {"aws:PrincipalAccount": account, "aws:ResourceAccount": account}}
     statements: list[Statement] = [

@@ -1,4 +1,4 @@
-"""The tests of the catalogue: each looks at one value of one resource, and says where it leads if that is outside."""
+"""The tests of the catalogue: each tests one value of a resource, and returns where it leads if that is outside."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ UNDECLARED = "only known after deployment"
 
 @dataclass(frozen=True)
 class Outside:
-    """Where a value leads, and what else would close that way.
+    """Where a value leads, and how to fix that.
 
     Attributes:
-        where: the Region, host or bucket, as it is shown.
-        fix: what to do instead, where that is more than the catalogue's row says.
+        where: the Region, host or bucket, for messages.
+        fix: what to do instead, if that is more than the fix of the catalogue's row.
     """
 
     where: str
@@ -34,13 +34,13 @@ class Outside:
 
 @dataclass(frozen=True)
 class Context:
-    """What is known beside the resource that is looked at.
+    """What is known besides the tested resource.
 
     Attributes:
         residency: where everything may be.
-        today: attestations that have expired by then do not count.
-        buckets: a bucket's name -> its Region, for those that are declared.
-        partial: whether other resources are unknown, so that what leads to one of them is left to whoever sees it all.
+        today: attestations that expired before this day are ignored.
+        buckets: name of a declared bucket -> its Region.
+        partial: whether other resources are unknown, so that links to them are left to a check that sees all.
     """
 
     residency: Residency
@@ -49,17 +49,17 @@ class Context:
     partial: bool = False
 
     def unknown(self, where: str = UNDECLARED) -> Outside | None:
-        """A place that nobody declared; nothing where that may be in a resource that is not seen here."""
+        """An undeclared place; None if it may be in a resource that is not known here."""
         return None if self.partial else Outside(where, "write it as `residency.locations`, or as a plain value")
 
     def attested(self, subject: str) -> bool:
-        """Whether a contract's promise about a subject is relied on."""
+        """Whether an attestation of a contract's guarantee for a subject is in force."""
         known = self.residency.attestations
         return any(each.subject == subject and self.today <= each.expires for each in known)
 
 
 class Judge(Protocol):
-    """Says where a value leads if that is outside, else None."""
+    """Returns where a value leads if that is outside, otherwise None."""
 
     def __call__(self, value: Any, resource: DeclaredResource, context: Context, /) -> Outside | None: ...
 
@@ -73,17 +73,17 @@ _ZONE = re.compile(r"(?P<region>[a-z]+(?:-[a-z]+)+-\d+)(?P<rest>.*)")
 
 
 def zone(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """An availability zone of a Region, or a Region. A Local Zone lies elsewhere than its Region, often abroad."""
+    """An availability zone of a Region, or a Region. A Local Zone is in another place than its Region, often abroad."""
     match = _ZONE.fullmatch(str(value))
     if not match:
         return Outside(str(value))
     if not re.fullmatch(r"[a-z]?", match["rest"]):
-        return Outside(f"{value}, a Local Zone or Wavelength Zone", "take a zone of the Region itself")
+        return Outside(f"{value}, a Local Zone or Wavelength Zone", "use a zone of the Region itself")
     return region(match["region"], resource, context)
 
 
 def address(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """An ARN, an S3 URI, or a name that says nothing of a place."""
+    """An ARN, an S3 URI, or a name without a place."""
     text = str(value)
     if text.startswith("s3://"):
         return bucket(text, resource, context)
@@ -93,7 +93,7 @@ def address(value: Any, resource: DeclaredResource, context: Context) -> Outside
     allowed = {partition.name for each in context.residency.allowed if (partition := find_partition(each))}
     if match["partition"] not in allowed:
         return Outside(
-            f"{text}, in the partition {match['partition']}", "take one of this partition: nothing crosses it"
+            f"{text}, in the partition {match['partition']}", "use one in this partition: AWS separates partitions"
         )
     if match["service"] == "bedrock" and (found := profile(text, resource, context)):
         return found
@@ -109,7 +109,7 @@ def address(value: Any, resource: DeclaredResource, context: Context) -> Outside
 
 
 def is_or_looks_like_region(text: str) -> bool:
-    """Whether a part of an ARN is the name of a Region, also of one that is newer than the table."""
+    """Whether a part of an ARN is the name of a Region, known or newer than the table."""
     return is_region(text) or find_partition(text) is not None
 
 
@@ -117,7 +117,7 @@ def bucket(value: Any, resource: DeclaredResource, context: Context) -> Outside 
     """A bucket: its name, its ARN, or an S3 URI below it."""
     text = str(value)
     if match := ARN.fullmatch(text):
-        if match["region"]:  # an access point's, which has one
+        if match["region"]:  # the ARN of an access point, which has a Region
             return region(match["region"], resource, context)
         if "accesspoint/" in match["resource"]:
             return Outside(f"{text}, a Multi-Region Access Point", "use a bucket or an access point of one Region")
@@ -137,7 +137,7 @@ def url(value: Any, resource: DeclaredResource, context: Context) -> Outside | N
 
 
 def address_in_text(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A value of a variable or an argument: a URL, an S3 URI, an ARN, a model's id; anything else leads nowhere."""
+    """The value of a variable or an argument: a URL, an S3 URI, an ARN or a model's id; other texts lead nowhere."""
     text = str(value).rpartition("=")[2] if str(value).startswith("--") else str(value)
     if re.match(r"https?://|wss?://|grpcs?://", text):
         return url(text, resource, context)
@@ -145,7 +145,7 @@ def address_in_text(value: Any, resource: DeclaredResource, context: Context) ->
 
 
 def known_host(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A host, or a URL, of AWS or of a provider that the table has; whatever else a text may be leads nowhere."""
+    """A host or a URL of AWS or of a provider in the table; other texts lead nowhere."""
     match = re.fullmatch(r"(?:[a-z]+://)?(?P<host>[a-z0-9-]+(?:\.[a-z0-9-]+){2,})(?::\d+)?(?:/.*)?", str(value))
     if match and (find_host(match["host"]) or _aws_suffix(match["host"])):
         return host_name(match["host"], resource, context)
@@ -158,7 +158,7 @@ def _aws_suffix(host: str) -> str | None:
 
 
 def host_name(host: str, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A host: AWS's own by the Region in its name, a provider's by the table, any other by what was declared of it."""
+    """A host: of AWS by the Region in its name, of a provider by the table, any other by its declared location."""
     residency = context.residency
     if declared := residency.locations.get(host):
         return None if declared in residency.allowed else Outside(f"{host} in {declared}")
@@ -168,17 +168,17 @@ def host_name(host: str, resource: DeclaredResource, context: Context) -> Outsid
         labels = host.removesuffix(f".{suffix}").split(".")
         where = next((each for each in reversed(labels) if is_or_looks_like_region(each)), None)
         if where is None:
-            return Outside(f"{host}, which names no Region", "write the host of the Region")
+            return Outside(f"{host}, which names no Region", "use the Region's own host")
         return None if where in residency.allowed else Outside(f"{host} in {where}")
     provider = find_host(host)
     if provider is None:
-        return Outside(f"{host}, of which nothing is known", "write where it is as `residency.locations`")
+        return Outside(f"{host}, whose location is unknown", "declare its location in `residency.locations`")
     if provider.geography is None or not within_geography(provider.geography, residency):
-        said = provider.geography or "no promised place"
+        said = provider.geography or "no guaranteed place"
         return Outside(f"{host} ({provider.operator}, {said}: {provider.note})", "use a model in the Region")
     if provider.attested and not context.attested(host):
         fix = f"add an attestation with `subject: {host}`, its reference and its dates"
-        return Outside(f"{host} ({provider.operator}), which nobody attested: {provider.note}", fix)
+        return Outside(f"{host} ({provider.operator}), without an attestation: {provider.note}", fix)
     return None
 
 
@@ -200,18 +200,18 @@ def image(value: Any, resource: DeclaredResource, context: Context) -> Outside |
         return None if declared in context.residency.allowed else Outside(f"{host} in {declared}")
     if INSIDE.fullmatch(host):
         return None
-    return Outside(f"{host}: {REGISTRIES.get(host, 'a registry of which nothing is known')}")
+    return Outside(f"{host}: {REGISTRIES.get(host, 'a registry whose location is unknown')}")
 
 
 _PROFILE = re.compile(r"(?P<prefix>us-gov|us|eu|apac|jp|au|ca|global)\.(?P<model>[a-z0-9]+\.[A-Za-z0-9][\w.:-]*)")
 
 
 def profile(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A Bedrock model's id, or the ARN of a model or a profile: a profile processes in all of its Regions."""
+    """A Bedrock model's id, or the ARN of a model or a profile, which processes in all of its Regions."""
     text = str(value)
     match = ARN.fullmatch(text)
     if match and match["service"] == "bedrock" and not match["region"]:
-        return Outside(f"{text}, a model that has no Region", "write the model's id in the Region")
+        return Outside(f"{text}, a model without a Region", "write the model's id in the Region")
     name = match["resource"].rpartition("/")[2] if match else text
     found = _PROFILE.fullmatch(name)
     if not found or within_geography(found["prefix"], context.residency):
@@ -223,17 +223,17 @@ def profile(value: Any, resource: DeclaredResource, context: Context) -> Outside
 
 
 def present(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A resource that is outside by its nature."""
-    return Outside("by its nature")
+    """A resource of a type that is always outside."""
+    return Outside("by its type")
 
 
 def switched_on(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A property that must not be true, or must not be there."""
+    """A property that must not be true, or must be absent."""
     return None if value in (False, "false", {}, []) else Outside("switched on" if value is True else "given")
 
 
 def edge(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """An API, which is edge-optimised unless it says `REGIONAL` or `PRIVATE`."""
+    """An API, which is edge-optimised unless its type is `REGIONAL` or `PRIVATE`."""
     block = resource.properties.get("endpointConfiguration")
     if isinstance(block, Unknown):
         return context.unknown()
@@ -243,13 +243,13 @@ def edge(value: Any, resource: DeclaredResource, context: Context) -> Outside | 
 
 
 def subscription(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A topic's subscription: where it sends depends on its protocol."""
+    """A topic's subscription, whose destination depends on its protocol."""
     protocol = resource.properties.get("protocol")
     if protocol in ("http", "https"):
         return url(value, resource, context)
     if protocol in ("sqs", "lambda", "firehose"):
         return address(value, resource, context)
-    fix = "take a queue in the Region, or add an exception with its reason"
+    fix = "use a queue in the Region, or add an exception with its reason"
     return Outside(f"{protocol or 'an unknown protocol'}, which leaves every Region", fix)
 
 
@@ -267,12 +267,12 @@ def widgets(value: Any, resource: DeclaredResource, context: Context) -> Outside
 
 
 def image_host(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A registry's host."""
+    """The host of a registry."""
     return image(f"{str(value).rpartition('//')[2]}/any", resource, context)
 
 
 def host_name_of(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """A host's name by itself."""
+    """A host's name alone."""
     return host_name(str(value), resource, context)
 
 
@@ -288,10 +288,10 @@ def node_selector(value: Any, resource: DeclaredResource, context: Context) -> O
 
 
 def requirement(value: Any, resource: DeclaredResource, context: Context) -> Outside | None:
-    """One requirement of a node selector or a node pool, where it is about Regions or zones."""
+    """A requirement of a node selector or a node pool, if it is about Regions or zones."""
     if not isinstance(value, Mapping) or value.get("key") not in (_REGION_LABEL, _ZONE_LABEL):
         return None
     if value.get("operator") != "In":
-        return Outside(f"{value['key']} {value.get('operator')}, which excludes and does not include", "use `In`")
+        return Outside(f"{value['key']} {value.get('operator')}, which only excludes values", "use `In`")
     judge = region if value["key"] == _REGION_LABEL else zone
     return next((found for each in value.get("values") or () if (found := judge(each, resource, context))), None)

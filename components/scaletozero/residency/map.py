@@ -1,4 +1,4 @@
-"""The report as a picture: the ways of an environment's data, inside the frame of its residency. Text only."""
+"""The report as an SVG picture: an environment's data flows, inside the frame of its residency."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from xml.sax.saxutils import escape
 from scaletozero.residency.report import Row
 from scaletozero.settings.residency import Residency
 
-ROW, BOX, TOP, LETTER = 46, 34, 92, 6.6  # pixels; a letter at the size of a label
+ROW, BOX, TOP, LETTER = 46, 34, 92, 6.6  # pixels; width of a letter of a label
 COLUMNS = ("whose", "data", "passes", "rests in")
 GAP, EDGE, LEAST = 46, 40, 90
 STYLES = {"whose": "#e8eef7", "data": "#fff", "passes": "#f4f4f4", "rests in": "#e6f3e8"}
 
 
 def svg(environment: str, residency: Residency, rows: Sequence[Row]) -> str:
-    """The map: a line for each kind of data, from whose it is through what it passes to where it rests.
+    """Draws the map: a line for each kind of data, from its owner through what it passes to where it is stored.
 
     Args:
-        environment: its name.
-        residency: the frame; its exceptions are drawn outside of it.
-        rows: the report's.
+        environment: the environment's name.
+        residency: the frame; its exceptions are drawn outside.
+        rows: the report's rows.
     """
     cells = [
         (
@@ -66,7 +66,7 @@ def svg(environment: str, residency: Residency, rows: Sequence[Row]) -> str:
 
 
 def _line(row: Sequence[str], lefts: Sequence[int], widths: Sequence[int], top: int, *, since: int) -> list[str]:
-    """One kind of data. Whose it is stands once, and what passes nothing goes straight on."""
+    """Draws one kind of data. Its owner is drawn once; data that passes nothing goes straight on."""
     middle = top + BOX / 2
     first, second = since == 0, since == 1
     shown = [column for column in range(4) if row[column]]
@@ -90,7 +90,7 @@ def _line(row: Sequence[str], lefts: Sequence[int], widths: Sequence[int], top: 
 
 
 def _short(key: str) -> str:
-    """A key without the middle of its ARN."""
+    """A key's ARN without its middle."""
     name, _, id_ = key.rpartition("/")
     return f"KMS key {id_[:8]}" if name.startswith("KMS key arn:") else key
 

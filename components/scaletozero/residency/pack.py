@@ -1,6 +1,6 @@
-"""The policies of the pack: the same rules, for each resource before it is created and for a stack as a whole.
+"""The policies of the pack: the residency's rules, for each resource before it is created and for a stack as a whole.
 
-Needs the extra `policy`. Only the pack imports this.
+Needs the extra `policy`. Only the policy pack imports this module.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FRAMEWORKS = {
     Coverage.EVENTS: ("ISO/IEC 27001", "2022", "A.5.14"),
     Coverage.ROUTING: ("ISO/IEC 27001", "2022", "A.5.14"),
 }
-"""What a coverage is evidence for; of the others: DORA, Article 28, on services of third parties."""
+"""Coverage -> the rule that it is evidence for. Default: DORA, Article 28, on services of third parties."""
 
 _DORA = ("DORA", "2022/2554", "Art. 28")
 
@@ -59,11 +59,11 @@ SCHEMA = PolicyConfigSchema(
         "dora_register": {"type": "object"},
     }
 )
-"""A policy's configuration is a `residency`, as an environment has it."""
+"""A policy's configuration is a `residency`, as in an environment."""
 
 
 def policies(today: Callable[[], date] | None = None) -> list[Policy]:
-    """One policy of resources for each coverage, one of the stack as a whole, one of what expired."""
+    """A resource policy for each coverage, a stack policy, and a policy for expired exceptions."""
     now = today or (lambda: datetime.now(UTC).date())
     return [*(_resource_policy(each, now) for each in Coverage), _closure(now), _expired(now)]
 
@@ -85,7 +85,7 @@ def _resource_policy(coverage: Coverage, today: Callable[[], date]) -> Policy:
 
     return ResourceValidationPolicy(
         name=f"residency-{coverage.value}",
-        description=f"Residency of {coverage.value}: nothing of it leaves the allowed Regions.",
+        description=f"Residency of {coverage.value}: none of it leaves the allowed Regions.",
         validate=validate,
         config_schema=SCHEMA,
         severity=Severity.HIGH,
@@ -106,7 +106,7 @@ def _closure(today: Callable[[], date]) -> Policy:
 
     return StackValidationPolicy(
         name="residency-closure",
-        description="Residency of the stack as a whole: nothing leads from one resource to another outside.",
+        description="Residency of the stack as a whole: no resource sends data to another one outside.",
         validate=validate,
         config_schema=SCHEMA,
         severity=Severity.HIGH,
@@ -137,7 +137,7 @@ def _key(leak: Leak) -> tuple[str, str, str]:
 
 
 def _residency(config: Mapping[str, Any], report: ReportViolation) -> Residency | None:
-    """The policy's configuration, else the stack's environment's; none is a violation, and so is a wrong one."""
+    """The residency of the policy's configuration or the stack's environment. A missing or invalid one is reported."""
     try:
         given = {key: value for key, value in dict(config).items() if value not in (None, [], {})}
         if not given:
@@ -149,7 +149,7 @@ def _residency(config: Mapping[str, Any], report: ReportViolation) -> Residency 
 
 
 def _of_environment() -> Any:
-    """The `residency` of the environment in the stack's configuration, which the engine hands to a pack."""
+    """The `residency` of the environment in the stack's configuration, which the engine passes to a pack."""
     project = os.environ.get("PULUMI_PROJECT")
     environment = pulumi.Config(project).get_object("environment") if project else None
     found = environment.get("residency") if isinstance(environment, Mapping) else None
@@ -158,7 +158,7 @@ def _of_environment() -> Any:
             "residency",
             "is required, in the policy's configuration or in the stack's environment",
             "nothing",
-            "nothing would be held to it",
+            "nothing could be checked",
             "configure the policy with `regions` or `geography` (docs/residency.md)",
         )
     return found
@@ -167,8 +167,8 @@ def _of_environment() -> Any:
 def _declared(resource: PolicyResource) -> DeclaredResource:
     depends = {key: [each.urn for each in of] for key, of in resource.property_dependencies.items() if of}
     region = _raw(resource.provider.props).get("region") if resource.provider else None
-    # Of a stack one sees what resources give, not what was declared: at a preview that is unknown wherever the service
-    # chooses. What was declared and is unknown comes from another resource.
+    # A stack policy sees the resources' outputs, not what was declared: at a preview they are unknown if the service
+    # chooses them. An unknown declared value comes from another resource.
     properties = {
         key: value if key in depends else _known(value)
         for key, value in _raw(resource.props).items()
@@ -188,8 +188,8 @@ def _known(value: Any) -> Any:
 
 
 def _raw(props: Any) -> Any:
-    """Properties as they came, with `UNKNOWN` for what is not known yet: any other look at such a value raises, and an
-    error that nobody catches turns a mandatory policy into advice."""
+    """The properties, with `UNKNOWN` for values that are not known yet: any other access to such a value raises, and an
+    uncaught error turns a mandatory policy into an advisory one."""
     return plain(_unwrapped(props))
 
 
@@ -204,4 +204,4 @@ def _unwrapped(value: Any) -> Any:
 
 
 MANDATORY = EnforcementLevel.MANDATORY
-"""What the pack enforces unless its configuration says otherwise."""
+"""The pack's default policies."""

@@ -1,4 +1,4 @@
-"""The report: where each kind of an environment's data rests and passes, who operates that, and what holds it there.
+"""The report: where each kind of an environment's data is stored and processed, by whom, and what enforces that.
 
 Rows for people and auditors, JSON with a digest over its canonical form, CSV with columns of DORA's register of
 information. Source: Implementing Regulation (EU) 2024/2956, Annex I, template B_02.02.
@@ -32,18 +32,18 @@ IDENTITY = {
 
 @dataclass(frozen=True)
 class Row:
-    """Where one kind of data of one endpoint is.
+    """Where one kind of an endpoint's data is.
 
     Attributes:
-        endpoint: whose; empty for what belongs to the environment.
+        endpoint: the endpoint's name; empty for data of the environment.
         data: the kind: `prompts`, `responses`, `artifact`, `logs`, `metrics`, `key`.
-        rests_in: the Region in which it is stored; empty where it is stored nowhere.
-        passes: what it passes through.
-        operator: who runs that.
-        key: what it is encrypted with.
+        rests_in: the Region in which it is stored; empty if it is not stored.
+        passes: the services that it passes through.
+        operator: who operates these services.
+        key: the key that it is encrypted with.
         retention: how long it is kept.
-        enforced_by: what holds it there.
-        verify: the command that shows it.
+        enforced_by: what keeps it in its Region.
+        verify: the command with which to verify that.
     """
 
     endpoint: str
@@ -59,13 +59,13 @@ class Row:
 
     @property
     def countries(self) -> dict[str, str]:
-        """The columns of DORA's register."""
+        """The country columns of DORA's register."""
         rests, processed = COUNTRIES.get(self.rests_in, ""), COUNTRIES.get(self.processed_in, "")
         return {DORA["provision"]: processed, DORA["storage"]: rests, DORA["processing"]: processed}
 
 
 def identity(residency: Residency) -> dict[str, str]:
-    """The columns of DORA's register that identify the environment's rows; empty for what was not declared."""
+    """The columns of DORA's register that identify the environment's rows; empty if they are not declared."""
     given = residency.dora_register or DoraRegister()
     values = {
         "contract": given.contract,
@@ -77,7 +77,7 @@ def identity(residency: Residency) -> dict[str, str]:
 
 
 def as_json(environment: str, residency: Residency, rows: Iterable[Row]) -> dict[str, Any]:
-    """The report as data, with the sha256 of its canonical form (sorted keys, no white space) as `digest`."""
+    """The report as JSON data, with the SHA-256 of its canonical form (sorted keys, no white space) as `digest`."""
     columns = identity(residency) if residency.dora_register else {}
     report: dict[str, Any] = {
         "environment": environment,
@@ -93,7 +93,7 @@ def as_json(environment: str, residency: Residency, rows: Iterable[Row]) -> dict
 
 
 def digest_of(report: Mapping[str, Any]) -> str:
-    """The sha256 of a report's canonical form, without the `digest` that it may have."""
+    """The SHA-256 of a report's canonical form, without its `digest`."""
     body = {key: value for key, value in report.items() if key != "digest"}
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
@@ -111,5 +111,5 @@ def as_csv(residency: Residency, rows: Iterable[Row]) -> str:
 
 
 def _cell(value: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """Escapes a cell, so that no spreadsheet interprets it as a formula."""
     return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -1,4 +1,4 @@
-"""Declares what holds a residency when Pulumi is not looking."""
+"""Declares the policies that enforce a residency independently of Pulumi."""
 
 import pulumi
 import pulumi_aws as aws
@@ -14,16 +14,16 @@ ROLE = "aws:iam/role:Role"
 
 
 class ResidencyGuard(Component):
-    """A permissions boundary that denies what leaves a residency, and the documents for what others administer.
+    """A permissions boundary that denies calls that leave a residency, and policy documents for other resources.
 
-    A boundary holds the roles that it is set on: give `bounded_by` to the options of what declares them. The policies
-    of buckets, of a key and of VPC endpoints are outputs, since each of these has one policy only and attaching
-    another would replace it; the service control policy is an output for the organisation's administrators.
+    A boundary limits the roles that it is set on: pass `bounded_by` in the options of the components that declare them.
+    The policies of buckets, of a key and of VPC endpoints are outputs, because each of these has only one policy, which
+    attaching another would replace; the service control policy is an output for the organisation's administrators.
 
     The boundary itself is the attribute `boundary`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: an argument is invalid. Nothing is declared.
     """
 
     type_name = "scaletozero:index:ResidencyGuard"
@@ -39,7 +39,7 @@ class ResidencyGuard(Component):
     endpoint_policy: pulumi.Output[str]
     """The policy of VPC endpoints of the Region, in JSON."""
     image_endpoint_policy: pulumi.Output[str]
-    """The policy of the VPC endpoint of S3 where images are pulled from ECR through it, in JSON."""
+    """The policy of the VPC endpoint of S3 if images are pulled from ECR through it, in JSON."""
 
     def __init__(self, name: str, args: ResidencyGuardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, _ = validated(ResidencyGuardSettings, args, name=name)
@@ -49,10 +49,10 @@ class ResidencyGuard(Component):
         too_long = [
             Finding(
                 f"{name}.regions",
-                f"must give a {what} of at most {limit} characters",
+                f"must result in a {what} of at most {limit} characters",
                 f"{len(residency.allowed)} Regions, {len(text)} characters",
                 "AWS would refuse the policy",
-                "name fewer Regions, or make a guard for each part of them",
+                "name fewer Regions, or declare a guard for each part of them",
             )
             for what, text, limit in (
                 ("permissions boundary", boundary, guard.LARGEST_MANAGED_POLICY),
@@ -84,7 +84,7 @@ class ResidencyGuard(Component):
         self.image_endpoint_policy = account.apply(
             lambda known: guard.as_text(guard.endpoint_policy(region, known, images=True))
         )
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.boundary = policy
         self.register_outputs(
             {
@@ -101,10 +101,10 @@ class ResidencyGuard(Component):
 def bounded_by(boundary_arn: pulumi.Input[str]) -> pulumi.ResourceTransformation:
     """Sets a permissions boundary on every role below a resource: one of `ResourceOptions.transformations`.
 
-    A role that has a boundary of its own keeps it.
+    A role that already has a boundary keeps it.
 
     Args:
-        boundary_arn: the ARN of the boundary, such as `ResidencyGuard.boundary_arn`.
+        boundary_arn: the ARN of the boundary, for example `ResidencyGuard.boundary_arn`.
     """
 
     def bound(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:

@@ -1,4 +1,4 @@
-"""A declared resource, as the rules see it: its type, its properties as the engine has them, its Region."""
+"""A declared resource, as input of the rules: its type, its properties in the engine's spelling, its Region."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scaletozero.settings.names import digest
 
 
 class Unknown:
-    """Stands for a value that is known only after deployment, or that is a secret."""
+    """A value that is known only after deployment, or that is a secret."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -28,11 +28,11 @@ class DeclaredResource:
         name: its name in the program.
         properties: what was declared, in the provider's spelling (`serverSideEncryption`), with `UNKNOWN` where a value
             is known only after deployment.
-        region: the Region of its provider; None where it has none.
-        outputs: what the provider says of it, once it is deployed.
-        urn: what the engine calls it.
+        region: the Region of its provider; None if it has none.
+        outputs: its properties from the provider, once it is deployed.
+        urn: its URN in the engine.
         depends: property -> the resources that its value comes from.
-        written: property path -> the path at which the user wrote it.
+        written: property path -> the path where the user wrote it.
     """
 
     type: str
@@ -46,23 +46,23 @@ class DeclaredResource:
 
     @property
     def home(self) -> str | Unknown | None:
-        """The Region that it is in: its own, else its provider's, else what the provider said."""
+        """Its Region: its own, or its provider's, or the one that the provider returned."""
         return self.properties.get("region") or self.region or self.outputs.get("region")
 
     @property
     def identity(self) -> str:
-        """What no two resources share."""
+        """A unique identifier of the resource."""
         return self.urn or digest(self.type, self.name)
 
     def path(self, property_path: str) -> str:
-        """Where a value stands, in the user's words."""
+        """The path of a value, as the user wrote it."""
         return self.written.get(property_path) or ".".join(filter(None, [self.name, property_path]))
 
 
 def values(properties: Any, path: str, at: str = "") -> Iterator[tuple[str, Any]]:
     """The values at a path such as `rules[].destination.bucket`, each with its own path (`rules[0].destination...`).
 
-    A list is looked through wherever one stands; a value that is unknown stands for everything below it.
+    Lists are searched at any depth; an unknown value stands for everything below it.
     """
     if isinstance(properties, Unknown):
         yield at or path, properties
@@ -83,7 +83,7 @@ def values(properties: Any, path: str, at: str = "") -> Iterator[tuple[str, Any]
 
 
 def texts(value: Any, skip: frozenset[str], at: str = "") -> Iterator[tuple[str, str]]:
-    """Every string in a value, with its path, but for those below the keys to skip."""
+    """Every string in a value, with its path, except below the keys to skip."""
     if isinstance(value, str):
         yield at, value
     elif isinstance(value, Mapping):

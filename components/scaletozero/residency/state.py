@@ -1,4 +1,4 @@
-"""The resources of a stack, from what `pulumi stack export` writes. No engine, no cloud, no decryption."""
+"""The resources of a stack, from the output of `pulumi stack export`. No engine, no cloud, no decryption."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from model_packaging.validation import show
 from scaletozero.residency.resource import UNKNOWN, DeclaredResource, Unknown
 
 VERSIONS = (3, 4)
-"""Of the engine's checkpoint, that are read here."""
+"""The supported versions of the engine's checkpoint."""
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark of the engine's, and no secret
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
-"""Marks of the engine: of a value that is special, of one that is a secret, of one that may be unknown."""
+"""The engine's signatures: of special values, of secrets, and of values that may be unknown."""
 
 _UNKNOWN_TEXTS = frozenset(
     (
@@ -28,11 +28,11 @@ _UNKNOWN_TEXTS = frozenset(
         "dd056dcd-154b-4c76-9bd3-c8f88648b5ff",
     )
 )
-"""What stands in place of a value that is known only after deployment (`pulumi_policy.proxy`, by type)."""
+"""Placeholders for values that are known only after deployment (`pulumi_policy.proxy`, by type)."""
 
 
 def plain(value: Any) -> Any:
-    """A value of the state, with `UNKNOWN` for what is encrypted or not known yet, and a secret that is in clear."""
+    """A value of the state; `UNKNOWN` if it is encrypted or not known yet. Unencrypted secrets are unwrapped."""
     if isinstance(value, str):
         return UNKNOWN if value in _UNKNOWN_TEXTS else value
     if isinstance(value, Mapping):
@@ -51,11 +51,11 @@ def resources_of(export: Any, path: str) -> list[DeclaredResource]:
     """The resources in an exported state.
 
     Args:
-        export: what was exported, as JSON has it.
-        path: of the file, for findings.
+        export: the export, as parsed JSON.
+        path: the file's path, for findings.
 
     Raises:
-        FindingsError: it is no export of a stack.
+        FindingsError: it is not the export of a stack.
     """
     version = export.get("version") if isinstance(export, Mapping) else None
     if version not in VERSIONS:

@@ -1,6 +1,6 @@
-"""The sandbox's process, and what starts, finds and stops it.
+"""The sandbox's process, and the functions that start, find and stop it.
 
-`python -m scaletozero.sandbox.daemon --state DIR --aws-port N --runtime-port N --idle-seconds S` runs it in front.
+In the foreground: `python -m scaletozero.sandbox.daemon --state DIR --aws-port N --runtime-port N --idle-seconds S`.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ START_SECONDS = 60
 STOP_SECONDS = 15
 ANSWER_SECONDS = 10
 WATCH_SECONDS = 1.0
-"""How often a sandbox looks whether anybody still needs it."""
+"""How often a sandbox checks whether it is still needed."""
 
 IN_USE = 98
 ALREADY_THERE = 97
-"""Exit statuses: a port is taken; another process is the folder's sandbox."""
+"""Exit statuses: a port is in use; another process is the folder's sandbox."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Sandbox:
     """A running sandbox.
 
     Attributes:
-        aws_url: the embedded AWS, for AWS_ENDPOINT_URL.
-        runtime_url: the SageMaker Runtime API, which the embedded AWS has as well.
-        credentials: those that both accept.
-        fresh: it was started by this call, so its AWS is empty.
+        aws_url: the embedded AWS's address, for AWS_ENDPOINT_URL.
+        runtime_url: the SageMaker Runtime API's address; the embedded AWS serves this API too.
+        credentials: the credentials that both accept.
+        fresh: whether it was started by this call, so that its AWS is empty.
     """
 
     pid: int
@@ -59,14 +59,14 @@ class Sandbox:
 
 
 def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_seconds: float) -> Sandbox:
-    """The sandbox of the folder `state`; started in a session of its own when it isn't running.
+    """Returns the sandbox of the folder `state`. Starts it, in a session of its own, if it is not running.
 
-    It runs while an environment is deployed in it or a process uses it, and ends by itself after that. This process
-    uses it until it ends, or calls `stop` or `stop_unused`.
+    It runs while an environment is deployed in it or a process uses it, and then ends by itself. This process
+    uses it until the process ends, or calls `stop` or `stop_unused`.
 
     Args:
-        aws_port, runtime_port: 0 takes any free port, or those of the sandbox that runs.
-        idle_seconds: how long an instance of a model stays without requests.
+        aws_port, runtime_port: 0 selects any free port, or the port of the running sandbox.
+        idle_seconds: how long an instance without requests is kept.
 
     Raises:
         NotInstalledError: the extra `sandbox` is not installed.
@@ -96,7 +96,7 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
 
 
 def _await_another(state: Path) -> Sandbox | None:
-    """The sandbox that a command which was killed has started, once it responds; None where there is none."""
+    """Waits for a sandbox that was started by a killed command; None if there is none."""
     deadline = time.monotonic() + START_SECONDS
     while (pid := folder.claimant(state)) and time.monotonic() < deadline:
         if (_recorded(state) or {}).get("pid") == pid:
@@ -120,12 +120,12 @@ def running(state: Path) -> Sandbox | None:
 
 
 def status(sandbox: Sandbox) -> dict[str, Any]:
-    """What the sandbox says of itself: `pid`, `endpoints`, `provided_here`. Raises OSError when it does not respond."""
+    """The sandbox's status: `pid`, `endpoints`, `provided_here`. Raises OSError when it does not respond."""
     return _ask(sandbox.aws_url)
 
 
 def permissions(sandbox: Sandbox) -> dict[str, Any]:
-    """By role: `used` actions, and its `statements` with their `unused` ones. Raises OSError when it doesn't answer."""
+    """By role: `used` actions, and its `statements` with their `unused` ones. Raises OSError: no response."""
     return _ask(sandbox.aws_url, "permissions")
 
 
@@ -135,7 +135,7 @@ def _ask(aws_url: str, page: str = "status") -> dict[str, Any]:
 
 
 def stop(state: Path) -> bool:
-    """Ends the sandbox of the folder `state` with all its processes, whoever uses it. Returns whether there was one."""
+    """Stops the sandbox of the folder `state` with all its processes, even if it is in use. Returns whether it ran."""
     if not state.is_dir():
         return False
     folder.release(state)
@@ -144,10 +144,10 @@ def stop(state: Path) -> bool:
 
 
 def stop_unused(state: Path) -> list[str]:
-    """Ends the sandbox of the folder `state` unless it is needed, and this process no longer uses it.
+    """Ends this process's use of the sandbox of the folder `state`, and stops it unless it is still needed.
 
     Returns:
-        What needs it: the names of the environments that are deployed in it, and "another command".
+        What still needs it: the names of the environments that are deployed in it, and "another command".
     """
     if not state.is_dir():
         return []
@@ -170,7 +170,7 @@ def _stop(state: Path) -> bool:
 
 
 def _credentials(recorded: dict[str, Any]) -> Credentials:
-    # A sandbox of an older release records none, and accepts any.
+    # A sandbox of an older release records no credentials and accepts any.
     return Credentials(recorded.get("access_key", "sandbox"), recorded.get("secret_key", "sandbox"))
 
 
@@ -242,7 +242,7 @@ def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -
         code = process.poll()
         if code == ALREADY_THERE and (other := _await_another(state)):
             return other
-        if code == IN_USE:  # taken between the look and the start
+        if code == IN_USE:  # taken between the check and the start
             _require_free(aws_port, "sandbox.aws_port")
             raise _in_use("sandbox.runtime_port", runtime_port, OSError())
         if code is not None:
@@ -257,7 +257,7 @@ def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -
 
 
 def _environment() -> dict[str, str]:
-    """This environment without any real account's credentials."""
+    """This process's environment without the credentials of real accounts."""
     return {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
 
 
@@ -323,10 +323,10 @@ def main(arguments: list[str] | None = None) -> int:
     _record(options.state, servers.aws_url, servers.runtime_url, options.idle_seconds, servers.credentials)
     logging.info("embedded AWS at %s, runtime at %s", servers.aws_url, servers.runtime_url)
     while not stopped.wait(WATCH_SECONDS):
-        # While the folder is held here nobody starts another sandbox, or begins to use this one.
+        # While the folder is locked, no process can start another sandbox or begin to use this one.
         with folder.locked_now(options.state) as held:
             if held and options.end_unused and not _is_needed(options.state):
-                logging.info("nothing is deployed, and no process uses it: it ends")
+                logging.info("nothing is deployed and no process uses the sandbox: stopping")
                 _shut_down(servers, options.state)
                 return 0
     _shut_down(servers, options.state)
@@ -334,7 +334,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _is_needed(state: Path) -> bool:
-    """Whether this process is still the folder's sandbox, and somebody uses it."""
+    """Whether this process is still the folder's sandbox and is in use."""
     is_recorded = (_recorded(state) or {}).get("pid") == os.getpid()
     return is_recorded and (folder.is_used(state) or bool(deployed(state)))
 

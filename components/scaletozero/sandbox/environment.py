@@ -1,4 +1,4 @@
-"""The environment variables under which the engine meets no cloud but the embedded one."""
+"""The environment variables with which the engine reaches no cloud but the embedded one."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from scaletozero.sandbox.daemon import Sandbox
 from scaletozero.sandbox.providers.kube import MANIFESTS
 
 NO_CREDENTIALS = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONFIG_FILE")
-"""What this machine may know of real accounts, and the sandbox must not."""
+"""Variables about real accounts, which the sandbox must not see."""
 
 
 def sandbox_environment(backend: Path, sandbox: Sandbox, manifests: Path) -> dict[str, str]:
-    """The environment in which the engine keeps its state in a folder and meets no cloud but the embedded one.
+    """The environment in which the engine keeps its state in a folder and reaches no cloud but the embedded one.
 
     Args:
-        backend: the folder of the state.
+        backend: the folder for the state.
         sandbox: the embedded cloud.
         manifests: the folder that Kubernetes objects are rendered to, unless KUBECONFIG names a cluster.
     """

@@ -1,4 +1,4 @@
-"""Programs that the engine runs inside this process, which leave nothing behind when a run fails."""
+"""Runs a program inside this process so that a failed run leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pulumi.runtime.settings import get_engine
 
 
 def inline(program: Callable[[], Any]) -> Callable[[], Any]:
-    """`program`, so that the SDK can clean up after it even when the engine has ended first.
+    """Wraps `program`, so that the SDK can clean up after it even if the engine has ended first.
 
-    Two errors would keep the SDK from ending what still waits and from closing the run's event loop, and Python would
-    report "no running event loop" at some later time: the SDK logs while it cleans up, to an engine that is gone, and
-    what it cancels may fail instead.
+    Two errors would keep the SDK from cancelling waiting calls and closing the run's event loop, and Python would
+    report "no running event loop" later: the SDK logs while it cleans up, to an engine that has ended, and the calls
+    that it cancels may fail instead.
     """
 
     @functools.wraps(program)
@@ -26,7 +26,7 @@ def inline(program: Callable[[], Any]) -> Callable[[], Any]:
         if engine:
             engine.Log = _unless_it_has_ended(engine.Log)
         loop: Any = asyncio.get_running_loop()
-        # The call that runs the program is under way already: every later one ends something that was cancelled.
+        # The call that runs the program has already begun: every later one ends a cancelled call.
         loop.run_until_complete = functools.partial(_end, loop.run_until_complete)
         return program()
 
@@ -47,6 +47,6 @@ def _unless_it_has_ended(log: Callable[..., Any]) -> Callable[..., Any]:
 
 def _end(run_until_complete: Callable[[Any], Any], cancelled: asyncio.Task[Any]) -> None:
     while not cancelled.done():
-        # The run itself has failed already, and has said why.
+        # The run itself has already failed and reported why.
         with contextlib.suppress(Exception):
             run_until_complete(cancelled)

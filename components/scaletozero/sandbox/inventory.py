@@ -1,7 +1,7 @@
-"""What each environment has created in the embedded AWS: written before it is created, so that it outlives a kill.
+"""Records what each environment creates in the embedded AWS, before it is created, so that a kill loses nothing.
 
-The engine records a resource once its provider has answered. Where the provider or the engine is killed before that,
-only this file knows of the resource. It lives as long as the embedded AWS: a sandbox that starts deletes it.
+The engine records a resource once its provider has responded. If the provider or the engine is killed before that,
+only this file knows of the resource. It exists as long as the embedded AWS: a sandbox that starts deletes it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 VARIABLE = "SCALETOZERO_SANDBOX_INVENTORY"
-"""The environment variable that tells the provider which file is its stack's."""
+"""The environment variable with the path of the stack's inventory file, for the provider."""
 
 _FOLDER, _SUFFIX = "deployed", ".jsonl"
 
@@ -30,8 +30,8 @@ class Created:
     Attributes:
         kind: Pulumi's type token.
         region: None for a global resource.
-        id: None where the service makes it up and has not been heard to say it.
-        properties: what the resource is found and deleted by.
+        id: None if the service generates it and its response has not been received.
+        properties: the properties by which the resource is found and deleted.
     """
 
     kind: str
@@ -40,26 +40,26 @@ class Created:
     properties: Mapping[str, Any] = field(default_factory=dict)
 
     def is_same(self, other: Created) -> bool:
-        """Whether the other is this resource, where it has only some of its properties."""
+        """Whether another record, which may have fewer properties, is of this resource."""
         same = (self.kind, self.region, self.id) == (other.kind, other.region, other.id)
         return same and all(self.properties.get(key, value) == value for key, value in other.properties.items())
 
 
 class Inventory:
-    """The file of one environment, one JSON object a line. Several processes may append to it at the same time."""
+    """The file of one environment, one JSON object per line. Several processes may append to it at the same time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def attach(self) -> IO[str]:
-        """This process may create resources for as long as the returned file is open."""
+        """Announces that this process may create resources for as long as the returned file is open."""
         file = self._lock_file()
         fcntl.flock(file, fcntl.LOCK_SH)
         return file
 
     @contextlib.contextmanager
     def settled(self) -> Iterator[None]:
-        """Waits until no process can create a resource any more: a provider outlives its engine for a moment."""
+        """Waits until no process can create a resource any more, because a provider briefly outlives its engine."""
         with self._lock_file() as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -69,31 +69,31 @@ class Inventory:
         return self._path.with_suffix(".lock").open("a")
 
     def open(self) -> None:
-        """Has the environment count as deployed, even while it has created nothing."""
+        """Marks the environment as deployed, even if it has created nothing yet."""
         self._append()
 
     def begin(self, created: Created) -> str:
-        """A resource is about to be created. Returns a reference for `made` and `failed`."""
+        """Records that a resource is about to be created. Returns a reference for `made` and `failed`."""
         reference = uuid.uuid4().hex
         about = {"kind": created.kind, "region": created.region, "id": created.id}
         self._append({"begin": reference, **about, "properties": dict(created.properties)})
         return reference
 
     def made(self, reference: str, id_: str) -> None:
-        """It has been created, with this id."""
+        """Records that a resource has been created, with its id."""
         self._append({"made": reference, "id": id_})
 
     def failed(self, reference: str) -> None:
-        """It has not been created."""
+        """Records that a resource has not been created."""
         self._append({"failed": reference})
 
     def gone(self, deleted: Created) -> None:
-        """A resource has been deleted; its properties are those that tell it from another one with this id."""
+        """Records that a resource has been deleted; its properties distinguish it from others with the same id."""
         about = {"kind": deleted.kind, "region": deleted.region, "properties": dict(deleted.properties)}
         self._append({"gone": deleted.id, **about})
 
     def live(self) -> list[Created]:
-        """What has been created and not deleted, in the order of creation."""
+        """The resources that have been created and not deleted, in the order of creation."""
         found: dict[str, Created] = {}
         for line in self._lines():
             if reference := line.get("begin"):
@@ -109,7 +109,7 @@ class Inventory:
         return list(found.values())
 
     def close(self) -> None:
-        """The environment is deployed no more."""
+        """Marks the environment as no longer deployed."""
         self._path.unlink(missing_ok=True)
 
     def _lines(self) -> list[dict[str, Any]]:
@@ -119,7 +119,7 @@ class Inventory:
             return []
         found = []
         for line in text.splitlines():
-            with contextlib.suppress(ValueError):  # a line that a kill has cut off: its resource was not yet asked for
+            with contextlib.suppress(ValueError):  # a line that a kill cut off: its resource was not requested yet
                 found.append(json.loads(line))
         return [line for line in found if isinstance(line, dict)]
 
@@ -134,7 +134,7 @@ class Inventory:
 
 
 def inventory_file(state: Path, environment: str) -> Path:
-    """Where the inventory of an environment is, in the sandbox's folder."""
+    """The path of an environment's inventory in the sandbox's folder."""
     return state / _FOLDER / f"{environment}{_SUFFIX}"
 
 
@@ -144,5 +144,5 @@ def deployed(state: Path) -> list[str]:
 
 
 def forget_all(state: Path) -> None:
-    """Deletes every inventory: the embedded AWS is empty."""
+    """Deletes every inventory, because the embedded AWS is empty."""
     shutil.rmtree(state / _FOLDER, ignore_errors=True)

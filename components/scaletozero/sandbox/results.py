@@ -1,7 +1,7 @@
-"""What was written into a stack's buckets beside its own objects: requests and results of asynchronous endpoints.
+"""Deletes what was written to a stack's buckets besides its own objects: asynchronous requests and results.
 
-A bucket is deleted only when it is empty, so in the sandbox `down` deletes all of it first. On an account it is data,
-and stays until it expires, or until a bucket with `force_destroy` is deleted.
+A bucket can be deleted only when it is empty, so in the sandbox `down` empties it first. In an account it is data,
+kept until it expires, or until a bucket with `force_destroy` is deleted.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _BUCKET, _OBJECT, _ENDPOINT = (
 
 
 def delete_results(aws_url: str, credentials: Credentials, resources: Iterable[Mapping[str, Any]]) -> None:
-    """Deletes what the buckets of a stack hold beside the stack's own objects.
+    """Deletes the objects in a stack's buckets that are not the stack's own.
 
-    Where there is something, the stack's endpoints are deleted first: they could go on writing.
+    If there are any, the stack's endpoints are deleted first, because they could go on writing.
 
     Args:
         aws_url: the embedded AWS.
@@ -45,7 +45,7 @@ def delete_results(aws_url: str, credentials: Credentials, resources: Iterable[M
             applier.delete(TABLE[_ENDPOINT], each["id"], each["outputs"])
     for s3, bucket in buckets:
         found = _foreign(s3, bucket, own)
-        for start in range(0, len(found), 1000):  # the most that S3 deletes in one call
+        for start in range(0, len(found), 1000):  # the maximum that S3 deletes in one call
             s3.delete_objects(Bucket=bucket, Delete={"Objects": found[start : start + 1000], "Quiet": True})
 
 

@@ -1,6 +1,6 @@
-"""The sandbox's folder: private to its owner, with the locks by which processes know of each other.
+"""The sandbox's folder: private to its owner, with the locks that coordinate processes.
 
-A lock is held through an open file, so the kernel releases it however a process ends.
+A lock is held through an open file, so that the kernel releases it however a process ends.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import IO
 
 _used: dict[Path, IO[str]] = {}
-"""The folders whose sandbox this process uses, with the file that says so."""
+"""Folder whose sandbox this process uses -> the open file that holds its lock."""
 
 
 def private_folder(folder: Path) -> Path:
-    """Makes a folder that only its owner can read, and that git ignores. Returns it.
+    """Creates and returns a folder that only its owner can read, and that git ignores.
 
     Raises:
-        OSError: it cannot be made, or belongs to another user.
+        OSError: it cannot be created, or belongs to another user.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if folder.stat().st_mode & 0o077:
@@ -33,7 +33,7 @@ def private_folder(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the folder while a sandbox is started, found or stopped, so that two commands do not start two."""
+    """Locks the folder while a sandbox is started, found or stopped, so that two commands do not start two."""
     with (folder / "sandbox.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -41,7 +41,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked_now(folder: Path) -> Iterator[bool]:
-    """As `locked`, without waiting: whether the folder is held."""
+    """Like `locked`, without waiting; yields whether the folder was locked."""
     try:
         file = (folder / "sandbox.lock").open("w")
     except FileNotFoundError:  # the whole folder was deleted
@@ -52,7 +52,7 @@ def locked_now(folder: Path) -> Iterator[bool]:
 
 
 def use(folder: Path) -> None:
-    """This process uses the folder's sandbox from now on, until it ends or calls `release`."""
+    """Announces that this process uses the folder's sandbox until it ends or calls `release`."""
     folder = folder.absolute()
     if folder not in _used:
         file = (folder / "users.lock").open("a+")
@@ -61,7 +61,7 @@ def use(folder: Path) -> None:
 
 
 def release(folder: Path) -> None:
-    """This process no longer uses the folder's sandbox."""
+    """Announces that this process no longer uses the folder's sandbox."""
     file = _used.pop(folder.absolute(), None)
     if file:
         file.close()
@@ -77,7 +77,7 @@ def is_used(folder: Path) -> bool:
 
 
 def claim(folder: Path) -> IO[str] | None:
-    """Makes this process the folder's sandbox for as long as the returned file is open; None where another one is."""
+    """Makes this process the folder's sandbox for as long as the returned file is open; None if another one is."""
     file = (folder / "daemon.lock").open("a+")
     if not _lock(file, fcntl.LOCK_EX):
         file.close()
@@ -89,7 +89,7 @@ def claim(folder: Path) -> IO[str] | None:
 
 
 def claimant(folder: Path) -> int | None:
-    """The process that is the folder's sandbox, also while it is starting or hangs; None where there is none."""
+    """The process that is the folder's sandbox, even while it is starting or hangs; None if there is none."""
     try:
         with (folder / "daemon.lock").open("r+") as file:
             if _lock(file, fcntl.LOCK_SH):

@@ -28,7 +28,7 @@ SandboxStack = Callable[..., auto.Stack]
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[daemon.Sandbox]:
-    """An embedded AWS of this test's own, on any free ports; deleted afterwards, with everything in it."""
+    """An embedded AWS for one test, on free ports. It is deleted afterwards, with everything in it."""
     state = tmp_path / "sandbox"
     yield daemon.ensure_running(state, aws_port=0, runtime_port=0, idle_seconds=60)
     daemon.stop(state)
@@ -36,7 +36,7 @@ def sandbox(tmp_path: Path) -> Iterator[daemon.Sandbox]:
 
 @pytest.fixture
 def sandbox_stack(sandbox: daemon.Sandbox, tmp_path: Path) -> SandboxStack:
-    """Makes a stack of a program: `sandbox_stack(program, project="acme", stack="dev")`."""
+    """Returns a function that makes a stack from a program: `sandbox_stack(program, project="acme", stack="dev")`."""
     home, backend = tmp_path / "home", tmp_path / "backend"
     backend.mkdir()
     install_plugins(home)
@@ -48,7 +48,7 @@ def sandbox_stack(sandbox: daemon.Sandbox, tmp_path: Path) -> SandboxStack:
             work_dir=str(work),
             pulumi_home=str(home),
             pulumi_command=find_engine(),
-            # Not the cluster that the caller of the tests uses.
+            # The tests must not use the caller's cluster.
             env_vars={**sandbox_environment(backend, sandbox, tmp_path / "manifests"), "KUBECONFIG": ""},
         )
         return auto.create_or_select_stack(stack, project_name=project, program=inline(program), opts=options)

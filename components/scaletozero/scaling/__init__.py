@@ -1,1 +1,1 @@
-"""What keeps endpoints warm: floors, headroom, schedules, and the simulation that tells what they are worth."""
+"""Keeps endpoints warm: floors, headroom, schedules, and a simulation that compares them."""

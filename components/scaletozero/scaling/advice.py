@@ -1,4 +1,4 @@
-"""Which `min` or schedule is the cheapest that keeps an objective, by replaying recorded calls through each. Pure."""
+"""Finds the cheapest `min` or schedule that meets an objective, by replaying recorded calls through each. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from scaletozero.scaling.trace import Trace
 from scaletozero.settings.schedules import DAY, Window, clock
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
-"""Of the calls that the trace has at a time: the floors that are tried."""
+"""Quantiles of the trace's concurrency, which are tried as floors."""
 
 BUSY_SHARE = 0.9
-"""The share of all calls that the proposed window holds."""
+"""The share of all calls that the proposed window contains."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Plan:
     """A way to keep an endpoint warm.
 
     Attributes:
-        name: as it is shown.
-        floor: provisioned containers outside of the windows.
-        windows: in which more are.
-        by_calls: whether the windows are kept by calls instead of provisioned concurrency.
+        name: the displayed name.
+        floor: number of provisioned containers outside the windows.
+        windows: the windows with a higher floor.
+        by_calls: whether containers are kept warm in the windows by calls instead of provisioned concurrency.
     """
 
     name: str
@@ -40,11 +40,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Declared:
-    """An endpoint as it is declared, for a comparison with other plans.
+    """A declared endpoint, for a comparison with other plans.
 
     Attributes:
-        plan: how it is kept warm.
-        maximum: the most containers at a time.
+        plan: how the endpoint is kept warm.
+        maximum: the maximum number of containers at a time.
         memory_mb: the memory of one container.
         rates: what a container costs.
     """
@@ -57,13 +57,13 @@ class Declared:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a plan would have done with the trace.
+    """The result of replaying the trace through a plan.
 
     Attributes:
-        usd_per_month: the trace's cost, stretched to a month of 730 hours.
-        cold_share, refused_share: of all calls.
-        p99_seconds: the latency that 99 of 100 answered calls kept.
-        meets: whether 99 of 100 of all calls, the refused ones included, were within the objective.
+        usd_per_month: the trace's cost, extrapolated to a month of 730 hours.
+        cold_share, refused_share: fractions of all calls.
+        p99_seconds: the 99th percentile of the latency of processed calls.
+        meets: whether 99 % of all calls, including the refused ones, were within the objective.
     """
 
     plan: Plan
@@ -87,22 +87,22 @@ def advise(
     declared: Sequence[Plan] = (),
     progress: Callable[[str], object] = lambda _: None,
 ) -> list[Outcome]:
-    """Replays the trace through one plan after the other, cheapest outcome first.
+    """Replays the trace through each plan. Returns the outcomes, the cheapest first.
 
-    Tried are: nothing warm; the floors that are the quantiles of the calls at a time, up to the first that keeps the
-    objective; the hours of the day that hold most calls, kept by provisioned concurrency and by calls; and what the
-    endpoint declares.
+    The plans are: nothing warm; floors at quantiles of the trace's concurrency, up to the first that meets the
+    objective; the hours of the day with most calls, kept warm by provisioned concurrency and by calls; and the plan
+    of the endpoint.
 
     Args:
         trace: recorded calls.
-        endpoint: what they come to.
+        endpoint: the endpoint that receives them.
         rates: what a container costs.
-        objective_seconds: the latency that 99 of 100 calls are to keep.
-        timezone: of the proposed window.
-        lead: how early a window is opened, in minutes.
+        objective_seconds: the objective for the 99th percentile of latency.
+        timezone: time zone of the proposed window.
+        lead: minutes by which a window is opened early.
         call_seconds: how long a call that keeps a container warm takes.
-        declared: further plans.
-        progress: told the name of every plan before it is replayed.
+        declared: additional plans.
+        progress: receives the name of every plan before it is replayed.
     """
     ordered = sorted(trace.durations)
 
@@ -131,7 +131,7 @@ def advise(
 
 
 def cheapest(outcomes: Iterable[Outcome]) -> Outcome | None:
-    """The cheapest outcome that keeps the objective."""
+    """The cheapest outcome that meets the objective."""
     return min((each for each in outcomes if each.meets), key=lambda each: each.usd_per_month, default=None)
 
 
@@ -158,7 +158,7 @@ def _outcome(plan: Plan, found: Replay, trace: Trace, rates: Rates, p99: float, 
 
 
 def events(plan: Plan, trace: Trace, lead: int, call_seconds: float) -> Iterator[Floor | WarmCalls]:
-    """What a plan does over a trace, in order of time."""
+    """The events of a plan during a trace, in order of time."""
     if plan.by_calls:
         for begin, end, floor in _opened(plan, trace, lead):
             at = begin
@@ -175,7 +175,7 @@ def events(plan: Plan, trace: Trace, lead: int, call_seconds: float) -> Iterator
 
 
 def _opened(plan: Plan, trace: Trace, lead: int) -> Iterator[tuple[float, float, int]]:
-    """(begin, end, floor) of every stretch of the plan's windows that touches the trace, in order."""
+    """(begin, end, floor) of every opening of the plan's windows that overlaps the trace, in order."""
     first = datetime.fromtimestamp(trace.starts[0], UTC).date() - timedelta(days=1)
     last = datetime.fromtimestamp(trace.starts[0] + trace.seconds, UTC).date() + timedelta(days=1)
     stretches: list[tuple[float, float, int]] = []
@@ -193,12 +193,12 @@ def _opened(plan: Plan, trace: Trace, lead: int) -> Iterator[tuple[float, float,
 
 
 def busy_window(trace: Trace, timezone: str, floor: int) -> Window | None:
-    """The shortest run of whole hours that, every day, holds most of the calls; None where that is nearly all day."""
+    """The shortest daily range of whole hours that contains most of the calls; None if that is nearly all day."""
     zone = ZoneInfo(timezone)
     hours = [0] * 24
     offset, until = 0.0, -math.inf
     for start in trace.starts:
-        if start >= until:  # a zone's offset is asked for once an hour, not once a call
+        if start >= until:  # a zone's offset is computed once per hour, not once per call
             moment = datetime.fromtimestamp(start, zone)
             offset = (moment.utcoffset() or timedelta()).total_seconds()
             until = start - (start % 3600) + 3600

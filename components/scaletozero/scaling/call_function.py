@@ -1,5 +1,5 @@
-"""The function that keeps a serverless endpoint warm: it sends it a real request, as many at a time as containers are
-to be warm. It runs on AWS Lambda, as one file with the request beside it."""
+"""The Lambda function that keeps a serverless endpoint warm by sending it real requests, as many at a time as
+containers should be warm. It is deployed as this one file, with the request in a file beside it."""
 
 import json
 import os
@@ -14,20 +14,20 @@ from botocore.exceptions import ClientError
 SAMPLE = Path(__file__).with_name("sample_input")
 
 CLIENT_SECONDS = 280
-"""A cold call can take four minutes (SageMaker developer guide, serverless endpoints)."""
+"""Timeout of a call: a cold one can take four minutes (SageMaker developer guide, serverless endpoints)."""
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, int]:
     """Makes `event["calls"]` calls at the same time.
 
     Returns:
-        How many were answered, and how many were throttled: then everything is busy, and so warm.
+        How many succeeded, and how many were throttled because all containers are busy, and therefore warm.
 
     Raises:
         RuntimeError: the endpoint failed; the event goes to the dead-letter queue.
     """
     calls = int(event["calls"])
-    # A retry would be another, billed call, and would warm nothing that the first one did not.
+    # A retry would be another billed call, and would warm nothing that the first one did not.
     config = Config(read_timeout=CLIENT_SECONDS, retries={"total_max_attempts": 1}, max_pool_connections=calls)
     client = boto3.client("sagemaker-runtime", config=config)
     body = SAMPLE.read_bytes()

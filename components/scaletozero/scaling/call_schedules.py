@@ -1,4 +1,4 @@
-"""When calls have to be made so that an endpoint stays warm through its windows. Pure."""
+"""Schedules the calls that keep an endpoint warm during its windows. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Calls:
     """One schedule of calls.
 
     Attributes:
-        label: a short name, unique among one endpoint's.
-        expression, timezone: when, as EventBridge Scheduler reads it.
-        count: how many calls at a time.
+        label: a short name, unique among the schedules of an endpoint.
+        expression, timezone: the time of the calls, in EventBridge Scheduler's syntax.
+        count: number of calls at a time.
     """
 
     label: str
@@ -28,11 +28,11 @@ class Calls:
 
 
 def calls(windows: Sequence[Window], *, lead: int) -> list[Calls]:
-    """The schedules of an endpoint's calls: every few minutes while a window is open or about to.
+    """The schedules of an endpoint's calls: every few minutes while a window is open or about to open.
 
     Args:
-        windows: validated, without conflicts.
-        lead: how early to begin, in minutes.
+        windows: validated windows without conflicts.
+        lead: minutes before a window's opening at which calls begin.
     """
     # For each day and floor, the minutes of each hour at which calls are made.
     hours: dict[tuple[int | str, str, int, int], set[int]] = defaultdict(set)

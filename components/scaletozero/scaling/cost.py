@@ -1,4 +1,4 @@
-"""What keeping an endpoint warm costs a month, by provisioned concurrency and by calls. Pure."""
+"""The monthly cost of keeping an endpoint warm, by provisioned concurrency and by calls. Pure."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from scaletozero.spending.price_rows import Price
 from scaletozero.spending.prices import price
 
 HOURS = 730
-"""Of a month."""
+"""Hours in a month."""
 
 CALL_MINUTES = 5
-"""How often calls keep a container warm. AWS tells nobody when an idle one goes; reports say some minutes."""
+"""Interval of the calls that keep a container warm. AWS does not document how long an idle one is kept; users report
+some minutes."""
 
 FUNCTION_MB = 256
-"""Memory of the function that makes the calls."""
+"""Memory of the function that makes the calls, in MB."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Dollars a second for one container of the endpoint, and the rows they were made from.
+    """USD per second for one container of the endpoint, and the price rows from which they were derived.
 
     Attributes:
-        on_demand: that works on demand.
-        provisioned: that is provisioned, idle or not.
-        provisioned_work: that works and is provisioned, on top.
+        on_demand: a container that works on demand.
+        provisioned: a provisioned container, idle or not.
+        provisioned_work: in addition, a provisioned container that works.
     """
 
     on_demand: float
@@ -50,12 +51,12 @@ def rates(region: str, memory_mb: int) -> Rates:
 
 @dataclass(frozen=True)
 class WarmCost:
-    """Dollars a month of one schedule, kept in either way.
+    """USD per month for one schedule, kept in either way.
 
     Attributes:
         provisioned: by provisioned concurrency, without the work of real calls.
-        calls: by calls: the endpoint's own time, the function's, and its invocations; EventBridge Scheduler's price of
-            about a dollar for a million invocations is not in it, nor are cold starts.
+        calls: by calls: the time of the endpoint and the function, and its invocations; without EventBridge Scheduler's
+            price of about 1 USD per million invocations, and without cold starts.
     """
 
     provisioned: float
@@ -65,13 +66,13 @@ class WarmCost:
 def warm_cost(
     windows: Sequence[Window], *, base: int, lead: int, region: str, memory_mb: int, call_seconds: float
 ) -> WarmCost:
-    """What a schedule costs a month.
+    """The monthly cost of a schedule.
 
     Args:
-        windows: the schedule; single dates are left out.
-        base: what stays warm outside of it.
-        lead: how early windows are opened, in minutes.
-        region, memory_mb: of the endpoint.
+        windows: the schedule; single dates are ignored.
+        base: number of containers that are warm outside the windows.
+        lead: minutes by which windows are opened early.
+        region, memory_mb: those of the endpoint.
         call_seconds: how long a call that keeps a container warm takes.
 
     Raises:
@@ -80,7 +81,7 @@ def warm_cost(
     each = rates(region, memory_mb)
     hours = warm_hours_per_month(windows, base=base, lead=lead)
     calls = hours * 60 / CALL_MINUTES
-    # The function waits for its calls, which run at the same time: at most one invocation a call.
+    # The function waits for its calls, which run at the same time: at most one invocation per call.
     function = call_seconds * FUNCTION_MB / MB_PER_GB * price("lambda", "gb-second", region).usd
     invocation = price("lambda", "request", region).usd
     return WarmCost(hours * 3600 * each.provisioned, calls * (call_seconds * each.on_demand + function + invocation))

@@ -1,4 +1,4 @@
-"""The plot of `advise`: what each plan costs against the latency it keeps, as SVG."""
+"""The plot of `advise`: each plan's cost against its latency, as SVG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WIDTH, HEIGHT, MARGIN = 760, 440, 70
 
 
 def svg(outcomes: Sequence[Outcome], *, objective_seconds: float, title: str) -> str:
-    """The plot: dollars a month to the right, the 99th percentile of the latency upwards, on a logarithmic scale."""
+    """Draws the plot: USD per month to the right, the 99th percentile of latency upwards on a logarithmic scale."""
     costs = [each.usd_per_month for each in outcomes]
     latencies = [each.p99_seconds * 1000 for each in outcomes] + [objective_seconds * 1000]
     most = max(*costs, 1e-9) * 1.1

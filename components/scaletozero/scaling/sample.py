@@ -1,4 +1,4 @@
-"""A real request to a packaged model, for the calls that keep it warm."""
+"""The request to a packaged model for the calls that keep it warm."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from model_packaging.findings import refuse
 
 
 def sample_input(artifact: Artifact) -> str:
-    """The JSON of the request that the packaging itself sent to the model.
+    """The JSON of the request that was sent to the model during packaging.
 
     Raises:
-        FindingsError: the artifact has none, or one that is too long for a scheduled call.
+        FindingsError: the artifact has no request, or one that is too long for a scheduled call.
     """
     if artifact.manifest.io.sample:
         return artifact.manifest.io.sample
-    # Older artifacts have it in their card only, as a text.
+    # Older artifacts have it only in their card, as a string.
     path = next((entry.path for entry in artifact.manifest.files if entry.role == "card"), None)
     if path is not None:
         with tarfile.open(artifact.archive) as archive:
@@ -30,13 +30,13 @@ def sample_input(artifact: Artifact) -> str:
     raise refuse(
         str(artifact.path),
         "must have a sample request of 2,048 bytes or less to be kept warm by calls",
-        "no sample, or a longer one",
-        "the calls would fail, and keep nothing warm",
+        "no request, or a longer one",
+        "the calls would fail and keep nothing warm",
         "write `warm_by: provisioned-concurrency`, or package a model with smaller inputs",
     )
 
 
 def work_seconds(manifest: Manifest) -> float:
-    """How long the model works on one request: the longest that was measured, else its whole cold start."""
+    """How long the model works on one request: the longest measured time, or else its whole cold start."""
     speed = manifest.chosen.speed
     return (speed.long_ms if speed else manifest.cold_start.total_ms) / 1000

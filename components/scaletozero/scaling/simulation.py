@@ -1,10 +1,10 @@
-"""A discrete-event replay of recorded calls through an endpoint: what is warm, what waits, what is refused.
+"""A discrete-event simulation of recorded calls to an endpoint: which containers are warm, which calls wait or fail.
 
-An endpoint has a floor of provisioned containers, which never go, and starts further ones on demand, up to `maximum` in
-all. A call goes to the free container that was used last; where there is none it starts one and pays for its cold
-start. A container above the floor that nobody used for `idle_seconds` is gone. As many calls at a time as are
-provisioned are billed at that rate, those above it on demand. Provisioned concurrency is held at its floor: what target
-tracking adds within its minutes of reaction is left out, so that the figures are those of the worst case.
+An endpoint has a floor of provisioned containers, which are never stopped, and starts more on demand, up to `maximum`
+in total. A call is sent to the free container that was used last. If there is none, it starts one and waits for its
+cold start. A container above the floor that was unused for `idle_seconds` is stopped. As many concurrent calls as are
+provisioned are billed at that rate, further ones on demand. Provisioned concurrency stays at its floor: what target
+tracking adds after some minutes is ignored, so that the figures are those of the worst case.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from scaletozero.scaling.trace import Trace
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What is simulated.
+    """The simulated endpoint.
 
     Attributes:
-        maximum: the most containers at a time.
+        maximum: the maximum number of containers at a time.
         cold_seconds: how long a container takes to start.
-        idle_seconds: how long an idle on-demand container stays. AWS tells nobody what it is; it is an assumption.
-        waits: whether a call that finds everything busy waits, as it does where callers retry; it is refused otherwise.
+        idle_seconds: how long an idle on-demand container is kept. It is an assumption: AWS does not document it.
+        waits: whether a call waits if all containers are busy, as when callers retry; otherwise it is refused.
     """
 
     maximum: int
@@ -38,7 +38,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Floor:
-    """From a moment on, in seconds since 1970, this many containers are provisioned."""
+    """The number of provisioned containers from a moment on, in seconds since 1970."""
 
     at: float
     floor: int
@@ -46,7 +46,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class WarmCalls:
-    """A moment at which calls are made only to keep containers warm: how many at once, and how long each takes."""
+    """A moment at which calls are made only to keep containers warm, their number, and how long each takes."""
 
     at: float
     count: int
@@ -55,15 +55,15 @@ class WarmCalls:
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of a trace.
+    """The result of replaying a trace.
 
     Attributes:
-        calls, cold_starts, refused: how many calls there were, had to wait for a container to start, were refused.
-        delays: for each call that was late, its work and the delay before it, in seconds.
-        provisioned_seconds: that provisioned containers were there, summed over them.
-        busy_provisioned, busy_on_demand: seconds that the two kinds worked, starting included.
-        warm_call_seconds: of the latter, those of calls made only to keep containers warm.
-        concurrency: how many calls each call found under way, itself included -> how often.
+        calls, cold_starts, refused: number of all calls, of those that waited for a container to start, of refusals.
+        delays: for each delayed call, its work and its delay, in seconds.
+        provisioned_seconds: seconds that provisioned containers existed, summed over them.
+        busy_provisioned, busy_on_demand: seconds that the two kinds of containers worked, including their starts.
+        warm_call_seconds: the part of `busy_on_demand` that was spent on calls that only keep containers warm.
+        concurrency: number of concurrent calls when a call arrived, including itself -> how often.
     """
 
     calls: int
@@ -78,15 +78,15 @@ class Replay:
 
     @property
     def cold_share(self) -> float:
-        """The share of the answered calls that met a cold start."""
+        """The fraction of the processed calls that met a cold start."""
         return self.cold_starts / max(1, self.calls - self.refused)
 
     def percentile(self, share: float, sorted_durations: Sequence[float]) -> float:
-        """The latency in seconds that `share` of the answered calls keep (nearest rank).
+        """The latency in seconds that a `share` of the processed calls do not exceed (nearest rank).
 
         Args:
             share: 0 to 1.
-            sorted_durations: the trace's durations, ascending; refused calls must not be many, as theirs are in it.
+            sorted_durations: the trace's durations, ascending. They include refused calls, which must be few.
         """
         late = sorted(work + delay for work, delay in self.delays)
         was = sorted(work for work, _ in self.delays)
@@ -102,16 +102,16 @@ class Replay:
 
 
 def replay(trace: Trace, endpoint: Endpoint, events: Sequence[Floor | WarmCalls] = ()) -> Replay:
-    """Replays a trace. Exact and repeatable: nothing in it is drawn.
+    """Replays a trace. The result is exact and repeatable: nothing is random.
 
     Args:
         trace: the arrivals.
-        endpoint: what they come to.
-        events: in order of time. The floor is 0 until the first one.
+        endpoint: the endpoint that receives them.
+        events: events in order of time. The floor is 0 until the first one.
     """
     maximum, cold, idle, waits = endpoint.maximum, endpoint.cold_seconds, endpoint.idle_seconds, endpoint.waits
-    busy: list[float] = []  # when each working container is free again
-    free: deque[float] = deque()  # since when each idle one is, the longest first; the provisioned since ever
+    busy: list[float] = []  # when each working container becomes free
+    free: deque[float] = deque()  # since when each container is idle, the longest first; provisioned ones since ever
     delays: list[tuple[float, float]] = []
     concurrency = [0] * (maximum + 2)
     floor = cold_starts = refused = 0

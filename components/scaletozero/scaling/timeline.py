@@ -1,9 +1,9 @@
-"""From windows to the moments at which a service has to change the floor. Pure.
+"""Turns windows into the moments at which a service has to change the floor. Pure.
 
-A floor is in force from a cold start's length before a window opens to the moment it closes, on every day of the year.
-No action is scheduled in an hour that a clock skips or repeats (see `scaletozero.settings.local_time`). And where one
-window follows another, the earlier one's end must not undo the later one's early start: what is scheduled is the
-highest floor of all the windows that are open.
+A floor is in force from one cold start before a window opens until it closes, on every day of the year.
+No action is scheduled in an hour that a clock skips or repeats (see `scaletozero.settings.local_time`). If one
+window follows another, the end of the earlier one must not undo the early start of the later one: the scheduled floor
+is the highest of all open windows.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from scaletozero.settings.schedules import DAY, DAYS, Opening, Window, days_text
 WEEK = 7 * DAY
 
 SERVICE_MINUTES = 2
-"""On top of the cold start: one minute because actions are that precise, one to change the endpoint."""
+"""Minutes in addition to the cold start: one because actions have that precision, one to change the endpoint."""
 
 
 def lead_minutes(cold_start_seconds: float) -> int:
-    """How early a window has to be opened so that what it keeps is warm when it opens, in minutes."""
+    """Minutes by which a window has to be opened early, so that its containers are warm at its start."""
     return ceil(cold_start_seconds / 60) + SERVICE_MINUTES
 
 
@@ -37,7 +37,7 @@ class Action:
         label: a short name, unique among one endpoint's actions.
         expression: `cron(...)` or `at(...)`, as Application Auto Scaling and EventBridge Scheduler read them.
         timezone: the time zone of the expression.
-        floor: what stays warm from then on.
+        floor: the number of warm units from then on.
     """
 
     label: str
@@ -48,13 +48,13 @@ class Action:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of one weekday, or of one date in UTC, during which a floor is in force.
+    """A part of a weekday, or of a date in UTC, during which a floor is in force.
 
     Attributes:
         day: the weekday (0 is Monday), or the date.
         start, end: minutes of that day; `end` is not part of it.
-        timezone: of those minutes.
-        floor: what stays warm.
+        timezone: the time zone of these minutes.
+        floor: the number of warm units.
     """
 
     day: int | str
@@ -65,7 +65,7 @@ class Span:
 
 
 def spans(windows: Sequence[Window], *, lead: int) -> list[Span]:
-    """When each floor is in force, early start included, day by day."""
+    """When each floor is in force, including early starts, by day."""
     found: list[Span] = []
     for timezone in sorted({window.timezone for window in windows if window.date is None}):
         levels = _levels([window for window in windows if window.date is None and window.timezone == timezone], lead)
@@ -82,7 +82,7 @@ def spans(windows: Sequence[Window], *, lead: int) -> list[Span]:
 
 
 def _levels(windows: Sequence[Window], lead: int) -> list[int]:
-    """The floor in each minute of a week, 0 where no window is open."""
+    """The floor in each minute of a week, 0 if no window is open."""
     levels = [0] * WEEK
     for window in windows:
         for day in window.days:
@@ -115,13 +115,13 @@ def _early(opening: Opening, lead: int) -> Opening:
 
 
 def actions(windows: Sequence[Window], *, base: int, lead: int, now: datetime) -> list[Action]:
-    """The scheduled actions: a pair for each window, fewer where windows touch.
+    """The scheduled actions: two for each window, fewer if windows touch.
 
     Args:
-        windows: validated, without conflicts.
-        base: the floor outside of them.
-        lead: how early to open, in minutes.
-        now: a single date's action that is already past is left out, because services refuse it.
+        windows: validated windows without conflicts.
+        base: the floor outside the windows.
+        lead: minutes by which windows are opened early.
+        now: past actions of single dates are omitted, because services refuse them.
     """
     found: list[Action] = []
     for timezone in sorted({window.timezone for window in windows if window.date is None}):
@@ -150,12 +150,12 @@ def _weekly(minute: int, days: Sequence[int], timezone: str, floor: int) -> Acti
 
 
 def _once(at: datetime, floor: int, label: str) -> Action:
-    # In UTC: there is no hour that a clock of it skips or repeats.
+    # In UTC, whose clocks skip and repeat no hour.
     return Action(f"{at:%Y%m%dt%H%M}-{label}", f"at({at:%Y-%m-%dT%H:%M:%S})", "UTC", floor)
 
 
 def floor_at(windows: Sequence[Window], *, base: int, lead: int, now: datetime) -> int:
-    """The floor that is in force at a moment, early starts included."""
+    """The floor that is in force at a moment, including early starts."""
     highest = base
     for span in spans(windows, lead=lead):
         local = now.astimezone(zoneinfo.ZoneInfo(span.timezone))
@@ -166,9 +166,9 @@ def floor_at(windows: Sequence[Window], *, base: int, lead: int, now: datetime) 
 
 
 def early_conflicts(windows: Sequence[Window], lead: int, path: str = "schedule") -> Iterable[Finding]:
-    """Windows on different clocks of which one would close what the other has opened early.
+    """Windows in different time zones of which one would close what the other has opened early.
 
-    Windows in the same time zone may touch: what is scheduled is then the higher floor of both.
+    Windows in the same time zone may touch: the higher floor of both is then scheduled.
     """
 
     def margins(window: Window) -> tuple[int, int]:
@@ -193,7 +193,7 @@ def early_conflicts(windows: Sequence[Window], lead: int, path: str = "schedule"
 
 
 def warm_hours_per_month(windows: Sequence[Window], *, base: int, lead: int) -> float:
-    """Unit-hours that a schedule keeps warm in a month of 730 hours, single dates left out."""
+    """Unit-hours that a schedule keeps warm in a month of 730 hours, without single dates."""
     weekly = base * WEEK
     for timezone in {window.timezone for window in windows if window.date is None}:
         levels = _levels([window for window in windows if window.date is None and window.timezone == timezone], lead)

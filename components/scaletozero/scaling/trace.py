@@ -1,4 +1,4 @@
-"""Recorded arrivals: when each call came, and how long the model worked on it."""
+"""Recorded calls: when each call arrived, and how long the model worked on it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import show
 
 SHOWN = 5
-"""Findings of one file that are told; a file that is wrong everywhere says the same thing over and over."""
+"""Maximum number of findings that are shown about one file."""
 
 FIRST, LAST = 0.0, 4_102_444_800.0
-"""The instants that a call may have come at: from 1970 to 2100."""
+"""The times at which a call may have arrived: from 1970 to 2100."""
 
 LONGEST_DAYS = 400
-"""From the first to the last arrival."""
+"""Maximum days from the first to the last arrival."""
 
 LONGEST_CALL = 86_400.0
-"""Seconds of one call."""
+"""Maximum duration of one call, in seconds."""
 
 _TIME = ("timestamp", "time", "ts", "at")
 _DURATION = ("duration", "duration_s", "duration_ms", "seconds")
@@ -36,8 +36,8 @@ class Trace:
 
     Attributes:
         starts: seconds since 1970 in UTC, ascending.
-        durations: seconds of work for each, as many.
-        drawn: whether the durations were drawn because the file had none.
+        durations: seconds of work, one for each arrival.
+        drawn: whether the durations are random because the file has none.
     """
 
     starts: list[float]
@@ -56,11 +56,11 @@ def read_trace(path: Path, *, mean_seconds: float, seed: int) -> Trace:
 
     Args:
         path: the file.
-        mean_seconds: durations are drawn around this mean, exponentially, where the file has none.
-        seed: of those draws.
+        mean_seconds: the mean of the exponentially distributed random durations, if the file has none.
+        seed: the seed of the random durations.
 
     Raises:
-        FindingsError: the file cannot be read, is empty, or has rows that are no arrivals.
+        FindingsError: the file cannot be read, is empty, or has invalid rows.
     """
     try:
         with readable(path).open(encoding="utf-8") as file:
@@ -68,9 +68,9 @@ def read_trace(path: Path, *, mean_seconds: float, seed: int) -> Trace:
     except (OSError, UnicodeDecodeError) as error:
         raise refuse(str(path), "must be a readable text file", str(error)) from None
     if not starts:
-        raise refuse(str(path), "must hold at least one arrival", "none", "there is nothing to replay")
+        raise refuse(str(path), "must contain at least one arrival", "none", "there is nothing to replay")
     if (days := (max(starts) - min(starts)) / 86_400) > LONGEST_DAYS:
-        fix = "give a part of it"
+        fix = "use a part of it"
         raise refuse(str(path), f"may span at most {LONGEST_DAYS} days", f"{days:,.0f} days", fix=fix)
     drawn = not durations
     if drawn:
@@ -98,7 +98,7 @@ def _parse(path: Path, lines: Iterable[str]) -> tuple[list[float], list[float]]:
 
 
 Row = tuple[int, object, object, float]
-"""The line's number, when the call came, how long it took and in what part of a second that is given."""
+"""Yields the line's number, the time of the call, its duration, and the unit of the duration in seconds."""
 
 
 def _csv_rows(lines: Iterable[tuple[int, str]], at: int, column: int | None, scale: float) -> Iterator[Row]:

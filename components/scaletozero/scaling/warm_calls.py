@@ -1,4 +1,4 @@
-"""Keeps a serverless endpoint warm by calls, where provisioned concurrency would cost more than it is worth."""
+"""Keeps a serverless endpoint warm by calls, if provisioned concurrency would be too expensive."""
 
 import json
 import re
@@ -30,7 +30,7 @@ RUNTIME = "python3.13"
 TIMEOUT_SECONDS = 300
 
 RESERVED = 2
-"""Runs of the function at a time: the calls of five minutes ago may still wait for cold containers."""
+"""Concurrency of the function: the calls of five minutes ago may still be waiting for cold containers."""
 
 _ENDPOINT_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:endpoint/(?P<name>[A-Za-z0-9-]{1,63})")
 
@@ -94,20 +94,21 @@ class WarmCallsSettings(Settings):
 class WarmCalls(Component):
     """A function that sends real requests to an endpoint while a window is open, and the schedules that start it.
 
-    Nothing is retried: a call that failed has warmed nothing, and the next one comes in five minutes. Failed calls are
-    kept in a dead-letter queue for two weeks. The service guarantees no container: where a cold call is not acceptable,
+    Failed calls are not retried, because the next calls follow in five minutes. They are
+    kept in a dead-letter queue for two weeks. The service does not guarantee warm containers: if a cold call is not
+    acceptable,
     use provisioned concurrency.
 
     Its main children are the attributes `function`, `role` (the function's), `queue`, `log_group` and `schedule_group`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: an argument is invalid. Nothing is declared.
     """
 
     type_name = "scaletozero:index:WarmCalls"
 
     failures: pulumi.Output[str]
-    """URL of the queue that holds failed calls."""
+    """The URL of the dead-letter queue with failed calls."""
 
     def __init__(self, name: str, args: WarmCallsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(
@@ -153,7 +154,7 @@ class WarmCalls(Component):
             runtime=RUNTIME,
             architectures=["arm64"],
             handler="call_function.handler",
-            # The request is a file: of environment variables a function has 4 KB.
+            # The request is a file, because a function's environment variables are limited to 4 KB.
             code=pulumi.AssetArchive(
                 {
                     "call_function.py": pulumi.StringAsset(_code()),
@@ -170,7 +171,7 @@ class WarmCalls(Component):
             tags=self._tags,
             opts=self.options(depends_on=[permissions]),
         )
-        # The scheduler only hands the event over; it is Lambda that would try twice more.
+        # The scheduler only delivers the event; Lambda would retry it twice.
         aws.lambda_.FunctionEventInvokeConfig(
             self.child("no-retries"),
             region=region,
@@ -208,7 +209,7 @@ class WarmCalls(Component):
             )
 
         self.failures = failures.url
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.function = function
         self.role = role
         self.queue = failures
@@ -232,7 +233,7 @@ def _code() -> str:
 
 
 def function_policy(endpoint_arn: str, log_group_arn: str, queue_arn: str) -> str:
-    """What the function may do: call this endpoint, write these logs, put failed events into this queue."""
+    """The function's permissions: call this endpoint, write these logs, send failed events to this queue."""
     return _policy(
         ("AskEndpoint", "sagemaker:InvokeEndpoint", endpoint_arn),
         ("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
@@ -241,7 +242,7 @@ def function_policy(endpoint_arn: str, log_group_arn: str, queue_arn: str) -> st
 
 
 def scheduler_policy(function_arn: str, queue_arn: str, kms_key_arn: str | None = None) -> str:
-    """What the schedules may do: start this function, put undelivered events into this queue, decrypt themselves."""
+    """The schedules' permissions: start this function, send undelivered events to this queue, decrypt themselves."""
     return _policy(
         ("CallFunction", "lambda:InvokeFunction", function_arn),
         ("KeepFailures", "sqs:SendMessage", queue_arn),

@@ -1,4 +1,4 @@
-"""The one object for "keep this warm": a floor, headroom, a ceiling and a schedule over them."""
+"""Keeps an endpoint warm: a floor, headroom, a ceiling and a schedule."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -22,36 +22,36 @@ DIMENSIONS = {
 }
 
 SCALE_IN_SECONDS = 300
-"""Application Auto Scaling's own default between two steps down of provisioned concurrency."""
+"""Seconds between two scale-ins of provisioned concurrency (Application Auto Scaling's default)."""
 
 SCALE_OUT_SECONDS = 60
-"""Between two steps up: as often as the metric is new."""
+"""Seconds between two scale-outs: as often as the metric has a new value."""
 
 WAKE_SECONDS = 300
-"""Between two instances started because there is a backlog and nothing to work on it (the developer guide's value)."""
+"""Seconds between two starts of an instance for a backlog without any instance (the developer guide's value)."""
 
 
 _POOLS: WeakKeyDictionary[object, dict[str, tuple[str, object]]] = WeakKeyDictionary()
-"""The pools of each run of a program, by what they scale."""
+"""Run of a program -> its pools, by what they scale."""
 
 
 class WarmPool(Component):
-    """Keeps an endpoint of SageMaker warm.
+    """Keeps an endpoint on SageMaker warm.
 
-    Provisioned concurrency follows the share of it that is in use; with `buffer: 0` it stays at the floor. Instances
-    follow the backlog, down to none, and the first one is woken by the backlog itself: that takes a policy and an alarm
-    of its own, without which an endpoint at zero never responds again.
+    Provisioned concurrency follows its utilisation; with `buffer: 0` it stays at the floor. Instances
+    follow the backlog, down to none. Starting the first instance requires a policy and an alarm
+    of its own, without which an endpoint at zero would never respond again.
 
     The scalable target is the attribute `target`.
 
     Raises:
-        FindingsError: when an argument breaks a rule, before anything is declared.
+        FindingsError: an argument is invalid. Nothing is declared.
     """
 
     type_name = "scaletozero:index:WarmPool"
 
     resource_id: pulumi.Output[str]
-    """The scalable target's id in Application Auto Scaling."""
+    """The id of the scalable target in Application Auto Scaling."""
 
     def __init__(self, name: str, args: WarmPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         unit = args.get("unit") if isinstance(args, Mapping) else None  # `validated` says what else it is
@@ -64,7 +64,7 @@ class WarmPool(Component):
         scaling = settings.scaling
         fixed = isinstance(settings, ProvisionedPoolSettings) and settings.scaling.target is None
 
-        # In the middle of a window the floor is the window's: an update must not undo what the schedule did.
+        # During a window the floor is the window's: an update must not undo what the schedule did.
         floor = floor_at(settings.schedule, base=scaling.min, lead=lead, now=now)
         scaled = pulumi.Output.format("endpoint/{0}/variant/{1}", inputs["endpoint_name"], settings.variant)
         run = get_monitor()
@@ -73,7 +73,7 @@ class WarmPool(Component):
             region=settings.region,
             service_namespace="sagemaker",
             scalable_dimension=DIMENSIONS[settings.unit],
-            resource_id=checked(scaled, lambda known: self._alone(run, known)),
+            resource_id=checked(scaled, lambda known: self._claim_target(run, known)),
             min_capacity=floor,
             max_capacity=floor if fixed else scaling.max,
             tags=self._tags,
@@ -85,7 +85,7 @@ class WarmPool(Component):
             "scalable_dimension": target.scalable_dimension,
             "resource_id": target.resource_id,
         }
-        # One after the other: the service refuses a change of a target while another one is pending.
+        # One after another, because the service refuses a change of a target while another one is pending.
         before: list[pulumi.Resource] = []
         if isinstance(settings, InstancePoolSettings):
             before = [self._follow_backlog(settings, inputs["endpoint_name"], of_target)]
@@ -107,12 +107,12 @@ class WarmPool(Component):
             before = [scheduled]
 
         self.resource_id = target.resource_id
-        # Not annotated in the class: the plugin takes every annotation of a component for an output.
+        # Not annotated in the class, because the plugin takes every annotation of a component for an output.
         self.target = target
         self.register_outputs({"resource_id": self.resource_id})
 
-    def _alone(self, run: object, scaled: str) -> str:
-        """What the pool scales, if no other one does."""
+    def _claim_target(self, run: object, scaled: str) -> str:
+        """Returns what the pool scales. Refuses a second pool for it."""
         pools = _POOLS.setdefault(run, {})
         first, owner = pools.setdefault(f"{self._region}/{scaled}", (self._component_name, self))
         if owner is not self:
@@ -161,7 +161,7 @@ class WarmPool(Component):
             },
             opts=self.options(),
         )
-        # With no instance there is no backlog for each of them, so tracking it cannot start the first one.
+        # Without instances there is no backlog per instance, so tracking it cannot start the first one.
         wake = aws.appautoscaling.Policy(
             self.child("wake"),
             **of_target,
@@ -177,7 +177,7 @@ class WarmPool(Component):
         aws.cloudwatch.MetricAlarm(
             self.child("backlog-without-capacity", limit=255),
             region=settings.region,
-            alarm_description="Requests wait and there is no instance: this starts the first one. It is no fault.",
+            alarm_description="Requests wait and there is no instance: this starts the first one. It is not a fault.",
             namespace="AWS/SageMaker",
             metric_name="HasBacklogWithoutCapacity",
             dimensions={"EndpointName": endpoint},

@@ -1,8 +1,8 @@
-"""What an account has in a region, against what an environment could take of it at most. Pure.
+"""Checks an account's quotas in a region against the most that an environment could use. Pure.
 
 The figures are those of the SageMaker developer guide's page on serverless endpoints. They are defaults of established
-accounts: a new account can have far less (10 concurrent calls in all have been reported), and Service Quotas says what
-yours has.
+accounts: a new account can have far less (10 concurrent calls in all have been reported); Service Quotas
+shows yours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from model_packaging.validation import Int, Settings, reject
 from scaletozero.settings.instances import InstanceType
 
 CONCURRENCY = 500
-"""Concurrent calls of all serverless endpoints of an account in most regions."""
+"""Quota of concurrent calls of all serverless endpoints of an account in most regions."""
 
 LARGE_CONCURRENCY = 1000
 LARGE_REGIONS = frozenset(
@@ -33,15 +33,15 @@ LARGE_REGIONS = frozenset(
         "eu-west-1",
     )
 )
-"""The regions in which it is 1000."""
+"""The regions in which that quota is 1000."""
 
 ENDPOINTS = 50
-"""Serverless endpoints of an account in a region."""
+"""Quota of serverless endpoints of an account in a region."""
 
 
 def _quota(value: int) -> int:
     if not 0 <= value <= 1_000_000:
-        reject("must be from 0 to 1000000", fix="write what Service Quotas says")
+        reject("must be from 0 to 1000000", fix="write the value of Service Quotas")
     return value
 
 
@@ -49,13 +49,13 @@ Quota = Annotated[Int, AfterValidator(_quota)]
 
 
 class Quotas(Settings):
-    """What the account has in the environment's region, as Service Quotas says; AWS's defaults where nothing is given.
+    """The account's quotas in the environment's region, as in Service Quotas. Default: AWS's defaults.
 
     Attributes:
         concurrency: concurrent calls of all serverless endpoints.
-        provisioned_concurrency: units of provisioned concurrency of all of them. Default: not checked.
-        serverless_endpoints: how many there may be.
-        instances: instance type -> how many for endpoints; only the types given are checked. For GPUs it is often 0.
+        provisioned_concurrency: units of provisioned concurrency of all serverless endpoints. Default: not checked.
+        serverless_endpoints: number of serverless endpoints.
+        instances: instance type -> number for endpoints; only the given types are checked. For GPUs it is often 0.
     """
 
     concurrency: Quota | None = None
@@ -65,19 +65,19 @@ class Quotas(Settings):
 
 
 def default_concurrency(region: str) -> int:
-    """What an established account has in a region."""
+    """The default quota of concurrent calls of an established account in a region."""
     return LARGE_CONCURRENCY if region in LARGE_REGIONS else CONCURRENCY
 
 
 @dataclass(frozen=True)
 class QuotaShare:
-    """What one endpoint takes at most of an account's quotas in a region.
+    """The most that one endpoint can use of an account's quotas in a region.
 
     Attributes:
         serverless_endpoints: 1 for a serverless endpoint.
         concurrency: concurrent calls.
         provisioned_concurrency: units.
-        instances: instance type -> how many.
+        instances: instance type -> number.
     """
 
     serverless_endpoints: int = 0
@@ -89,13 +89,13 @@ class QuotaShare:
 def quota_findings(
     shares: Mapping[str, QuotaShare], region: str, quotas: Quotas, path: str = "endpoints"
 ) -> Iterable[Finding]:
-    """What an environment's endpoints take together, where that is more than the account has.
+    """Findings on quotas that an environment's endpoints together could exceed.
 
     Args:
         shares: the endpoints' shares by their names.
-        region: where they are.
-        quotas: what the account has.
-        path: where the endpoints stand.
+        region: the endpoints' region.
+        quotas: the account's quotas.
+        path: the path of the endpoints.
     """
     calls = {name: one.concurrency for name, one in shares.items()}
     units = {name: one.provisioned_concurrency for name, one in shares.items()}

@@ -1,4 +1,4 @@
-"""When somebody has to be told about an endpoint, with the defaults and the bounds of every threshold."""
+"""The thresholds of an endpoint's alarms, with their defaults and bounds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,
 
 def _topic(value: str) -> str:
     if not _TOPIC.fullmatch(value):
-        fix = "write `arn:<partition>:sns:<region>:<account>:<name>`; a first-in-first-out topic cannot be notified"
+        fix = "write `arn:<partition>:sns:<region>:<account>:<name>`; CloudWatch cannot notify a FIFO topic"
         reject("must be the ARN of an SNS topic", "nobody would be notified", fix)
     return value
 
@@ -72,7 +72,7 @@ def _alarm_name(value: str) -> str:
 
 
 class EndpointKind(StrEnum):
-    """What an endpoint is."""
+    """The kind of an endpoint."""
 
     SERVERLESS = "serverless"
     """On SageMaker Serverless Inference."""
@@ -83,18 +83,18 @@ class EndpointKind(StrEnum):
 class Alarms(Settings):
     """Thresholds of alarms. Each alarm is declared with its default threshold, or with the one given.
 
-    Not there unless asked for: an alarm costs about ten cents a month, and an idle endpoint is to cost nothing.
+    There are none by default: an alarm costs about 0.10 USD per month, and an idle endpoint should cost nothing.
 
     Attributes:
         notify: SNS topics that are notified when an endpoint's state changes. Default: none.
-        error_percent: share of calls that end in a server's error, over five minutes.
-        p99_ms: the endpoint's own objective: the latency that 99 of 100 calls keep. Default: no alarm.
-        cold_starts: containers started for a call, in an hour; serverless only.
-        concurrency_percent: share of `max` in use; serverless only.
+        error_percent: percentage of calls that fail with a server error, over five minutes.
+        p99_ms: the endpoint's objective: maximum 99th percentile of latency. Default: no alarm.
+        cold_starts: containers that are started for a call, per hour; serverless only.
+        concurrency_percent: percentage of `max` in use; serverless only.
         backlog_seconds: age of the oldest waiting request; asynchronous only.
-        runbooks: the address below which the runbooks lie.
-        name: of the alarm over all; default: made of the project's, the stack's and the component's. An alarm that gets
-            another name is replaced: a component that is renamed keeps its alarm by this.
+        runbooks: the address below which the runbooks are.
+        name: the name of the composite alarm. Default: made of the project's, the stack's and the component's. An alarm
+            whose name changes is replaced: a renamed component keeps its alarm by this.
     """
 
     notify: Annotated[tuple[TopicArn, ...], Field(max_length=5), may_be_later] = ()
@@ -108,7 +108,7 @@ class Alarms(Settings):
 
 
 def topic_conflicts(alarms: Alarms | None, region: str, path: str = "alarms") -> Iterable[Finding]:
-    """Topics of another region or partition, which CloudWatch refuses to notify."""
+    """Findings on topics of another region or partition, which CloudWatch refuses to notify."""
     begins = arn_prefix("sns", region)
     topics = () if alarms is None or isinstance(alarms.notify, Later) else alarms.notify
     for index, topic in enumerate(topics):
@@ -128,7 +128,7 @@ class PlannedAlarmsSettings(Settings):
         provisioned: whether it has provisioned concurrency.
         variant: the endpoint's variant.
         alarms: the thresholds.
-        tags: further tags.
+        tags: additional tags.
     """
 
     endpoint_name: EndpointName

@@ -1,4 +1,4 @@
-"""What a user may declare of an endpoint on SageMaker Asynchronous Inference, with every rule on it.
+"""The settings of an endpoint on SageMaker Asynchronous Inference, with every rule.
 
 The limits, with their sources, are those of `model_packaging.serving.limits`.
 """
@@ -25,7 +25,7 @@ from scaletozero.settings.schedules import Window, window_findings
 from scaletozero.settings.serverless import ServedImage, image_conflicts
 
 BACKLOG = 5
-"""Default number of waiting requests per request that is worked on (the developer guide's example)."""
+"""Default number of waiting requests per concurrent request (the developer guide's example)."""
 
 
 def _concurrency(value: int) -> int:
@@ -65,7 +65,7 @@ class Vpc(Settings):
     """The network that an endpoint's instances are attached to.
 
     Attributes:
-        subnet_ids: 1 to 16 subnets, in two zones where one may be lost, each with a way to S3.
+        subnet_ids: 1 to 16 subnets with a route to S3, in two zones if the endpoint must survive the loss of one.
         security_group_ids: 1 to 5 security groups.
     """
 
@@ -78,22 +78,22 @@ class AsynchronousEndpoint(Settings):
 
     Attributes:
         kind: `asynchronous`.
-        artifact: the folder that the packaging wrote, relative to the project's folder.
-        image: the serving image: in ECR, in the endpoint's region, pinned by digest or exact tag, or a framework image
-            of AWS's own by its name and version.
-        instance_type: of SageMaker hosting, such as `ml.g5.xlarge`.
-        concurrency: how many requests an instance works on at a time.
-        scaling: how far it scales.
-        schedule: windows in which more instances are there.
-        vpc: the network of its instances; default: SageMaker's own.
-        network_isolation: whether the containers have no network. SageMaker itself brings the archive and the requests,
-            and takes the results and the logs away; false is for a server that loads something itself.
+        artifact: the folder that `scaletozero package` wrote, relative to the project's folder.
+        image: the serving image: in ECR, in the endpoint's region, pinned by a digest or an exact tag, or an image of
+            AWS by framework and version.
+        instance_type: instance type of SageMaker hosting, such as `ml.g5.xlarge`.
+        concurrency: number of requests that an instance works on at a time.
+        scaling: minimum, maximum and idle time of its instances.
+        schedule: windows in which more instances run.
+        vpc: the network of its instances. Default: SageMaker's own.
+        network_isolation: whether the containers have no network. SageMaker itself delivers the archive and the
+            requests and collects the results and the logs; set false for a server that downloads something itself.
         alarms: the thresholds of its alarms. Default: no alarms.
         tags: additional tags for everything that belongs to the endpoint.
     """
 
     refused: ClassVar[Refusals] = {
-        "memory_mb": ("is what the instance type has", "it would have been ignored", "choose it by `instance_type`"),
+        "memory_mb": ("is determined by the instance type", "it would be ignored", "choose it by `instance_type`"),
     }
 
     kind: Literal["asynchronous"] = "asynchronous"
@@ -110,12 +110,12 @@ class AsynchronousEndpoint(Settings):
 
     @property
     def backlog(self) -> int:
-        """Waiting requests for each instance that scaling aims at."""
+        """The target of scaling: waiting requests per instance."""
         return self.scaling.backlog or BACKLOG * self.concurrency
 
     @property
     def processor(self) -> Processor:
-        """What its containers run on."""
+        """The processor that its containers run on."""
         return processor_of(self.instance_type)
 
     def conflicts(self) -> Iterable[Finding]:
@@ -124,23 +124,23 @@ class AsynchronousEndpoint(Settings):
                 "scaling.backlog",
                 f"must be at least `concurrency`, {self.concurrency}",
                 str(self.backlog),
-                "instances would be added while those that are there still have room",
+                "instances would be added while the running ones still have room",
                 f"write {self.concurrency} or more, or leave it out",
             )
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="instances")
 
 
 class AsyncEndpointSettings(AsynchronousEndpoint):
-    """`AsyncEndpointArgs`: an endpoint, and where it runs.
+    """The settings of `AsyncEndpointArgs`: an endpoint, and where it runs.
 
     Attributes:
         bucket: the bucket for its archive, its requests and its results.
-        region: the AWS region of the endpoint and of all that belongs to it.
-        residency: the regions that it may be in. Default: any region.
-        kms_key_arn: the key of the bucket, the topics, the logs and the instances' disks; default: the services' own.
-        log_retention_days: how long the containers' logs are kept.
-        endpoint_name: at SageMaker; default: made of the project's, the stack's and the component's.
-        folder: below `async/` in the bucket, where requests and results lie; default: the component's name.
+        region: the AWS region of the endpoint and of everything that belongs to it.
+        residency: the allowed regions. Default: any region.
+        kms_key_arn: the key of the bucket, the topics, the logs and the instances' disks. Default: the services' own.
+        log_retention_days: days for which the containers' logs are kept.
+        endpoint_name: the name at SageMaker. Default: made of the project's, the stack's and the component's.
+        folder: the folder of requests and results below `async/` in the bucket. Default: the component's name.
     """
 
     bucket: Annotated[Text, may_be_later]

@@ -18,7 +18,7 @@ OWN_TAGS = ("managed-by", "stack", "endpoint")
 """The keys of the tags that components set themselves."""
 
 RESULT_DAYS = 7
-"""How long requests and results stay in an environment with asynchronous endpoints, where it sets nothing else."""
+"""Default days for which an environment with asynchronous endpoints keeps requests and results."""
 
 _TAG = re.compile(r"[\w .:/=+\-@]*")
 _KMS_KEY = re.compile(r"arn:aws(?:-[a-z]+)*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]{1,64}")
@@ -35,10 +35,10 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
     own = {each.lower(): each for each in OWN_TAGS}
     for key in tags:
         if own.setdefault(key.lower(), key) != key:
-            rule = f"must differ from `{own[key.lower()]}` by more than capitals"
+            rule = f"must differ from `{own[key.lower()]}` by more than upper and lower case"
             reject(f"the key of a tag {rule}", "IAM would refuse the role, half way through", at=key)
     if len(tags) > 40:
-        reject("may be at most 40", "AWS takes 50 tags a resource, some of which are the components' own")
+        reject("may be at most 40", "AWS allows 50 tags per resource, some of which the components set themselves")
     return tags
 
 
@@ -67,13 +67,13 @@ def _days(value: int) -> int:
 
 
 Days = Annotated[Int, AfterValidator(_days)]
-"""A number of days that something is kept."""
+"""A number of days for which something is kept."""
 
 
 LOG_RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )  # fmt: skip
-"""How long CloudWatch Logs can keep logs, in days (API reference, PutRetentionPolicy)."""
+"""The retention periods of CloudWatch Logs, in days (API reference, PutRetentionPolicy)."""
 
 
 def _retention(value: int) -> int:
@@ -85,7 +85,7 @@ def _retention(value: int) -> int:
 
 
 LogRetentionDays = Annotated[Int, AfterValidator(_retention)]
-"""How long logs are kept, in days."""
+"""Days for which logs are kept."""
 
 
 _ENDPOINT = re.compile(r"[A-Za-z0-9](?:-*[A-Za-z0-9]){0,62}")
@@ -102,20 +102,20 @@ def _endpoint_name(value: str) -> str:
 
 
 OwnEndpointName = Annotated[Text, AfterValidator(_endpoint_name)]
-"""The name of an endpoint at SageMaker (API reference, CreateEndpoint), where it decides what exists."""
+"""The name of an endpoint at SageMaker (API reference, CreateEndpoint), if it decides which resources exist."""
 
 EndpointName = Annotated[OwnEndpointName, may_be_later]
-"""The name of an endpoint, which another resource may give."""
+"""The name of an endpoint, which can be an output of another resource."""
 
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def bucket_name(value: str) -> str:
-    """The name of a bucket; rejects what is none."""
+    """The name of a bucket. Rejects invalid names."""
     if not _BUCKET.fullmatch(value):
         reject(
-            "must be the name of an S3 bucket: 3 to 63 small letters, digits, dots and hyphens",
+            "must be the name of an S3 bucket: 3 to 63 lower-case letters, digits, dots and hyphens",
             "S3 would refuse it",
             "write the name alone, without `s3://` or an ARN",
         )
@@ -127,15 +127,15 @@ BucketName = Annotated[Text, AfterValidator(bucket_name), may_be_later]
 
 
 class ArtifactStoreOptions(Settings):
-    """What a user may declare of the bucket that holds the packaged models.
+    """The settings of the bucket that holds the packaged models.
 
     Attributes:
         kms_key_arn: the KMS key for everything in it. Default: S3's own encryption (AES-256).
-        keep_old_versions_days: how long what others overwrite or delete stays recoverable; what a stack itself takes
-            away is gone at once.
-        keep_answers_days: how long requests and results of asynchronous endpoints stay; default: for ever, a week in
-            an environment that has such endpoints.
-        access_log_bucket: the bucket that S3 writes the access logs to; default: none are written.
+        keep_old_versions_days: days for which overwritten or deleted objects can be recovered. Objects that a stack
+            itself deletes are deleted at once.
+        keep_answers_days: days after which requests and results of asynchronous endpoints are deleted. Default: never;
+            7 in an environment that has such endpoints.
+        access_log_bucket: the bucket that S3 writes the access logs to. Default: no access logs.
         force_destroy: whether deleting the bucket deletes everything in it, such as the results of asynchronous
             endpoints.
     """
@@ -148,12 +148,12 @@ class ArtifactStoreOptions(Settings):
 
 
 class ArtifactStoreSettings(ArtifactStoreOptions):
-    """`ArtifactStoreArgs`.
+    """The settings of `ArtifactStoreArgs`.
 
     Attributes:
         region: the AWS region of the bucket.
-        residency: the regions that it may be in. Default: any region.
-        tags: further tags.
+        residency: the allowed regions. Default: any region.
+        tags: additional tags.
     """
 
     region: Region
@@ -166,7 +166,7 @@ class ArtifactStoreSettings(ArtifactStoreOptions):
 
 
 def key_conflicts(key: str | Later | None, region: str, path: str = "kms_key_arn") -> list[Finding]:
-    """A KMS key of another region or partition: S3 cannot use it, and the data would depend on that region."""
+    """Findings on a KMS key of another region or partition, which S3 cannot use."""
     match = _KMS_KEY.fullmatch(key) if isinstance(key, str) else None
     begins = arn_prefix("kms", region)
     if not match or match.string.startswith(begins):

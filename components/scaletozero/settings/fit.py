@@ -1,4 +1,4 @@
-"""Whether a packaged model fits an endpoint on SageMaker Serverless Inference, by what its manifest measured. Pure.
+"""Checks whether a packaged model fits SageMaker Serverless Inference, by its manifest's measurements. Pure.
 
 The limits, with their sources, are those of `model_packaging.serving.limits`.
 """
@@ -22,14 +22,14 @@ _INSTANCES = "use an endpoint on instances (`kind: asynchronous`)"
 
 
 def memory_of(manifest: Manifest, given: int | None) -> int:
-    """The memory of an endpoint in MB: what is given, else the smallest size sold that holds what is recommended."""
+    """The memory of an endpoint in MB: the given one, or else the smallest size with the recommended memory."""
     if given is not None:
         return given
     return next((size for size in MEMORY_MB if size >= manifest.memory.recommended_mb), MEMORY_MB[-1])
 
 
 def start_seconds(manifest: Manifest) -> dict[str, float]:
-    """Estimated seconds of each part of a cold start there, from the archive's size and what packaging measured."""
+    """Estimated seconds of each phase of a cold start, from the archive's size and the measurements of packaging."""
     archive = manifest.archive
     return {
         "download": archive.size / 1e6 / DOWNLOAD_MB_PER_S,
@@ -39,10 +39,10 @@ def start_seconds(manifest: Manifest) -> dict[str, float]:
 
 
 def fit_findings(manifest: Manifest, memory_mb: int | None, path: str) -> list[Finding]:
-    """Everything that keeps a model from an endpoint with `memory_mb` (or, for None, the memory of its manifest).
+    """The reasons why a model does not fit an endpoint with `memory_mb` (None: the memory of its manifest).
 
     Args:
-        path: of the endpoint, as the user wrote it; findings stand at its `memory_mb` and its `artifact`.
+        path: the endpoint's path, as the user wrote it; findings are on its `memory_mb` and `artifact`.
     """
     return [
         *_memory(manifest, memory_mb, path),
@@ -54,11 +54,13 @@ def fit_findings(manifest: Manifest, memory_mb: int | None, path: str) -> list[F
 
 def _memory(manifest: Manifest, given: int | None, path: str) -> Iterator[Finding]:
     needed, peak = manifest.memory.recommended_mb, manifest.memory.peak_rss_mb
-    then = "containers would be killed under the largest requests, or never come up"
+    then = "containers would be killed by the largest requests, or would never start"
     held = f"{peak:.0f} MB under its largest request and a reserve for the allocator"
     if needed > MEMORY_MB[-1]:
         rule = f"must fit into {MEMORY_MB[-1]} MB, the most that SageMaker Serverless has"
-        yield Finding(f"{path}.artifact", rule, f"{needed} MB ({held})", then, f"package it smaller, or {_INSTANCES}")
+        yield Finding(
+            f"{path}.artifact", rule, f"{needed} MB ({held})", then, f"package a smaller model, or {_INSTANCES}"
+        )
     elif given is not None and given < needed:
         rule = f"must be {memory_of(manifest, None)} or more, for {held}"
         fix = f"write {memory_of(manifest, None)}, or leave it out: the manifest recommends it"
@@ -70,10 +72,10 @@ def _disk(archive: ArchiveEntry, path: str) -> Iterator[Finding]:
     if both > DISK_BYTES:
         yield Finding(
             path,
-            f"must fit into {DISK_BYTES / 1e9:.0f} GB of disk, the archive and what is in it",
+            f"must fit into {DISK_BYTES / 1e9:.0f} GB of disk, the archive and its contents",
             f"{both / 1e9:.2f} GB ({archive.size / 1e9:.2f} and {archive.unpacked_size / 1e9:.2f})",
             "the endpoint would never become healthy",
-            f"package it smaller, or {_INSTANCES}",
+            f"package a smaller model, or {_INSTANCES}",
         )
 
 
@@ -86,8 +88,8 @@ def _start(manifest: Manifest, path: str) -> Iterator[Finding]:
             path,
             f"must be ready within {START_SECONDS} s of a cold start",
             f"about {total:.0f} s ({said})",
-            "SageMaker would give every container up before it answers",
-            f"package it smaller, or {_INSTANCES}",
+            "SageMaker would stop every container before it responds",
+            f"package a smaller model, or {_INSTANCES}",
         )
 
 
@@ -97,17 +99,17 @@ def _request(manifest: Manifest, path: str) -> Iterator[Finding]:
         yield Finding(
             path,
             f"must be packaged for requests of {REQUEST_BYTES} bytes at most",
-            f"a server that takes {most}",
-            "SageMaker Serverless would refuse the larger ones, which its callers may send",
+            f"a server that accepts {most}",
+            "SageMaker Serverless would refuse larger requests, which callers may send",
             f"package it for `cpu-serverless`, or {_INSTANCES}",
         )
-    # Text is short; a model of arrays brings one example of them, as .npy, which is the shortest way to send it.
+    # Text is short; a model of arrays has one example, in .npy, which is the shortest form to send it.
     example = sum(entry.size for entry in manifest.files if entry.role == "canary")
     if example > REQUEST_BYTES:
         yield Finding(
             path,
-            f"must take an example in {REQUEST_BYTES} bytes, the most that a request may have",
-            f"{example} for the one that it was packaged with",
+            f"must accept an example in {REQUEST_BYTES} bytes, the most that a request may have",
+            f"{example} for the example that it was packaged with",
             "SageMaker Serverless would refuse every request",
-            f"let the model take smaller inputs, or {_INSTANCES}",
+            f"make the model accept smaller inputs, or {_INSTANCES}",
         )

@@ -1,6 +1,6 @@
-"""AWS's own framework images, by name and version. Pure: nothing is asked over the network.
+"""The framework images of AWS, by name and version. Pure: the network is not used.
 
-They are found in the tables of the `sagemaker-core` package where it is installed (the extra `sagemaker`), else in
+They are in the tables of the `sagemaker-core` package, if it is installed (the extra `sagemaker`), or else in
 `framework_images.json` beside this file, which was made from those tables.
 """
 
@@ -33,7 +33,7 @@ _EXAMPLE = 'write it in quotes, such as `version: "0.30"`'
 def _framework(value: str) -> str:
     if value not in FRAMEWORKS:
         guess = nearest(value, FRAMEWORKS)
-        fix = f"write `{guess}`" if guess else "write one of them, or the whole address of an image"
+        fix = f"write `{guess}`" if guess else "write one of them, or the complete address of an image"
         reject(f"must be one of {', '.join(FRAMEWORKS)}", "no image could be found", fix)
     return value
 
@@ -47,11 +47,11 @@ def _version(value: object) -> object:
 
 
 class FrameworkImage(Settings):
-    """An image of AWS's own, by framework and version. A preview shows its whole address.
+    """An image of AWS, by framework and version. A preview shows its complete address.
 
     Attributes:
         framework: `djl-lmi`, `huggingface-tei`, `huggingface-tei-cpu`, `llama-cpp`, `pytorch`, `sglang` or `vllm`.
-        version: the version, or its beginning: of `0.30` the newest that is known is taken.
+        version: the version, or its beginning: `0.30` selects the newest known version of 0.30.
     """
 
     framework: Annotated[Text, AfterValidator(_framework)]
@@ -59,10 +59,10 @@ class FrameworkImage(Settings):
 
 
 def address(image: FrameworkImage, region: str, processor: Processor) -> str:
-    """The whole address of the image for a Region and a processor.
+    """The complete address of the image for a Region and a processor.
 
     Raises:
-        FindingsError: there is no such version, none for the processor, or none in the Region.
+        FindingsError: there is no such version, or none for the processor or in the Region.
     """
     return framework_image(image.framework, image.version, region, gpu=processor == "gpu")
 
@@ -73,11 +73,11 @@ def framework_image(
     """The address of an AWS framework image for inference, with its exact tag.
 
     Args:
-        framework: as the tables name it, such as `pytorch` or `vllm`.
-        version: whole or its beginning, such as `2.6.0` or `2.6`, of which the newest is taken.
-        region: where it is pulled; the account of the registry depends on it.
+        framework: its name in the tables, such as `pytorch` or `vllm`.
+        version: the version or its beginning, such as `2.6.0` or `2.6`, of which the newest is selected.
+        region: the Region that it is pulled in, which determines the registry's account.
         gpu: whether it is for GPUs. Default: the CPU, if the framework has an image for it.
-        python: such as `py312`, where a version has several. Default: the newest.
+        python: such as `py312`, if a version has several. Default: the newest.
 
     Raises:
         FindingsError: there is no such framework, version, processor, Python or Region.
@@ -93,7 +93,7 @@ def framework_image(
             "framework",
             "must have one image for each version",
             f"{framework}, which has one for each of {', '.join(sorted(entry)[:5])}",
-            fix="take the image's address from AWS's list, and give it to the endpoint with its digest",
+            fix="set the endpoint's image to the address in AWS's list, with its digest",
         )
     processors = _processors(content, entry)
     processor = ("cpu" if "cpu" in processors else "gpu") if gpu is None else ("gpu" if gpu else "cpu")
@@ -115,7 +115,7 @@ def framework_image(
 
 
 def registries() -> frozenset[str]:
-    """The accounts of AWS that the images of `FRAMEWORKS` are pulled from."""
+    """The accounts of AWS with the images of `FRAMEWORKS`."""
     return frozenset(
         account
         for framework in FRAMEWORKS
@@ -142,7 +142,7 @@ def _content(framework: str) -> Mapping[str, Any]:
 
 def _folder() -> Path | None:
     try:
-        # Found as files: importing the package would load pandas and more.
+        # Read as files, because importing the package would load pandas and more.
         found = Path(str(metadata.distribution(DISTRIBUTION).locate_file("sagemaker/core/image_uri_config")))
     except metadata.PackageNotFoundError:
         return None
@@ -165,7 +165,7 @@ def _own(path: Path) -> Mapping[str, Any]:
 
 
 def _processors(content: Mapping[str, Any], entry: Mapping[str, Any]) -> list[str]:
-    # The images of DJL name no processor, and are built on CUDA.
+    # The images of DJL name no processor and use CUDA.
     stated = entry.get("processors") or content.get("processors")
     return stated or (["gpu"] if re.search(r"-cu\d", entry.get("tag_prefix", "")) else ["cpu", "gpu"])
 
@@ -184,10 +184,10 @@ def _no_version(framework: str, version: str, versions: Mapping[str, Any]) -> Fi
     near = below[0] if below else known[-1]
     return refuse(
         "version",
-        f"must be one that is known of {framework}: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}",
+        f"must be a known version of {framework}: {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}",
         version,
         "no image could be found",
-        f"write `{near}`, or the whole address of the image; a newer `scaletozero[sagemaker]` knows newer versions",
+        f"write `{near}`, or the complete address of the image; a newer `scaletozero[sagemaker]` knows newer versions",
     )
 
 
@@ -209,8 +209,8 @@ def _no_registry(framework: str, version: str, region: str, versions: Mapping[st
     fix = "copy the image to a repository of your own there, and write its address"
     return refuse(
         "region",
-        f"must have a registry of AWS's with {framework} {version}",
+        f"must have a registry of AWS with {framework} {version}",
         region,
         "SageMaker pulls from its own Region only",
-        f"write `{there[0]}`, the newest version that is there, or {fix}" if there else fix,
+        f"write `{there[0]}`, the newest version there, or {fix}" if there else fix,
     )

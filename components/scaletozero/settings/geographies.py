@@ -1,7 +1,7 @@
-"""Which Regions lie in which geography and country, and which have to be enabled first.
+"""The Regions' geographies and countries, and the Regions that have to be enabled first.
 
-The lists are of the date `AS_OF`: the AWS documents "Regions and Zones" and "Enable or disable Regions". A geography is
-the territory of one law: London and Zurich are in no `eu`. `tests/unit/settings/test_residency.py` holds them to
+The lists are of the date `AS_OF`, from AWS's pages "Regions and Zones" and "Enable or disable Regions". A geography is
+the territory of one law: London and Zurich are not in `eu`. `tests/unit/settings/test_residency.py` compares them with
 botocore's table of Regions.
 """
 
@@ -45,7 +45,7 @@ OPT_IN = frozenset(
         "me-central-1", "me-south-1", "mx-central-1",
     )
 )  # fmt: skip
-"""The Regions that an account has to enable before anything can be in them."""
+"""The Regions that an account has to enable before it can use them."""
 
 COUNTRIES = {
     "af-south-1": "ZA",

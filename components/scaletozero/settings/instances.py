@@ -1,7 +1,7 @@
-"""Instance types that SageMaker hosts models on, and where they are known not to be offered.
+"""Instance types of SageMaker hosting, and the Regions in which they are known not to be offered.
 
-The types are the service model's own; no API tells where SageMaker offers them. What is known comes from the prices of
-the underlying EC2 types: a family that has none in a region is not there.
+The types are those of the service model; no API tells where SageMaker offers them. That is derived from the prices of
+the underlying EC2 types: a family without a price in a region is not offered there.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ NOT_OFFERED = {
 """Region -> families without an EC2 price there (karpenter-provider-aws, 2026-01-19, and the SkyPilot catalog)."""
 
 INSTEAD = {"g6": "g5", "g6e": "g5", "p5": "p4d"}
-"""The nearest family that is older and offered more widely."""
+"""Family -> the nearest older family, which is offered more widely."""
 
 
 @cache
 def instance_types() -> frozenset[str]:
     """Every instance type that a production variant can have."""
-    import botocore.session  # 0.1 s, and only where a type is checked
+    import botocore.session  # takes 0.1 s, so only if a type is checked
 
     model = botocore.session.Session().get_service_model("sagemaker")
     return frozenset(model.shape_for("ProductionVariantInstanceType").enum)  # pyright: ignore[reportAttributeAccessIssue]
@@ -55,12 +55,12 @@ def family(name: str) -> str:
 
 
 def processor_of(name: str) -> Processor:
-    """Whether an instance type has GPUs: the families g and p."""
+    """The processor of an instance type: a GPU for the families g and p."""
     return "gpu" if family(name)[0] in "gp" else "cpu"
 
 
 def instance_conflicts(name: str, region: str, path: str = "instance_type") -> list[Finding]:
-    """An instance type that does not scale, or that is not offered in the endpoint's region."""
+    """Findings on an instance type that does not scale, or that is not offered in the endpoint's region."""
     kind = family(name)
     if kind[0] == "t" and kind[1:2].isdigit():
         return [
@@ -79,15 +79,15 @@ def instance_conflicts(name: str, region: str, path: str = "instance_type") -> l
             path,
             f"must be offered in {region}",
             name,
-            "SageMaker would find no capacity, ever",
+            "SageMaker would never find capacity",
             f"choose a region that has {kind}, or a type of another family, such as {INSTEAD[kind]}, at its own price",
         )
     ]
 
 
 def has_local_storage(name: str) -> bool:
-    """Whether an instance type has disks of its own, which its hardware encrypts: SageMaker refused a KMS key for them,
-    and ignores it by now (API reference, CreateEndpointConfig, KmsKeyId)."""
+    """Whether an instance type has local disks, which its hardware encrypts: SageMaker used to refuse a KMS key for
+    them, and now ignores it (API reference, CreateEndpointConfig, KmsKeyId)."""
     kind = family(name)
     return kind in _LOCAL_STORAGE or ("d" in kind.lstrip("abcdefghijklmnopqrstuvwxyz") and kind[0] in "cmr")
 

@@ -9,10 +9,10 @@ from scaletozero.settings.cluster import Cluster, DnsLabel
 class Kubernetes(Settings):
     """The `kubernetes` block of an environment.
 
-    The cluster is the one that $KUBECONFIG names, and never another one that this machine knows.
+    The cluster is the one that $KUBECONFIG names; no other kubeconfig of this machine is used.
 
     Attributes:
-        cluster: the name, what cannot be read from the cluster, and whatever is written instead of read. Its region
+        cluster: the name, facts that cannot be read from the cluster, and facts that override what is read. Its region
             is that of the environment.
         namespace: the namespace of the endpoints.
         context: the context of the kubeconfig. Default: its current context.

@@ -1,8 +1,8 @@
-"""Local clocks that skip and repeat hours, and the minutes at which a window can be opened and closed on them. Pure.
+"""Local clocks that skip and repeat hours, and the minutes at which windows can be opened and closed. Pure.
 
 An hour that a clock skips in spring does not happen, and a scheduled action in it is skipped (EventBridge Scheduler
 user guide, daylight saving time); an hour that it repeats in autumn is ambiguous. So no action is put into such an
-hour: an opening one moves before it, a closing one after it, on every day of the year.
+hour: an opening is moved before it, a closing after it, on every day of the year.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from itertools import pairwise
 from scaletozero.settings.schedules import DAY
 
 _YEARS = (2024, 2038)
-"""The years whose changes of the clock are avoided; time zone rules are not made further ahead."""
+"""The years whose clock changes are avoided; time zone rules are not made further ahead."""
 
 
 @dataclass(frozen=True)
 class Jump:
-    """A stretch of the local clock that is skipped or repeated on some day.
+    """A part of the local clock that is skipped or repeated on some day.
 
     Attributes:
         start: its first minute, as a minute of the day; negative where it begins the day before.
@@ -37,7 +37,7 @@ class Jump:
 
 @cache
 def jumps(timezone: str) -> tuple[Jump, ...]:
-    """Every stretch of a time zone's clock that does not happen exactly once on each day."""
+    """Every part of a time zone's clock that does not occur exactly once on each day."""
     zone = zoneinfo.ZoneInfo(timezone)
     found: set[Jump] = set()
     begin, end = (datetime(year, 1, 1, tzinfo=UTC) for year in _YEARS)
@@ -60,7 +60,7 @@ def _offset(zone: zoneinfo.ZoneInfo, instant: datetime) -> int:
 def opens(minute: int, lead: int, timezone: str) -> int:
     """The minute of the day, possibly of an earlier day (negative), at which a window has to be opened.
 
-    At least `lead` minutes pass from it to `minute` on every day, also where the clock skips some of them.
+    At least `lead` minutes pass from it to `minute` on every day, even if the clock skips some of them.
     """
     early = minute - lead
     early -= max(
@@ -85,7 +85,7 @@ def closes(minute: int, timezone: str) -> int:
 
 
 def _around(timezone: str, first: int, last: int) -> Iterator[tuple[Jump, int]]:
-    """The jumps that touch the minutes from `first` to `last`, with the minute at which each begins there."""
+    """The jumps that overlap the minutes from `first` to `last`, with the minute at which each begins there."""
     for jump in jumps(timezone):
         for day in range((first - jump.length) // DAY - 1, last // DAY + 2):
             begin = jump.start + day * DAY

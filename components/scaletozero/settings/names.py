@@ -1,4 +1,4 @@
-"""Names: what a cloud service accepts, made from what a user wrote, so that two never become one."""
+"""Names that cloud services accept, made from users' names so that different ones remain different."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import hashlib
 import re
 
 MODELS = "models"
-"""The prefix in a bucket below which every packaged model lies."""
+"""The prefix of all packaged models in a bucket."""
 
 _HASH = 8
 _AUTONAME = 8
-"""What the engine's providers add to a logical name when they make a physical one: `-` and seven hex digits."""
+"""Length of the suffix that providers add to a logical name to make a physical one: `-` and seven hex digits."""
 
 
 def digest(*parts: str) -> str:
-    """Eight hex digits that stand for the parts, in this order."""
+    """Eight hex digits of a hash of the parts, in this order."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_HASH]
 
 
 def safe_name(*parts: str, limit: int) -> str:
     """Joins parts with hyphens into letters, digits and hyphens, at most `limit` characters.
 
-    The parts are kept as they are wherever they could be read back; otherwise (too long, other characters, a hyphen
+    The parts are kept unchanged if they can be told apart; otherwise (too long, other characters, a hyphen
     that makes the boundary between two parts ambiguous) eight hex digits of a hash of all the parts follow, so that
     different parts always give different names.
 
     Raises:
-        ValueError: when `limit` leaves no room for a letter and the hash.
+        ValueError: `limit` leaves no room for a letter and the hash.
     """
     if limit < _HASH + 2:
         raise ValueError(f"a name of at most {limit} characters has no room for a hash of {_HASH}")
@@ -44,8 +44,8 @@ def logical_name(name: str, suffix: str = "", *, limit: int | None = None) -> st
 
     Args:
         name: the component's name.
-        suffix: what tells this child from its siblings.
-        limit: the most characters that the service takes for the physical name which the provider derives from this
+        suffix: distinguishes this child from its siblings.
+        limit: the most characters that the service allows for the physical name, which the provider derives from this
             one. Providers refuse a logical name that leaves no room for their random suffix, so it is cut here.
     """
     whole = f"{name}-{suffix}" if suffix else name
@@ -56,14 +56,14 @@ def logical_name(name: str, suffix: str = "", *, limit: int | None = None) -> st
 
 
 def model_prefix(owner: str, digest: str, *, own_key: bool) -> str:
-    """The prefix below which an endpoint's model lies.
+    """The prefix of an endpoint's model.
 
-    It is that endpoint's alone, since its objects go with it, all their versions at once. And it is another one where
-    the bucket has a key of its own: an object whose key is merely left out stays as it was encrypted.
+    Each endpoint has its own, because its objects are deleted with it, with all their versions. It is different if
+    the bucket has a key of its own: removing the key from an object would leave it encrypted as it was.
 
     Args:
-        owner: what no two endpoints share.
-        digest: the artifact's sha256, in hex.
+        owner: a unique name of the endpoint.
+        digest: the artifact's SHA-256 digest, in hexadecimal.
         own_key: whether the objects are encrypted with a KMS key of the user's.
     """
     return f"{MODELS}/{owner}/{digest}{'-kms' if own_key else ''}"

@@ -1,4 +1,4 @@
-"""The settings of a warm pool, for each unit that it can consist of."""
+"""The settings of a warm pool, for each of its possible units."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scaletozero.settings.schedules import Window, window_findings
 
 
 class WarmUnit(StrEnum):
-    """What a pool keeps warm."""
+    """The unit that a pool keeps warm."""
 
     PROVISIONED_CONCURRENCY = "provisioned-concurrency"
     """Containers of a serverless endpoint."""
@@ -39,7 +39,7 @@ def _cold(value: float) -> float:
 
 
 ColdStartSeconds = Annotated[float, BeforeValidator(_seconds), AfterValidator(_cold)]
-"""How long a cold start takes."""
+"""The duration of a cold start in seconds."""
 
 
 class _Pool(Settings):
@@ -57,7 +57,7 @@ class _Pool(Settings):
 
 
 class ProvisionedPoolSettings(_Pool):
-    """`WarmPoolArgs` of provisioned concurrency."""
+    """The settings of `WarmPoolArgs` for provisioned concurrency."""
 
     scaling: Scaling = Scaling()
 
@@ -69,13 +69,13 @@ class ProvisionedPoolSettings(_Pool):
                 "must be 1 or more",
                 "0",
                 "Application Auto Scaling only changes provisioned concurrency that an endpoint has already",
-                "write 1, or use `WarmCalls`, which costs nothing outside of the windows",
+                "write 1, or use `WarmCalls`, which costs nothing outside the windows",
             )
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max)
 
 
 class InstancePoolSettings(_Pool):
-    """`WarmPoolArgs` of instances."""
+    """The settings of `WarmPoolArgs` for instances."""
 
     scaling: InstanceScaling = InstanceScaling()
 

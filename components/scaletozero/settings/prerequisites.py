@@ -67,7 +67,7 @@ class PrerequisitesSettings(Settings):
     Attributes:
         cluster: the cluster as it is now.
         namespaces: the namespaces for endpoints.
-        residency: the Regions that pods of the namespaces may run in, held by the API server; not held if empty.
+        residency: the Regions that pods of the namespaces may run in, enforced by the API server; any if empty.
         keda, http_addon: the charts.
         device_plugin: the chart. Not installed by default: EKS Auto Mode and Bottlerocket have their own plugin.
     """

@@ -1,4 +1,4 @@
-"""Regions of AWS, as botocore's own tables have them: no network, no account."""
+"""AWS Regions, from botocore's tables: no network, no account."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Text, nearest, reject
 
 _PREFIX = {"sagemaker": "api.sagemaker"}
-"""Services that botocore's table of endpoints knows by another name."""
+"""Service -> its name in botocore's table of endpoints, if it differs."""
 
 
 @cache
 def regions_of(service: str) -> dict[str, str]:
     """Region -> partition, for every region in which botocore knows the service."""
-    from botocore.loaders import Loader  # only where a region is checked
+    from botocore.loaders import Loader  # only if a region is checked
 
     return {
         region: partition["partition"]
@@ -28,7 +28,7 @@ def regions_of(service: str) -> dict[str, str]:
 
 
 def partition_of(region: str) -> str:
-    """The partition (`aws`, `aws-cn`, ...) of a region that was validated."""
+    """The partition (`aws`, `aws-cn`, ...) of a validated region."""
     return regions_of("sagemaker")[region]
 
 
@@ -62,10 +62,10 @@ Source of each: SageMaker developer guide, "Deploy models with Amazon SageMaker 
 
 
 def serverless_conflicts(region: str, path: str) -> list[Finding]:
-    """A region that has SageMaker, and no serverless endpoints.
+    """Findings on a region that has SageMaker, but no serverless endpoints.
 
     Args:
-        path: where it stands, or what needs it.
+        path: the path of the region, or of what requires it.
     """
     if region in SERVERLESS_REGIONS:
         return []

@@ -1,4 +1,4 @@
-"""Where an environment's compute and data may be: the one value that every residency rule reads."""
+"""Where an environment's compute and data may be: the value that every residency rule reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scaletozero.settings.schedules import SingleDate
 
 
 class Coverage(StrEnum):
-    """What a residency is about."""
+    """The parts of an environment that a residency can cover."""
 
     COMPUTE = "compute"
     ARTIFACTS = "artifacts"
@@ -40,14 +40,14 @@ def _region(name: str) -> str:
 
 
 AnyRegion = Annotated[Text, AfterValidator(_region)]
-"""The name of a Region, whatever is offered there."""
+"""The name of a Region, regardless of the services that it offers."""
 
 
 def _geography(name: str) -> str:
     if name not in GEOGRAPHIES:
         guess = nearest(name, GEOGRAPHIES)
         fix = f"write `{guess}`" if guess else "write `regions: [...]` instead"
-        reject(f"must be one of {', '.join(GEOGRAPHIES)}", "it would not be known which Regions are meant", fix)
+        reject(f"must be one of {', '.join(GEOGRAPHIES)}", "it would be unknown which Regions are meant", fix)
     return name
 
 
@@ -65,13 +65,13 @@ Geography = Annotated[Text, AfterValidator(_geography)]
 
 
 class ResidencyException(Settings):
-    """What may be outside of the residency, for a limited time.
+    """A resource or property that may be outside the residency, for a limited time.
 
     Attributes:
-        allow: the path of the finding that it allows, as it is shown: a resource's name, or its name and a property
+        allow: the path of the finding that it allows, as displayed: a resource's name, or its name and a property
             (`alerts-mail`, `copy.rules[0].destination.bucket`). `*` stands for any text.
-        reason: why.
-        approver: who allowed it.
+        reason: why it is allowed.
+        approver: who approved it.
         expires: the last day on which it applies.
     """
 
@@ -82,14 +82,14 @@ class ResidencyException(Settings):
 
 
 class Attestation(Settings):
-    """A promise of a contract that somebody has checked.
+    """A contractual guarantee that was checked by a person.
 
     Attributes:
-        subject: the host or the service that it is about, such as `eu.api.openai.com`.
-        statement: what is promised, such as `zero data retention`.
-        reference: where the promise is kept: a contract's number, a ticket.
-        date: the day of the promise.
-        expires: the last day on which it is relied on.
+        subject: the host or the service that it covers, such as `eu.api.openai.com`.
+        statement: what is guaranteed, such as `zero data retention`.
+        reference: where the guarantee is documented: a contract's number, a ticket.
+        date: the date of the guarantee.
+        expires: the last day on which it applies.
     """
 
     subject: Said
@@ -135,16 +135,16 @@ class DoraRegister(Settings):
 
 
 class Residency(Settings):
-    """Where everything may be: in these Regions, or in those of a geography.
+    """Where everything may be: in given Regions, or in those of a geography.
 
     Attributes:
         regions: the Regions; either these or a geography.
         geography: a geography, whose Regions are listed in `scaletozero.settings.geographies`.
-        pinned: the geography's Regions when it was approved; a later change of the list is then a finding.
+        pinned: the geography's Regions when it was approved. A later change of the list is then a finding.
         covers: what must be in these Regions. Default: everything.
-        exceptions: what may be outside, why, who approved it and until when.
-        attestations: what contracts promise about services whose processing nothing here can check.
-        locations: the Region of what the declaration does not place: the name of a bucket, a host, or a
+        exceptions: what may be outside, why, who approved that, and until when.
+        attestations: contractual guarantees about services whose processing cannot be checked here.
+        locations: Regions that do not follow from the declaration: the name of a bucket, a host, or a
             finding's path -> Region.
         opted_in: the opt-in Regions that the account has enabled.
         dora_register: what identifies the environment's rows in DORA's register of information.
@@ -175,7 +175,9 @@ class Residency(Settings):
     def conflicts(self) -> Iterable[Finding]:
         if not self.regions and self.geography is None:
             fix = "write `regions: [eu-central-1]` or `geography: eu`"
-            yield Finding("regions", "is required, or a geography", "nothing", "nothing could be held to it", fix)
+            yield Finding(
+                "regions", "is required, or a geography", "nothing", "nothing could be checked against it", fix
+            )
         if self.regions and self.geography is not None:
             said = "only one of the two would apply"
             yield Finding("geography", "must not be given together with `regions`", self.geography, said, "remove one")
@@ -186,7 +188,7 @@ class Residency(Settings):
                 "dora_register", "must not be empty", "nothing", said, "write `entity_lei`, or remove the key"
             )
         if not self.covers:
-            yield Finding("covers", "must not be empty", "nothing", "nothing would be held to it", "remove the key")
+            yield Finding("covers", "must not be empty", "nothing", "nothing would be checked", "remove the key")
         yield from self._pin_conflicts()
 
     def _partition_conflicts(self) -> Iterable[Finding]:
@@ -196,21 +198,21 @@ class Residency(Settings):
                 "regions",
                 "must be in one partition of AWS",
                 ", ".join(sorted(found)),
-                "nothing crosses a partition: no role, no replication, no key",
-                "make an environment of its own for each",
+                "roles, replication and keys do not work across partitions",
+                "declare an environment for each",
             )
         for each in sorted(found - set(SUPPORTED)):
             yield Finding("regions", f"must be in one of the partitions {', '.join(SUPPORTED)}", each)
 
     def _pin_conflicts(self) -> Iterable[Finding]:
         if self.pinned and self.geography is None:
-            yield Finding("pinned", "is for a geography only", "regions", "it would have been ignored", "remove it")
+            yield Finding("pinned", "is for a geography only", "regions", "it would be ignored", "remove it")
         now, then = set(self.allowed), set(self.pinned)
         if self.pinned and self.geography and now != then:
             more, less = ", ".join(sorted(now - then)), ", ".join(sorted(then - now))
             yield Finding(
                 "pinned",
-                f"must be the list of the geography `{self.geography}`, which changed since it was pinned",
+                f"must be the list of the geography `{self.geography}`, which has changed since it was pinned",
                 " and ".join([*([f"without {more}"] if more else []), *([f"with {less}"] if less else [])]),
                 "data could be in a Region that nobody approved",
                 f"have the change approved and write `pinned: [{', '.join(self.allowed)}]`, or name your `regions`",
@@ -218,12 +220,12 @@ class Residency(Settings):
 
 
 def region_findings(residency: Residency | None, region: str, path: str) -> Iterable[Finding]:
-    """What is wrong with having something in a Region.
+    """Findings on a Region in which something is placed.
 
     Args:
-        residency: where it may be; None allows every Region.
-        region: where it is.
-        path: where that was written.
+        residency: the allowed Regions; None allows every Region.
+        region: the Region.
+        path: the path at which it was written.
     """
     if residency is None:
         return
@@ -232,7 +234,7 @@ def region_findings(residency: Residency | None, region: str, path: str) -> Iter
             path,
             f"must be within the residency, {', '.join(residency.allowed)}",
             region,
-            "it would be outside of where everything may be",
+            "it would be outside the residency",
             f"write `{residency.allowed[0]}`" if residency.allowed else "",
         )
     elif region in OPT_IN and region not in residency.opted_in:
@@ -247,7 +249,7 @@ def region_findings(residency: Residency | None, region: str, path: str) -> Iter
 
 
 def within(allowed: Iterable[str], region: str, path: str) -> Iterable[Finding]:
-    """A component's Region outside of the Regions that its caller gave it; any is allowed where none were given."""
+    """Findings on a component's Region that is not in the Regions that its caller allows; None allows all."""
     allowed = tuple(allowed)
     if allowed and region not in allowed:
         yield from region_findings(Residency(regions=allowed, opted_in=allowed), region, path)

@@ -39,7 +39,7 @@ def _vpc_endpoint(value: str) -> str:
 
 
 OwnBucketName = Annotated[Text, AfterValidator(bucket_name)]
-"""The name of a bucket, where it decides what a document says."""
+"""The name of a bucket, if it decides the content of a document."""
 Organization = Annotated[Text, AfterValidator(_organization)]
 """The id of an organisation (Organizations API reference, Organization)."""
 VpcEndpoint = Annotated[Text, AfterValidator(_vpc_endpoint)]
@@ -47,7 +47,7 @@ VpcEndpoint = Annotated[Text, AfterValidator(_vpc_endpoint)]
 
 
 class ResidencyGuardSettings(Settings):
-    """`ResidencyGuardArgs`."""
+    """The settings of `ResidencyGuardArgs`."""
 
     region: Region
     regions: tuple[AnyRegion, ...] = ()
@@ -59,7 +59,7 @@ class ResidencyGuardSettings(Settings):
 
     @property
     def residency(self) -> Residency:
-        """Where everything may be."""
+        """The allowed Regions."""
         return Residency(regions=self.regions, geography=self.geography)
 
     def conflicts(self) -> Iterable[Finding]:
@@ -70,4 +70,4 @@ class ResidencyGuardSettings(Settings):
                 if given := getattr(self, key):
                     shown = given if isinstance(given, str) else ", ".join(given)
                     fix = "name the `buckets`, or remove it"
-                    yield Finding(key, "is for policies of buckets", shown, "it would have been ignored", fix)
+                    yield Finding(key, "is for policies of buckets", shown, "it would be ignored", fix)

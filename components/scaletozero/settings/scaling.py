@@ -1,4 +1,4 @@
-"""How far an endpoint scales: `min`, `buffer`, `max`, and what a backend cannot honour, refused with what can."""
+"""How an endpoint scales: `min`, `buffer` and `max`. Settings that a backend does not support are refused."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from model_packaging.serving.limits import MAX_CONCURRENCY
 from model_packaging.validation import Int, Refusals, Settings, reject
 
 TARGET = (0.1, 0.9)
-"""The utilisation of provisioned concurrency that scaling may aim at. Below, nearly all that is paid for is idle;
-above, the next call is colder than the scaling is fast."""
+"""The possible targets of the utilisation of provisioned concurrency. Below them, nearly everything that is paid for is
+idle; above them, calls arrive faster than scaling adds capacity."""
 
 MAX_INSTANCES = 100
-"""The most instances of one variant that this toolkit declares; the account's own quota is usually far below."""
+"""Maximum number of instances of a variant in this toolkit; the account's quota is usually far lower."""
 
 IDLE_SECONDS = (60, 86_400)
-"""Metrics come once a minute, so nothing is idle for less; longer than a day, an instance that is always on is cheaper
-to reason about."""
+"""Metrics have one value per minute, so idleness of less cannot be detected; for more than a day, an instance that
+always runs is easier to reason about."""
 
 
 class WarmBy(StrEnum):
     """How a serverless endpoint is kept warm."""
 
     PROVISIONED_CONCURRENCY = "provisioned-concurrency"
-    """Containers that SageMaker keeps initialised, paid by the second."""
+    """Containers that SageMaker keeps initialised, billed by the second."""
     CALLS = "calls"
-    """Real calls every few minutes while a window is open: far cheaper, and nothing that the service promises."""
+    """Real calls every few minutes while a window is open: far cheaper, but not guaranteed by the service."""
 
 
 def _max(value: int) -> int:
@@ -47,25 +47,26 @@ def _min(value: int) -> int:
 
 
 class Scaling(Settings):
-    """How far a serverless endpoint scales.
+    """How a serverless endpoint scales.
 
     Attributes:
-        min: what stays warm, as provisioned concurrency, 0 to 200. Default: 0, which costs nothing while idle.
-        buffer: how much more than the calls under way is kept warm while there are some. It sets the utilisation that
-            provisioned concurrency is scaled to, `min / (min + buffer)`. Default: a quarter of `min`, at least 1;
-            0 leaves provisioned concurrency at `min`, whatever the load.
-        max: the most concurrent calls, 1 to 200; calls beyond it get status 429. It bounds the bill: an endpoint
-            can never cost more than `max` x memory x price per second. A new account may be limited to 10 in all.
-        warm_by: how what is to be warm is kept so.
-        reserve_concurrency: whether the function that makes the calls has concurrency of its own, so that other
-            functions cannot keep it from running, nor it them. Lambda refuses that in an account whose quota of
-            concurrent executions is about 100 or less (a new account has 10): there, false.
+        min: number of warm containers, as provisioned concurrency, 0 to 200. Default: 0, which is free while idle.
+        buffer: number of containers kept warm beyond the calls in progress. It determines the utilisation to which
+            provisioned concurrency is scaled, `min / (min + buffer)`. Default: a quarter of `min`, at least 1;
+            0 keeps provisioned concurrency at `min`, regardless of the load.
+        max: maximum number of concurrent calls, 1 to 200; calls beyond it receive status 429. It bounds the bill: an
+            endpoint never costs more than `max` x memory x price per second. A new account may be limited to 10 in
+            total.
+        warm_by: how containers are kept warm.
+        reserve_concurrency: whether the function that makes the calls has reserved concurrency, so that other
+            functions and it cannot block each other. Lambda refuses that in an account whose quota of
+            concurrent executions is about 100 or less (a new account has 10): set false there.
     """
 
     refused: ClassVar[Refusals] = {
         "idle_seconds": (
             "cannot be set on SageMaker Serverless, which decides itself when an idle container is terminated",
-            "it would have been ignored",
+            "it would be ignored",
             "remove it; `min` keeps containers warm, and `kind: asynchronous` has an idle time",
         )
     }
@@ -83,16 +84,16 @@ class Scaling(Settings):
             reject(f"must be at most `max`, {self.max}", "SageMaker would refuse the configuration", fix, at="min")
         if self.warm_by is WarmBy.CALLS and self.min:
             reject(
-                "must be 0 where calls keep the endpoint warm: they do so in the windows of a schedule only",
-                "it would have been ignored",
+                "must be 0 if calls keep the endpoint warm: they do so in the windows of a schedule only",
+                "it would be ignored",
                 "write `min` in a window of `schedule`, or `warm_by: provisioned-concurrency`",
                 at="min",
             )
         if "reserve_concurrency" in self.model_fields_set and self.warm_by is not WarmBy.CALLS:
             reject(
-                "is of the function that makes the calls of `warm_by: calls`",
-                "it would have been ignored",
-                "remove it: provisioned concurrency is always the endpoint's own",
+                "applies to the function of `warm_by: calls` only",
+                "it would be ignored",
+                "remove it: provisioned concurrency always belongs to the endpoint",
                 at="reserve_concurrency",
             )
         if self.buffer:
@@ -102,7 +103,7 @@ class Scaling(Settings):
     def _buffered(self, buffer: int) -> None:
         if not self.min:
             fix = "write `min: 1` or more, or remove `buffer`"
-            reject("needs a `min`: without one, nothing is kept warm", "it would have been ignored", fix, at="buffer")
+            reject("needs a `min`: without one, nothing is kept warm", "it would be ignored", fix, at="buffer")
         if self.min + buffer > self.max:
             fix = f"write {self.max - self.min} or less, or raise `max`"
             reject(f"must fit between `min` and `max`, {self.max}", "the buffer could never be there", fix, at="buffer")
@@ -113,13 +114,13 @@ class Scaling(Settings):
         if not least <= buffer <= most:
             rule = f"must be from {least} to {most} with `min: {self.min}`, a utilisation of {TARGET[1]} to {TARGET[0]}"
             why = (
-                "calls would find everything busy before scaling has begun" if buffer < least else "most would be idle"
+                "all containers would be busy before scaling begins" if buffer < least else "most of them would be idle"
             )
             reject(rule, why, f"write {min(max(buffer, least), most)}, or 0 to keep exactly `min` warm", at="buffer")
 
     @property
     def target(self) -> float | None:
-        """The utilisation that provisioned concurrency is scaled to; None where it stays at `min`."""
+        """The utilisation to which provisioned concurrency is scaled; None if it stays at `min`."""
         if not self.min or self.min == self.max or self.buffer == 0:
             return None
         buffer = self.buffer or max(1, ceil(self.min / 4))
@@ -152,19 +153,19 @@ def _backlog(value: int) -> int:
 
 
 class InstanceScaling(Settings):
-    """How far an asynchronous endpoint scales.
+    """How an asynchronous endpoint scales.
 
     Attributes:
-        min: instances that stay. Default: 0, which costs nothing while idle.
-        max: the most instances. It bounds the bill.
-        backlog: target of waiting requests per instance. Default: five for each that it works on.
-        idle_seconds: how long the backlog has to be low before instances are terminated.
+        min: minimum number of instances. Default: 0, which costs nothing while idle.
+        max: maximum number of instances. It bounds the bill.
+        backlog: target of waiting requests per instance. Default: 5 per concurrent request.
+        idle_seconds: seconds for which the backlog must be low before instances are terminated.
     """
 
     refused: ClassVar[Refusals] = {
         "buffer": (
-            "cannot be set on an asynchronous endpoint: requests wait in its queue until an instance takes them",
-            "it would have been ignored",
+            "cannot be set on an asynchronous endpoint: requests wait in its queue until an instance processes them",
+            "it would be ignored",
             "remove it, or raise `min`",
         )
     }

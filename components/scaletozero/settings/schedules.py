@@ -1,4 +1,4 @@
-"""Windows in which more stays warm, in local time, and what two of them may not do to each other."""
+"""Windows in local time in which more units stay warm, and the rules for combining them."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ DAY = 24 * 60
 _CLOCK = re.compile(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)")
 
 YEARS = (2000, 2099)
-"""The years in which a single date may lie."""
+"""The years in which a single date may be."""
 
 SHOWN = 50
-"""Pairs of windows that are told to overlap; what is wrong everywhere need not be said of every pair."""
+"""Maximum number of overlapping pairs of windows that are reported."""
 
 FORMER_NAME = "the key `on` of a window is now `date`; the old name ends with 0.3. Write `date: 2026-11-27`."
 
 REFERENCE = date(2026, 1, 5)
-"""A Monday from which on a year of weekly windows is laid out to compare them: it holds every state of summer time."""
+"""The Monday from which a year of weekly windows is compared; the year includes every change of summer time."""
 
 
 def _clock(value: object) -> object:
-    # A YAML 1.1 reader gives 1080 for an unquoted 18:00 (base sixty), which is the minute of the day already.
+    # A YAML 1.1 reader gives 1080 for an unquoted 18:00 (base sixty), which already is the minute of the day.
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= DAY:
         return value
     if value == "24:00":
@@ -51,12 +51,12 @@ def _clock(value: object) -> object:
 
 
 Clock = Annotated[int, BeforeValidator(_clock)]
-"""A time of day, in minutes since midnight on the local clock; 1440 is the midnight that ends the day."""
+"""A time of day, in minutes since midnight on the local clock; 1440 is the midnight at the end of the day."""
 
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones()) - {"Factory", "localtime"}  # of this machine, of no place
+    return frozenset(zoneinfo.available_timezones()) - {"Factory", "localtime"}  # of this machine, not of a place
 
 
 def _zone(name: str) -> str:
@@ -64,7 +64,7 @@ def _zone(name: str) -> str:
         guess = nearest(name, _zones())
         reject(
             "must be a time zone of the IANA database",
-            "the window would open at an hour that nobody meant",
+            "the window would open at the wrong time",
             f"write `{guess}`" if guess else "write one such as `Europe/Berlin`",
         )
     return name
@@ -79,7 +79,7 @@ def _days(value: object) -> object:
 
 
 def days_of(value: object) -> tuple[int, ...]:
-    """The days that names and ranges of names stand for. To be called inside a validator."""
+    """The days for names and ranges of names. It must be called inside a validator."""
     if not isinstance(value, list | tuple) or not value:
         reject("must be a list of days or ranges of days", "nothing could be scheduled", "write `[mon-fri]`")
     found: set[int] = set()
@@ -100,7 +100,7 @@ _TIME_OF_ENGINE = re.compile(r"(\d{4}-\d\d-\d\d)[T ]00:00:00(?:\.0+)?(?:Z| \+000
 
 
 def _date(value: object) -> object:
-    # The engine reads an unquoted date as a time, and hands that on.
+    # The engine reads an unquoted date as a time and passes that on.
     if isinstance(value, str) and (match := _TIME_OF_ENGINE.fullmatch(value)):
         value = match[1]
     if isinstance(value, str):
@@ -115,22 +115,22 @@ def _date(value: object) -> object:
     return value
 
 
-CalendarDate = date  # in a class that has a `date` of its own
+CalendarDate = date  # for a class with an attribute `date`
 
 SingleDate = Annotated[date, BeforeValidator(_date)]
-"""A calendar date; as the engine hands it on, a midnight in UTC."""
+"""A calendar date; the engine passes it as midnight in UTC."""
 
 
 class Window(Settings):
-    """A time in which more stays warm than otherwise.
+    """A time window in which more units stay warm.
 
     Attributes:
         days: the days on which it begins, names and ranges of names. Default: every day.
-        date: the one date on which it begins, for a single event, instead of `days`. `on` is its former name.
+        date: the only date on which it begins, for a single event, instead of `days`. `on` is its former name.
         start, end: local times of day; "24:00" ends a day.
         overnight: whether `end` is on the next day.
         timezone: the time zone of `start` and `end`. Its summer time is followed.
-        min: how much stays warm meanwhile.
+        min: number of units that stay warm while it is open.
     """
 
     days: Annotated[tuple[int, ...], BeforeValidator(_days)] = EVERY_DAY
@@ -152,7 +152,7 @@ class Window(Settings):
     @model_validator(mode="after")
     def _runs(self) -> Window:
         if self.date is not None and "days" in self.model_fields_set:
-            reject("cannot be given together with `days`", "the window would begin on either", "remove one", at="date")
+            reject("cannot be given together with `days`", "the window would begin on both", "remove one", at="date")
         if self.start == DAY:
             reject(
                 "must be before 24:00", "it would begin on the next day", 'write "00:00" and the next day', at="start"
@@ -171,7 +171,7 @@ class Window(Settings):
 
     @property
     def minutes(self) -> int:
-        """How long it is open, on the clock."""
+        """How long it is open on the local clock, in minutes."""
         return self.end - self.start + (DAY if self.overnight else 0)
 
     def opening(self, day: CalendarDate) -> Opening:
@@ -182,7 +182,7 @@ class Window(Settings):
         return Opening(begin.replace(tzinfo=zone).astimezone(UTC), end.replace(tzinfo=zone, fold=1).astimezone(UTC))
 
     def openings(self, first: CalendarDate, last: CalendarDate) -> list[Opening]:
-        """Every opening that begins from one local date to another, both included."""
+        """Every opening that begins between two local dates, both included."""
         if self.date is not None:
             return [self.opening(self.date)] if first <= self.date <= last else []
         span = (first + timedelta(days=step) for step in range((last - first).days + 1))
@@ -202,19 +202,19 @@ class Opening(NamedTuple):
 
 
 def clock(minute: int) -> str:
-    """A minute of the day as people write it."""
+    """A minute of the day as text, such as `08:30`."""
     return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def days_text(days: Sequence[int]) -> str:
-    """Days as people write them: `mon-fri`, or `mon,wed`."""
+    """Days as text: `mon-fri`, or `mon,wed`."""
     if len(days) > 2 and all(b - a == 1 for a, b in pairwise(days)):
         return f"{DAYS[days[0]]}-{DAYS[days[-1]]}"
     return ",".join(DAYS[day] for day in days)
 
 
 def cron_days(days: Iterable[int]) -> str:
-    """Days as cron names them, which counts from Sunday."""
+    """Days in cron's numbers, which count from Sunday."""
     names = sorted((day + 1) % 7 for day in days)
     return "*" if len(names) == len(DAYS) else ",".join(map(str, names))
 
@@ -222,20 +222,20 @@ def cron_days(days: Iterable[int]) -> str:
 def window_findings(
     windows: Sequence[Window], *, floor: int, ceiling: int, path: str = "schedule", unit: str = "calls"
 ) -> list[Finding]:
-    """What is wrong between windows, or between them and the scaling that they raise.
+    """Findings on conflicts between windows, or between them and the endpoint's scaling.
 
     Args:
         windows: the windows of one endpoint.
-        floor: what stays warm outside of them.
-        ceiling: the most that there can be.
-        path: where they stand.
-        unit: what is counted.
+        floor: number of warm units outside the windows.
+        ceiling: maximum number of units.
+        path: the path of the windows.
+        unit: the name of the units.
     """
     findings: list[Finding] = []
     for index, window in enumerate(windows):
         at = f"{path}.{index}.min"
         if window.min > ceiling:
-            found = "as many would never be there", f"write {ceiling} or less, or raise `scaling.max`"
+            found = "that many would never be available", f"write {ceiling} or less, or raise `scaling.max`"
             findings.append(Finding(at, f"must be at most `scaling.max`, {ceiling} {unit}", str(window.min), *found))
         elif window.min <= floor:
             found = "the window would change nothing", f"write {floor + 1} or more, or remove the window"
@@ -250,13 +250,13 @@ def _overlaps(windows: Sequence[Window], path: str) -> Iterable[Finding]:
             f"{path}.{later}",
             f"must not overlap {path}.{earlier} ({windows[earlier]})",
             f"{windows[later]}: both are open from {begin} to {end} UTC",
-            "either could close what the other holds open",
-            "shorten one of them, or make one window of the two",
+            "each could close what the other keeps open",
+            "shorten one of them, or combine them into one window",
         )
 
 
 Margins = Callable[[Window], tuple[int, int]]
-"""How many minutes before its start, and after its end, a window counts as open; less than a day each."""
+"""Minutes before its start and after its end in which a window counts as open; less than a day each."""
 
 
 def overlaps(
@@ -264,12 +264,12 @@ def overlaps(
     margins: Margins = lambda _: (0, 0),
     wanted: Callable[[Window, Window], bool] = lambda one, other: True,
 ) -> dict[tuple[int, int], Opening]:
-    """The pairs of windows that are both open at some time, in the year that is compared; the first `SHOWN` of them.
+    """The first `SHOWN` pairs of windows that are both open at some time in the compared year.
 
     Args:
         windows: the windows.
         margins: see `Margins`.
-        wanted: which pairs to look at, the earlier one first.
+        wanted: whether to compare a pair, given with the earlier one first.
 
     Returns:
         The two indices, the smaller first -> the first time at which both are open; in the order of the later window.
@@ -293,7 +293,7 @@ def _sweep(
     wanted: Callable[[Window, Window], bool],
     found: dict[tuple[int, int], Opening],
 ) -> None:
-    """Goes through openings in the order in which they begin, beside those that are still open."""
+    """Iterates over openings in the order in which they begin, with those that are still open."""
     still: list[tuple[datetime, int]] = []
     for begin, end, index in opened:
         still = [each for each in still if each[0] > begin]
@@ -308,7 +308,7 @@ def _sweep(
 
 
 def _spans(windows: Sequence[Window]) -> list[tuple[date, date]]:
-    """The dates to compare: a year of weekly windows, and what lies around each single date."""
+    """The dates to compare: a year of weekly windows, and the days around each single date."""
     around = timedelta(days=5)
     spans: list[tuple[date, date]] = []
     for day in sorted({window.date for window in windows if window.date is not None}):
@@ -322,9 +322,9 @@ def _spans(windows: Sequence[Window]) -> list[tuple[date, date]]:
 
 
 def over(windows: Sequence[Window], now: datetime, path: str = "schedule") -> list[Finding]:
-    """The windows for a single date that lie in the past: services refuse to schedule them.
+    """Findings on windows for a single date in the past, which services refuse to schedule.
 
-    Not a rule of the settings themselves, so that an environment can still be looked at, and taken away, later.
+    Not a rule of the settings themselves, so that an environment can still be inspected and deleted later.
     """
     return [
         Finding(

@@ -1,4 +1,4 @@
-"""What a user may declare of an endpoint on SageMaker Serverless Inference, with every rule on it.
+"""The settings of an endpoint on SageMaker Serverless Inference, with every rule.
 
 The limits, with their sources, are those of `model_packaging.serving.limits`.
 """
@@ -53,31 +53,31 @@ def _image(value: str) -> str:
     if not (match["tag"] or match["digest"]) or (match["tag"] == "latest" and not match["digest"]):
         reject(
             "must be pinned by a digest or an exact tag",
-            "the endpoint would run whatever was pushed last, and a rollback would not bring the old one back",
+            "the endpoint would run the image that was pushed last, and a rollback would not restore the old one",
             f"write `{value.removesuffix(':latest')}@sha256:<digest>`",
         )
     return value
 
 
 Image = Annotated[Text, AfterValidator(_image), may_be_later]
-"""An image in Amazon ECR, pinned."""
+"""A pinned image in Amazon ECR."""
 
 _ADDRESS: TypeAdapter[Any] = TypeAdapter(Image)
 
 
 def _served(value: object, _: object) -> object:
-    # Not left to a union, whose errors would name both of its members.
+    # Not a union type, whose errors would name both of its members.
     if isinstance(value, Mapping | FrameworkImage):
         return FrameworkImage.model_validate(value)
     return _ADDRESS.validate_python(value)
 
 
 ServedImage = Annotated[str | FrameworkImage, WrapValidator(_served), may_be_later]
-"""An image in Amazon ECR, pinned, or one of AWS's own by framework and version."""
+"""A pinned image in Amazon ECR, or an image of AWS by framework and version."""
 
 
 def image_repository_arn(image: str) -> str:
-    """The ARN of the ECR repository that a validated image lives in."""
+    """The ARN of the ECR repository of a validated image."""
     match = _ECR_IMAGE.fullmatch(image)
     assert match
     return arn("ecr", match["region"], match["account"], f"repository/{match['repository']}")
@@ -93,12 +93,12 @@ class ServerlessEndpoint(Settings):
 
     Attributes:
         kind: `serverless`.
-        artifact: the folder that the packaging wrote, relative to the project's folder.
-        image: the serving image: in ECR, in the endpoint's region, pinned by digest or exact tag, or a framework image
-            of AWS's own by its name and version.
-        memory_mb: 1024 to 6144 in steps of 1024; default: what the artifact's manifest recommends.
-        scaling: how far it scales.
-        schedule: windows in which more is warm.
+        artifact: the folder that `scaletozero package` wrote, relative to the project's folder.
+        image: the serving image: in ECR, in the endpoint's region, pinned by a digest or an exact tag, or an image of
+            AWS by framework and version.
+        memory_mb: memory of a container, 1024 to 6144 in steps of 1024. Default: the manifest's recommendation.
+        scaling: minimum, maximum and headroom of its containers.
+        schedule: windows in which more containers stay warm.
         alarms: the thresholds of its alarms. Default: no alarms.
         tags: additional tags for everything that belongs to the endpoint.
     """
@@ -115,7 +115,7 @@ class ServerlessEndpoint(Settings):
         "data_capture": (
             "is not supported by SageMaker Serverless",
             "no request would be recorded",
-            "record requests where they pass, in the gateway, or use an endpoint on instances",
+            "record requests in the gateway, or use an endpoint on instances",
         ),
         "variants": (
             "cannot be several on SageMaker Serverless",
@@ -135,7 +135,7 @@ class ServerlessEndpoint(Settings):
 
     @property
     def processor(self) -> Processor:
-        """What its containers run on."""
+        """The processor that its containers run on."""
         return "cpu"
 
     def conflicts(self) -> Iterable[Finding]:
@@ -143,27 +143,27 @@ class ServerlessEndpoint(Settings):
         if self.schedule and not scaling.min and scaling.warm_by is WarmBy.PROVISIONED_CONCURRENCY:
             yield Finding(
                 "schedule",
-                "needs provisioned concurrency outside of its windows too",
+                "needs provisioned concurrency outside its windows too",
                 "`scaling.min` 0",
-                "Application Auto Scaling only changes what an endpoint has already",
-                "write `scaling.min: 1`, or `scaling.warm_by: calls`, which costs nothing outside of the windows",
+                "Application Auto Scaling can only change existing provisioned concurrency",
+                "write `scaling.min: 1`, or `scaling.warm_by: calls`, which costs nothing outside the windows",
             )
         if scaling.warm_by is WarmBy.CALLS and not self.schedule:
             fix = "add a `schedule`, or remove `warm_by`"
-            yield Finding("scaling.warm_by", "needs a `schedule`", "calls", "nothing would be called", fix)
+            yield Finding("scaling.warm_by", "needs a `schedule`", "calls", "no calls would be made", fix)
         yield from window_findings(self.schedule, floor=scaling.min, ceiling=scaling.max)
 
 
 class ServerlessEndpointSettings(ServerlessEndpoint):
-    """`ServerlessEndpointArgs`: an endpoint, and where it runs.
+    """The settings of `ServerlessEndpointArgs`: an endpoint, and where it runs.
 
     Attributes:
-        bucket: the bucket that its archive goes to.
-        region: the AWS region of the endpoint and of all that belongs to it.
-        residency: the regions that it may be in. Default: any region.
-        kms_key_arn: the key of the artifact's bucket and of the logs; default: the services' own.
-        log_retention_days: how long the containers' logs are kept.
-        endpoint_name: at SageMaker; default: made of the project's, the stack's and the component's.
+        bucket: the bucket for its archive.
+        region: the AWS region of the endpoint and of everything that belongs to it.
+        residency: the allowed regions. Default: any region.
+        kms_key_arn: the key of the artifact's bucket and of the logs. Default: the services' own.
+        log_retention_days: days for which the containers' logs are kept.
+        endpoint_name: the name at SageMaker. Default: made of the project's, the stack's and the component's.
     """
 
     bucket: Annotated[Text, may_be_later]
@@ -183,7 +183,7 @@ class ServerlessEndpointSettings(ServerlessEndpoint):
 
 
 def image_account(image: str) -> str:
-    """The account whose registry a validated image lies in."""
+    """The account of a validated image's registry."""
     match = _ECR_IMAGE.fullmatch(image)
     assert match
     return match["account"]
@@ -192,12 +192,12 @@ def image_account(image: str) -> str:
 def image_conflicts(
     image: str | FrameworkImage | Later, region: str, path: str, processor: Processor = "cpu"
 ) -> list[Finding]:
-    """An image from another region than the endpoint's, from which SageMaker does not pull, or one of no table."""
+    """Findings on an image from another region, from which SageMaker does not pull, or on one that is in no table."""
     if isinstance(image, FrameworkImage):
         try:
             address(image, region, processor)
         except FindingsError as error:
-            # Where the fault is the Region's, another version of the image may be there.
+            # If the image is missing in the Region, another version may exist there.
             at = {"region": path}
             return [replace(each, path=at.get(each.path, f"{path}.{each.path}")) for each in error.findings]
         return []
@@ -210,7 +210,7 @@ def image_conflicts(
             path,
             f"must be in the endpoint's region, {region}",
             match.string,
-            "SageMaker would refuse the model, and the image would have left the region",
+            "SageMaker would refuse the model, and the image would be pulled from outside the region",
             f"copy the image there and write `{near}`",
         )
     ]

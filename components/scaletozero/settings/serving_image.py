@@ -1,4 +1,4 @@
-"""What a user may declare of the registry that serving images lie in."""
+"""The settings of the registry of serving images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scaletozero.settings.residency import within
 
 
 class ServingImageSettings(Settings):
-    """`ServingImageArgs`."""
+    """The settings of `ServingImageArgs`."""
 
     region: Region
     residency: tuple[Region, ...] = ()

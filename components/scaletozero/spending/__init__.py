@@ -1,1 +1,1 @@
-"""What endpoints cost: prices with their sources, and estimates made from them. Pure."""
+"""The cost of endpoints: prices with their sources, and estimates. Pure."""

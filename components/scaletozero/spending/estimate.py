@@ -1,4 +1,4 @@
-"""What a serverless endpoint costs: nothing while idle, and a bounded amount while it is not."""
+"""Estimates the cost of a serverless endpoint: nothing while idle, and a bounded amount under load."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MB_PER_GB = 1024
 
 @dataclass(frozen=True)
 class ServerlessEstimate:
-    """Dollars, before tax and free tier.
+    """Costs in USD, before tax and free tier.
 
     Attributes:
-        fixed_per_month: what it costs while nobody asks.
-        per_million: a million requests.
-        worst_per_hour: every container busy for a whole hour: concurrency x memory x price.
-        rows: the prices it was made from.
+        fixed_per_month: monthly cost without any request.
+        per_million: cost of a million requests.
+        worst_per_hour: cost of an hour in which every container is busy: concurrency x memory x price.
+        rows: the prices from which it was made.
     """
 
     fixed_per_month: float
@@ -35,18 +35,19 @@ def estimate_serverless(
 ) -> ServerlessEstimate:
     """Estimates an endpoint on SageMaker Serverless Inference without provisioned concurrency.
 
-    Per request: duration x memory x price per GB-second, plus the bytes in and out. Time to start a container is not
-    in it: whether AWS bills it is not documented.
+    Per request: duration x memory x price per GB-second, plus the bytes in and out. The time to start a container is
+        not
+    included: whether AWS bills it is not documented.
 
     Args:
-        region: where it runs.
+        region: the AWS region.
         memory_mb: the memory of one container.
-        max_concurrency: the most containers at a time.
+        max_concurrency: maximum number of containers at a time.
         seconds: the measured duration of one request.
-        payload_bytes: request and response together.
+        payload_bytes: size of request and response together.
 
     Raises:
-        FindingsError: when the region has no price.
+        FindingsError: the region has no price.
     """
     compute, data = price(SERVICE, "gb-second", region), price(SERVICE, "data-gb", region)
     per_second = memory_mb / MB_PER_GB * compute.usd

@@ -1,4 +1,4 @@
-"""Where instance types with GPUs are offered, and for how much. A type without a price is taken as not offered."""
+"""Where instance types with GPUs are offered, and their prices. A type without a price counts as not offered."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from scaletozero.spending.prices import offered
 
 
 def hourly(name: str, region: str) -> Price | None:
-    """The on-demand price of one instance an hour, or None where it is not known to be offered."""
+    """The on-demand price of an instance in USD per hour, or None if it is not known to be offered."""
     return offered("ec2", region).get(name)
 
 
 def cheapest(region: str, *, gpus: int, gpu_memory_mib: int, capability: int) -> list[GpuType]:
-    """The types offered in `region` that hold a model, the cheapest first.
+    """The types offered in `region` that can hold a model, the cheapest first.
 
     Args:
         region: an AWS region.
-        gpus: how many GPUs one replica takes.
-        gpu_memory_mib: what it needs on all of them together.
-        capability: the least compute capability, times ten.
+        gpus: number of GPUs of a replica.
+        gpu_memory_mib: memory in MiB that it needs on all of them together.
+        capability: the minimum compute capability, times ten.
     """
     fitting = [
         (price.usd, name)
@@ -36,21 +36,21 @@ def cheapest(region: str, *, gpus: int, gpu_memory_mib: int, capability: int) ->
 
 
 def offer_finding(name: str, region: str, path: str, fix: str = "write another type") -> Finding | None:
-    """What is wrong with a type that is not known to be offered in a region.
+    """The finding on a type that is not known to be offered in a region.
 
     Args:
         name: the instance type.
         region: an AWS region.
-        path: where the type stands.
+        path: the path of the type.
         fix: what to write instead.
     """
     if hourly(name, region) is not None:
         return None
-    consequence = "no node could be bought, and no price is known to bound the bill"
+    consequence = "no node could be started, and no price is known to bound the bill"
     return Finding(path, f"must be known to be offered in {region}", name, consequence, fix)
 
 
 def offer_findings(types: Iterable[str], region: str) -> list[Finding]:
-    """The types that are not known to be offered in a region; paths below `types`."""
+    """Findings on types that are not known to be offered in a region; paths are below `types`."""
     found = (offer_finding(name, region, f"types.{index}") for index, name in enumerate(types))
     return [each for each in found if each]

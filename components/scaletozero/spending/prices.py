@@ -1,4 +1,4 @@
-"""The price table: every row with its source, its date, and how far it can be trusted. No row, no price.
+"""The price table: every row has a source, a date and a confidence. Without a row there is no price.
 
 The rows of this distribution come first; a project's own, in a `prices.json` beside its `Pulumi.yaml` or in the file
 that $SCALETOZERO_PRICES names, replace them row by row.
@@ -56,7 +56,7 @@ class PriceTable:
         """The row.
 
         Raises:
-            FindingsError: there is none. A price is never guessed from another region's.
+            FindingsError: there is none. A price is never inferred from another region's.
         """
         row = self.rows.get((service, sku, region))
         if row is None:
@@ -64,7 +64,7 @@ class PriceTable:
         return row
 
     def missing(self, service: str, sku: str, region: str) -> Finding:
-        """The finding for a row that is not there: it names the row, and the regions that have it."""
+        """The finding for a missing row. It names the row, and the regions that have it."""
         known = sorted({r for s, k, r in self.rows if (s, k) == (service, sku)})
         return Finding(
             f"price of {service} {sku}",
@@ -131,13 +131,13 @@ def price(service: str, sku: str, region: str) -> Price:
     """The price of one unit in the table that is in force.
 
     Raises:
-        FindingsError: the table has no such row. A price is never guessed from another region's.
+        FindingsError: the table has no such row. A price is never inferred from another region's.
     """
     return prices().price(service, sku, region)
 
 
 def offered(service: str, region: str) -> dict[str, Price]:
-    """Every priced `sku` of a service in a region: what is known to be offered there."""
+    """Every priced `sku` of a service in a region, that is, everything known to be offered there."""
     return prices().offered(service, region)
 
 
@@ -147,7 +147,7 @@ def stale(rows: Iterable[Price], today: date) -> list[Price]:
 
 
 def stale_warning(rows: Iterable[Price], today: date) -> str:
-    """What a preview says of rows that are too old; empty where none is."""
+    """A preview's warning about rows that are too old; empty if there are none."""
     old = stale(rows, today)
     if not old:
         return ""

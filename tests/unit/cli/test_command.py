@@ -162,7 +162,7 @@ def test_a_number_of_five_thousand_digits_is_json(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(project(tmp_path))
     result = CliRunner().invoke(app, ["invoke", "a", "-"], input="9" * 5000)
     assert "must be JSON" not in result.stderr
-    assert (result.exit_code, "must be up" in result.stderr) == (2, True)
+    assert (result.exit_code, "must be deployed and running" in result.stderr) == (2, True)
 
 
 def test_a_disk_that_is_full_while_packaging_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

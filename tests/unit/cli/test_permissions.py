@@ -32,7 +32,7 @@ def test_each_statement_is_a_row_and_the_last_line_counts(capsys: pytest.Capture
     shown = capsys.readouterr()
     text = shown.out + shown.err
     assert "WriteMetrics" in text
-    assert "local: 1 roles; 1 of 2 statements allow what was never used so far." in text
+    assert "local: 1 roles; 1 of 2 statements allow something that was never used." in text
 
 
 def test_as_json_it_is_the_report(capsys: pytest.CaptureFixture[str]) -> None:

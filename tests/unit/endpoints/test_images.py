@@ -87,7 +87,7 @@ def test_without_docker_nothing_is_declared(
     with pytest.raises(FindingsError, match=r"serving\.build: needs a Docker engine") as error:
         declared += run(lambda: ServingImage("serving", {"region": REGION, "build": True})).registered
     assert declared == []
-    assert "push from a machine that has it" in str(error.value)
+    assert "push from a machine with Docker" in str(error.value)
 
 
 def test_a_tag_follows_what_is_copied_and_nothing_else(tmp_path: Path) -> None:

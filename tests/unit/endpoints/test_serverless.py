@@ -185,7 +185,7 @@ def test_an_endpoint_that_went_back_fails_the_program_before_anything_is_taken_a
 
     monkeypatch.setattr(type(mocks), "new_resource", goes_back)
     artifact = make_artifact()
-    with pytest.raises(Exception, match="SageMaker went back to the-old-one"):
+    with pytest.raises(Exception, match="SageMaker returned to the-old-one"):
         run(lambda: ServerlessEndpoint("sentences", args(artifact)).endpoint_arn)
 
 

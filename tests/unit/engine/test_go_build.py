@@ -106,4 +106,4 @@ def test_the_second_waits_for_the_first(tmp_path):
         order.append("first")
     thread.join(30)
     assert order == ["first", "second"]
-    assert said == ["tool: another run is fetching it; waiting for it"]
+    assert said == ["tool: waiting for another run, which is fetching it"]

@@ -32,7 +32,7 @@ def refused(text: str) -> str:
         ("a: &a [*a]\n", "nested at most 100 levels"),
         (BILLION, "at most 100,000 values"),
         ("a: [", "must be YAML"),
-        ("a: .nan", "`.nan` is no number"),
+        ("a: .nan", "`.nan` is not a number"),
         ("a: \x00", "must be YAML"),
         ("a: 1\n---\nb: 2\n", "must be YAML"),
     ],

@@ -88,7 +88,7 @@ def test_another_source_replaces_it(llama: Llama) -> None:
 def test_a_source_is_never_replaced_by_its_artifact(llama: Llama, tmp_path: Path) -> None:
     source = llama().rename(tmp_path / "model")
     before = {path.name: path.read_bytes() for path in source.iterdir()}
-    assert "the artifact would take the source's place" in rejected(spec(source, out=tmp_path))
+    assert "the artifact would replace the source" in rejected(spec(source, out=tmp_path))
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
 
 
@@ -158,7 +158,7 @@ def link(path: Path) -> None:
         ("model/LICENSE", lambda path: path.write_text("Apache License, Version 3.0"), "got other bytes"),
         ("model/run.py", Path.touch, "run.py: must be what the manifest lists, got a file that it does not"),
         ("model/config.json", link, "got a link or a special file"),
-        ("manifest.json", Path.unlink, "the manifest must lie in the artifact"),
+        ("manifest.json", Path.unlink, "the manifest must be in the artifact"),
         ("manifest.json", lambda path: path.write_text("{"), "manifest.json: must be JSON"),
         ("manifest.json", lambda path: path.write_text("{}"), "manifest.json: name: is required"),
     ],

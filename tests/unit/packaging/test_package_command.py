@@ -61,7 +61,7 @@ def test_what_a_checkpoint_says_of_itself_and_whether_it_is_true(llama: Llama, t
     assert json.loads(as_json.stdout) == json.loads((tmp_path / "out" / "manifest.json").read_text())
     proved = CliRunner().invoke(app, ["verify", out])
     assert proved.exit_code == 0
-    assert "whole, as its manifest says; nothing was started" in proved.stderr
+    assert "complete, as its manifest says; no process was started" in proved.stderr
     (tmp_path / "out" / "model" / "config.json").write_text("{}")
     harmed = CliRunner().invoke(app, ["verify", out])
     assert harmed.exit_code == 1
@@ -100,8 +100,8 @@ def test_what_is_refused(llama: Llama, tmp_path: Path, changes: dict[str, Any], 
         ("source: {distribution: numpy, file: 'a\\0b'}", "source: names a file or folder that numpy must have"),
         ('target: onnx-generic\nmodule: {search: "a\\0b"}', "module.search: must be a path"),
         ("target: gpu-vllm\n1: x", "model.yaml:2: must be YAML"),
-        ("floor: {mean: .nan}", "`.nan` is no number"),
-        ("task: generic\nfloor: {error: .inf}", "`.inf` is no number"),
+        ("floor: {mean: .nan}", "`.nan` is not a number"),
+        ("task: generic\nfloor: {error: .inf}", "`.inf` is not a number"),
     ],
 )
 def test_a_file_that_is_no_spec_is_a_finding(tmp_path: Path, text: str, said: str) -> None:

@@ -61,7 +61,7 @@ class TestSpec:
         assert "calibration: is for tasks on tensors" in says(spec, calibration="c.npy")
 
     def test_embeddings_have_no_labels(self) -> None:
-        assert "labels: is for tasks that give classes" in says(spec, labels=["a", "b"])
+        assert "labels: is for tasks that return classes" in says(spec, labels=["a", "b"])
 
     def test_two_classes_of_one_name(self) -> None:
         assert "differ" in says(spec, task="text-classification", labels=["a", "a"])

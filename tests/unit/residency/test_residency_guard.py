@@ -130,5 +130,5 @@ def test_a_policy_that_aws_would_refuse_for_its_length_is_not_declared(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guard, "LARGEST_SCP", 1000)
-    with pytest.raises(FindingsError, match="must give a service control policy of at most 1000 characters"):
+    with pytest.raises(FindingsError, match="must result in a service control policy of at most 1000 characters"):
         run(lambda: ResidencyGuard("guard", args()).boundary_arn)

@@ -266,7 +266,7 @@ def test_durations_that_are_missing_are_drawn_with_the_seed(tmp_path: Path) -> N
     "text, said",
     [
         ("", "must name a column `timestamp`"),
-        ("timestamp,duration\n", "must hold at least one arrival"),
+        ("timestamp,duration\n", "must contain at least one arrival"),
         ("when,duration\n1,2\n", "must name a column `timestamp`"),
         ("timestamp,duration\n1,-1\n", ":2: must have a time"),
         ("timestamp,duration\n1,x\n2,1\n", ":2: must have a time"),

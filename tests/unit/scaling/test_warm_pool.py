@@ -270,7 +270,7 @@ def test_calls_reserve_nothing_where_the_account_has_nothing_to_spare(run, carde
 
 def test_concurrency_is_reserved_for_calls_only(run, packaged) -> None:
     given = args(packaged, scaling={"min": 1, "reserve_concurrency": False})
-    with pytest.raises(FindingsError, match=r"sentences\.scaling\.reserve_concurrency: is of the function"):
+    with pytest.raises(FindingsError, match=r"sentences\.scaling\.reserve_concurrency: applies to the function"):
         run(lambda: ServerlessEndpoint("sentences", given))
 
 
@@ -365,7 +365,7 @@ def test_an_image_of_another_account_is_only_warned_of_in_the_sandbox(monkeypatc
     said: list[str] = []
     monkeypatch.setattr("pulumi.warn", said.append)
     assert own_image("x.image", IMAGE, "arn:aws:iam::123456789012:role/r") == IMAGE
-    assert said == [f"x.image: {IMAGE} is of another account than the sandbox, which pulls no image"]
+    assert said == [f"x.image: {IMAGE} is in another account than the sandbox, which pulls no images"]
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -22,32 +22,32 @@ IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving:1.2.3"
 Changes = dict[str, dict[str, Any]]
 TOO_LITTLE = (
     "x.memory_mb: must be 2048 or more, for 1500 MB under its largest request and a reserve for the allocator, got "
-    "1024; containers would be killed under the largest requests, or never come up. "
+    "1024; containers would be killed by the largest requests, or would never start. "
     "Fix: write 2048, or leave it out: the manifest recommends it"
 )
 TOO_MUCH = (
     "x.artifact: must fit into 6144 MB, the most that SageMaker Serverless has, got 7168 MB (5500 MB under its largest "
-    "request and a reserve for the allocator); containers would be killed under the largest requests, or never come "
-    "up. Fix: package it smaller, or use an endpoint on instances (`kind: asynchronous`)"
+    "request and a reserve for the allocator); containers would be killed by the largest requests, or would never "
+    "start. Fix: package a smaller model, or use an endpoint on instances (`kind: asynchronous`)"
 )
 DISK = (
-    "x.artifact: must fit into 5 GB of disk, the archive and what is in it, got 5.00 GB (2.50 and 2.50); the endpoint "
-    "would never become healthy. Fix: package it smaller, or use an endpoint on instances (`kind: asynchronous`)"
+    "x.artifact: must fit into 5 GB of disk, the archive and its contents, got 5.00 GB (2.50 and 2.50); the endpoint "
+    "would never become healthy. Fix: package a smaller model, or use an endpoint on instances (`kind: asynchronous`)"
 )
 START = (
     "x.artifact: must be ready within 180 s of a cold start, got about 181 s (download 10, unpack 10, start 161); "
-    "SageMaker would give every container up before it answers. Fix: package it smaller, or use an endpoint on "
+    "SageMaker would stop every container before it responds. Fix: package a smaller model, or use an endpoint on "
     "instances (`kind: asynchronous`)"
 )
 REQUEST = (
-    "x.artifact: must be packaged for requests of 4194304 bytes at most, got a server that takes 4194305; SageMaker "
-    "Serverless would refuse the larger ones, which its callers may send. Fix: package it for `cpu-serverless`, or use "
+    "x.artifact: must be packaged for requests of 4194304 bytes at most, got a server that accepts 4194305; SageMaker "
+    "Serverless would refuse larger requests, which callers may send. Fix: package it for `cpu-serverless`, or use "
     "an endpoint on instances (`kind: asynchronous`)"
 )
 EXAMPLE = (
-    "x.artifact: must take an example in 4194304 bytes, the most that a request may have, got 4194306 for the one that "
-    "it was packaged with; SageMaker Serverless would refuse every request. Fix: let the model take smaller inputs, or "
-    "use an endpoint on instances (`kind: asynchronous`)"
+    "x.artifact: must accept an example in 4194304 bytes, the most that a request may have, got 4194306 for the "
+    "example that it was packaged with; SageMaker Serverless would refuse every request. Fix: make the model accept "
+    "smaller inputs, or use an endpoint on instances (`kind: asynchronous`)"
 )
 
 

@@ -136,11 +136,11 @@ def test_images_for_gpus_other_pythons_and_other_partitions() -> None:
     "arguments, more, said",
     [
         (("pytorc", "2.6.0", REGION), {}, "write `pytorch`"),
-        (("pytorch", "2.6.9", REGION), {}, "version: must be one that is known of pytorch: 2.6.0, 2.5.1"),
+        (("pytorch", "2.6.9", REGION), {}, "version: must be a known version of pytorch: 2.6.0, 2.5.1"),
         (("pytorch", "2.6.9", REGION), {}, "write `2.6.0`"),
         (("pytorch", "1.9", REGION), {}, "write `2.5.1`"),
-        (("pytorch", "latest", REGION), {}, "version: must be one that is known"),
-        (("pytorch", "2.6.0", "eu-west-3"), {}, "region: must have a registry of AWS's with pytorch 2.6.0"),
+        (("pytorch", "latest", REGION), {}, "version: must be a known version"),
+        (("pytorch", "2.6.0", "eu-west-3"), {}, "region: must have a registry of AWS with pytorch 2.6.0"),
         (("vllm", "0.30.0", REGION), {"gpu": False}, "framework: must have an image for the CPU, got vllm, for gpu"),
         (("djl-lmi", "0.28", REGION), {"gpu": False}, "framework: must have an image for the CPU"),
         (("pytorch", "2.5.1", REGION), {"python": "py39"}, "python: must be one of py310, py311"),
@@ -217,14 +217,14 @@ def found_in(model: Any, given: Any) -> list[tuple[str, str]]:
     "model, change, path, said",
     [
         (AsyncEndpointSettings, {"framework": "vlm"}, "x.image.framework", "write `vllm`"),
-        (AsyncEndpointSettings, {"framework": "xgboost"}, "x.image.framework", "or the whole address of an image"),
+        (AsyncEndpointSettings, {"framework": "xgboost"}, "x.image.framework", "or the complete address of an image"),
         (AsyncEndpointSettings, {"framework": None}, "x.image.framework", "must be a string"),
         (AsyncEndpointSettings, {"version": 0.3}, "x.image.version", 'such as `version: "0.30"`'),
         (AsyncEndpointSettings, {"version": LATER}, "x.image.version", "must be a string"),
         (AsyncEndpointSettings, {"version": ""}, "x.image.version", "must be a version or the beginning of one"),
         (AsyncEndpointSettings, {"version": "latest"}, "x.image.version", "must be a version or the beginning of one"),
         (AsyncEndpointSettings, {"version": "0.31"}, "x.image.version", "write `0.30.0`"),
-        (AsyncEndpointSettings, {"version": "0.3"}, "x.image.version", "must be one that is known of vllm"),
+        (AsyncEndpointSettings, {"version": "0.3"}, "x.image.version", "must be a known version of vllm"),
         (AsyncEndpointSettings, {"verson": "0.30"}, "x.image.verson", "write `version`"),
         (ServerlessEndpointSettings, {}, "x.image.framework", "must have an image for the CPU"),
         (ServerlessEndpointSettings, {"framework": "huggingface-tei", "version": "1.8"}, "x.image.framework",
@@ -246,8 +246,8 @@ def test_a_region_without_a_registry_is_told_what_is_there() -> None:
     image = {"framework": "vllm", "version": "0.30"}
     ((path, said),) = found_in(AsyncEndpointSettings, {**ASYNCHRONOUS, "region": "us-gov-west-1", "image": image})
     assert path == "x.image"
-    assert "must have a registry of AWS's with vllm 0.30.0, got us-gov-west-1" in said
-    assert "write `0.28.0`, the newest version that is there" in said
+    assert "must have a registry of AWS with vllm 0.30.0, got us-gov-west-1" in said
+    assert "write `0.28.0`, the newest version there" in said
 
 
 @pytest.mark.parametrize("image", [3, [], True, {}, None])

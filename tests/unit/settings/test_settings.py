@@ -215,7 +215,7 @@ def test_tags_that_aws_refuses(tags: dict[str, str]) -> None:
 @pytest.mark.parametrize("tags", [{"Stack": "1"}, {"team": "a", "Team": "b"}, {"ENDPOINT": "1"}])
 def test_tags_that_differ_by_capitals_only(tags: dict[str, str]) -> None:
     found = only(ArtifactStoreSettings, {"region": "eu-central-1", "tags": tags})
-    assert "by more than capitals" in found.rule
+    assert "by more than upper and lower case" in found.rule
     assert "IAM" in found.consequence
 
 

@@ -1,4 +1,4 @@
-"""What has to hold of finished objects, whoever made them: also of those that a transform has changed."""
+"""Checks of finished objects, including those that a transform has changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def object_findings(objects: Iterable[Manifest]) -> list[Finding]:
 
 
 def same_nodes(workload: Manifest, warm: Manifest) -> list[Finding]:
-    """Whether what keeps nodes warm requests the nodes that the workload runs on."""
+    """Whether the objects that keep nodes warm request the nodes that the workload runs on."""
     own, other = workload["spec"]["template"]["spec"], warm["spec"]["template"]["spec"]
     return [
         Finding(

@@ -1,4 +1,4 @@
-"""Whether every deadline of the chain outlasts what happens inside it. Each finding says to what to raise it."""
+"""Checks that every deadline of the chain outlasts what happens inside it. Each finding has the value to write."""
 
 from __future__ import annotations
 

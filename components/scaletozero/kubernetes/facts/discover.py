@@ -1,4 +1,4 @@
-"""What a cluster has, read from the cluster itself: the `cluster` of a declaration, as far as it can be seen there."""
+"""Reads the facts about a cluster from the cluster itself, for the `cluster` of a declaration."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ class Api(Protocol):
 
 
 def read_cluster(api: Api, name: str, region: str, namespaces: Iterable[str] = ()) -> dict[str, Any]:
-    """Versions, custom resources, pools, quotas and services of a cluster.
+    """Reads versions, custom resources, pools, quotas and services of a cluster.
 
-    A pool without a limit of GPUs is left out: nothing would bound what an endpoint on it can cost. One that is paused
-    by a limit of 0 stands behind the others. What lies before the cluster (`route`), the networks of S3 and
-    the address of Prometheus cannot be seen from here.
+    A pool without a limit of GPUs is omitted, because the cost of an endpoint on it would be unbounded. A pool that is
+    paused by a limit of 0 is listed last. The proxies before the cluster (`route`), the networks of S3 and the address
+    of Prometheus cannot be read from the cluster.
 
     Args:
         api: the cluster.
-        name: of the EKS cluster.
+        name: name of the EKS cluster.
         region: its region.
-        namespaces: whose services are wanted, besides those with a quota of GPUs.
+        namespaces: namespaces whose services are read, besides those with a quota of GPUs.
     """
     major, minor = api.version()
     crds = sorted(each["metadata"]["name"] for each in api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition"))
@@ -64,7 +64,7 @@ def read_cluster(api: Api, name: str, region: str, namespaces: Iterable[str] = (
     pools = []
     if "nodepools.karpenter.sh" in crds:
         pools = [pool for each in api.list("karpenter.sh/v1", "NodePool") if (pool := _pool(each, cached))]
-    # A paused one is there and can be named, but is not what an endpoint that names none should get.
+    # A paused pool exists and can be named, but must not be the default pool of an endpoint.
     pools.sort(key=lambda pool: not pool["max_gpus"])
     quota = _quota(api.list("v1", "ResourceQuota"))
     return {
@@ -83,7 +83,7 @@ def read_cluster(api: Api, name: str, region: str, namespaces: Iterable[str] = (
 
 
 def eks_name(cluster: str) -> tuple[str, str] | None:
-    """(name, region) of an EKS cluster as kubeconfigs call it: its ARN, or eksctl's name. None for any other."""
+    """(name, region) of an EKS cluster from its name in a kubeconfig: its ARN, or eksctl's name. None for any other."""
     match = _EKS.fullmatch(cluster) or _EKSCTL.fullmatch(cluster)
     return (match["name"], match["region"]) if match else None
 
@@ -96,16 +96,16 @@ def read_kubeconfig(
     context: str | None = None,
     namespaces: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The same, of the cluster that a kubeconfig names.
+    """Reads the facts about the cluster that a kubeconfig names.
 
     Args:
-        kubeconfig: its path.
-        name, region: of the EKS cluster that it must be. Default: those in the kubeconfig.
+        kubeconfig: the path of the kubeconfig.
+        name, region: name and region that the EKS cluster must have. Default: those in the kubeconfig.
         context: a context of the kubeconfig. Default: its current one.
-        namespaces: whose services are wanted.
+        namespaces: namespaces whose services are read.
 
     Raises:
-        FindingsError: it does not exist, its cluster does not respond, or it is of another cluster.
+        FindingsError: the file does not exist, its cluster does not respond, or it is another cluster.
     """
     from scaletozero.kubernetes.api import ApiError
 
@@ -114,24 +114,24 @@ def read_kubeconfig(
         return read_cluster(api, name, region, namespaces)
     except ApiError as error:
         raise refuse(
-            "KUBECONFIG", "must be of a cluster that responds", str(error), "nothing is known", _NAME_ONE
+            "KUBECONFIG", "must name a cluster that responds", str(error), "nothing is known", _NAME_ONE
         ) from error
 
 
-_NAME_ONE = "write what the cluster has under `cluster`, or set KUBECONFIG to the file of one that runs"
+_NAME_ONE = "write the facts about the cluster under `cluster`, or set KUBECONFIG to the file of a running cluster"
 
 
 def open_cluster(
     kubeconfig: str | None, name: str | None = None, region: str | None = None, *, context: str | None = None
 ) -> tuple[KubernetesApi, str, str]:
-    """The cluster that a kubeconfig names, with its name and region. No request is sent yet.
+    """Opens the cluster that a kubeconfig names. Returns it with its name and region. No request is sent yet.
 
     Raises:
-        FindingsError: it does not exist, it can't be read, or it is of another cluster.
+        FindingsError: the file does not exist or cannot be read, or it is another cluster.
     """
     from scaletozero.kubernetes.api import ApiError, KubernetesApi
 
-    named = "must name the file of a cluster"
+    named = "must name a cluster's kubeconfig file"
     if not kubeconfig or not Path(kubeconfig).expanduser().is_file():
         raise refuse("KUBECONFIG", named, kubeconfig or "nothing", "nothing is known", _NAME_ONE)
     try:
@@ -148,9 +148,9 @@ def _same_cluster(cluster: str, name: str | None, region: str | None) -> tuple[s
             return name, region
         raise refuse(
             "KUBECONFIG",
-            "must call the cluster by its ARN, where name and region are not given",
+            "must name the cluster by its ARN if name and region are not given",
             cluster or "nothing",
-            "nothing in a cluster says what EKS calls it",
+            "the cluster itself does not know its name in EKS",
             "give `--name` and `--region`",
         )
     if (name or found[0], region or found[1]) != found:
@@ -159,7 +159,7 @@ def _same_cluster(cluster: str, name: str | None, region: str | None) -> tuple[s
             "KUBECONFIG",
             f"must lead to the cluster {wanted}",
             cluster,
-            "everything would be checked against, and go to, another cluster",
+            "everything would be checked against, and deployed to, another cluster",
             "set KUBECONFIG to the right file, or `context` to the right one of its contexts",
         )
     return found
@@ -233,7 +233,7 @@ def _seconds(duration: str | None) -> int | None:
 
 
 def _quantity(written: str | int) -> int:
-    """How many whole ones a Kubernetes quantity is, such as `8`, `1k` or `1Ki`; the API server takes no other."""
+    """The whole number of a Kubernetes quantity, such as `8`, `1k` or `1Ki`; GPUs can have no other."""
     match = _QUANTITY.fullmatch(str(written))
     if not match:
         return 0

@@ -31,7 +31,7 @@ POD_SECURITY = {
 
 
 def container_security(*, writable_root: bool = False) -> dict[str, Any]:
-    """What a container may not do: what the restricted Pod Security Standard forbids, and write its root."""
+    """Forbids what the restricted Pod Security Standard forbids, and writing to the root file system."""
     return {
         "runAsNonRoot": True,
         "allowPrivilegeEscalation": False,
@@ -43,7 +43,7 @@ def container_security(*, writable_root: bool = False) -> dict[str, Any]:
 def gpu_resources(gpus: int, cpu_millis: int, memory_mib: int) -> dict[str, Any]:
     """Requests and limits.
 
-    The GPUs stand in both: the API server copies limits to requests for a pod, not for the template of a Deployment,
+    The GPUs are in both: the API server copies limits to requests for a pod, but not for the template of a Deployment,
     and a CapacityBuffer reads the template.
     """
     both = {"memory": f"{memory_mib}Mi", GPU: str(gpus)}
@@ -53,9 +53,9 @@ def gpu_resources(gpus: int, cpu_millis: int, memory_mib: int) -> dict[str, Any]
 def placement(
     cluster: Cluster, pool: Pool | None, types: tuple[GpuType, ...], tolerations: tuple[Taint, ...]
 ) -> dict[str, Any]:
-    """Where pods go: one pool of one region, the first type that can be had.
+    """Where pods are scheduled: one pool in one region, on the first available type.
 
-    Karpenter takes the heaviest preference for a requirement, and drops it when no such node can be bought: the order
+    Karpenter treats the heaviest preference as a requirement, and drops it if no such node is available: the order
     of the weights is the order of the fallbacks.
     """
     names = [each.name for each in types]
@@ -93,7 +93,7 @@ def _toleration(taint: Taint) -> dict[str, Any]:
 
 
 def deployment(name: str, settings: GpuEndpointSettings, model: Model, derived: Derived) -> Manifest:
-    """The Deployment. Its `replicas` are the ones to begin with: afterwards they are KEDA's."""
+    """The Deployment. Its `replicas` are the initial number, which KEDA manages afterwards."""
     labels, deadlines = selector(name), derived.deadlines
     spread = {
         "maxSkew": 1,
@@ -181,7 +181,7 @@ def _vllm_arguments(name: str, settings: GpuEndpointSettings, model: Model, deri
 
 
 def uri(name: str, settings: GpuEndpointSettings, model: Model) -> str:
-    """Where the artifact lies."""
+    """The address of the artifact."""
     bucket = settings.bucket if isinstance(settings.bucket, str) else BUCKET
     return f"s3://{bucket}/{place(name, settings, model)}"
 
@@ -189,7 +189,7 @@ def uri(name: str, settings: GpuEndpointSettings, model: Model) -> str:
 def _environment(name: str, settings: GpuEndpointSettings, model: Model) -> dict[str, str]:
     found = {"HOME": CACHE, "USER": "model", "XDG_CACHE_HOME": CACHE, "AWS_REGION": settings.cluster.region}
     if settings.serving.engine == "vllm":
-        # What an engine compiles fits one image and one model only.
+        # Compiled kernels fit one image and one model only.
         key = hashlib.sha256(f"{settings.image}\0{model.digest}".encode()).hexdigest()[:16]
         compiled = f"{CACHE}/compiled/{key}"
         found |= {
@@ -240,7 +240,7 @@ def _drain(port: int, seconds: int) -> dict[str, Any]:
 
 
 def claim(name: str, settings: GpuEndpointSettings) -> Manifest:
-    """The volume that keeps what the engine compiled, for every replica and every next start."""
+    """The volume that keeps the compiled kernels for all replicas and later starts."""
     return manifest(
         "v1",
         "PersistentVolumeClaim",

@@ -1,6 +1,6 @@
-"""Admission: the API server refuses pods of a namespace that could run outside of the allowed Regions.
+"""Admission policies with which the API server refuses pods that could run outside the allowed Regions.
 
-A policy sees what a pod demands, not where a node is: the scheduler does the rest, since nodes carry their Region as a
+A policy sees a pod's requirements, not its node: the scheduler does the rest, because nodes have their Region as a
 label. Source: Kubernetes documentation, "Validating Admission Policy".
 """
 
@@ -13,16 +13,16 @@ from scaletozero.kubernetes.manifests.objects import Manifest, manifest
 
 REGION_LABEL = "topology.kubernetes.io/region"
 SCHEDULER = "system:kube-scheduler"
-"""Who may bind pods to nodes: nobody else asks where a node is."""
+"""The users that may bind pods to nodes, because only they respect the nodes' Regions."""
 
 PARAMETERS = "kube-system"
-"""Where the parameters lie: users of the pods' own namespace may often edit its ConfigMaps."""
+"""The namespace of the parameters: users of the pods' own namespace may often edit its ConfigMaps."""
 
 _API = "admissionregistration.k8s.io/v1"
 _TERMS = (
     "object.spec.?affinity.?nodeAffinity.?requiredDuringSchedulingIgnoredDuringExecution.?nodeSelectorTerms.orValue([])"
 )
-# Terms are alternatives to the scheduler: one without the Region would open every other Region.
+# Terms are alternatives for the scheduler: one without the Region would allow every other Region.
 _REQUIRES = (
     f"object.spec.?nodeSelector[?'{REGION_LABEL}'].orValue('') in variables.regions || "
     "(size(variables.terms) > 0 && variables.terms.all(term, term.?matchExpressions.orValue([]).exists(each, "
@@ -32,11 +32,11 @@ _REQUIRES = (
 
 
 def admission_policies(namespace: str, regions: Sequence[str]) -> list[Manifest]:
-    """What holds the pods of a namespace to some Regions: pods, debug containers, and bindings to nodes.
+    """The policies that restrict a namespace to Regions: for pods, debug containers, and bindings to nodes.
 
     Args:
-        namespace: whose pods.
-        regions: where they may run.
+        namespace: the namespace of the pods.
+        regions: the Regions in which they may run.
     """
     name = f"residency-{namespace}"
     data = {"regions": ",".join(regions), "binders": SCHEDULER}
@@ -60,7 +60,7 @@ def admission_policies(namespace: str, regions: Sequence[str]) -> list[Manifest]
                 ),
                 (
                     "request.operation != 'CREATE' || object.spec.?nodeName.orValue('') == ''",
-                    f"{where}': nodeName goes past the scheduler; leave it out'",
+                    f"{where}': nodeName bypasses the scheduler; leave it out'",
                 ),
             ],
         ),
@@ -92,7 +92,7 @@ def _policy(
     variables: list[dict[str, str]],
     validations: list[tuple[str, str]],
 ) -> list[Manifest]:
-    """A policy and its binding; whatever cannot be evaluated is refused."""
+    """A policy and its binding. A request that cannot be evaluated is refused."""
     spec: dict[str, Any] = {
         "failurePolicy": "Fail",
         "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},

@@ -31,7 +31,7 @@ BUSY = ("Creating", "Updating", "Deleting")
 
 
 class Endpoint(FakeEndpoint):
-    """An endpoint that has states. Everything else about it is moto's."""
+    """moto's endpoint, with the service's states."""
 
     def __init__(self, region: str, name: str, config: Any, tags: list[dict[str, str]]) -> None:
         super().__init__(ACCOUNT, region, name, config.endpoint_config_name, config.production_variants, {}, tags)
@@ -43,7 +43,7 @@ class Endpoint(FakeEndpoint):
 
     def describe(self) -> dict[str, Any]:
         """The response of DescribeEndpoint."""
-        answer = {
+        response = {
             "EndpointName": self.endpoint_name,
             "EndpointArn": self.arn,
             "EndpointConfigName": self.endpoint_config_name,
@@ -54,7 +54,7 @@ class Endpoint(FakeEndpoint):
             "LastModifiedTime": self.last_modified_time.timestamp(),
             "LastDeploymentConfig": self.last_deployment,
         }
-        return {key: value for key, value in answer.items() if value is not None}
+        return {key: value for key, value in response.items() if value is not None}
 
     @property
     def response_object(self) -> dict[str, Any]:  # type: ignore[override]
@@ -62,7 +62,7 @@ class Endpoint(FakeEndpoint):
 
 
 class Endpoints:
-    """The operations on endpoints, models and configurations that moto lacks or is too lenient with."""
+    """The operations on endpoints, models and configurations that moto lacks or does not check."""
 
     def __init__(self, runtime: Runtime, access: ModelAccess) -> None:
         self._runtime, self._access = runtime, access
@@ -125,7 +125,7 @@ class Endpoints:
             endpoint: Any = Endpoint(call.region, name, config, call.parameters.get("Tags") or [])
             endpoint.last_deployment = call.parameters.get("DeploymentConfig")
             store.endpoints[name] = endpoint
-        self._move(call, endpoint, config, created=True)
+        self._switch(call, endpoint, config, created=True)
         return {"EndpointArn": endpoint.arn}
 
     def update(self, call: Call) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Endpoints:
             _refuse_other_instances(call, endpoint, config)
             endpoint.status("Updating")
             endpoint.last_deployment = call.parameters.get("DeploymentConfig") or endpoint.last_deployment
-        self._move(call, endpoint, config)
+        self._switch(call, endpoint, config)
         return {"EndpointArn": endpoint.arn}
 
     def update_capacities(self, call: Call) -> dict[str, Any]:
@@ -179,7 +179,7 @@ class Endpoints:
         return {}
 
     def snapshot(self) -> dict[str, Any]:
-        """Every endpoint with its status and, once it has one, its pool."""
+        """Every endpoint with its status and, if it has one, its pool."""
         found: dict[str, Any] = {}
         for region, store in list(sagemaker_backends[ACCOUNT].items()):
             for name, endpoint in list(store.endpoints.items()):
@@ -197,7 +197,7 @@ class Endpoints:
         return self._runtime.pool(region, name)
 
     def scales(self, region: str, name: str) -> bool:
-        """Whether an endpoint's capacity can be changed now: it is there, and nothing else is about to change it."""
+        """Whether an endpoint's capacity can be changed now: it exists, and no other change is in progress."""
         endpoint = sagemaker_backends[ACCOUNT][region].endpoints.get(name)
         return isinstance(endpoint, Endpoint) and endpoint.endpoint_status not in BUSY
 
@@ -205,7 +205,7 @@ class Endpoints:
         """Scales an endpoint's provisioned concurrency, or its instances, as Application Auto Scaling does.
 
         Returns:
-            Why it could not be scaled; None where it was.
+            Why it could not be scaled; None if it was.
         """
         pool = self._runtime.pool(region, name)
         endpoint = sagemaker_backends[ACCOUNT][region].endpoints.get(name)
@@ -215,8 +215,8 @@ class Endpoints:
         endpoint.status("Updating")
         return self._resize(endpoint, pool, most, min(warm, most))
 
-    def _move(self, call: Call, endpoint: Endpoint, config: Any, created: bool = False) -> None:
-        """Starts the new configuration beside the old one and moves to it once it is healthy."""
+    def _switch(self, call: Call, endpoint: Endpoint, config: Any, created: bool = False) -> None:
+        """Starts the new configuration beside the old one and switches to it once it is healthy."""
         plan = deployment(call.region, endpoint.endpoint_name, config, _store(call)._models)
 
         def work() -> None:

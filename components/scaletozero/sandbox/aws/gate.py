@@ -26,8 +26,8 @@ App = Callable[..., Iterable[bytes]]
 
 
 class Gate:
-    """Lets requests through that are signed with the sandbox's credentials, or with some that its IAM or STS gave out
-    and whose role or user has the permission.
+    """Lets requests through that are signed with the sandbox's credentials, or with credentials of its IAM or STS
+    whose role or user has the permission.
 
     Args:
         app: the application behind it.
@@ -75,7 +75,7 @@ class Gate:
 
 
 class _Response:
-    """What an application says of its response, held back until it is known to be no page."""
+    """The start of a response, held back until it is known not to be an HTML error page."""
 
     def __init__(self, start_response: Callable[..., Any]) -> None:
         self._start_response = start_response
@@ -90,19 +90,19 @@ class _Response:
 
     @property
     def is_page(self) -> bool:
-        """Whether it is an error for people with a browser."""
+        """Whether the response is an error page for a browser."""
         kinds = [value for name, value in self._headers if name.lower() == "content-type"]
         return self.code >= 400 and any(kind.startswith("text/html") for kind in kinds)
 
     def send(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
-        """Without the headers that would let a page of another origin read it."""
+        """Sends the response without the headers that would let a page of another origin read it."""
         kept = [(name, value) for name, value in self._headers if not name.lower().startswith("access-control-")]
         self._start_response(self._status, kept)
         return chunks
 
 
 def _require_valid(environ: Mapping[str, Any]) -> None:
-    """Refuses a request of a JSON protocol whose body its operation does not take."""
+    """Refuses a request of a JSON protocol whose body its operation does not accept."""
     if target := environ.get("HTTP_X_AMZ_TARGET"):
         body = environ["wsgi.input"].read()
         environ["wsgi.input"].seek(0)
@@ -113,12 +113,12 @@ def _instead(code: int) -> AwsError:
     if code == 404:
         return AwsError("UnknownOperationException", "The sandbox has no such operation.", 404)
     if code < 500:
-        return AwsError("ValidationException", "The request is not one of this operation's.", code)
+        return AwsError("ValidationException", "The request is not valid for this operation.", code)
     return AwsError("InternalFailure", "The embedded AWS failed; the sandbox's log says why.", 500)
 
 
 def _respond_error(environ: Mapping[str, Any], start_response: Callable[..., Any], error: AwsError) -> Iterable[bytes]:
-    """The error in the form of the protocol that the request is of: S3's XML, the query protocol's, or JSON."""
+    """The error in the form of the request's protocol: S3's XML, the query protocol's XML, or JSON."""
     if environ["REQUEST_METHOD"] == "HEAD":
         return respond(start_response, error.status, b"", {})
     code, message = escape(error.code), escape(error.message)

@@ -1,4 +1,4 @@
-"""WSGI middleware before moto: handles the operations that the embedded AWS has itself, passes on the rest."""
+"""WSGI middleware in front of moto: handles the operations that the embedded AWS implements, passes on the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INVOCATIONS = re.compile(r"/endpoints/([^/]+)/(invocations|async-invocations|inv
 
 
 class AwsError(Exception):
-    """An error in the service's form: `code`, message, HTTP `status`, and additional members of the body."""
+    """An error in the service's format: `code`, message, HTTP `status`, and additional members of the body."""
 
     def __init__(self, code: str, message: str, status: int = 400, **members: Any) -> None:
         super().__init__(message)
@@ -29,23 +29,23 @@ class AwsError(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One request to an operation: the region it is signed for and its parameters."""
+    """A call of an operation: the region that it is signed for, and its parameters."""
 
     region: str
     parameters: Mapping[str, Any]
 
 
 Handler = Callable[[Call], dict[str, Any] | None]
-"""Gives the response to a call; None passes it on to moto."""
+"""Returns the response to a call, or None to pass it on to moto."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """Operations of a service that names them by method and path instead of a header.
+    """The operations at one path of a service that identifies operations by method and path instead of a header.
 
     Attributes:
-        service: as requests are signed for it.
-        path: of the whole path; its groups are parameters.
+        service: the service's signing name.
+        path: matches the whole path; its groups are parameters.
         methods: HTTP method -> handler.
     """
 
@@ -56,7 +56,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Scope:
-    """What a request is signed for; None where it is not signed."""
+    """The scope of a request's signature; its members are None if it is not signed."""
 
     region: str | None
     service: str | None
@@ -77,10 +77,10 @@ class Middleware:
     Args:
         moto: moto's application.
         handlers: `X-Amz-Target` of an operation -> handler.
-        pages: path -> what gives the JSON shown there.
-        routes: the handlers of operations that have no such header.
-        runtime: the application that invokes endpoints; it is reached here, too, as clients that know one address only
-            expect.
+        pages: path -> returns the JSON that is shown there.
+        routes: the operations that have no such header.
+        runtime: the application that invokes endpoints. It is reachable here too, for clients that know only one
+            address.
     """
 
     def __init__(
@@ -108,16 +108,16 @@ class Middleware:
         body = environ["wsgi.input"].read()
         try:
             parameters = {**json_object(body), **more}
-            answer = handler(Call(signed(environ).region or "us-east-1", parameters))
+            response = handler(Call(signed(environ).region or "us-east-1", parameters))
         except AwsError as error:
             return respond_error(start_response, error)
-        if answer is None:
+        if response is None:
             environ["wsgi.input"] = _Replay(body)
             return self._moto(environ, start_response)
-        return respond(start_response, 200, json.dumps(answer).encode(), {"Content-Type": JSON})
+        return respond(start_response, 200, json.dumps(response).encode(), {"Content-Type": JSON})
 
     def _routed(self, environ: Mapping[str, Any]) -> tuple[Handler | None, dict[str, Any]]:
-        """The handler by method and path, and the parameters in the path and in the query."""
+        """Finds the handler by method and path, with the parameters in the path and in the query."""
         service, path = signed(environ).service, environ.get("PATH_INFO", "")
         for route in self._routes:
             match = route.path.fullmatch(path) if service == route.service else None
@@ -130,10 +130,10 @@ class Middleware:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The parameters in a body; none where it is empty.
+    """The parameters in a body; none if it is empty.
 
     Raises:
-        AwsError: SerializationException, as from the services, for a body that is no JSON object.
+        AwsError: SerializationException, like the services, if the body is not a JSON object.
     """
     if not body.strip():
         return {}

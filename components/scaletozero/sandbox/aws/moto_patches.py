@@ -30,7 +30,7 @@ from scaletozero.sandbox.aws.middleware import ACCOUNT
 
 
 def patch_moto() -> None:
-    """Applies the patches of this file; a second time changes nothing."""
+    """Applies the patches of this file. Calling it again changes nothing."""
     FakeBucket.get_permission = _permit  # type: ignore[method-assign]
     FakeEndpointConfig.validate_instance_type = _known_instance_type  # type: ignore[method-assign]
     SageMakerResponse.describe_model = _describe_model  # type: ignore[method-assign]
@@ -50,8 +50,8 @@ def patch_moto() -> None:
 
 
 def _permit(self: FakeBucket, *_: Any, **__: Any) -> PermissionResult:
-    """Bucket policies: moto denies what a statement denies without regard to its Condition, so a policy that demands
-    TLS would close the bucket. What roles and users may do is decided in front of moto (`sandbox.aws.iam`)."""
+    """Bucket policies: moto ignores the Condition of a statement that denies, so a policy that demands
+    TLS would close the bucket. Requests are authorised in front of moto instead (`sandbox.aws.iam`)."""
     return PermissionResult.PERMITTED
 
 
@@ -71,7 +71,7 @@ def _describe_model(self: SageMakerResponse) -> ActionResult:
 
 
 def _describe_endpoint_config(self: SageMakerResponse) -> ActionResult:
-    """Endpoint configurations: the same of what is captured of the data."""
+    """Endpoint configurations: the same for data capture."""
     name = self._get_param("EndpointConfigName")
     return _without_empty(self.sagemaker_backend.describe_endpoint_config(name))
 
@@ -81,7 +81,7 @@ def _without_empty(response: dict[str, Any]) -> ActionResult:
 
 
 def _put_composite_alarm(self: CloudWatchResponse) -> ActionResult:
-    """Composite alarms: moto stores and lists them, but has no operation that makes one."""
+    """Composite alarms: moto stores and lists them, but cannot create them."""
     rule = self._get_param("AlarmRule")
     alarms = self.cloudwatch_backend.alarms
     names = re.findall(r"(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*[\"']?([^\"')]+?)[\"']?\s*\)", rule)
@@ -98,7 +98,7 @@ _moto_put_scaling_policy = ApplicationAutoscalingBackend.put_scaling_policy
 
 
 def _put_scaling_policy(self: ApplicationAutoscalingBackend, *args: Any, **kwargs: Any) -> Any:
-    """Scaling policies: one that is changed keeps its ARN, by which alarms call it."""
+    """Scaling policies: a changed policy must keep its ARN, by which alarms call it."""
     before = {key: policy.policy_arn for key, policy in self.policies.items()}
     policy = _moto_put_scaling_policy(self, *args, **kwargs)
     for key, kept in self.policies.items():
@@ -108,7 +108,7 @@ def _put_scaling_policy(self: ApplicationAutoscalingBackend, *args: Any, **kwarg
 
 
 def _delete_schedule_group(self: EventBridgeSchedulerBackend, name: str | None) -> None:
-    """Schedule groups: deleting one that is not there is an error of the service, not a crash."""
+    """Schedule groups: deleting one that does not exist is an error of the service, not a crash."""
     self.get_schedule_group(name)
     self.schedule_groups.pop(name or "default")
 

@@ -1,4 +1,4 @@
-"""What the embedded AWS does itself because moto does not, or not as the service does. `status` shows it."""
+"""What the embedded AWS does itself because moto does not do it, or not as the service does. `status` shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""EKS Pod Identity associations, which moto does not have: which role the pods of a service account get."""
+"""EKS Pod Identity associations, which moto does not have: they give a role to the pods of a service account."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PodIdentity:
         )
 
     def create(self, call: Call) -> dict[str, Any]:
-        """One role for each service account of a namespace."""
+        """Creates an association; a service account of a namespace can have one."""
         given = call.parameters
         for key in ("namespace", "serviceAccount", "roleArn"):
             if not isinstance(given.get(key), str):
@@ -101,7 +101,7 @@ class PodIdentity:
         return {}
 
     def _of(self, call: Call) -> list[dict[str, Any]]:
-        """A cluster's own."""
+        """The associations of a cluster."""
         cluster = call.parameters["clusterName"]
         return [
             each for (region, _), each in self._held.items() if (region, each["clusterName"]) == (call.region, cluster)

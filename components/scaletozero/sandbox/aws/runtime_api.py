@@ -21,29 +21,35 @@ from scaletozero.sandbox.aws.middleware import ACCOUNT, INVOCATIONS, AwsError, r
 from scaletozero.sandbox.aws.runtime import event_stream
 from scaletozero.sandbox.aws.runtime.container_logs import ContainerLogs, group_of
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
-from scaletozero.sandbox.aws.runtime.instance import Answer, AnswerStream, CrashedError, Instance, StartFailedError
+from scaletozero.sandbox.aws.runtime.instance import (
+    ContainerResponse,
+    ContainerStream,
+    CrashedError,
+    Instance,
+    StartFailedError,
+)
 from scaletozero.sandbox.aws.runtime.instance_pool import ClosedError, InstancePool, ThrottledError
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 4 * 1024 * 1024
-"""Request and response of a serverless endpoint (SageMaker developer guide, invoking a serverless endpoint)."""
+"""Maximum size of a request and of a response of a serverless endpoint (SageMaker developer guide, invocation)."""
 
 MAX_BYTES_INSTANCE = 25_000_000
-"""Request of an endpoint on instances (same guide, real-time inference)."""
+"""Maximum size of a request of an endpoint on instances (same guide, real-time inference)."""
 
 
 class Runtime:
     """Every endpoint's pool, and the WSGI application that invokes them.
 
     Args:
-        start: makes an instance of a deployment.
-        idle_seconds: how long an instance stays without requests.
+        start: starts an instance of a deployment.
+        idle_seconds: how long an instance without requests is kept.
         metrics: where the metrics are recorded.
         store: where asynchronous endpoints read requests and write results.
         container_logs: receives what containers print.
-        status: gives what `/_sandbox/status` shows.
+        status: returns what `/_sandbox/status` shows.
     """
 
     def __init__(
@@ -64,7 +70,7 @@ class Runtime:
         threading.Thread(target=self._reap, daemon=True, name="reaper").start()
 
     def new_pool(self, deployment: Deployment) -> InstancePool:
-        """A pool that gets no requests yet."""
+        """Makes a pool that receives no requests yet."""
         return InstancePool(deployment, self._start, self._idle_seconds)
 
     def install(self, pool: InstancePool) -> None:
@@ -84,7 +90,7 @@ class Runtime:
             threading.Thread(target=old.stop, daemon=True, name="drain").start()
 
     def remove(self, region: str, endpoint: str) -> None:
-        """Takes no more requests; returns when its processes have ended, at once where none serves a caller."""
+        """Removes an endpoint; returns when its processes have ended. Idle processes are ended at once."""
         self._async.close((region, endpoint))
         with self._lock:
             pool = self._pools.pop((region, endpoint), None)
@@ -103,11 +109,11 @@ class Runtime:
             return list(self._pools.values())
 
     def backlog(self, region: str, endpoint: str) -> Backlog | None:
-        """What waits for an asynchronous endpoint; None for any other."""
+        """The backlog of an asynchronous endpoint; None for any other."""
         return self._async.backlog((region, endpoint))
 
     def stop(self) -> None:
-        """Ends everything at once. Asynchronous requests that this interrupts have failed when it returns."""
+        """Ends everything at once. When it returns, the failures of interrupted asynchronous requests are written."""
         self._stopped.set()
         backlogs = self._async.stop()
         with self._lock:
@@ -116,7 +122,7 @@ class Runtime:
             pool.kill()
         for backlog in backlogs:
             if not backlog.settle(SETTLE_SECONDS):
-                log.warning("%d interrupted requests have no failure written", backlog.size)
+                log.warning("the failures of %d interrupted requests were not written", backlog.size)
 
     def _reap(self) -> None:
         while not self._stopped.wait(max(0.05, min(1.0, self._idle_seconds / 4))):
@@ -142,21 +148,21 @@ class Runtime:
                 return self._submit(name, environ, start_response)
             if match[2] == "invocations-response-stream":
                 return self._stream(name, environ, start_response)
-            answer, variant = self._invoke(name, environ)
+            response, variant = self._invoke(name, environ)
         except AwsError as error:
             return respond_error(start_response, error)
         headers = {
-            "Content-Type": answer.headers.get("content-type", "application/octet-stream"),
+            "Content-Type": response.headers.get("content-type", "application/octet-stream"),
             "x-Amzn-Invoked-Production-Variant": variant,
         }
-        custom = answer.headers.get("x-amzn-sagemaker-custom-attributes")
+        custom = response.headers.get("x-amzn-sagemaker-custom-attributes")
         if custom:
             headers["X-Amzn-SageMaker-Custom-Attributes"] = custom
-        return respond(start_response, 200, answer.body, headers)
+        return respond(start_response, 200, response.body, headers)
 
     def _submit(self, name: str, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """InvokeEndpointAsync: the request waits; the response says where its result will be."""
-        # One byte more than is allowed, so that what is too long is seen to be; the rest is read and thrown away.
+        """InvokeEndpointAsync: queues the request; the response says where its result will be written."""
+        # One byte more than is allowed, so that a body that is too long is detected; the rest is discarded.
         body, size = read_body(environ, MAX_INLINE_BYTES + 1)
         deployment = self._find(name, environ).deployment
         if deployment.asynchronous is None:
@@ -186,15 +192,15 @@ class Runtime:
             raise AwsError("ValidationError", f"Endpoint {name} of account {ACCOUNT} not found.")
         return pool
 
-    def _invoke(self, name: str, environ: Mapping[str, Any]) -> tuple[Answer, str]:
+    def _invoke(self, name: str, environ: Mapping[str, Any]) -> tuple[ContainerResponse, str]:
         began = time.perf_counter()
-        pool, body = self._called(name, environ)
+        pool, body = self._prepare(name, environ)
         with contextlib.ExitStack() as held:
             pool, instance, setup = self._acquire(held, pool, name, environ)
-            return self._ask(pool, instance, setup, body, environ, began), pool.deployment.variant
+            return self._invoke_instance(pool, instance, setup, body, environ, began), pool.deployment.variant
 
-    def _called(self, name: str, environ: Mapping[str, Any]) -> tuple[InstancePool, bytes]:
-        """The pool and the body of a call that waits for its response. Raises AwsError."""
+    def _prepare(self, name: str, environ: Mapping[str, Any]) -> tuple[InstancePool, bytes]:
+        """The pool and the body of a synchronous call. Raises AwsError."""
         pool = self._find(name, environ)
         if pool.deployment.asynchronous:
             read_body(environ, 0)
@@ -212,11 +218,11 @@ class Runtime:
     def _acquire(
         self, held: contextlib.ExitStack, pool: InstancePool, name: str, environ: Mapping[str, Any]
     ) -> tuple[InstancePool, Instance, float | None]:
-        """An instance for one request, until `held` is closed: its pool, it, and the seconds that its start took."""
+        """The pool, an instance reserved until `held` is closed, and the seconds that its start took."""
         while True:
             try:
                 return pool, *held.enter_context(pool.instance())
-            except ClosedError:  # it was replaced between the look-up and the request
+            except ClosedError:  # the pool was replaced between the look-up and the request
                 if self._stopped.is_set():
                     raise AwsError("ServiceUnavailable", "The sandbox is stopping.", 503) from None
                 pool = self._find(name, environ)
@@ -228,20 +234,20 @@ class Runtime:
                 raise _model_error(pool.deployment, 500, f"The container did not start: {error}") from error
 
     def _stream(self, name: str, environ: Mapping[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """InvokeEndpointWithResponseStream: each part of the container's response as an event, as it arrives."""
+        """InvokeEndpointWithResponseStream: sends each part of the container's response as an event, as it arrives."""
         began = time.perf_counter()
-        pool, body = self._called(name, environ)
+        pool, body = self._prepare(name, environ)
         held = contextlib.ExitStack()
         try:
             pool, instance, setup = self._acquire(held, pool, name, environ)
             deployment = pool.deployment
             try:
-                answer = held.enter_context(instance.stream(body, _forwarded(environ)))
-                if not 200 <= answer.status < 300:
-                    text = b"".join(answer.parts).decode(errors="replace")
-                    kind = "Invocation4XXErrors" if answer.status < 500 else "Invocation5XXErrors"
+                response = held.enter_context(instance.stream(body, _forwarded(environ)))
+                if not 200 <= response.status < 300:
+                    text = b"".join(response.parts).decode(errors="replace")
+                    kind = "Invocation4XXErrors" if response.status < 500 else "Invocation5XXErrors"
                     self._metrics.record(deployment, {"Invocations": 1, kind: 1})
-                    raise _model_error(deployment, answer.status, text)
+                    raise _model_error(deployment, response.status, text)
             except (TimeoutError, CrashedError) as error:
                 instance.kill()
                 self._metrics.record(deployment, {"Invocations": 1, "Invocation5XXErrors": 1})
@@ -251,10 +257,10 @@ class Runtime:
             raise
         headers = [
             ("Content-Type", event_stream.CONTENT_TYPE),
-            ("X-Amzn-SageMaker-Content-Type", answer.headers.get("content-type", "application/octet-stream")),
+            ("X-Amzn-SageMaker-Content-Type", response.headers.get("content-type", "application/octet-stream")),
             ("x-Amzn-Invoked-Production-Variant", deployment.variant),
         ]
-        if custom := answer.headers.get("x-amzn-sagemaker-custom-attributes"):
+        if custom := response.headers.get("x-amzn-sagemaker-custom-attributes"):
             headers.append(("X-Amzn-SageMaker-Custom-Attributes", custom))
         start_response("200 OK", headers)
         values = {"Invocations": 1.0} | ({"ModelSetupTime": setup * 1e6} if setup is not None else {})
@@ -264,9 +270,9 @@ class Runtime:
             self._metrics.record(deployment, {**values, "ModelLatency": took, "Invocation5XXErrors": float(failed)})
             held.close()
 
-        return _Events(answer, instance, done)
+        return _Events(response, instance, done)
 
-    def _ask(
+    def _invoke_instance(
         self,
         pool: InstancePool,
         instance: Instance,
@@ -274,21 +280,21 @@ class Runtime:
         body: bytes,
         environ: Mapping[str, Any],
         began: float,
-    ) -> Answer:
+    ) -> ContainerResponse:
         deployment = pool.deployment
         sent = time.perf_counter()
         utilisation = pool.utilisation
         values: dict[str, float] = {"Invocations": 1, "ServerlessConcurrentExecutionsUtilization": utilisation * 100}
         try:
-            answer = instance.invoke(body, _forwarded(environ))
+            response = instance.invoke(body, _forwarded(environ))
             took = time.perf_counter() - sent
             values |= {"ModelLatency": took * 1e6, "OverheadLatency": (time.perf_counter() - began - took) * 1e6}
             if setup is not None:
                 values["ModelSetupTime"] = setup * 1e6
-            values["Invocation4XXErrors"] = float(400 <= answer.status < 500)
-            values["Invocation5XXErrors"] = float(answer.status >= 500)
+            values["Invocation4XXErrors"] = float(400 <= response.status < 500)
+            values["Invocation5XXErrors"] = float(response.status >= 500)
         except TimeoutError as error:
-            instance.kill()  # it still works on the request, and nothing waits for the response
+            instance.kill()  # the instance still works on the request, and nothing waits for the response
             values["Invocation5XXErrors"] = 1
             raise _model_error(
                 deployment,
@@ -304,24 +310,25 @@ class Runtime:
             ) from error
         finally:
             self._metrics.record(deployment, values)
-        if not 200 <= answer.status < 300:
-            raise _model_error(deployment, answer.status, answer.body.decode(errors="replace"))
-        if deployment.serverless and len(answer.body) > MAX_BYTES:
-            message = f"Response payload size ({len(answer.body)} bytes) exceeded maximum allowed ({MAX_BYTES} bytes)."
+        if not 200 <= response.status < 300:
+            raise _model_error(deployment, response.status, response.body.decode(errors="replace"))
+        if deployment.serverless and len(response.body) > MAX_BYTES:
+            size = len(response.body)
+            message = f"Response payload size ({size} bytes) exceeded maximum allowed ({MAX_BYTES} bytes)."
             raise _model_error(deployment, 500, message)
-        return answer
+        return response
 
 
 class _Events:
-    """The events of a streamed response; closed when it is over, or when the caller is gone."""
+    """The events of a streamed response; closed when it ends, or when the caller disconnects."""
 
-    def __init__(self, answer: AnswerStream, instance: Instance, done: Callable[[bool], None]) -> None:
-        self._answer, self._instance, self._done = answer, instance, done
+    def __init__(self, response: ContainerStream, instance: Instance, done: Callable[[bool], None]) -> None:
+        self._response, self._instance, self._done = response, instance, done
         self._failed = self._over = False
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            for part in self._answer.parts:
+            for part in self._response.parts:
                 yield event_stream.event("PayloadPart", part)
             self._over = True
         except (TimeoutError, CrashedError) as error:
@@ -336,7 +343,7 @@ class _Events:
 
 
 def read_body(environ: Mapping[str, Any], limit: int) -> tuple[bytes, int]:
-    """(body, its length); a body over the limit is left where it is."""
+    """(body, its length); a body over the limit is not read."""
     size = int(environ["CONTENT_LENGTH"])
     return environ["wsgi.input"].read() if size <= limit else b"", size
 
@@ -349,12 +356,12 @@ _FORWARDED = {
 
 
 def _forwarded(environ: Mapping[str, Any]) -> dict[str, str]:
-    """The service passes these on and strips the rest."""
+    """The headers that the service passes on; it strips the rest."""
     return {name: environ[key] for key, name in _FORWARDED.items() if environ.get(key)}
 
 
 def _model_error(deployment: Deployment, status: int, message: str) -> AwsError:
-    """A container's error as the service reports it."""
+    """A container's error, as the service reports it."""
     whose = "client" if 400 <= status < 500 else "server"
     group = group_of(deployment.endpoint)
     return AwsError(

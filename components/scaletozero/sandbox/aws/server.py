@@ -36,17 +36,17 @@ HOST = "127.0.0.1"
 
 
 class Servers:
-    """Both servers, listening from the moment this is made.
+    """Both servers, listening once constructed.
 
     Attributes:
         aws_url, runtime_url: where they listen.
-        credentials: those that every request has to be signed with.
+        credentials: the credentials that requests have to be signed with.
 
     Args:
         state: the sandbox's folder.
-        aws_port, runtime_port: 0 takes any free one.
-        idle_seconds: how long an instance stays without requests.
-        program: what a container runs: folder of its package, module and arguments.
+        aws_port, runtime_port: 0 selects any free port.
+        idle_seconds: how long an instance without requests is kept.
+        program: the container's program: folder of the package, module and arguments.
 
     Raises:
         OSError: a port is in use; its number is `filename`.
@@ -93,7 +93,7 @@ class Servers:
         return {"pid": os.getpid(), "endpoints": self._endpoints.snapshot(), "provided_here": dict(OVERRIDES)}
 
     def stop(self) -> None:
-        """Takes no more requests and ends all processes."""
+        """Stops accepting requests and ends all processes."""
         self._scaling.stop()
         self._front.shutdown()
         self._runtime.stop()

@@ -1,6 +1,6 @@
-"""Checks how a request is signed: Signature Version 4 in the header or the query, and S3's older presigned addresses.
+"""Checks the signatures of requests: Signature Version 4 in the header or the query, and S3's older presigned URLs.
 
-The canonical forms are botocore's own, with which clients sign.
+The canonical forms are those of botocore, with which clients sign.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from scaletozero.sandbox.aws.middleware import AwsError
 
 SKEW = timedelta(minutes=15)
-"""How far a signature's time may be from the sandbox's (AWS's own limit)."""
+"""How far a signature's time may differ from the sandbox's (AWS's limit)."""
 
 LONGEST_SECONDS = 7 * 24 * 3600
-"""The longest that a presigned address may be valid (S3 user guide)."""
+"""The longest validity of a presigned URL (S3 user guide)."""
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 
 SecretOf = Callable[[str], str | None]
-"""The secret of an access key; None where there is no such key."""
+"""Returns the secret of an access key; None if it does not exist."""
 
 _HEADER = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[^/,\s]+)/(?P<day>\d{8})/(?P<region>[^/,]+)/(?P<service>[^/,]+)/aws4_request"
@@ -41,7 +41,7 @@ _TIME = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class _Signed:
-    """What a request says of its signature."""
+    """A request's signature and its parameters."""
 
     key: str
     day: str
@@ -51,7 +51,7 @@ class _Signed:
     signature: str
     time: str
     seconds: int | None
-    """How long it is valid; None where it is in the header, and valid for the request alone."""
+    """How long it is valid; None if it is in the header, and therefore valid for this request only."""
 
 
 def require_signature(environ: Mapping[str, Any], sha256: str, secret_of: SecretOf, now: datetime) -> str:
@@ -59,14 +59,14 @@ def require_signature(environ: Mapping[str, Any], sha256: str, secret_of: Secret
 
     Args:
         environ: a WSGI environment with `REQUEST_URI`.
-        sha256: of the body, hex.
+        sha256: hexadecimal digest of the body.
         now: an aware time.
 
     Returns:
-        The access key that it is signed with.
+        The access key of the signature.
 
     Raises:
-        AwsError: it is not signed, or by an unknown key, with another secret, at another time, or for another body.
+        AwsError: the request is not signed, or with an unknown key, another secret, a wrong time or for another body.
     """
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     if "AWSAccessKeyId" in query and "HTTP_AUTHORIZATION" not in environ:
@@ -140,7 +140,7 @@ def _request(environ: Mapping[str, Any], signed: _Signed, sha256: str) -> AWSReq
 
 
 class _Received:
-    """What is taken from the request as it was sent: which headers are signed, and the body's digest."""
+    """What is taken from the request as it was received: which headers are signed, and the body's digest."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         headers = HTTPHeaders()
@@ -161,7 +161,7 @@ class _S3Version4(_Received, S3SigV4Auth):
 
 
 class _Version2(HmacV1Auth):
-    """Signature Version 2 of a presigned address: the moment until which it is valid stands where the date would."""
+    """Signature Version 2 of a presigned URL: the expiry time is in the place of the date."""
 
     until = ""
 
@@ -177,7 +177,7 @@ def _header(environ: Mapping[str, Any], name: str) -> str:
 def _require_version_2(
     environ: Mapping[str, Any], query: Mapping[str, list[str]], secret_of: SecretOf, now: datetime
 ) -> None:
-    """S3's presigned addresses of Signature Version 2, which boto3 makes by default."""
+    """Checks S3's presigned URLs of Signature Version 2, which boto3 makes by default."""
     key, signature, until = (query.get(name, [""])[0] for name in ("AWSAccessKeyId", "Signature", "Expires"))
     secret = secret_of(key)
     if secret is None:

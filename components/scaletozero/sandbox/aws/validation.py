@@ -1,4 +1,4 @@
-"""Requests of the JSON protocols, held to the services' own models before anything acts on them."""
+"""Validates requests of the JSON protocols against the services' models."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from botocore.validate import ParamValidator
 from scaletozero.sandbox.aws.middleware import AwsError
 
 _NAMES: Mapping[str, str] = {"monitoring": "cloudwatch"}
-"""Services whose requests are signed for another name than botocore's."""
+"""Signing name -> botocore's name of the service, where they differ."""
 
 
 def require_valid(service: str | None, target: str, parameters: Mapping[str, Any]) -> None:
-    """Refuses parameters that the operation does not take; those that its model does not know are ignored, as by AWS.
+    """Refuses parameters that are invalid for the operation. Unknown ones are ignored, as AWS does.
 
     Args:
-        service: as the request is signed for it.
-        target: its `X-Amz-Target`.
+        service: the request's signing name.
+        target: the request's `X-Amz-Target`.
 
     Raises:
-        AwsError: ValidationException with everything that is wrong.
+        AwsError: ValidationException, with everything that is wrong.
     """
     model = _model(service or "")
     if model is None:

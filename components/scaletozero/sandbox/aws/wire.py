@@ -1,7 +1,7 @@
-"""HTTP as the sandbox's servers speak it: who may ask, and requests that are whole before anything acts on them.
+"""The HTTP layer of the sandbox's servers: local callers only, and no request is processed before it is complete.
 
-A browser is a way by which any page reaches this machine's ports, so what a browser adds tells it apart: a name of
-another host, the page's own origin, a preflight.
+Any web page can reach this machine's ports through a browser, so requests from browsers are recognised and refused:
+by the name of another host, the page's origin, or a preflight.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 
 SECONDS = 60
-"""How long a client may take over the next piece of its request."""
+"""How long a client may take to send the next part of its request."""
 
 MAX_BYTES = 5 * 1024**3
-"""Of a body: the largest object that S3 takes in one request (S3 user guide)."""
+"""Maximum size of a body: the largest object that S3 accepts in one request (S3 user guide)."""
 
 IN_MEMORY = 8 * 1024 * 1024
 LONGEST_LINE = 1024
@@ -27,11 +27,11 @@ CHUNK = 1 << 16
 MOST_TRAILERS = 100
 
 BODY_SHA256 = "scaletozero.body_sha256"
-"""The key of a WSGI environment under which the digest of the body is, hex."""
+"""The key of the WSGI environment for the hexadecimal digest of the body."""
 
 
 class Readable(Protocol):
-    """What a request's body is read from."""
+    """A stream from which a request's body is read."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -39,15 +39,15 @@ class Readable(Protocol):
 
 
 class MalformedError(ValueError):
-    """A request that is not HTTP as it should be, with the reason."""
+    """A request that is not valid HTTP; the text is the reason."""
 
 
 class ForeignError(ValueError):
-    """A request that a program on this machine would not send, with the reason."""
+    """A request that a program on this machine would not send; the text is the reason."""
 
 
 class Handler(MotoRequestHandler):
-    """Reads a request whole and has the application see it; everything else is refused here, in JSON."""
+    """Reads a complete request and passes it to the application; refuses anything else, in JSON."""
 
     timeout = SECONDS
 
@@ -82,12 +82,12 @@ class Handler(MotoRequestHandler):
         return environ
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """An error in the services' form; the connection ends, because what follows is not known to be a request."""
+        """Sends an error in the services' format, then closes the connection: the next request cannot be found."""
         kind = "AccessDeniedException" if code == 403 else "MalformedHttpRequestException"
         said = message or self.responses.get(code, ("", ""))[0]
         body = json.dumps({"__type": kind, "message": said, "Message": said}).encode()
         self.close_connection = True
-        if self.request_version == "HTTP/0.9":  # also where no version was understood; its responses have no status
+        if self.request_version == "HTTP/0.9":  # also set if no version was understood; its responses have no status
             self.request_version = "HTTP/1.0"
         self.send_response(code if code < 500 else 400)
         self.send_header("Content-Type", "application/x-amz-json-1.1")
@@ -106,8 +106,8 @@ def require_local(headers: Any, method: str) -> None:
         headers: (name, value) pairs as received.
 
     Raises:
-        ForeignError: another host than this machine, a page's origin, or a preflight.
-        MalformedError: not exactly one Host.
+        ForeignError: the request is for another host, has a web page's origin, or is a preflight.
+        MalformedError: the request does not have exactly one Host header.
     """
     found: dict[str, list[str]] = {}
     for name, value in headers:
@@ -118,11 +118,11 @@ def require_local(headers: Any, method: str) -> None:
     if not is_local(hosts[0]):
         raise ForeignError("the sandbox serves 127.0.0.1 and localhost only, not for another Host")
     if any(origin.lower() != f"http://{hosts[0].lower()}" for origin in found.get("origin", ())):
-        raise ForeignError("the sandbox takes no requests from web pages (Origin)")
+        raise ForeignError("the sandbox accepts no requests from web pages (Origin)")
     if any(site not in ("none", "same-origin") for site in found.get("sec-fetch-site", ())):
-        raise ForeignError("the sandbox takes no requests from web pages (Sec-Fetch-Site)")
+        raise ForeignError("the sandbox accepts no requests from web pages (Sec-Fetch-Site)")
     if method == "OPTIONS":
-        raise ForeignError("the sandbox takes no requests from web pages (OPTIONS)")
+        raise ForeignError("the sandbox accepts no requests from web pages (OPTIONS)")
 
 
 def is_local(host: str) -> bool:
@@ -141,7 +141,7 @@ def is_local(host: str) -> bool:
 
 
 def require_target(target: str) -> None:
-    """Refuses a request target that is no path on this machine. Raises MalformedError or ForeignError."""
+    """Refuses a request target that is not a path on this machine. Raises MalformedError or ForeignError."""
     try:
         parts = urlsplit(target)
         name = parts.hostname
@@ -156,19 +156,19 @@ def require_target(target: str) -> None:
 
 
 def read_body(stream: Readable, headers: Any) -> tuple[IO[bytes], int, str]:
-    """(body, its length, its sha256) of a request, read to its end.
+    """Reads a request's body to its end. Returns the body, its length and its SHA-256 digest.
 
     Args:
-        stream: what follows the headers.
+        stream: the stream after the headers.
         headers: (name, value) pairs as received.
 
     Raises:
-        MalformedError: it is not said, not clear or not true where the body ends; it is too long, or does not come.
+        MalformedError: the body's length is missing, ambiguous or wrong; the body is too long, or does not arrive.
     """
     lengths = [value.strip() for name, value in headers if name.lower() == "content-length"]
     codings = [value.strip().lower() for name, value in headers if name.lower() == "transfer-encoding"]
     if len(lengths) + len(codings) > 1:
-        raise MalformedError("the length of a body must be said once, by Content-Length or Transfer-Encoding")
+        raise MalformedError("the length of a body must be given once, by Content-Length or Transfer-Encoding")
     if codings and codings != ["chunked"]:
         raise MalformedError("Transfer-Encoding may only be chunked")
     body = _Body()
@@ -180,14 +180,14 @@ def read_body(stream: Readable, headers: Any) -> tuple[IO[bytes], int, str]:
     except (MalformedError, OSError) as error:
         body.file.close()
         if isinstance(error, TimeoutError):
-            raise MalformedError(f"the body did not come: nothing in {SECONDS} s") from None
+            raise MalformedError(f"the body did not arrive: nothing was received for {SECONDS} s") from None
         raise
     body.file.seek(0)
     return body.file, body.size, body.digest.hexdigest()
 
 
 class _Body:
-    """What was received of a body: in memory while it is small, else in a file."""
+    """The received part of a body: in memory while it is small, otherwise in a file."""
 
     def __init__(self) -> None:
         self.file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed by who reads it
@@ -218,7 +218,7 @@ def _read_chunks(stream: Readable, body: _Body) -> None:
     while size := _length(_line(stream).partition(b";")[0].strip().decode("latin1"), 16):
         body.take(stream, size)
         if _line(stream):
-            raise MalformedError("a chunk does not end where its size says")
+            raise MalformedError("a chunk does not end at its declared size")
     for _ in range(MOST_TRAILERS):  # none of the services uses them
         if not _line(stream):
             return

@@ -1,1 +1,1 @@
-"""A real Kubernetes control plane on this machine, from its own source, for tests and for the `local` environment."""
+"""A real Kubernetes control plane on this machine, built from source, for tests and for the `local` environment."""

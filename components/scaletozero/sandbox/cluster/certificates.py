@@ -1,4 +1,4 @@
-"""Keys and certificates of a cluster that lives as long as one test run, on loopback."""
+"""Keys and certificates of a cluster on loopback that exists for one test run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIFETIME = timedelta(days=2)
 
 
 def write_key(path: Path) -> rsa.RSAPrivateKey:
-    """Write a new RSA key, which only this user can read, to `path`."""
+    """Writes a new RSA key to `path`, readable by this user only."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     path.touch(mode=0o600)
     path.write_bytes(
@@ -27,7 +27,7 @@ def write_key(path: Path) -> rsa.RSAPrivateKey:
 
 
 def write_certificates(folder: Path, *names: str) -> None:
-    """Write `ca.crt`, and `tls.crt` with `tls.key` for 127.0.0.1 and `names`, signed by it, to a new folder."""
+    """Writes `ca.crt`, and `tls.crt` with `tls.key` for 127.0.0.1 and `names`, signed by it, to a new folder."""
     folder.mkdir(mode=0o700)
     authority = write_key(folder / "ca.key")
     authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "scaletozero test authority")])

@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver on loopback: a cluster that validates and stores manifests like any other."""
+"""etcd and kube-apiserver on loopback: a cluster that validates and stores objects like any other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cluster:
     Attributes:
         url: the API server's URL.
         kubeconfig: a kubeconfig file with the rights of `system:masters`.
-        supervisor: runs the cluster's processes, and can run further ones.
+        supervisor: runs the cluster's processes, and can run additional ones.
     """
 
     url: str
@@ -52,7 +52,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def control_plane(say: Say = lambda line: None) -> Iterator[Cluster]:
-    """Start a new, empty cluster. It is deleted when the block or this process ends.
+    """Starts a new, empty cluster. It is deleted when the block or this process ends.
 
     Pod Security, quota, priority and CEL admission are on; pods need no service account to exist.
 
@@ -65,7 +65,7 @@ def control_plane(say: Say = lambda line: None) -> Iterator[Cluster]:
     try:
         began = time.monotonic()
         cluster = _start(supervisor, programs)
-        say(f"cluster: {cluster.url} answers after {time.monotonic() - began:.1f} s")
+        say(f"cluster: {cluster.url} responds after {time.monotonic() - began:.1f} s")
         yield cluster
     finally:
         supervisor.close()
@@ -117,7 +117,7 @@ def _start_etcd(supervisor: Supervisor, program: Path) -> str:
             "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
         ],
     )  # fmt: skip
-    wait_until(supervisor, "etcd", lambda: answers(f"{client}/health"))
+    wait_until(supervisor, "etcd", lambda: responds(f"{client}/health"))
     return client
 
 
@@ -138,21 +138,21 @@ def _start_api_server(supervisor: Supervisor, program: Path, etcd: str, token: s
     )  # fmt: skip
     url = f"https://127.0.0.1:{port}"
     trusted = ssl.create_default_context(cafile=folder / "tls" / "ca.crt")
-    wait_until(supervisor, "kube-apiserver", lambda: answers(f"{url}/readyz", token, trusted))
+    wait_until(supervisor, "kube-apiserver", lambda: responds(f"{url}/readyz", token, trusted))
     return url
 
 
 def wait_until(supervisor: Supervisor, name: str, ready: Callable[[], bool]) -> None:
-    """Wait for `ready`. Raises EndedError when the process `name` ends first or takes longer than START_SECONDS."""
+    """Waits for `ready`. Raises EndedError when the process `name` ends first or takes longer than START_SECONDS."""
     deadline = time.monotonic() + START_SECONDS
     while not ready():
         supervisor.require_running(name)
         if time.monotonic() > deadline:
-            raise EndedError(f"{name} did not answer within {START_SECONDS} s: {supervisor.last_words(name)}")
+            raise EndedError(f"{name} did not respond within {START_SECONDS} s: {supervisor.last_words(name)}")
         time.sleep(0.1)
 
 
-def answers(url: str, token: str = "", trusted: ssl.SSLContext | None = None) -> bool:
+def responds(url: str, token: str = "", trusted: ssl.SSLContext | None = None) -> bool:
     """Whether a health endpoint on this machine responds with 200."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
     try:

@@ -1,7 +1,7 @@
-"""What acts on a cluster's objects: controllers, scheduler, simulated nodes, Karpenter and KEDA, on loopback.
+"""The programs that act on a cluster's objects: controllers, scheduler, simulated nodes, Karpenter and KEDA.
 
-Nodes are simulated by kwok: pods get the state Running and an address, and run nothing. All that decides about them,
-scheduling, quotas, preemption, scaling, buying nodes, is the real thing.
+Nodes are simulated by kwok: their pods get the state Running and an address, but run nothing. Everything that decides
+about pods (scheduling, quotas, preemption, scaling, provisioning of nodes) is the real program.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from scaletozero.engine.go_build import source_folder
 from scaletozero.kubernetes.api import KubernetesApi
 from scaletozero.sandbox.cluster.certificates import write_certificates
-from scaletozero.sandbox.cluster.control_plane import Cluster, answers, free_ports, wait_until
+from scaletozero.sandbox.cluster.control_plane import Cluster, free_ports, responds, wait_until
 from scaletozero.sandbox.cluster.definitions import install_definitions, read_definitions
 from scaletozero.sandbox.cluster.programs import KARPENTER, KEDA
 from scaletozero.settings.gpu_types import TYPES
@@ -27,7 +27,7 @@ NODE_CLASS: Mapping[str, str] = {"group": "karpenter.kwok.sh", "kind": "KWOKNode
 
 
 def start_controller_manager(cluster: Cluster, programs: Mapping[str, Path]) -> None:
-    """Deployments get pods, and deleted namespaces are emptied and removed."""
+    """Starts the controllers that create pods for Deployments and delete the objects of deleted namespaces."""
     cluster.supervisor.start(
         "kube-controller-manager",
         [
@@ -39,7 +39,7 @@ def start_controller_manager(cluster: Cluster, programs: Mapping[str, Path]) -> 
 
 
 def start_scheduler(cluster: Cluster, programs: Mapping[str, Path]) -> None:
-    """Pods are assigned to nodes, and preempt pods of lower priority."""
+    """Starts the scheduler, which assigns pods to nodes and preempts pods of lower priority."""
     cluster.supervisor.start(
         "kube-scheduler",
         [
@@ -50,7 +50,7 @@ def start_scheduler(cluster: Cluster, programs: Mapping[str, Path]) -> None:
 
 
 def start_nodes(cluster: Cluster, programs: Mapping[str, Path]) -> None:
-    """Every Node object behaves like a node: pods on it become Running."""
+    """Starts kwok, so that every Node object behaves like a node and its pods become Running."""
     (port,) = free_ports(1)
     cluster.supervisor.start(
         "kwok",
@@ -64,7 +64,7 @@ def start_nodes(cluster: Cluster, programs: Mapping[str, Path]) -> None:
 def start_karpenter(
     cluster: Cluster, programs: Mapping[str, Path], api: KubernetesApi, types: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Karpenter creates simulated nodes of `types` (see `instance_types`) for any NodePool with NODE_CLASS."""
+    """Starts Karpenter, which creates simulated nodes of `types` (see `instance_types`) for NodePools of NODE_CLASS."""
     source = source_folder(KARPENTER)
     for folder in (source / "pkg" / "apis" / "crds", source / "kwok" / "apis" / "crds"):
         install_definitions(api, read_definitions(folder))
@@ -92,12 +92,12 @@ def start_karpenter(
             "HEALTH_PROBE_PORT": str(health),
         },
     )
-    wait_until(cluster.supervisor, "karpenter", lambda: answers(f"http://127.0.0.1:{health}/healthz"))
+    wait_until(cluster.supervisor, "karpenter", lambda: responds(f"http://127.0.0.1:{health}/healthz"))
     cluster.supervisor.keep_running("karpenter")
 
 
 def start_keda(cluster: Cluster, programs: Mapping[str, Path], api: KubernetesApi, *, proxy: str = "") -> None:
-    """KEDA's operator, without its metrics server: it scales from and to zero, but not between 1 and more replicas.
+    """Starts KEDA's operator without its metrics server: it scales from 0 to 1 and back, but not beyond.
 
     Args:
         proxy: the address of a proxy for its connections to scalers, for a test's own scaler in place of the cluster's.
@@ -122,13 +122,13 @@ def start_keda(cluster: Cluster, programs: Mapping[str, Path], api: KubernetesAp
             **({"HTTPS_PROXY": proxy} if proxy else {}),
         },
     )  # fmt: skip
-    wait_until(cluster.supervisor, "keda", lambda: answers(f"http://{health}/healthz"))
-    # Its operator panics where its cache is behind: github.com/kedacore/keda/issues/7863
+    wait_until(cluster.supervisor, "keda", lambda: responds(f"http://{health}/healthz"))
+    # The operator panics if its cache is behind: github.com/kedacore/keda/issues/7863
     cluster.supervisor.keep_running("keda")
 
 
 def instance_types(names: Iterable[str], region: str, zones: Iterable[str]) -> list[dict[str, Any]]:
-    """The simulated cloud's offers: the named GPU types, on demand, and one cheap type without a GPU.
+    """The instance types of the simulated cloud: the named GPU types, on demand, and one cheap type without a GPU.
 
     Args:
         zones: the zones in which each type is offered.

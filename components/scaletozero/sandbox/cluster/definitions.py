@@ -1,4 +1,4 @@
-"""Custom resource definitions: read from a folder, put on a cluster, waited for."""
+"""Reads custom resource definitions from a folder and installs them on a cluster."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ESTABLISH_SECONDS = 300
 
 
 def read_definitions(folder: Path) -> list[dict[str, Any]]:
-    """The CustomResourceDefinitions among the YAML files of `folder`.
+    """Reads the CustomResourceDefinitions among the YAML files of `folder`.
 
     Raises:
-        FindingsError: there is none, or a file is no YAML.
+        FindingsError: there is none, or a file is not valid YAML.
     """
     found = [document for file in sorted(folder.glob("*.yaml")) for document in _documents(file)]
     definitions = [document for document in found if document.get("kind") == "CustomResourceDefinition"]
@@ -35,12 +35,12 @@ def _documents(file: Path) -> Iterator[dict[str, Any]]:
         raise refuse(str(file), "must be YAML", str(error).splitlines()[0]) from None
 
 
-# These files have megabytes of schema; the C loader reads them ten times as fast where it is there.
+# These files have megabytes of schema; the C loader, if present, reads them ten times as fast.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def install_definitions(api: KubernetesApi, definitions: Iterable[dict[str, Any]]) -> None:
-    """Put the definitions on the cluster and wait until it serves them.
+    """Installs the definitions on the cluster and waits until it serves them.
 
     Raises:
         ApiError: the cluster refused one.

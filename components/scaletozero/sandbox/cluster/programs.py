@@ -18,7 +18,7 @@ KUBERNETES = GoModule(
     "k8s.io/kubernetes",
     "v1.34.2",
     {name: f"cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")},
-    # Clients refuse a server whose version does not parse.
+    # Clients refuse a server whose version they cannot parse.
     variables={f"{_BASE}.gitVersion": "v1.34.2", f"{_BASE}.gitMajor": "1", f"{_BASE}.gitMinor": "34"},
     sibling_version="v0.34.2",
     minutes=5,
@@ -31,10 +31,10 @@ KARPENTER = GoModule("sigs.k8s.io/karpenter", "v1.14.1", {"karpenter": "kwok"}, 
 KEDA = GoModule("github.com/kedacore/keda/v2", "v2.18.0", {"keda": "cmd/operator"}, minutes=5)
 
 CONTROL_PLANE = (ETCD, KUBERNETES)
-"""The programs that accept or refuse manifests."""
+"""The programs that accept or refuse objects."""
 
 EVERYTHING = (*CONTROL_PLANE, KWOK, KARPENTER, KEDA)
-"""These, and the programs that act on objects: controllers, scheduler, simulated nodes, Karpenter, KEDA."""
+"""CONTROL_PLANE and the programs that act on objects: controllers, scheduler, simulated nodes, Karpenter, KEDA."""
 
 
 def folder_of(module: GoModule) -> Path:
@@ -43,7 +43,7 @@ def folder_of(module: GoModule) -> Path:
 
 
 def find_programs(modules: Iterable[GoModule], say: Say = lambda line: None) -> dict[str, Path]:
-    """Each program's name -> its path. Missing programs are built, one module after the other.
+    """Name of each program -> its path. Missing programs are built first, one module at a time.
 
     Raises:
         FindingsError: a program could not be built.

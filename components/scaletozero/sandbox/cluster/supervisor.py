@@ -31,7 +31,7 @@ class EndedError(RuntimeError):
 
 
 class Supervisor:
-    """The parent's handle on the supervising process.
+    """The parent's connection to the supervising process.
 
     Args:
         folder: the processes' working folder, with their logs. Deleted when this closes or this process ends.
@@ -48,12 +48,12 @@ class Supervisor:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            # A Ctrl-C at the terminal must end the tests first, then what they stand on.
+            # Ctrl-C at the terminal must end the tests before the processes that they use.
             start_new_session=True,
         )
 
     def start(self, name: str, command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> int:
-        """Start `command` under `name`. Returns its process id; raises EndedError if it cannot be started."""
+        """Starts `command` as `name`. Returns its process id; raises EndedError if it cannot be started."""
         answer = self._ask({"start": name, "command": [str(part) for part in command], "env": dict(env or {})})
         if "error" in answer:
             raise EndedError(f"{name}: {answer['error']}")
@@ -67,11 +67,11 @@ class Supervisor:
             raise EndedError(f"{name} ended with {code}: {self.last_words(name)}")
 
     def keep_running(self, name: str) -> None:
-        """From now on start the process `name` again whenever it ends, as a kubelet does with an operator's pod."""
+        """Restarts the process `name` whenever it ends, as a kubelet restarts an operator's pod."""
         self._ask({"keep": name})
 
     def stop(self, name: str) -> None:
-        """Terminate one process."""
+        """Terminates one process."""
         self._ask({"stop": name})
 
     def last_words(self, name: str, lines: int = 3) -> str:
@@ -79,7 +79,7 @@ class Supervisor:
         return " / ".join(line for line in text.splitlines()[-lines:] if line.strip())
 
     def close(self) -> None:
-        """Terminate every process and delete the folder."""
+        """Terminates every process and deletes the folder."""
         assert self._process.stdin
         assert self._process.stdout
         with contextlib.suppress(BrokenPipeError):
@@ -102,7 +102,7 @@ class Supervisor:
 
 
 class _Processes:
-    """What runs in `folder`."""
+    """The processes that run in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -163,7 +163,7 @@ def _main(folder: Path) -> None:
     processes = _Processes(folder)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     try:
-        # readline, not iteration: that reads ahead and would answer late.
+        # readline instead of iteration, which reads ahead and would delay responses.
         while line := sys.stdin.readline():
             answer = processes.answer(json.loads(line))
             with contextlib.suppress(BrokenPipeError):

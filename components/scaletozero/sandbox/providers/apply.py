@@ -1,4 +1,4 @@
-"""The table's calls, made against the embedded AWS."""
+"""Applies resources to the embedded AWS by the calls of the resource table."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ POLL_SECONDS = 0.2
 
 
 OWN_TAGS = ("managed-by", "stack")
-"""The tags by which a stack's own resources are known (`scaletozero.component`)."""
+"""The tags that identify a stack's own resources (`scaletozero.component`)."""
 
 
 class Incomplete(Exception):  # noqa: N818 - it is a state as much as an error
-    """The resource exists, but isn't what was asked for.
+    """The resource exists, but not as declared.
 
     Attributes:
-        id: its id.
-        outputs: what is known of it.
+        id: the resource's id.
+        outputs: its known properties.
     """
 
     def __init__(self, reason: str, id_: str, outputs: dict[str, Any]) -> None:
@@ -46,11 +46,11 @@ class Stopped(Exception):  # noqa: N818
 
 @dataclass
 class Applier:
-    """Creates, reads, updates and deletes resources of any row.
+    """Creates, reads, updates and deletes resources of every type in the table.
 
     Attributes:
-        cancelled: set by the engine's interrupt: waits end.
-        inventory: where what is created is written down; None where nobody reads it.
+        cancelled: set when the engine is interrupted; it ends all waits.
+        inventory: records the created resources; None if no record is needed.
     """
 
     clients: Clients
@@ -59,14 +59,14 @@ class Applier:
     inventory: Inventory | None = None
 
     def create(self, row: ResourceType, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """(id, outputs) of the new resource.
+        """Creates a resource. Returns its (id, outputs).
 
-        What exists already under exactly this name, with the tags of this stack, is what an interrupted run created:
-        it is changed to what is declared, and taken over.
+        A resource that already exists under exactly this name, with the tags of this stack, was created by an
+        interrupted run: it is updated to what is declared, and adopted.
 
         Raises:
             ClientError: nothing was created.
-            Incomplete: something was.
+            Incomplete: something was created.
         """
         state = self.state(row, plain(inputs), None)
         state["@id"] = row.id(state) if row.id else ""
@@ -85,7 +85,7 @@ class Applier:
             decided = self._wait(row, client, state)
         except Exception as error:
             if not made:
-                if isinstance(error, ClientError):  # after any other error it may exist
+                if isinstance(error, ClientError):  # after any other error the resource may exist
                     if adopted := self._adopted(row, inputs, state):
                         return adopted
                     self._failed(written)
@@ -107,7 +107,7 @@ class Applier:
         return id_, self.update(row, id_, found[0], inputs, different)
 
     def _write_down(self, row: ResourceType, inputs: Mapping[str, Any], state: State) -> str | None:
-        """Has the inventory know of a resource before it exists."""
+        """Records a resource in the inventory before it exists."""
         if self.inventory is None:
             return None
         found_by = _written(inputs, row.finding)
@@ -124,7 +124,7 @@ class Applier:
     def read(
         self, row: ResourceType, id_: str, olds: Mapping[str, Any], inputs: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """(outputs, inputs) as they are now, or None when the resource is gone."""
+        """The current (outputs, inputs), or None if the resource does not exist."""
         imported = not olds
         base = dict(row.from_id(id_)) if imported else dict(olds)
         if not base:
@@ -157,10 +157,10 @@ class Applier:
     def update(
         self, row: ResourceType, id_: str, olds: Mapping[str, Any], news: Mapping[str, Any], found: list[Change]
     ) -> dict[str, Any]:
-        """The outputs after the changes `found` were applied.
+        """Applies the changes `found`. Returns the outputs.
 
         Raises:
-            ClientError, Incomplete: what was applied before stays applied; the next update continues.
+            ClientError, Incomplete: what was applied before remains applied; the next update continues.
         """
         state = self.state(row, {**_outputs_only(row, plain(olds)), **row.defaults, **plain(news)}, id_)
         client = self._client(row, state)
@@ -176,7 +176,7 @@ class Applier:
         return self._outputs(row, news, state | self._known(row, client, state)) | decided
 
     def delete(self, row: ResourceType, id_: str, olds: Mapping[str, Any]) -> None:
-        """Deletes the resource. One that does not exist is no error."""
+        """Deletes the resource. It is not an error if it does not exist."""
         state = self.state(row, plain(olds), id_)
         if state.get("skipDestroy"):
             return
@@ -193,7 +193,7 @@ class Applier:
             self.inventory.gone(Created(row.kind, _region(row, state), id_, _written(olds, row.apart)))
 
     def _revive(self, row: ResourceType, client: Any, state: dict[str, Any], news: Mapping[str, Any]) -> None:
-        """A resource that failed while it was created can only be deleted, so it is created again under its name."""
+        """Deletes a resource whose creation failed and creates it again under its name: it cannot be repaired."""
         if not row.wait:
             return
         if self._settled(row, client, state)[0] in row.wait.ready:
@@ -261,7 +261,7 @@ class Applier:
         return parameters
 
     def _known(self, row: ResourceType, client: Any, state: State) -> dict[str, Any]:
-        """What the service says of a resource that is there."""
+        """The properties that the service knows of an existing resource."""
         live = self._live(row, client, state)
         return live.properties if live else {}
 
@@ -323,7 +323,7 @@ class Applier:
             self._call(row, client, tagging.tag, parameters)
 
     def _outputs(self, row: ResourceType, inputs: Mapping[str, Any], state: State) -> dict[str, Any]:
-        """Inputs as they were declared (secrets still marked), then what only the service knows."""
+        """The inputs as declared, with their secret marks, and the properties that only the service knows."""
         declared = {key: value for key, value in inputs.items() if not key.startswith("__")}
         known = {key: value for key, value in state.items() if not key.startswith("@") and value is not None}
         allowed = {*row.defaults, *row.outputs, *(prop for read in row.reads for prop in read.gives), "tagsAll"}
@@ -334,7 +334,7 @@ class Applier:
         return {prop: form.format_map(_Lenient(state)) for prop, form in row.outputs.items()}
 
     def _wait(self, row: ResourceType, client: Any, state: State) -> dict[str, Any]:
-        """What the service decided otherwise than it was told, once it is done."""
+        """Waits until the service is done. Returns the properties that it set to other values than declared."""
         wait = row.wait
         if not wait:
             return {}
@@ -345,7 +345,7 @@ class Applier:
         return {prop: at(response, path) for prop, path in wait.decides.items()}
 
     def _settled(self, row: ResourceType, client: Any, state: State) -> tuple[Any, Any]:
-        """(status, response) once the status is no longer a pending one. Raises Stopped."""
+        """Waits until the status is no longer pending. Returns (status, response). Raises Stopped."""
         wait = row.wait
         assert wait
         while True:
@@ -373,7 +373,7 @@ def _region(row: ResourceType, state: State) -> str | None:
 
 
 def _written(properties: Mapping[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """Those properties, without what is a secret."""
+    """The properties, without secrets."""
     kept = sorted(names & properties.keys())
     return {name: plain(properties[name]) for name in kept if not has_secret(properties[name])}
 

@@ -1,4 +1,4 @@
-"""Whether the provider and AWS would accept a resource's inputs. Pure: the table, the models and the values."""
+"""Checks whether the provider and AWS would accept a resource's inputs. Pure: table, models and values only."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from scaletozero.sandbox.providers.table import Convert, ResourceType, Step
 from scaletozero.sandbox.providers.values import UNKNOWN, Asset, Secret, has_secret, has_unknown, plain
 
 DEFAULTED = "__defaults"
-"""The input in which the bridge lists what it made up."""
+"""The input in which the bridge lists the defaults that it set."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The provider's own configuration."""
+    """The provider's configuration."""
 
     region: str | None = None
     default_tags: Mapping[str, str] = field(default_factory=dict)
@@ -32,13 +32,13 @@ class Settings:
 
 @functools.cache
 def session() -> botocore.session.Session:
-    """One session, so that the service models are read once."""
+    """One botocore session, so that each service model is read once."""
     return botocore.session.Session()
 
 
 @functools.cache
 def operation(service: str, method: str) -> OperationModel:
-    """The model of a client's method (`create_model`)."""
+    """The model of the operation of a client's method (`create_model`)."""
     model: Any = session().get_service_model(service)
     names = {name.replace("_", "").lower(): name for name in model.operation_names}
     return model.operation_model(names[method.replace("_", "").lower()])
@@ -55,7 +55,7 @@ def shape_at(shape: Shape | None, path: str) -> Shape:
 
 
 def property_shape(row: ResourceType, prop: str) -> Shape | None:
-    """The shape of the API parameter that a property is sent as; None for one that reaches no API as it is."""
+    """The shape of the API parameter that a property is sent as; None if it is not sent unchanged."""
     if prop not in row.sent:
         return None
     method, parameter = row.sent[prop]
@@ -71,9 +71,9 @@ def check(
     seed: bytes,
     settings: Settings,
 ) -> tuple[dict[str, Any], list[Failure]]:
-    """The inputs as they will be applied, with region, tags and name filled in, and everything that is wrong with them.
+    """Completes the inputs with region, tags and name. Returns them with everything that is wrong with them.
 
-    `news` and `olds` keep their secret marks; `seed` makes the name up.
+    `news` and `olds` keep their secret marks; `seed` determines a generated name.
     """
     inputs = {
         key: value for key, value in news.items() if plain(value) is not None and key not in ("tagsAll", DEFAULTED)
@@ -96,7 +96,7 @@ def check(
 
 
 def default_tags(inputs: Mapping[str, Any], settings: Settings) -> Mapping[str, str]:
-    """The provider's default tags, or those that the resource puts in their place with `overrideProvider`."""
+    """The provider's default tags, or those with which the resource replaces them (`overrideProvider`)."""
     override = (plain(inputs.get("overrideProvider")) or {}).get("defaultTags")
     return settings.default_tags if override is None else override.get("tags") or {}
 
@@ -188,7 +188,7 @@ def _bound_failures(row: ResourceType, prop: str, shape: Shape, value: Any) -> l
 
 
 def _tag_failures(prop: str, tags: Any) -> Iterator[Failure]:
-    """Limits of the resource tagging API, the same for every service."""
+    """Checks the limits of the resource tagging API, which are the same for every service."""
     if tags is UNKNOWN:
         return
     if not isinstance(tags, Mapping):

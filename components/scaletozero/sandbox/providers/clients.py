@@ -1,4 +1,4 @@
-"""Clients of the embedded AWS, and the guard that keeps them from any other."""
+"""Clients of the embedded AWS, which can reach no other AWS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENDPOINT = "AWS_ENDPOINT_URL"
 
 
 def require_loopback(url: str | None) -> str:
-    """The embedded AWS's address. Raises ValueError unless it points at this machine."""
+    """Returns the embedded AWS's address. Raises ValueError unless it is on this machine."""
     host = urllib.parse.urlsplit(url or "").hostname or ""
     try:
         local = host == "localhost" or ipaddress.ip_address(host).is_loopback
@@ -31,11 +31,11 @@ def require_loopback(url: str | None) -> str:
 
 
 class Clients:
-    """One client for each service and region, made when first asked for. Safe to share between threads.
+    """One client for each service and region, created on first use. Thread-safe.
 
     Args:
-        url: the embedded AWS.
-        credentials: the sandbox's.
+        url: the embedded AWS's address.
+        credentials: the sandbox's credentials.
     """
 
     def __init__(self, url: str, credentials: Credentials) -> None:

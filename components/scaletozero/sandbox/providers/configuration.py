@@ -1,4 +1,4 @@
-"""The provider's own configuration (`aws:region`, an explicit `aws.Provider`)."""
+"""The provider's configuration (`aws:region`, an explicit `aws.Provider`)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _ABOUT_ACCESS = frozenset(
         "version",        "pluginDownloadURL", "stsRegion",
     }
 )  # fmt: skip
-"""How a real account is reached. The embedded AWS needs none of it."""
+"""Settings for access to a real account, which the embedded AWS does not need."""
 
 
 def _object(value: Any) -> Any:
-    """The engine hands a provider's structured configuration over as JSON text."""
+    """Parses structured configuration, which the engine passes as JSON text."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return json.loads(value)
@@ -53,7 +53,7 @@ def config_failures(config: Mapping[str, Any]) -> list[Failure]:
 
 
 def settings_from(config: Mapping[str, Any], clients: Clients) -> Settings:
-    """The settings, with the embedded AWS's account. Raises ValueError when that account is not allowed."""
+    """The settings, with the embedded AWS's account. Raises ValueError if they do not allow that account."""
     region = config.get("region")
     region = region if isinstance(region, str) and region else None
     identity = clients("sts", region).get_caller_identity()

@@ -1,4 +1,4 @@
-"""What has to change between a resource's state and its inputs. Pure."""
+"""The changes between a resource's state and its inputs. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scaletozero.sandbox.providers.values import UNKNOWN, Asset, plain
 
 @dataclass(frozen=True)
 class Change:
-    """One difference: the path, what happens to it (`add`, `delete`, `update`), and whether it takes a new resource."""
+    """One difference: its path, its kind (`add`, `delete`, `update`), and whether it requires a new resource."""
 
     path: str
     kind: str
@@ -49,7 +49,7 @@ def changes(
 
 
 def deletes_first(row: ResourceType, found: list[Change], news: Mapping[str, Any]) -> bool:
-    """Whether the old resource has to be deleted before the new one is created: both would have the given name."""
+    """Whether the old resource must be deleted before the new one is created, because both would have the same name."""
     if not any(change.replaces for change in found):
         return False
     if row.naming is None:

@@ -1,4 +1,4 @@
-"""The provider's functions (`aws.get_region()` and its kin)."""
+"""The provider's functions, such as `aws.get_region()`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scaletozero.sandbox.providers.shapes import Failure, nearest
 def _region(arguments: Mapping[str, Any], applier: Applier) -> dict[str, Any] | Failure:
     name = arguments.get("region") or arguments.get("name") or applier.settings.region
     if not name:
-        return Failure("region", "is required: give it to the call or set `aws:region`")
+        return Failure("region", "is required: pass it to the call or set `aws:region`")
     regions = session().get_available_regions("ec2")
     if name not in regions:
         return Failure("region", f"must be an AWS region, got {name!r}; {nearest(name, regions)}")

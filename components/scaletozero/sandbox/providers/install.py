@@ -1,4 +1,4 @@
-"""Puts the plugins where the engine looks for plugins."""
+"""Installs the plugins where the engine looks for them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 
 PLUGINS = ("aws", "kubernetes")
-"""The packages that the sandbox has a provider for: the module beside this one of the same name."""
+"""The packages that the sandbox has a provider for, in the module of the same name."""
 
 
 def install_plugins(pulumi_home: Path) -> Path:
-    """Write a plugin for each installed package of PLUGINS under `pulumi_home`; the folder that holds them.
+    """Writes a plugin for each installed package of PLUGINS under `pulumi_home`. Returns the plugins' folder.
 
-    An unmodified engine whose PULUMI_HOME it is then starts this interpreter instead of downloading the real provider.
+    An unmodified engine with this PULUMI_HOME then starts this interpreter instead of downloading the real provider.
     """
     plugins = pulumi_home / "plugins"
     for name in PLUGINS:

@@ -7,8 +7,8 @@ import sys
 
 
 def main() -> None:
-    # Where this validator is installed the client imports it, in over a second, for a call that is not made here.
-    # Rendering, where there is no cluster, imports it for itself.
+    # If this validator is installed, the client spends over a second on importing it, for a call that is not made here.
+    # Rendering without a cluster imports it itself.
     sys.modules["kubernetes_validate"] = None  # type: ignore[assignment]
     import kubernetes.client  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""Resources that a stack created in the embedded AWS and that its state does not know, because a run was killed."""
+"""Deletes resources that a killed run created in the embedded AWS and that are not in the stack's state."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from scaletozero.sandbox.providers.resources import TABLE
 from scaletozero.sandbox.providers.table import ResourceType
 
 _WHOLE = {"forceDestroy": True, "forceDetachPolicies": True, "forceDelete": True, "skipDestroy": False}
-"""What has a resource deleted with everything in it."""
+"""Inputs that allow a resource to be deleted with its contents."""
 
 
 def delete_leftovers(
     aws_url: str, credentials: Credentials, inventory: Inventory, resources: Iterable[Mapping[str, Any]]
 ) -> list[str]:
-    """Deletes what the inventory has and the state has not, the newest first.
+    """Deletes the resources that are in the inventory but not in the state, the newest first.
 
     Args:
         aws_url: address of the embedded AWS.
         credentials: the sandbox's.
-        inventory: the stack's.
+        inventory: the stack's inventory.
         resources: `deployment.resources` of the exported stack.
 
     Returns:
@@ -55,7 +55,7 @@ def delete_leftovers(
 
 
 def _ids(applier: Applier, row: ResourceType, created: Created, state: list[Mapping[str, Any]]) -> Iterator[str]:
-    """The ids of a resource; where nobody heard its id, those of all that it may be."""
+    """The ids of a resource; if its id is unknown, the ids of all candidates."""
     if created.id is not None:
         yield created.id
         return

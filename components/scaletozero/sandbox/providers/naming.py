@@ -1,4 +1,4 @@
-"""Physical names, made up as the bridged provider does (pulumi `resource.NewUniqueName` with 7 hex characters)."""
+"""Generated physical names, like the bridged provider's (pulumi `resource.NewUniqueName` with 7 hex characters)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ RANDOM = 7
 
 
 def auto_name(naming: Naming, logical: str, seed: bytes, state: State) -> str:
-    """A name for the resource `logical`; the same for the same seed.
+    """Generates a name for the resource `logical`; the same for the same seed.
 
     Raises:
-        ValueError: in the bridge's words, when the logical name leaves no room.
+        ValueError: the logical name is too long; the text is the bridge's.
     """
     logical = logical.lower() if naming.lowercase else logical
     prefix = f"{naming.leading}{logical}-"
@@ -22,7 +22,7 @@ def auto_name(naming: Naming, logical: str, seed: bytes, state: State) -> str:
 
 
 def prefixed_name(naming: Naming, prefix: str, seed: bytes) -> str:
-    """A name for the resource that asked for a prefix of its own (Terraform appends 26 characters)."""
+    """Generates a name with a given prefix (Terraform appends 26 characters)."""
     digits = hashlib.sha256(seed or secrets.token_bytes(16)).hexdigest()
     name = prefix + digits[:26]
     if len(name) > naming.limit:

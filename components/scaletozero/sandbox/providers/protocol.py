@@ -1,4 +1,4 @@
-"""What every plugin of the sandbox does the same way in the engine's protocol."""
+"""The parts of the engine's protocol that every plugin of the sandbox shares."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pulumi.runtime.proto import engine_pb2_grpc, provider_pb2_grpc, status_pb2
 from scaletozero.sandbox.providers.values import encode_map
 
 ENGINE_SECONDS = 0.5
-"""How often a plugin looks whether its engine is still there."""
+"""How often a plugin checks whether its engine is still running."""
 
 
 class _Status(grpc.Status):
@@ -30,7 +30,7 @@ class _Status(grpc.Status):
 def incomplete(
     id_: str, outputs: Mapping[str, Any], reason: str, inputs: Mapping[str, Any] | None = None
 ) -> grpc.Status:
-    """The response to a create or update that left something behind: the engine keeps it, and repairs it next time."""
+    """The response to a create or update that left something behind: the engine stores it, and repairs it next time."""
     detail = proto.ErrorResourceInitFailed(id=id_, properties=encode_map(outputs), reasons=[reason])
     if inputs is not None:
         detail.inputs.CopyFrom(encode_map(inputs))
@@ -45,10 +45,10 @@ def incomplete(
 
 
 class Engine:
-    """The engine that started this plugin, for what is to be shown to the user.
+    """The engine that started this plugin, for messages to the user.
 
     Args:
-        address: the plugin's first argument; without it nothing is shown.
+        address: the plugin's first argument; if empty, no messages are shown.
     """
 
     def __init__(self, address: str | None) -> None:
@@ -60,7 +60,7 @@ class Engine:
 
 
 def serve(servicer: provider_pb2_grpc.ResourceProviderServicer) -> None:
-    """Serves until the engine closes the plugin, or is killed; prints the port, which is how the engine finds it."""
+    """Prints the port, by which the engine finds the plugin; serves until the engine closes the plugin or is killed."""
 
     engine = os.getppid()
     threading.Thread(target=_end_with, args=(engine,), daemon=True, name="engine").start()
@@ -81,7 +81,7 @@ def serve(servicer: provider_pb2_grpc.ResourceProviderServicer) -> None:
 
 
 def _end_with(engine: int) -> None:
-    """Ends this process when its parent has ended: an engine that is killed closes no plugin."""
+    """Ends this process when its parent has ended, because a killed engine does not close its plugins."""
     while os.getppid() == engine:
         time.sleep(ENGINE_SECONDS)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""A resource's properties and tags, in the form that a service's requests and responses have them."""
+"""Converts properties and tags to and from the form of a service's requests and responses."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def as_property(row: ResourceType, read: Read, prop: str, path: str, response: A
 
     Args:
         prop: its name.
-        path: where it is in the response.
-        template: its value as it was declared, whose form is kept where the service writes the same otherwise.
+        path: its path in the response.
+        template: its declared value. It is kept if the service returns the same value in another form.
     """
     value = at(response, path)
     shape = operation(row.service, read.operation).output_shape
@@ -42,7 +42,7 @@ def as_property(row: ResourceType, read: Read, prop: str, path: str, response: A
 
 
 def _document(value: Any, template: Any) -> Any:
-    """A JSON document as it was declared, where the service says the same in other white space."""
+    """A JSON document; as declared, if the service's differs in white space only."""
     if isinstance(value, str):
         value = urllib.parse.unquote(value) if value.startswith("%7B") else value
     else:
@@ -54,7 +54,7 @@ def _document(value: Any, template: Any) -> Any:
 
 
 def tags_to(tags: Mapping[str, Any], style: str) -> Any:
-    """Tags as a service takes them, in one of the styles of `Tagging`."""
+    """Tags in a service's request, in one of the styles of `Tagging`."""
     if style == "map":
         return {key: str(value) for key, value in tags.items()}
     key_name, value_name = _STYLES[style]
@@ -62,7 +62,7 @@ def tags_to(tags: Mapping[str, Any], style: str) -> Any:
 
 
 def tags_from(tags: Any, style: str) -> dict[str, str]:
-    """Tags as a service returns them, in one of the styles of `Tagging`."""
+    """Tags from a service's response, in one of the styles of `Tagging`."""
     if style == "map":
         return dict(tags)
     key_name, value_name = _STYLES[style]

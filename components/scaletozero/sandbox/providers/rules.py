@@ -1,4 +1,4 @@
-"""Rules of AWS and of the Terraform provider that no service model has, as functions that rows name."""
+"""Rules of AWS and of the Terraform provider that are in no service model, for the rows of the table."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def known(value: Any) -> bool:
 
 
 def policy_document(prop: str, *, principal: bool, resource: bool) -> Rule:
-    """An IAM policy: JSON of the policy language (IAM user guide, policy grammar).
+    """Checks an IAM policy by the grammar of the policy language (IAM user guide, policy grammar).
 
-    `principal` says that statements must name one (a resource's or a trust policy), `resource` that they must name the
-    resource. A trust policy has the one and must not have the other.
+    `principal`: whether statements must name a principal (a resource's policy or a trust policy). `resource`: whether
+    they must name a resource. A trust policy must name a principal and no resource.
     """
 
     def check(state: State) -> Iterator[Failure]:

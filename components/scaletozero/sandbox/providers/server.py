@@ -1,7 +1,7 @@
 """The plugin's side of the engine's protocol, on the servicer of `pulumi.provider.experimental`.
 
 That servicer sends a traceback with every error and loses asset hashes and unknown values, so the calls about resources
-are handled here on the protobuf messages themselves; the rest is inherited.
+are handled here, on the protobuf messages themselves; the rest is inherited.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _type(urn: str) -> str:
 
 
 class TableServicer(ProviderServicer):
-    """Serves the resource table to the engine."""
+    """Implements the engine's protocol for the resource table."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class TableServicer(ProviderServicer):
         self._pool = ThreadPoolExecutor(64, thread_name_prefix="resource")
 
     async def _work(self, context: Any, work: Callable[[], Any]) -> Any:
-        """Runs blocking work. An error reaches the engine as one line."""
+        """Runs blocking work in a thread. An error reaches the engine as one line."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         except Incomplete as error:
@@ -185,7 +185,7 @@ def _failures(failures: list[Failure]) -> Any:
 
 
 def _foreseen(row: ResourceType, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What a preview can say of a resource: its inputs, and that the rest isn't known yet."""
+    """A preview's result for a resource: its inputs; all other properties are unknown."""
     learnt = {prop for read in row.reads for prop in read.gives} | {*row.outputs}
     unknown = {prop: UNKNOWN for prop in learnt if prop not in inputs and prop not in row.defaults}
     if row.computed:

@@ -1,7 +1,7 @@
-"""From a resource's inputs to an API call's parameters and back, and every rule that AWS's own service model has.
+"""Converts a resource's inputs to an API call's parameters and back, and applies every rule of AWS's service models.
 
-Terraform's names (and so Pulumi's) are the API's in another spelling: `memorySizeInMb` is `MemorySizeInMB`. A name is
-looked up in the API's shape without regard to case and underscores; a row lists only those that differ in letters.
+Terraform's and Pulumi's names differ from the API's in spelling: `memorySizeInMb` is `MemorySizeInMB`. A name is
+looked up in the API's shape regardless of case and underscores; a row lists only names that differ in letters.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from botocore.utils import parse_timestamp
 from scaletozero.sandbox.providers.values import UNKNOWN, Asset
 
 Shape: TypeAlias = Any
-"""A botocore shape (its properties are typed as something else there)."""
+"""A botocore shape, whose properties botocore types wrongly."""
 
 Renames: TypeAlias = Mapping[str, str]
-"""A property's name anywhere in a resource -> the API member it is sent as, where the two differ in letters."""
+"""Name of a property anywhere in a resource -> the API member that it is sent as, where their letters differ."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """One input that the provider or AWS would refuse: the property's path and why."""
+    """An input that the provider or AWS would refuse: the property's path and the reason."""
 
     path: str
     reason: str
 
 
 def member_name(shape: Shape, key: str, renames: Renames) -> str | None:
-    """The member of `shape` that the property `key` is sent as; None when there is none."""
+    """The member of `shape` that the property `key` is sent as; None if there is none."""
     names = _folded_members(shape)
     if key in renames and (member := names.get(_fold(renames[key]))):
         return member
@@ -66,9 +66,9 @@ def nearest(name: str, known: list[str]) -> str:
 
 
 def bind(shape: Shape, value: Any, path: str, renames: Renames) -> tuple[Any, list[Failure]]:
-    """`value` (plain, of the property at `path`) as the API's parameter, with everything that is wrong with it.
+    """Converts the plain `value` of the property at `path` to an API parameter. Returns it with its failures.
 
-    Unknown values stay `UNKNOWN` and are not judged.
+    Unknown values remain `UNKNOWN` and are not validated.
     """
     failures: list[Failure] = []
     return _bind(shape, value, path, renames, failures), failures
@@ -199,9 +199,9 @@ def _show(value: Any) -> str:
 
 @functools.cache
 def compiled(pattern: str) -> re.Pattern[str]:
-    r"""A service model's pattern as a Python expression that matches the whole value.
+    r"""A service model's pattern as a Python regular expression for the whole value.
 
-    The models are written for Java: `\p{L}` and its kin become the nearest Python classes.
+    The models are written for Java: classes such as `\p{L}` become the nearest Python classes.
     """
     python, inside, at = "", False, 0
     while at < len(pattern):
@@ -234,11 +234,10 @@ _CLASSES = {
 
 
 def unbind(shape: Shape, value: Any, template: Any, renames: Renames) -> Any:
-    """An API's response (of `shape`; None when unknown) as a property, in the form of `template` (as it was
-    declared).
+    """Converts an API's response (of `shape`; None if unknown) to a property, in the form of the declared `template`.
 
-    Members of a structure that the declaration leaves out are left out: the service fills them with defaults, which is
-    no drift. Entries of a map are data, so all of them come back.
+    Members of a structure that are not declared are omitted: the service fills them with defaults, which is not drift.
+    Entries of a map are data, so all of them are returned.
     """
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -277,7 +276,7 @@ def _unbind_structure(shape: Shape, value: Mapping[str, Any], template: Any, ren
 
 
 def at(value: Any, path: str) -> Any:
-    """What stands at a dotted path in an API's response, or None. An empty path is the response itself."""
+    """The value at a dotted path in an API's response, or None. An empty path is the response itself."""
     for part in path.split(".") if path else ():
         if isinstance(value, list):
             value = value[0] if value else None

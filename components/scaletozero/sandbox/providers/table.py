@@ -1,4 +1,4 @@
-"""What a row of the resource table says. The rows are in `resources/`, what reads them is in the files beside it."""
+"""The types of which a row of the resource table is made. The rows are in `resources/`."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, TypeAlias
 from scaletozero.sandbox.providers.shapes import Failure
 
 State: TypeAlias = Mapping[str, Any]
-"""A resource's properties, plain; beside them `@id`, `@region`, `@account`, `@partition`, `@suffix` (of hosts)."""
+"""A resource's plain properties, with `@id`, `@region`, `@account`, `@partition` and `@suffix` (of host names)."""
 
 
 @dataclass(frozen=True)
 class Convert:
-    """A property whose form differs from the API's in more than spelling.
+    """Converts a property whose form differs from the API's in more than its spelling.
 
     Attributes:
-        to: the API's form, in the property's spelling, so that the service model can judge it.
-        back: the property, from what `to` gives.
-        paths: what to replace in the path of a failure, so that it names what the user wrote.
+        to: converts to the API's form, in the property's spelling, so that the service model can validate it.
+        back: converts the result of `to` to the property.
+        paths: replacements in the path of a failure, so that it names what the user wrote.
     """
 
     prop: str
@@ -29,7 +29,7 @@ class Convert:
 
 
 class _Seen(dict[str, Any]):
-    """A state without any property, which remembers those that it was asked for."""
+    """A state without properties, which records those that are read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class _Seen(dict[str, Any]):
 
     def __missing__(self, key: str) -> str:
         self.names.add(key)
-        # What is made of a Region needs one that exists.
+        # Values that are derived from a Region need an existing one.
         return "us-east-1" if key == "@region" else ""
 
     def get(self, key: str, default: Any = None) -> Any:  # type: ignore[override]
@@ -45,10 +45,10 @@ class _Seen(dict[str, Any]):
 
 
 Source: TypeAlias = str | Convert | Callable[[State], Any]
-"""Where an API parameter comes from: a property as it is or converted, or a function of the state. None is not sent."""
+"""The source of an API parameter: a property, a converted property, or a function of the state. None is not sent."""
 
 Rule: TypeAlias = Callable[[State], Iterable[Failure]]
-"""A rule that AWS or the Terraform provider has and the service model has not. Values can be `UNKNOWN`."""
+"""A rule of AWS or the Terraform provider that is not in the service model. Values can be `UNKNOWN`."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,9 @@ class Step:
     Attributes:
         operation: the client's method (`create_model`).
         sends: API parameter (dotted when nested) -> source.
-        on: the properties that this call applies; empty for a call that always has to be made.
-        unset: make the call when the properties are absent, instead of when they are present (it removes them).
-        gone: error codes, or beginnings of messages, that mean there is nothing to do.
+        on: the properties that this call applies; empty if the call always has to be made.
+        unset: whether the call removes the properties: it is made if they are absent instead of present.
+        gone: error codes, or beginnings of messages, that mean that there is nothing to do.
     """
 
     operation: str
@@ -72,7 +72,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Hook:
-    """What one API call cannot do: `act` gets the client and the state. `on` and `unset` as in `Step`."""
+    """An action of more than one API call: `act` receives the client and the state. `on`, `unset`: as in `Step`."""
 
     act: Callable[[Any, State], Any]
     on: tuple[str, ...] = ()
@@ -81,13 +81,13 @@ class Hook:
 
 @dataclass(frozen=True)
 class Read:
-    """One API call that finds out what is there.
+    """One API call that reads a resource.
 
     Attributes:
-        operation, sends: as in `Step`; what an earlier read gave is part of the state.
-        gives: property -> dotted path in the response; one that begins with `@` is for the next read only.
-        pick: takes the wanted element out of a response that lists several; None when it isn't there.
-        optional: error codes that mean that only these properties are absent, not the resource.
+        operation, sends: as in `Step`; the results of earlier reads are part of the state.
+        gives: property -> dotted path in the response; names that begin with `@` are for the next read only.
+        pick: selects the element from a response that lists several; None if it is not there.
+        optional: error codes that mean that these properties are absent, but not the resource.
     """
 
     operation: str
@@ -99,7 +99,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Naming:
-    """How the bridged provider makes a name up: `<logical>-<7 hex>`, at most `limit` characters."""
+    """How the bridged provider generates a name: `<logical>-<7 hex>`, at most `limit` characters."""
 
     prop: str = "name"
     limit: int = 255
@@ -114,11 +114,11 @@ class Tagging:
     """How a service takes tags.
 
     Attributes:
-        at_create: parameter of the first call of `create` that takes tags; empty when there is none.
-        tag, untag, read: the calls; `read` gives `path` in its response.
+        at_create: parameter for tags of the first call of `create`; empty if there is none.
+        tag, untag, read: the calls; the response of `read` has the tags at `path`.
         target: their parameters for the resource -> source.
-        keys: the parameter of `untag` with the keys to remove; empty where `tag` replaces all tags at once.
-        style: how tags are spelt: `pairs` (Key/Value), `lower` (key/value), `tagkey` (TagKey/TagValue) or `map`.
+        keys: the parameter of `untag` for the keys to remove; empty if `tag` replaces all tags.
+        style: the format of tags: `pairs` (Key/Value), `lower` (key/value), `tagkey` (TagKey/TagValue) or `map`.
     """
 
     tag: str
@@ -135,10 +135,10 @@ class Tagging:
 
 @dataclass(frozen=True)
 class Wait:
-    """A state to wait for: `operation` until `path` in the response leaves `pending`; then it has to be in `ready`.
+    """A state to wait for: calls `operation` until `path` in its response leaves `pending`; it must then be in `ready`.
 
     Attributes:
-        decides: property -> dotted path in the response, where the service may have done otherwise than it was told.
+        decides: property -> dotted path in the response, for properties that the service may set to another value.
     """
 
     operation: str
@@ -157,22 +157,22 @@ class ResourceType:
     Attributes:
         kind: Pulumi's type token.
         service: botocore's name of the service.
-        create, update, delete: the calls, in order. A call of `update` is made when one of its `on` changed.
-        reads: the calls that find the resource; the first one decides whether it exists.
-        id: the resource's id, from its inputs alone, so that an interrupted create can be found again.
-        id_path: where the response of the first call has the id, when the service makes it up.
-        gone: error codes, or beginnings of messages, that mean that it is not there.
-        replaces: properties whose change needs a new resource; `*` stands for all that no call of `update` applies.
-        required: properties without which the provider refuses; beside those that the API requires.
-        defaults: what the Terraform provider assumes for properties that are left out.
+        create, update, delete: the calls, in order. A call of `update` is made if one of its `on` has changed.
+        reads: the calls that read the resource; the first one decides whether it exists.
+        id: the resource's id, from its inputs alone, so that the result of an interrupted create can be found.
+        id_path: the path of the id in the response of the first call, if the service generates it.
+        gone: error codes, or beginnings of messages, that mean that the resource does not exist.
+        replaces: properties whose change requires a new resource; `*` stands for all that no call of `update` applies.
+        required: properties that the provider requires, besides those that the API requires.
+        defaults: the Terraform provider's defaults for omitted properties.
         local: properties that are the provider's own and reach no API: name -> Python type.
-        computed: what the service may fill in when it is left out; a value then is no drift.
+        computed: properties that the service may set if they are omitted; such a value is not drift.
         outputs: additional outputs -> format string over the state.
-        json: properties that are JSON documents and compare as such.
-        refused: properties of the provider that the sandbox doesn't apply -> what to do instead.
-        regional: it has a region of its own.
-        find: where the service makes the id up: from the client and the properties of `finding`, the ids of all
-            resources that match them, among them one whose creation was interrupted before its id was known.
+        json: properties that are JSON documents and are compared as such.
+        refused: property of the provider that the sandbox does not apply -> what to do instead.
+        regional: whether it has a region.
+        find: if the service generates the id: returns, from the client and the properties of `finding`, the ids of all
+            resources that match them, including one whose creation was interrupted before its id was known.
         found_by: the properties that `find` needs.
     """
 
@@ -217,14 +217,14 @@ class ResourceType:
 
     @property
     def converts(self) -> dict[str, Convert]:
-        """The properties that are sent in another form."""
+        """The properties that are converted before they are sent."""
         steps = [step for step in (*self.create, *self.update) if isinstance(step, Step)]
         sources = [source for step in steps for source in step.sends.values()]
         return {source.prop: source for source in sources if isinstance(source, Convert)}
 
     @property
     def identity(self) -> frozenset[str]:
-        """The properties that make the id."""
+        """The properties from which the id is made."""
         seen = _Seen()
         if self.id:
             self.id(seen)
@@ -232,7 +232,7 @@ class ResourceType:
 
     @property
     def finding(self) -> frozenset[str]:
-        """The inputs that the resource is found and deleted by."""
+        """The inputs by which the resource is found and deleted."""
         seen = _Seen()
         calls = [call for call in (*self.reads, *self.delete) if not isinstance(call, Hook)]
         for source in (source for call in calls for source in call.sends.values()):
@@ -244,7 +244,7 @@ class ResourceType:
 
     @property
     def apart(self) -> frozenset[str]:
-        """Those of `finding` that never change: two resources with one id differ in them."""
+        """The immutable properties of `finding`, which distinguish two resources with the same id."""
         return frozenset(name for name in self.finding if self.replaced_by(name))
 
     @property
@@ -257,7 +257,7 @@ class ResourceType:
         return frozenset({*self.sent, *self.local, *hooks, *own, *region, *naming})
 
     def replaced_by(self, prop: str) -> bool:
-        """Whether a change of this property needs a new resource."""
+        """Whether a change of this property requires a new resource."""
         if prop in self.replaces or prop == "region":
             return True
         updated = {name for step in self.update for name in step.on}

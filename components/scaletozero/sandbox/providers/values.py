@@ -1,7 +1,7 @@
-"""Property values between the engine's protobuf form and plain Python.
+"""Converts property values between the engine's protobuf form and plain Python.
 
-The engine marks secrets, unknown values and assets inside ordinary structures. Here they become `Secret`, `UNKNOWN` and
-`Asset`, so that the rest of the provider works on plain dicts and lists and gives every mark back unharmed.
+The engine marks secrets, unknown values and assets inside ordinary structures. They become `Secret`, `UNKNOWN` and
+`Asset`, so that the rest of the provider works with plain dicts and lists and preserves every mark.
 (`pulumi.provider.experimental.PropertyValue` loses the hash of an asset and has no unknown values.)
 """
 
@@ -24,12 +24,12 @@ class _Unknown:
 
 
 UNKNOWN: Final = _Unknown()
-"""A value that only exists after an `up`."""
+"""A value that is only known after an `up`."""
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that is stored encrypted and never printed."""
+    """A value that must be stored encrypted and never printed."""
 
     value: Any
 
@@ -39,7 +39,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Asset:
-    """A file, text or folder that a program brings, in the engine's own fields (`path`, `text`, `uri`, `hash`)."""
+    """A program's file, text or folder, with the engine's fields (`path`, `text`, `uri`, `hash`)."""
 
     kind: str
     fields: tuple[tuple[str, str], ...]
@@ -53,7 +53,7 @@ class Asset:
         return self.kind == rpc._special_archive_sig
 
     def read(self) -> bytes:
-        """The content. Raises OSError when it is not there."""
+        """Reads the content. Raises OSError if it does not exist."""
         if path := self["path"]:
             return Path(path).read_bytes()
         if uri := self["uri"]:
@@ -68,7 +68,7 @@ class Asset:
 
 
 def decode(value: struct_pb2.Value) -> Any:
-    """One protobuf value as Python; whole numbers are ints."""
+    """Converts a protobuf value to Python; whole numbers become ints."""
     kind = value.WhichOneof("kind")
     if kind == "number_value":
         number = value.number_value
@@ -118,7 +118,7 @@ def _decode_struct(fields: Mapping[str, struct_pb2.Value]) -> Any:
 
 
 def encode(value: Any) -> struct_pb2.Value:
-    """The protobuf form of what `decode` gives."""
+    """Converts a result of `decode` back to its protobuf form."""
     if value is None:
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if value is UNKNOWN:
@@ -180,7 +180,7 @@ def has_unknown(value: Any) -> bool:
 
 
 def mark_like(value: Any, model: Any) -> Any:
-    """`value`, with a secret mark wherever `model` has one: what is read back must not lose its mark."""
+    """`value` with the secret marks of `model`, because values that are read back must not lose their marks."""
     if isinstance(model, Secret):
         return Secret(plain(value))
     if isinstance(model, Mapping) and isinstance(value, Mapping):

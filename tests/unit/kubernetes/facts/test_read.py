@@ -199,7 +199,7 @@ def test_the_command_without_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     result = run("--json")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "KUBECONFIG: must name the file of a cluster" in result.stderr
+    assert "KUBECONFIG: must name a cluster's kubeconfig file" in result.stderr
 
 
 def test_an_environment_is_checked_against_its_cluster(

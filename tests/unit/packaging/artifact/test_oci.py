@@ -126,7 +126,7 @@ def test_a_path_that_leaves_the_model(files: dict[str, Path], tmp_path: Path, pa
 
 def test_a_file_that_runs_code(tmp_path: Path) -> None:
     (tmp_path / "vocab.json").write_bytes(pickle.dumps({}))
-    with pytest.raises(FindingsError, match="must not hold code, got pickle"):
+    with pytest.raises(FindingsError, match="must not contain code, got pickle"):
         oci.write({"vocab.json": tmp_path / "vocab.json"}, ABOUT, tmp_path / "out")
 
 
@@ -173,7 +173,7 @@ def test_an_index_that_is_none(layout: Path, text: str, rule: str) -> None:
 def test_a_blob_that_was_changed(layout: Path) -> None:
     path = blob(layout, manifest(layout)["layers"][0]["digest"])
     path.write_text(path.read_text().swapcase())
-    assert "its content must be what its name says" in rejected(layout)
+    assert "its content must match its name" in rejected(layout)
 
 
 def test_a_blob_that_was_cut(layout: Path) -> None:

@@ -109,7 +109,7 @@ class TestCommand:
     def test_a_bucket_in_another_region(self, s3: Any, checkpoint: FolderArtifact) -> None:
         done = self.run(str(checkpoint.path), "--bucket", "models", "--region", "eu-west-1")
         assert done.exit_code == 2
-        assert "must lie in one of eu-west-1, got eu-central-1" in done.stderr
+        assert "must be in one of eu-west-1, got eu-central-1" in done.stderr
         assert keys(s3) == []
 
     def test_a_profile_that_does_not_exist(self, checkpoint: FolderArtifact, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ class TestCommand:
         monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         done = self.run(str(checkpoint.path), "--bucket", "models", "--region", "eu-central-1")
         assert done.exit_code == 2
-        assert "bucket models: AWS's settings must be right" in done.stderr
+        assert "bucket models: the AWS settings of this machine must be valid" in done.stderr
         assert "nope" in done.stderr
 
     def test_it_has_to_know_where(self, checkpoint: FolderArtifact) -> None:

@@ -49,7 +49,7 @@ def test_nothing_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["manifest.json", "model.tar.gz"])
 def test_half_of_it_missing(artifact: Artifact, name: str) -> None:
     (artifact.path / name).unlink()
-    assert "must lie beside" in refused(artifact.path)
+    assert "must be beside" in refused(artifact.path)
 
 
 def test_a_recipe_that_no_candidate_has(artifact: Artifact) -> None:
@@ -95,7 +95,7 @@ def test_a_path_in_place_of_the_archive_s_name(artifact: Artifact, file: str) ->
 def test_a_manifest_that_is_a_named_pipe_is_not_waited_for(artifact: Artifact) -> None:
     (artifact.path / "manifest.json").unlink()
     os.mkfifo(artifact.path / "manifest.json")
-    assert "must lie beside the archive, got a named pipe" in refused(artifact.path)
+    assert "must be beside the archive, got a named pipe" in refused(artifact.path)
     assert not is_folder(artifact.path)
     with pytest.raises(FindingsError, match="got a named pipe"):
         open_folder(artifact.path)
@@ -119,7 +119,7 @@ def test_an_archive_that_differs_from_its_digest(artifact: Artifact) -> None:
     content = bytearray(artifact.archive.read_bytes())
     content[-40] ^= 1
     artifact.archive.write_bytes(content)
-    assert f"must have the sha256 that its manifest says, {artifact.digest}" in refused(artifact.path)
+    assert f"must have the sha256 in its manifest, {artifact.digest}" in refused(artifact.path)
 
 
 def test_a_truncated_archive(artifact: Artifact) -> None:
@@ -135,7 +135,7 @@ def test_an_archive_with_something_at_its_end(artifact: Artifact) -> None:
 @pytest.mark.parametrize("name", ["model.tar.gz", "model.onnx", "weights"])
 def test_a_pickle_whatever_its_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(pickle.dumps({"weights": [1.0] * 10}))
-    assert "a pickle file; loading a pickle runs whatever code it holds" in refused(tmp_path / name)
+    assert "a pickle file; loading a pickle runs any code that it contains" in refused(tmp_path / name)
 
 
 def test_a_bare_model(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_files_that_the_manifest_does_not_list(artifact: Artifact, tmp_path: Pat
     recorded = json.loads((artifact.path / "manifest.json").read_text())["archive"]
     size, digest = artifact.archive.stat().st_size, sha256_of(artifact.archive)
     rewrite(artifact, archive={**recorded, "size": size, "sha256": digest})
-    assert "must hold exactly the files that its manifest lists, got a difference in model.onnx" in refused(
+    assert "must contain exactly the files that its manifest lists, got a difference in model.onnx" in refused(
         artifact.path
     )
 

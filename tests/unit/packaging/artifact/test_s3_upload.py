@@ -112,7 +112,7 @@ def test_what_is_there_already_is_not_sent_again(s3: Any, archive: dict[str, Pat
 def test_other_content_under_the_key(s3: Any, archive: dict[str, Path], content: bytes) -> None:
     key = f"{under(archive)}/model.tar.gz"
     s3.put_object(Bucket="models", Key=key, Body=content, ChecksumAlgorithm="SHA256")
-    assert "must hold this artifact or nothing, got" in rejected(archive, under(archive), HERE, s3)
+    assert "must have this artifact or not exist, got" in rejected(archive, under(archive), HERE, s3)
     assert s3.get_object(Bucket="models", Key=key)["Body"].read() == content
 
 
@@ -139,7 +139,7 @@ def test_an_upload_broken_half_way_continues(
 ) -> None:
     monkeypatch.setattr(s3_upload, "_WORKERS", 1)
     break_at(s3, 3)
-    assert "the connection must hold" in rejected(archive, under(archive), HERE, s3)
+    assert "the connection must not break" in rejected(archive, under(archive), HERE, s3)
     assert "Contents" not in s3.list_objects_v2(Bucket="models")
     s3.meta.events.unregister("before-send.s3.UploadPart", unique_id="break")
     uploads, created = calls(s3, "UploadPart"), calls(s3, "CreateMultipartUpload")
@@ -188,12 +188,12 @@ def test_somebody_else_was_faster(s3: Any, tmp_path: Path, size: int) -> None:
 
 def test_a_bucket_in_the_wrong_region(s3: Any, archive: dict[str, Path]) -> None:
     message = rejected(archive, under(archive), Destination("models", ["eu-central-1", "eu-north-1"]), s3)
-    assert "bucket models: must lie in one of eu-central-1, eu-north-1, got eu-west-1" in message
+    assert "bucket models: must be in one of eu-central-1, eu-north-1, got eu-west-1" in message
     assert "Contents" not in s3.list_objects_v2(Bucket="models")
 
 
 def test_no_region_at_all(s3: Any, archive: dict[str, Path]) -> None:
-    assert "must lie in one of none, got eu-west-1" in rejected(archive, under(archive), Destination("models", []), s3)
+    assert "must be in one of none, got eu-west-1" in rejected(archive, under(archive), Destination("models", []), s3)
 
 
 def test_a_bucket_that_does_not_exist(s3: Any, archive: dict[str, Path]) -> None:
@@ -212,7 +212,7 @@ def test_no_permission(s3: Any, archive: dict[str, Path]) -> None:
 def test_no_network(s3: Any, archive: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     client = boto3.client("s3", config=Config(retries={"total_max_attempts": 1}, connect_timeout=1))
-    assert "the connection must hold" in rejected(archive, under(archive), HERE, client)
+    assert "the connection must not break" in rejected(archive, under(archive), HERE, client)
 
 
 def test_a_missing_and_an_empty_file(tmp_path: Path) -> None:
@@ -266,5 +266,5 @@ def test_a_folder_with_a_link(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(FindingsError, match="must hold files"):
+    with pytest.raises(FindingsError, match="must contain files"):
         s3_upload.folder_files(tmp_path)

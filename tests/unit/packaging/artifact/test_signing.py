@@ -101,7 +101,7 @@ def test_a_link_in_the_place_of_a_file(signed: tuple[Path, Path, Path], tmp_path
 
 def test_a_signature_by_another_key(signed: tuple[Path, Path, Path], tmp_path: Path) -> None:
     _, other = keys(tmp_path, ec.SECP256R1(), "other")
-    assert "must hold what was signed with this key" in rejected(signed[0], other, signed[2])
+    assert "must contain what was signed with this key" in rejected(signed[0], other, signed[2])
 
 
 def test_a_forged_hint_does_not_make_it_this_keys(signed: tuple[Path, Path, Path], tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_no_signature(signed: tuple[Path, Path, Path]) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
 def test_a_signature_that_is_none(signed: tuple[Path, Path, Path], text: str) -> None:
     signed[2].write_text(text)
-    assert "must hold what was signed with this key" in rejected(*signed)
+    assert "must contain what was signed with this key" in rejected(*signed)
 
 
 def test_a_key_of_another_kind(folder: Path, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_key_that_is_none(signed: tuple[Path, Path, Path], tmp_path: Path) -> 
 def test_an_empty_folder(tmp_path: Path) -> None:
     private, _ = keys(tmp_path, ec.SECP256R1())
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FindingsError, match="must hold files"):
+    with pytest.raises(FindingsError, match="must contain files"):
         signing.sign(tmp_path / "empty", private, tmp_path / "model.sig")
 
 

@@ -86,7 +86,7 @@ def test_a_graph_that_answers_no_number(python: Callable[[str], Path], tmp_path:
 
 def test_a_graph_with_fixed_axes(python: Callable[[str], Path], tmp_path: Path) -> None:
     body = "graph((1, 1)); case(0, [[1]], [[2]]); case(1, [[1, 2]], [[2, 3]]); reply(cases=2)"
-    assert "must take every shape, got {'x': (1, 2)}" in rejected(python(body), tmp_path / "exported")
+    assert "must accept every shape, got {'x': (1, 2)}" in rejected(python(body), tmp_path / "exported")
 
 
 def test_a_model_that_torch_refuses(python: Callable[[str], Path], tmp_path: Path) -> None:

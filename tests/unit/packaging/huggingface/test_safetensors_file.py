@@ -54,7 +54,7 @@ def test_a_header_past_the_limit(tmp_path: Path) -> None:
 
 def test_a_header_longer_than_the_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes((64).to_bytes(8, "little") + b"{}")
-    assert "must lie inside the file, got 64 of 2 bytes" in rejected(tmp_path / "a")
+    assert "must be inside the file, got 64 of 2 bytes" in rejected(tmp_path / "a")
 
 
 def test_a_header_that_is_no_json(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_header_that_is_no_object(tmp_path: Path) -> None:
 def test_a_key_given_twice(tmp_path: Path) -> None:
     one = json.dumps(entry(0, 1, [1]))
     path = raw(tmp_path / "a", f'{{"w":{one},"w":{one}}}'.encode(), b"\0")
-    assert "a key may stand in the header once, got w" in rejected(path)
+    assert "a key must be in the header only once, got w" in rejected(path)
 
 
 def test_metadata_that_is_no_text(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_modules_that_are_no_list(tmp_path: Path, text: str) -> None:
 
 
 def test_a_module_without_settings(tmp_path: Path) -> None:
-    assert "must hold the module's settings" in rejected(folder(tmp_path, ("Pooling", "2_Pooling")))
+    assert "must contain the module's settings" in rejected(folder(tmp_path, ("Pooling", "2_Pooling")))
 
 
 def dense(root: Path, write_shard: Write, shape: tuple[int, int] = (2, 4), **changes: Any) -> Path:
@@ -105,7 +105,7 @@ def test_a_projection(tmp_path: Path, write_shard: Write) -> None:
 
 
 def test_a_projection_of_other_sides(tmp_path: Path, write_shard: Write) -> None:
-    assert "must hold linear.weight of shape (2, 4), got (4, 4)" in rejected(dense(tmp_path, write_shard, (4, 4)))
+    assert "must contain linear.weight of shape (2, 4), got (4, 4)" in rejected(dense(tmp_path, write_shard, (4, 4)))
 
 
 @pytest.mark.parametrize(

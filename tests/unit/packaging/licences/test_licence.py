@@ -130,7 +130,7 @@ def test_a_licence_that_is_a_link_out_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "secret").write_text(MIT)
     (tmp_path / "m" / "LICENSE").symlink_to(tmp_path / "secret")
-    with pytest.raises(FindingsError, match="must lie inside the folder"):
+    with pytest.raises(FindingsError, match="must be inside the folder"):
         licence.of_folder(tmp_path / "m")
 
 
@@ -176,7 +176,7 @@ def test_the_model_wins_over_the_package_around_it(tmp_path: Path) -> None:
     decided = licence.decide(licence.find(tmp_path / "m" / "model"))
     assert brought.version == "1.0"
     assert (decided.expression, decided.source) == ("Apache-2.0", "README.md")
-    assert decided.remarks[0] == "m-1.0.dist-info/METADATA says MIT, of the package and not of the model"
+    assert decided.remarks[0] == "m-1.0.dist-info/METADATA says MIT, for the package, not the model"
 
 
 def test_files_of_the_model_that_disagree() -> None:

@@ -235,7 +235,7 @@ def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -
         def read(self, size: int | None = -1, /) -> bytes:
             raise TimeoutError("timed out")
 
-    with pytest.raises(MalformedError, match="the body did not come"):
+    with pytest.raises(MalformedError, match="the body did not arrive"):
         read_body(Silent(), [("content-length", "1")])
     monkeypatch.setattr(wire, "MAX_BYTES", 3)
     with pytest.raises(MalformedError, match="at most 3 bytes"):

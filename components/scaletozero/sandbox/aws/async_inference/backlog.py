@@ -1,4 +1,4 @@
-"""The requests of one asynchronous endpoint that wait or are worked on. It outlives the instances that empty it."""
+"""The queued and running requests of one asynchronous endpoint. A backlog outlives the instances that empty it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from scaletozero.sandbox.aws.async_inference.calls import AsyncCall
 
 
 class ClosedBacklogError(RuntimeError):
-    """The endpoint has been deleted, or the sandbox stops."""
+    """The endpoint has been deleted, or the sandbox is stopping."""
 
 
 class Backlog:
-    """First come, first served. Every method may be called from any thread; times are seconds since the epoch."""
+    """A thread-safe first-in, first-out queue of requests. All times are seconds since the epoch."""
 
     def __init__(self) -> None:
         self._lock = threading.Condition()
@@ -22,7 +22,7 @@ class Backlog:
         self._closed = False
 
     def put(self, call: AsyncCall) -> None:
-        """Has it wait behind the others. Raises ClosedBacklogError."""
+        """Appends a request to the queue. Raises ClosedBacklogError."""
         with self._lock:
             if self._closed:
                 raise ClosedBacklogError
@@ -30,13 +30,13 @@ class Backlog:
             self._lock.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """Whether one waits, now or within `seconds`; at once where it is closed."""
+        """Waits up to `seconds` for a request, or until the backlog is closed. Returns whether there is a request."""
         with self._lock:
             self._lock.wait_for(lambda: self._waiting or self._closed, seconds)
             return bool(self._waiting)
 
     def take(self) -> AsyncCall | None:
-        """The one that has waited longest, to be worked on until `done()` or `put_back()`; None where none waits."""
+        """Starts the oldest waiting request, to be ended with `done()` or `put_back()`. None if the queue is empty."""
         with self._lock:
             if not self._waiting:
                 return None
@@ -45,7 +45,7 @@ class Backlog:
             return call
 
     def take_expired(self, now: float) -> list[AsyncCall]:
-        """Those that have waited longer than they may, to be worked on until `done()`."""
+        """Starts all requests whose waiting time has expired, each to be ended with `done()`."""
         with self._lock:
             expired = [call for call in self._waiting if call.expired(now)]
             self._waiting = deque(call for call in self._waiting if not call.expired(now))
@@ -53,13 +53,13 @@ class Backlog:
             return expired
 
     def done(self, call: AsyncCall) -> None:
-        """Its result or its failure is written."""
+        """Ends a request whose result or failure has been written."""
         with self._lock:
             del self._working[id(call)]
             self._lock.notify_all()
 
     def put_back(self, call: AsyncCall) -> None:
-        """Its instance was stopped before the result: it is the next again."""
+        """Puts a request whose instance was stopped before it responded back at the front of the queue."""
         with self._lock:
             del self._working[id(call)]
             if not self._closed:
@@ -67,7 +67,7 @@ class Backlog:
             self._lock.notify_all()
 
     def close(self) -> int:
-        """Takes no more, and drops what waits: how many those are."""
+        """Refuses further requests and drops the waiting ones. Returns how many were dropped."""
         with self._lock:
             self._closed = True
             dropped = len(self._waiting)
@@ -76,7 +76,7 @@ class Backlog:
             return dropped
 
     def settle(self, seconds: float) -> bool:
-        """Whether what is worked on is done within `seconds`."""
+        """Waits up to `seconds` for the running requests to end; returns whether they did."""
         with self._lock:
             return self._lock.wait_for(lambda: not self._working, seconds)
 
@@ -90,11 +90,11 @@ class Backlog:
 
     @property
     def size(self) -> int:
-        """`ApproximateBacklogSize`: what waits and what is worked on (the developer guide's words)."""
+        """`ApproximateBacklogSize`: waiting and running requests, as the developer guide defines it."""
         with self._lock:
             return len(self._waiting) + len(self._working)
 
     def age(self, now: float) -> float:
-        """Seconds since the oldest of them came; 0 where there is none."""
+        """Seconds since the oldest waiting or running request was received; 0 when there is none."""
         with self._lock:
             return max((now - call.received for call in (*self._waiting, *self._working.values())), default=0.0)

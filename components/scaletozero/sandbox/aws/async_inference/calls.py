@@ -1,7 +1,7 @@
-"""InvokeEndpointAsync, pure: what a call asks for, where its result is written, and what its notification says.
+"""InvokeEndpointAsync without side effects: parses a call, names its result, and words its notification.
 
-Members, headers and limits are those of botocore's model of the SageMaker Runtime; names of objects and messages are
-those that the service was seen to use (the developer guide's page on asynchronous inference shows both).
+Members, headers and limits are those of botocore's model of the SageMaker Runtime. Names of objects and messages are
+those that the service uses (the developer guide's page on asynchronous inference shows both).
 """
 
 from __future__ import annotations
@@ -21,30 +21,31 @@ from scaletozero.sandbox.aws.runtime.deployment import AsyncOutput
 from scaletozero.sandbox.providers.shapes import compiled
 
 TTL_SECONDS = 21_600
-"""How long a request waits unless it says otherwise (the API's default, and its most)."""
+"""Default and maximum of how long a request may wait (API reference)."""
 
 TIMEOUT_SECONDS = 900
-"""How long it may be worked on unless it says otherwise (the API's default)."""
+"""Default of how long a request may run (API reference)."""
 
 MAX_INLINE_BYTES = 128_000
-"""Of a request that is in the call itself (`BodyBlob` of this operation)."""
+"""Maximum size of a request that is sent in the call itself (`BodyBlob` of this operation)."""
 
 MAX_BYTES = 1024**3
-"""Of a request or a result in S3 (the developer guide's page on asynchronous inference)."""
+"""Maximum size of a request or a result in S3 (the developer guide's page on asynchronous inference)."""
 
 
 @dataclass(frozen=True)
 class AsyncCall:
-    """A request as it was accepted.
+    """An accepted request.
 
     Attributes:
-        endpoint, region: where to.
-        inference_id: the caller's, or a random one.
-        source: the s3 address of the request; None where `body` is the request.
-        headers: what the container gets with it.
-        output, failure: the s3:// addresses of which one will exist; failure is None where the endpoint keeps none.
+        endpoint, region: where it is sent.
+        inference_id: given by the caller, or random.
+        source: the s3:// address of the request; None if `body` is the request.
+        headers: the headers that the container receives.
+        output, failure: the s3:// addresses of the result and the failure, one of which will exist; failure is None if
+            the endpoint writes none.
         received: seconds since the epoch.
-        ttl, timeout: seconds that it may wait, and be worked on.
+        ttl, timeout: seconds that it may wait, and run.
     """
 
     endpoint: str
@@ -60,7 +61,7 @@ class AsyncCall:
     timeout: int = TIMEOUT_SECONDS
 
     def expired(self, now: float) -> bool:
-        """Whether it has waited longer than it may."""
+        """Whether its waiting time has expired."""
         return now - self.received > self.ttl
 
 
@@ -70,8 +71,8 @@ class Outcome:
 
     Attributes:
         status: `Completed`, `Failed` or `Expired`.
-        body, content_type: the result, or what is written in its place.
-        reason: why it failed; empty where it did not.
+        body, content_type: the result, or the failure that is written instead.
+        reason: why it failed; empty if it did not.
     """
 
     status: str
@@ -87,7 +88,7 @@ def _members() -> Mapping[str, Any]:
 
 
 def parameters(environ: Mapping[str, Any]) -> dict[str, str]:
-    """The operation's parameters that came as headers, by their names in the API, from a WSGI environment."""
+    """The operation's parameters that were sent as headers, by their API names, from a WSGI environment."""
     found: dict[str, str] = {}
     for name, shape in _members().items():
         if shape.serialization.get("location") == "header":
@@ -107,14 +108,14 @@ def accept(
     now: float,
     fresh: str | None = None,
 ) -> AsyncCall:
-    """The request that a call makes.
+    """Validates a call.
 
     Args:
         given: the parameters, as `parameters()` reads them.
-        body: the request itself, where it isn't in S3; empty where it is.
-        output: the endpoint's own settings.
+        body: the request itself; empty if it is in S3.
+        output: the endpoint's settings.
         now: seconds since the epoch.
-        fresh: a name that nothing else has; default: a random one.
+        fresh: a unique name for the result. Default: a random one.
 
     Raises:
         AwsError: ValidationError, with every constraint that the call breaks.
@@ -132,7 +133,7 @@ def accept(
         raise AwsError("ValidationError", f"InputLocation {source} is not the address of an object.")
     fresh = fresh or str(uuid.uuid4())
     inference_id = given.get("InferenceId") or str(uuid.uuid4())
-    answer, failure = locations(output, fresh, given.get("S3OutputPathExtension"), given.get("Filename"))
+    result, failure = locations(output, fresh, given.get("S3OutputPathExtension"), given.get("Filename"))
     headers = {
         "Content-Type": given.get("ContentType"),
         "Accept": given.get("Accept"),
@@ -146,7 +147,7 @@ def accept(
         source=source,
         body=body or None,
         headers={name: value for name, value in headers.items() if value},
-        output=answer,
+        output=result,
         failure=failure,
         received=now,
         ttl=int(given.get("RequestTTLSeconds") or TTL_SECONDS),
@@ -155,7 +156,7 @@ def accept(
 
 
 def _failures(name: str, value: str) -> Iterator[str]:
-    """What the service model holds against a parameter, in the service's words."""
+    """The constraints of the service model that a parameter breaks, in the service's words."""
     shape, member = _members()[name], name[0].lower() + name[1:]
     low, high, pattern = (shape.metadata.get(key) for key in ("min", "max", "pattern"))
     whole = shape.type_name == "integer"
@@ -167,7 +168,7 @@ def _failures(name: str, value: str) -> Iterator[str]:
         yield _failure(member, value, f"Member must have {has} greater than or equal to {low}")
     if high is not None and size > high:
         yield _failure(member, value, f"Member must have {has} less than or equal to {high}")
-    # Java's end of input, which Python's expressions write otherwise
+    # Java's end of input, which Python's expressions write differently
     if pattern and not compiled(pattern.removesuffix(r"\z")).search(value):
         yield _failure(member, value, f"Member must satisfy regular expression pattern: {pattern}")
 
@@ -182,17 +183,17 @@ def locations(
 ) -> tuple[str, str | None]:
     """The addresses of a result, `<path>/<name>.out`, and of a failure, `<path>/<name>-error.out`.
 
-    `fresh` is the name unless the caller gives a file's name, which the result has unchanged.
+    The name is `fresh`, unless the caller gives a file name, which is used unchanged.
     """
     folder = f"/{extension.strip('/')}" if extension and extension.strip("/") else ""
-    answer = f"{output.answers.rstrip('/')}{folder}/{filename or f'{fresh}.out'}"
+    result = f"{output.results.rstrip('/')}{folder}/{filename or f'{fresh}.out'}"
     stem = filename.partition(".")[0] if filename else fresh
     failure = f"{output.failures.rstrip('/')}{folder}/{stem}-error.out" if output.failures else None
-    return answer, failure
+    return result, failure
 
 
 def object_at(address: str) -> tuple[str, str]:
-    """(bucket, key) of an address: `s3://bucket/key`, or S3's https with the bucket in its host or its path."""
+    """(bucket, key) of an address: `s3://bucket/key`, or an https address of S3 with the bucket in its host or path."""
     parts = urllib.parse.urlsplit(address)
     path = address.split("//", 1)[1].partition("/")[2]
     if parts.scheme == "s3":
@@ -205,7 +206,7 @@ def object_at(address: str) -> tuple[str, str]:
 
 
 def notification(call: AsyncCall, outcome: Outcome, finished: float) -> dict[str, Any]:
-    """The message to an endpoint's topic, as JSON."""
+    """The message that is published to an endpoint's topic, as JSON."""
     done = outcome.status == "Completed"
     asked = {
         "contentType": call.headers.get("Content-Type"),
@@ -214,7 +215,7 @@ def notification(call: AsyncCall, outcome: Outcome, finished: float) -> dict[str
         "endpointName": call.endpoint,
         "inputLocation": call.source,
     }
-    answered = {
+    response = {
         "contentType": outcome.content_type,
         "outputLocation": call.output if done else None,
         "failureLocation": None if done else call.failure,
@@ -226,7 +227,7 @@ def notification(call: AsyncCall, outcome: Outcome, finished: float) -> dict[str
         "invocationStatus": outcome.status,
         "failureReason": None if done else outcome.reason,
         "requestParameters": _given(asked),
-        "responseParameters": _given(answered),
+        "responseParameters": _given(response),
         "inferenceId": call.inference_id,
         "eventVersion": "1.0",
         "eventSource": "aws:sagemaker",

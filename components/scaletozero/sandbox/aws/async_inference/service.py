@@ -14,18 +14,18 @@ from scaletozero.sandbox.aws.async_inference.backlog import Backlog, ClosedBackl
 from scaletozero.sandbox.aws.async_inference.calls import MAX_BYTES, AsyncCall, Outcome, notification, object_at
 from scaletozero.sandbox.aws.async_inference.store import DownloadError, Store
 from scaletozero.sandbox.aws.middleware import AwsError
-from scaletozero.sandbox.aws.runtime.instance import Answer, CrashedError, Instance
+from scaletozero.sandbox.aws.runtime.instance import ContainerResponse, CrashedError, Instance
 from scaletozero.sandbox.aws.runtime.instance_pool import ClosedError, InstancePool
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 GAUGE_SECONDS = 60.0
-"""Between two values of a metric of the backlog: AWS/SageMaker's metrics have one a minute."""
+"""How often metrics of the backlog are recorded. Metrics in AWS/SageMaker have one value per minute."""
 
 LOOK_SECONDS = 0.25
 SETTLE_SECONDS = 5.0
-"""How long a sandbox that stops waits for the failures of what it interrupted to be written."""
+"""How long a stopping sandbox waits for the failures of interrupted requests to be written."""
 
 Key = tuple[str, str]
 """Region and endpoint."""
@@ -35,7 +35,7 @@ class AsyncService:
     """The backlogs of all asynchronous endpoints, and the threads that empty them.
 
     Args:
-        pool: gives an endpoint's pool; None while it has none.
+        pool: returns an endpoint's pool; None while it has none.
         store: where requests are read and results are written.
         clock: seconds since the epoch.
     """
@@ -50,11 +50,11 @@ class AsyncService:
         self._pool, self._store, self._metrics, self._clock = pool, store, metrics, clock
         self._lock = threading.Lock()
         self._backlogs: dict[Key, Backlog] = {}
-        self._told: dict[Key, float] = {}
+        self._recorded: dict[Key, float] = {}
         self._stopping = False
 
     def open(self, key: Key) -> None:
-        """An endpoint is or stays asynchronous: its waiting requests are kept."""
+        """Serves an asynchronous endpoint; requests that are already waiting are kept."""
         with self._lock:
             if key in self._backlogs:
                 return
@@ -62,12 +62,12 @@ class AsyncService:
         threading.Thread(target=self._serve, args=(key, backlog), daemon=True, name=f"backlog of {key[1]}").start()
 
     def close(self, key: Key) -> None:
-        """The endpoint is deleted, or no longer asynchronous: waiting requests are dropped, as by the service."""
+        """Drops an endpoint that is deleted or no longer asynchronous, with its waiting requests, like the service."""
         with self._lock:
             backlog = self._backlogs.pop(key, None)
-            self._told.pop(key, None)
+            self._recorded.pop(key, None)
         if backlog and (dropped := backlog.close()):
-            log.warning("%s: %d waiting requests went with it", key[1], dropped)
+            log.warning("%s: %d waiting requests were dropped with the endpoint", key[1], dropped)
 
     def backlog(self, key: Key) -> Backlog | None:
         with self._lock:
@@ -84,23 +84,23 @@ class AsyncService:
             raise AwsError("ServiceUnavailable", f"Endpoint {call.endpoint} takes no more requests.", 503) from None
 
     def stop(self) -> list[Backlog]:
-        """Takes no more. The backlogs whose last requests are still to be settled, once their instances are gone."""
+        """Refuses further requests. Returns the backlogs, so that the caller can wait for their running requests."""
         self._stopping = True
         with self._lock:
             backlogs = list(self._backlogs.values())
         for backlog in backlogs:
             if dropped := backlog.close():
-                log.warning("stopped with %d requests waiting: they are gone, as everything in the sandbox", dropped)
+                log.warning("stopped with %d requests waiting: they are lost, like everything in the sandbox", dropped)
         return backlogs
 
     def _serve(self, key: Key, backlog: Backlog) -> None:
         while not backlog.closed:
             try:
                 pool = self._pool(*key)
-                if pool is None:  # its first one is about to be installed, or its last one has just gone
+                if pool is None:  # not installed yet, or just removed
                     time.sleep(LOOK_SECONDS)
                     continue
-                self._tell(key, pool, backlog)
+                self._record_gauges(key, pool, backlog)
                 for call in backlog.take_expired(self._clock()):
                     self._expire(pool, call, backlog)
                 if backlog.wait(LOOK_SECONDS):
@@ -112,7 +112,7 @@ class AsyncService:
                 time.sleep(LOOK_SECONDS)
 
     def _hand_over(self, pool: InstancePool, backlog: Backlog) -> None:
-        """One request to an instance with room for it, if there is one soon. Raises ClosedError."""
+        """Hands one request to an instance, if one has room soon. Raises ClosedError."""
         instance = pool.acquire(LOOK_SECONDS)
         if instance is None:
             return
@@ -126,8 +126,8 @@ class AsyncService:
         began = self._clock()
         self._metrics.record(pool.deployment, {"TimeInBacklog": (began - call.received) * 1e6})
         try:
-            outcome = self._answer(pool, instance, call)
-        except Exception as error:  # a fault of the sandbox: the caller is told all the same
+            outcome = self._invoke(pool, instance, call)
+        except Exception as error:  # a fault of the sandbox must also reach the caller
             log.exception("request %s", call.inference_id)
             outcome = _failed(f"InternalServerError: {type(error).__name__}: {error}")
         finally:
@@ -138,8 +138,8 @@ class AsyncService:
         self._finish(pool, call, outcome)
         backlog.done(call)
 
-    def _answer(self, pool: InstancePool, instance: Instance, call: AsyncCall) -> Outcome | None:
-        """The outcome; None where its instance was stopped, so that it has to wait for another one."""
+    def _invoke(self, pool: InstancePool, instance: Instance, call: AsyncCall) -> Outcome | None:
+        """The outcome; None if the instance was stopped, so that the request has to wait for another one."""
         deployment = pool.deployment
         try:
             began = time.perf_counter()
@@ -152,7 +152,7 @@ class AsyncService:
             return _failed(f"ClientError: Could not download the request from {call.source}: {error}")
         try:
             began = time.perf_counter()
-            answer = instance.invoke(body, dict(call.headers), call.timeout)
+            response = instance.invoke(body, dict(call.headers), call.timeout)
         except TimeoutError:
             pool.abandon(instance)
             reason = f"ClientError: The request was worked on for longer than {call.timeout} seconds."
@@ -168,11 +168,11 @@ class AsyncService:
             deployment,
             {
                 "ModelLatency": (time.perf_counter() - began) * 1e6,
-                "Invocation4XXErrors": float(400 <= answer.status < 500),
-                "Invocation5XXErrors": float(answer.status >= 500),
+                "Invocation4XXErrors": float(400 <= response.status < 500),
+                "Invocation5XXErrors": float(response.status >= 500),
             },
         )
-        return _outcome(answer)
+        return _outcome(response)
 
     def _expire(self, pool: InstancePool, call: AsyncCall, backlog: Backlog) -> None:
         reason = f"ClientError: The request waited for longer than {call.ttl} seconds."
@@ -212,17 +212,17 @@ class AsyncService:
             },
         )
 
-    def _tell(self, key: Key, pool: InstancePool, backlog: Backlog) -> None:
-        """The metrics of the backlog, once a minute."""
+    def _record_gauges(self, key: Key, pool: InstancePool, backlog: Backlog) -> None:
+        """Records the metrics of the backlog once a minute."""
         now = self._clock()
-        if now - self._told.get(key, float("-inf")) < GAUGE_SECONDS:
+        if now - self._recorded.get(key, float("-inf")) < GAUGE_SECONDS:
             return
-        self._told[key] = now
+        self._recorded[key] = now
         self._metrics.record_endpoint(pool.deployment, gauges(backlog, pool.deployment.provisioned, now))
 
 
 def gauges(backlog: Backlog, instances: int, now: float) -> dict[str, float]:
-    """A backlog's metrics. The one per instance has no value without instances: the trap of scaling to zero."""
+    """A backlog's metrics. The metric per instance has no value at zero instances, so it cannot scale from zero."""
     size = backlog.size
     values: dict[str, float] = {
         "ApproximateBacklogSize": size,
@@ -236,19 +236,19 @@ def _failed(reason: str) -> Outcome:
     return Outcome("Failed", reason.encode(), reason=reason)
 
 
-def _outcome(answer: Answer) -> Outcome:
-    """The container's response; where it is an error, its body is what is written."""
-    kind = answer.headers.get("content-type", "application/octet-stream")
-    if not 200 <= answer.status < 300:
-        whose = "client" if answer.status < 500 else "server"
+def _outcome(response: ContainerResponse) -> Outcome:
+    """The outcome of a container's response. If it is an error, its body is written as the failure."""
+    kind = response.headers.get("content-type", "application/octet-stream")
+    if not 200 <= response.status < 300:
+        whose = "client" if response.status < 500 else "server"
         reason = (
-            f"ClientError: Received {whose} error ({answer.status}) from model. See the SageMaker Endpoint logs in "
+            f"ClientError: Received {whose} error ({response.status}) from model. See the SageMaker Endpoint logs in "
             "your account for more information."
         )
-        return Outcome("Failed", answer.body, kind, reason)
-    if len(answer.body) > MAX_BYTES:
-        return _failed(f"ClientError: The response has {len(answer.body)} bytes, more than {MAX_BYTES}.")
-    return Outcome("Completed", answer.body, kind)
+        return Outcome("Failed", response.body, kind, reason)
+    if len(response.body) > MAX_BYTES:
+        return _failed(f"ClientError: The response has {len(response.body)} bytes, more than {MAX_BYTES}.")
+    return Outcome("Completed", response.body, kind)
 
 
 def snapshot(backlog: Backlog, now: float) -> dict[str, Any]:

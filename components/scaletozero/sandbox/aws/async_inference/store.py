@@ -1,4 +1,4 @@
-"""What asynchronous inference reads and writes: objects in the embedded S3, messages of the embedded SNS."""
+"""The objects in the embedded S3 and the messages of the embedded SNS that asynchronous inference uses."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from scaletozero.sandbox.aws.runtime.deployment import Deployment
 
 
 class DownloadError(RuntimeError):
-    """A request cannot be had, with the reason."""
+    """A request cannot be downloaded; the text is the reason."""
 
 
 class Store:
-    """Objects and messages.
+    """Reads and writes objects, and publishes messages.
 
     Args:
-        client: gives a boto3 client that acts for a role, by role, service, region and what it is for.
+        client: returns a boto3 client that acts for a role, by role, service, region and purpose.
     """
 
     def __init__(self, client: Callable[[str, str, str, str], Any]) -> None:
         self._client = client
 
     def get(self, owner: Deployment, address: str, limit: int) -> bytes:
-        """The object at an address.
+        """Reads the object at an address.
 
         Raises:
-            DownloadError: it isn't there, or has more than `limit` bytes.
+            DownloadError: the object does not exist, or has more than `limit` bytes.
         """
         bucket, key = object_at(address)
         try:
@@ -44,14 +44,14 @@ class Store:
             raise DownloadError(str(error)) from error
 
     def put(self, owner: Deployment, address: str, body: bytes, content_type: str, key: str | None) -> None:
-        """Writes an object, encrypted with `key` where given. Raises BotoCoreError or ClientError."""
+        """Writes an object, encrypted with `key` if given. Raises BotoCoreError or ClientError."""
         bucket, name = object_at(address)
         encrypted = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
         client = self._client(owner.role_arn, "s3", owner.region, owner.source)
         client.put_object(Bucket=bucket, Key=name, Body=body, ContentType=content_type, **encrypted)
 
     def publish(self, owner: Deployment, topic: str, message: Mapping[str, Any]) -> None:
-        """Tells a topic. Raises BotoCoreError or ClientError."""
+        """Publishes a message to a topic. Raises BotoCoreError or ClientError."""
         self._client(owner.role_arn, "sns", owner.region, owner.source).publish(
             TopicArn=topic, Message=json.dumps(message)
         )

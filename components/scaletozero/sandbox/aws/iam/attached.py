@@ -1,4 +1,4 @@
-"""The policies as the embedded AWS keeps them: of roles and users, and of buckets, keys, topics and queues."""
+"""The policies that the embedded AWS stores: of roles and users, and of buckets, keys, topics and queues."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ PARTITION = "aws"
 
 
 def roles() -> list[Any]:
-    """Every role, as moto keeps it."""
+    """Every role, as moto stores it."""
     return list(iam_backends[ACCOUNT]["global"].roles.values())
 
 
 def role(arn: str) -> Any:
-    """One role; None where there is none."""
+    """One role; None if it does not exist."""
     return next((each for each in roles() if each.arn == arn), None)
 
 
 def user(name: str) -> Any:
-    """One user; None where there is none."""
+    """One user; None if it does not exist."""
     return iam_backends[ACCOUNT]["global"].users.get(name)
 
 
 def identity_policies(owner: Any) -> tuple[Policy, ...]:
-    """The policies of a role or user: its own, and the managed ones that are attached to it."""
+    """The policies of a role or user: inline policies and attached managed policies."""
     inline = owner.policies.items()
     managed = ((policy.name, _document(policy)) for policy in owner.managed_policies.values())
     return tuple(parse(document, PolicyType.IDENTITY, name) for name, document in (*inline, *managed))
 
 
 def boundary(owner: Any) -> Policy | None:
-    """The permissions boundary of a role or user; one that was deleted allows nothing."""
+    """The permissions boundary of a role or user; a deleted one allows nothing."""
     arn = getattr(owner, "permissions_boundary_arn", None)
     if not arn:
         return None
@@ -56,7 +56,7 @@ def _document(policy: Any) -> str:
 
 
 def resource_policy(arn: str, region: str) -> tuple[Policy | None, bool]:
-    """The policy of a resource, and whether identity-based policies count only where it lets them."""
+    """The policy of a resource, and whether identity-based policies apply only if it lets them."""
     parts = arn.split(":", 5)
     service, name = (parts[2], parts[5]) if len(parts) == 6 else ("", "")
     document: Any = None
@@ -65,7 +65,7 @@ def resource_policy(arn: str, region: str) -> tuple[Policy | None, bool]:
         document = bucket.policy if bucket is not None else None
     elif service == "kms":
         key = kms_backends[ACCOUNT][region].keys.get(name.removeprefix("key/"))
-        # A key that the embedded AWS does not have is another system's: its policy is not known.
+        # A key that the embedded AWS does not have belongs to another system, so its policy is unknown.
         return (parse(key.policy, PolicyType.RESOURCE, "key policy"), True) if key is not None else (None, False)
     elif service == "sns":
         topic = sns_backends[ACCOUNT][region].topics.get(arn)
@@ -77,14 +77,14 @@ def resource_policy(arn: str, region: str) -> tuple[Policy | None, bool]:
 
 
 def object_key(bucket: str, key: str) -> str | None:
-    """The KMS key that an object is encrypted with; None where it has none of its own."""
+    """The KMS key that an object is encrypted with; None if none was set."""
     found = s3_backends[ACCOUNT][PARTITION].buckets.get(bucket)
     stored = found.keys.get(key) if found is not None else None
     return stored.kms_key_id if stored is not None and stored.encryption == "aws:kms" else None
 
 
 def bucket_key(bucket: str) -> str | None:
-    """The KMS key that a bucket's new objects are encrypted with; None where it has none of its own."""
+    """The KMS key that a bucket's new objects are encrypted with; None if none was set."""
     found = s3_backends[ACCOUNT][PARTITION].buckets.get(bucket)
     rule = (found.encryption or {}).get("Rule", {}) if found is not None else {}
     rule = rule[0] if isinstance(rule, list) else rule
@@ -99,7 +99,7 @@ def tags(owner: Any) -> Iterator[tuple[str, str]]:
 
 
 def parse(document: Any, type_: PolicyType, name: str) -> Policy:
-    """A stored document; what was read once is not read again.
+    """Parses a stored document. Results are cached.
 
     Raises:
         AwsError: MalformedPolicyDocument.

@@ -21,7 +21,7 @@ Test = Callable[[str, str, Context | None], bool]
 
 
 class UnknownOperatorError(ValueError):
-    """A condition operator that IAM does not have; the text is its name."""
+    """A condition operator that IAM does not know; the text is its name."""
 
 
 def _string(policy: str, request: str, context: Context | None) -> bool:
@@ -69,7 +69,7 @@ def _ordered(parse: Callable[[str], Any], compare: Callable[[Any, Any], bool]) -
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch of a date in ISO 8601, or of such a number."""
+    """Seconds since the epoch, from a date in ISO 8601 or a number."""
     if re.fullmatch(r"-?\d+(\.\d+)?", text) and len(text) != 4:
         return float(text)
     date = datetime.fromisoformat(f"{text}-01-01" if len(text) == 4 else text)
@@ -107,7 +107,7 @@ _NEGATED: dict[str, str] = {
     "DateNotEquals": "DateEquals",
 }
 OPERATORS: Final = frozenset({*_POSITIVE, *_NEGATED, "Null"})
-"""The condition operators, without `IfExists` and the qualifiers of keys with several values."""
+"""The condition operators, without the suffix `IfExists` and the qualifiers of multivalued keys."""
 
 _SPELLED: Mapping[str, str] = {name.lower(): name for name in OPERATORS}
 
@@ -117,10 +117,10 @@ class Condition:
     """One key of one operator.
 
     Attributes:
-        operator: of `OPERATORS`.
+        operator: one of `OPERATORS`.
         key: in lower case.
-        values: of the policy; one must match, and with a negated operator none may.
-        if_exists: it holds where the request does not have the key.
+        values: the policy's values. One must match; with a negated operator, none may.
+        if_exists: the condition holds if the request does not have the key.
         each: `any` or `all` for `ForAnyValue:` and `ForAllValues:`, over the values of the request.
     """
 
@@ -132,7 +132,7 @@ class Condition:
 
     @classmethod
     def read(cls, operator: str, key: str, values: tuple[str, ...]) -> Condition:
-        """The condition as it is written.
+        """Reads a condition as it is written in a policy.
 
         Raises:
             UnknownOperatorError: IAM has no such operator.
@@ -146,16 +146,16 @@ class Condition:
         return cls(plain, key.lower(), values, if_exists, each)
 
     def holds(self, context: Context, *, variables: bool) -> bool:
-        """Whether it holds for a request.
+        """Whether the condition holds for a request.
 
         Args:
-            variables: whether `${...}` in its values stands for a value of the request.
+            variables: whether `${...}` in the values is replaced with a value of the request.
         """
         given = context.get(self.key)
         if self.operator == "Null":
             return any((given is None) == (value.lower() == "true") for value in self.values)
         if given is None or given == ():
-            # Nothing is in "all values" of a key that is missing, and a negated operator has nothing to match.
+            # A missing key satisfies "all values", and a negated operator finds nothing to match.
             return self.each == "all" or (self.each != "any" and (self.if_exists or self.operator in _NEGATED))
         requested = (given,) if isinstance(given, str) else given
         replaced = context if variables else None

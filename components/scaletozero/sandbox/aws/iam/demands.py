@@ -1,4 +1,4 @@
-"""What a role must be allowed to do for an operation: actions, each on a resource.
+"""The permissions that an operation needs: actions, each on a resource.
 
 Source: the Service Authorization Reference, for the services that the components use. An operation of another service
 is an action of the same name, on all resources.
@@ -17,10 +17,10 @@ from scaletozero.sandbox.aws.iam.operations import Operation
 
 @dataclass(frozen=True)
 class Demand:
-    """An action on a resource.
+    """A permission that a request needs: an action on a resource.
 
     Attributes:
-        own: the condition keys that are the action's own, in lower case, with their values.
+        own: the action's own condition keys, in lower case, with their values.
     """
 
     action: str
@@ -34,14 +34,14 @@ class Demand:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an operation takes place."""
+    """The partition, Region and account in which an operation takes place."""
 
     region: str
     account: str
 
 
 def demands(operation: Operation, place: Place) -> list[Demand]:
-    """Everything that the caller must be allowed to do."""
+    """Every permission that a request's operation needs."""
     build = _SERVICES.get(operation.service, _other)
     return list(build(operation, place))
 
@@ -63,11 +63,11 @@ _S3_ACTIONS: Final[Mapping[str, str]] = {
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "GetPublicAccessBlock": "GetBucketPublicAccessBlock", "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }  # fmt: skip
-"""Operations whose action has another name (Service Authorization Reference, Amazon S3)."""
+"""Operations whose action has a different name (Service Authorization Reference, Amazon S3)."""
 
 
 def copied(operation: Operation) -> tuple[str, str] | None:
-    """The bucket and the key of the object that an operation of S3 copies; None where it copies none."""
+    """The bucket and the key of the object that an operation of S3 copies; None if it copies none."""
     source = operation.headers.get("x-amz-copy-source")
     if not source:
         return None
@@ -86,7 +86,7 @@ def _s3(operation: Operation, place: Place) -> Iterator[Demand]:
         if source := copied(operation):
             yield Demand("s3:GetObject", f"{bucket_arn(place.region, source[0])}/{source[1]}")
     elif operation.name == "DeleteObjects":
-        # The keys stand in the body; all of the bucket's is asked for instead.
+        # The keys are in the body; the permission is required for the whole bucket instead.
         yield Demand(action, f"{whole}/*")
     elif bucket:
         prefix = operation.parameters.get("prefix")
@@ -113,12 +113,12 @@ def _arn(service: str, place: Place, resource: str) -> str:
 
 
 def key_arn(place: Place, key: str) -> str:
-    """The ARN of a KMS key or of an alias, which may be one already."""
+    """The ARN of a KMS key or of an alias; an ARN is returned unchanged."""
     return key if key.startswith("arn:") else _arn("kms", place, key if "/" in key else f"key/{key}")
 
 
 def _by(service: str, *parameters: str, named: Callable[[Place, str], str] | None = None) -> Callable[..., Any]:
-    """Operations on the resource that the first of the parameters names; `named` gives the ARN of one by its name."""
+    """Rules for operations on the resource that the first of the parameters names; `named` makes its ARN."""
 
     def build(operation: Operation, place: Place) -> Iterator[Demand]:
         value = next((operation.parameters[each] for each in parameters if operation.parameters.get(each)), None)
@@ -159,7 +159,7 @@ _WRITES: Final[Mapping[str, str]] = {
     "Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem",
     "Get": "GetItem",
 }  # fmt: skip
-"""The parts of a transaction, each of which needs the action of its own."""
+"""The parts of a transaction; each needs its own action."""
 
 
 def _dynamodb(operation: Operation, place: Place) -> Iterator[Demand]:

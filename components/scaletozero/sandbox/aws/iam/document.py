@@ -1,4 +1,4 @@
-"""Policy documents, read as IAM reads them: strictly, every element known, none missing.
+"""Policy documents, read as strictly as IAM reads them: no unknown element, no missing element.
 
 Source: IAM User Guide, "Grammar of the IAM JSON policy language" and "IAM JSON policy elements reference".
 """
@@ -15,7 +15,7 @@ from typing import Any, Final
 from scaletozero.sandbox.aws.iam.conditions import Condition, UnknownOperatorError
 
 VERSIONS: Final = ("2008-10-17", "2012-10-17")
-"""The versions of the language; variables are replaced in the second only, and the first is the default."""
+"""The versions of the policy language. Only the second has variables; the first is the default."""
 
 _ELEMENTS = {
     "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition",
@@ -30,14 +30,14 @@ class MalformedPolicyError(ValueError):
 
 
 class PolicyType(Enum):
-    """Where a policy is attached, which decides the elements that it must and must not have."""
+    """The kind of a policy, which decides the elements that it must and must not have."""
 
     IDENTITY = "identity-based policy"
-    """A role's or user's policy, a permissions boundary, a session policy or a service control policy."""
+    """A policy of a role or user, a permissions boundary, a session policy or a service control policy."""
     RESOURCE = "resource-based policy"
-    """The policy of a bucket, key, topic or queue: it names principals, and its resources may be left out."""
+    """The policy of a bucket, key, topic or queue: it names principals, and may omit its resources."""
     TRUST = "trust policy"
-    """A role's own resource-based policy: it names principals and no resource."""
+    """The trust policy of a role: it names principals and no resource."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class Statement:
     """One statement.
 
     Attributes:
-        sid: its identifier; empty where it has none.
+        sid: its identifier; empty if it has none.
         allow: whether its effect is `Allow`.
         actions: the patterns of `Action`, or of `NotAction` where `not_action` is set.
-        resources: the patterns of `Resource`, or of `NotResource` where `not_resource` is set; None where it has none.
+        resources: the patterns of `Resource`, or of `NotResource` where `not_resource` is set; None if it has none.
         principals: type -> identifiers of `Principal`, or of `NotPrincipal` where `not_principal` is set; None in an
             identity-based policy.
-        conditions: all must hold.
-        variables: whether `${...}` stands for a value of the request.
+        conditions: the conditions, all of which must hold.
+        variables: whether `${...}` is replaced with a value of the request.
     """
 
     sid: str
@@ -69,7 +69,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy document with the name that it is known by, for messages."""
+    """A policy document with its name, for messages."""
 
     name: str
     statements: tuple[Statement, ...]
@@ -79,12 +79,12 @@ def read_policy(document: str | Mapping[str, Any], type_: PolicyType = PolicyTyp
     """Reads a policy document.
 
     Args:
-        document: JSON, or what JSON holds.
-        type_: where it is attached.
-        name: what it is called in messages.
+        document: JSON text, or the parsed document.
+        type_: the kind of policy.
+        name: its name in messages.
 
     Raises:
-        MalformedPolicyError: IAM would refuse it.
+        MalformedPolicyError: IAM would refuse the document.
     """
     if isinstance(document, str):
         try:
@@ -159,7 +159,7 @@ def _statement(given: Any, type_: PolicyType, *, variables: bool) -> Statement:
 def _one_of(
     given: Mapping[str, Any], plain: str, negated: str, *, required: bool
 ) -> tuple[tuple[str, ...] | None, bool]:
-    """The values of the one of two elements that is there, and whether it is the negated one."""
+    """The values of whichever of two exclusive elements is present, and whether it is the negated one."""
     there = [name for name in (plain, negated) if name in given]
     if len(there) > 1 or (required and not there):
         raise MalformedPolicyError(

@@ -1,4 +1,4 @@
-"""Whether a request is allowed, by all the policies that apply to it.
+"""Decides whether all the policies that apply to a request allow it.
 
 Source: IAM User Guide, "Policy evaluation logic": an explicit deny anywhere wins; service control policies, permissions
 boundaries and session policies limit; identity-based and resource-based policies grant.
@@ -18,9 +18,9 @@ class Principal:
     """Who makes a request.
 
     Attributes:
-        arn: of a user, or of a role; empty for a service of AWS.
-        session_arn: of the session, where a role was assumed; its resource is `assumed-role/ROLE/SESSION`.
-        service: the service's name, as policies have it, where it calls by itself.
+        arn: the ARN of a user or role; empty for an AWS service.
+        session_arn: the ARN of the session if a role was assumed; its resource is `assumed-role/ROLE/SESSION`.
+        service: the service principal's name, if a service makes the request itself.
     """
 
     arn: str = ""
@@ -29,7 +29,7 @@ class Principal:
 
     @property
     def account(self) -> str:
-        """The account's number; empty for a service."""
+        """The account ID; empty for a service."""
         parts = self.arn.split(":")
         return parts[4] if len(parts) > 5 else ""
 
@@ -39,10 +39,10 @@ class Request:
     """One request.
 
     Attributes:
-        action: such as `s3:GetObject`.
-        resource: an ARN, or `*` where the action has none.
+        action: for example `s3:GetObject`.
+        resource: an ARN, or `*` if the action has none.
         principal: who makes it.
-        context: condition keys in lower case -> values.
+        context: condition key in lower case -> value.
         account: the account of the resource. Default: the principal's own.
     """
 
@@ -55,14 +55,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Policies:
-    """What applies to a request.
+    """The policies that apply to a request.
 
     Attributes:
         identity: the policies attached to the principal.
         boundary: its permissions boundary.
         session: the policies given when a role was assumed.
         resource: the policy of the resource.
-        resource_decides: identity-based policies count only where the resource's policy lets them (KMS keys, and the
+        resource_decides: identity-based policies apply only if the resource's policy lets them (KMS keys, and the
             trust policy of a role).
         controls: the service control policies, by level from the root down; each level must allow.
     """
@@ -77,12 +77,12 @@ class Policies:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided, and why.
+    """A decision and its reason.
 
     Attributes:
         allowed: whether the request may be made.
-        reason: as AWS says it at the end of an `AccessDenied` message.
-        policy, statement: what decided: what allowed it, or what denied it explicitly.
+        reason: the end of AWS's `AccessDenied` message.
+        policy, statement: the policy and statement that allowed the request, or denied it explicitly.
     """
 
     allowed: bool
@@ -124,7 +124,7 @@ def decide(request: Request, policies: Policies) -> Decision:
 
 
 def denied_message(request: Request, decision: Decision) -> str:
-    """The text of AWS's error for a denied request."""
+    """The text of AWS's error message for a denied request."""
     who = request.principal.session_arn or request.principal.arn or request.principal.service
     on = f" on resource: {request.resource}" if request.resource != "*" else ""
     reason = decision.reason.format(action=request.action)
@@ -133,7 +133,7 @@ def denied_message(request: Request, decision: Decision) -> str:
 
 @dataclass(frozen=True)
 class _Grant:
-    """A resource-based policy's allow.
+    """What a resource-based policy grants.
 
     Attributes:
         to_principal: it names the principal, not only the principal's account.
@@ -173,7 +173,7 @@ def _first(policies: Iterable[Policy], request: Request, *, allow: bool) -> tupl
 
 
 def applies(statement: Statement, request: Request) -> bool:
-    """Whether a statement is about a request: its action, its resource, its principal and its conditions."""
+    """Whether a statement applies to a request: its action, resource, principal and conditions match."""
     context = request.context if statement.variables else None
     action = any(_matches(each, request.action, None, ignore_case=True) for each in statement.actions)
     if action == statement.not_action:
@@ -193,7 +193,7 @@ def _matches(pattern: str, value: str, context: Context | None, *, ignore_case: 
 
 
 def _named(statement: Statement, principal: Principal) -> set[str]:
-    """By which of its names a statement's (Not)Principal has the principal."""
+    """The name under which a statement's (Not)Principal matches the principal."""
     principals = statement.principals or {}
     named = {principal.service} & set(principals.get("Service", ()))
     if principal.arn:

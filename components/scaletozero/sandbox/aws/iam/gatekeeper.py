@@ -1,4 +1,4 @@
-"""Holds every signed request of a role or user to its permissions, and gives services clients that act for a role."""
+"""Authorises every signed request of a role or user, and makes boto3 clients that act for a role."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _ALWAYS_ALLOWED = frozenset({("sts", "GetCallerIdentity"), ("sts", "GetSessionTo
 
 _DENIED = {"s3": "AccessDenied", "iam": "AccessDenied", "sts": "AccessDenied", "monitoring": "AccessDenied",
            "sqs": "AccessDenied", "sns": "AuthorizationError"}  # fmt: skip
-"""The code of the error by service; `AccessDeniedException` for those of the JSON protocols."""
+"""The error code by service; services with a JSON protocol use `AccessDeniedException`."""
 
 
 class Gatekeeper:
     """Authorises requests.
 
     Args:
-        roles: what roles and users may do.
+        roles: decides what roles and users may do.
     """
 
     def __init__(self, roles: Roles) -> None:
         self._roles = roles
 
     def __call__(self, environ: Mapping[str, Any], access_key: str, body: bytes) -> None:
-        """Raises AwsError unless the owner of the key may do what the request asks for."""
+        """Raises AwsError unless the owner of the access key may make the request."""
         caller = self._roles.caller(access_key)
         if caller is None:
             return
@@ -54,7 +54,7 @@ class Gatekeeper:
 
 
 def _key_demands(operation: Operation, place: Place) -> Iterator[Demand]:
-    """What S3 does with the caller's rights on the KMS key of an object."""
+    """The permissions on an object's KMS key that S3 needs from the caller."""
     if operation.service != "s3" or "Key" not in operation.parameters:
         return
     bucket, name = operation.parameters["Bucket"], operation.parameters["Key"]
@@ -72,8 +72,8 @@ class RoleClients:
     """boto3 clients that act for a role, as SageMaker acts for the role of a model.
 
     Args:
-        roles: gives the role's credentials.
-        connect: makes clients of the embedded AWS with some credentials.
+        roles: issues the role's credentials.
+        connect: makes a client of the embedded AWS with given credentials.
     """
 
     def __init__(self, roles: Roles, connect: Callable[[Credentials], Clients]) -> None:
@@ -82,10 +82,10 @@ class RoleClients:
         self._made: dict[str, Clients] = {}
 
     def __call__(self, role_arn: str, service: str, region: str, source: str) -> Any:
-        """A client of a service in a region.
+        """Makes a client of a service in a region.
 
         Args:
-            source: the resource of SageMaker that it is for, such as `endpoint/sentences`.
+            source: the SageMaker resource on whose behalf it acts, for example `endpoint/sentences`.
 
         Raises:
             AwsError: SageMaker may not assume the role for it.

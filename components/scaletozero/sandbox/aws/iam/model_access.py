@@ -1,4 +1,4 @@
-"""What SageMaker needs of a model's role, checked when the model is created: trust, archive, image, network."""
+"""The checks that SageMaker makes of a model's role when the model is created: trust, archive, image, network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scaletozero.sandbox.aws.iam.roles import Roles
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError
 
 PULL = ("ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage")
-"""What pulling an image takes, on its repository (ECR user guide, pull permissions)."""
+"""The actions on a repository that pulling an image needs (ECR user guide, pull permissions)."""
 
 INTERFACE_ACTIONS: Final = (
     "ec2:CreateNetworkInterfacePermission",
@@ -28,8 +28,8 @@ DESCRIBE_ACTIONS: Final = (
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
 )
-"""What SageMaker does with the role for a model in a VPC, besides creating interfaces (SageMaker developer guide, "Give
-SageMaker hosted endpoints access to resources in your Amazon VPC")."""
+"""Actions of SageMaker with the role for a model in a VPC, besides creating interfaces (SageMaker developer guide,
+"Give SageMaker hosted endpoints access to resources in your Amazon VPC")."""
 
 SAGEMAKER = service_principal("sagemaker")
 
@@ -37,13 +37,13 @@ _IMAGE = re.compile(rf"{ECR_HOST}/(?P<name>[^:@]+)")
 
 
 class ClientOfRole(Protocol):
-    """Gives a boto3 client that acts for a role."""
+    """Makes a boto3 client that acts for a role."""
 
     def __call__(self, role_arn: str, service: str, region: str, source: str) -> Any: ...
 
 
 class ModelAccess:
-    """Whether a role can be assumed, and reach what its model needs.
+    """Checks that a role can be assumed and can read what its model needs.
 
     Args:
         roles: decides by the policies.
@@ -54,11 +54,11 @@ class ModelAccess:
         self._roles, self._client = roles, client
 
     def require_trust(self, role_arn: str, region: str, model_arn: str) -> None:
-        """Raises AwsError where SageMaker may not assume the role for the model."""
+        """Raises AwsError if SageMaker may not assume the role for the model."""
         self._roles.require_trust(role_arn, SAGEMAKER, region, model_arn)
 
     def require_readable(self, role_arn: str, region: str, url: str, model: str) -> None:
-        """Raises AwsError, in SageMaker's words, where the role may not read the archive at an s3:// address."""
+        """Raises AwsError, in SageMaker's words, if the role may not read the archive at an s3:// address."""
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if key.endswith("/"):  # a prefix, whose objects are read one by one when an instance starts
             return
@@ -74,7 +74,7 @@ class ModelAccess:
             ) from error
 
     def require_image(self, role_arn: str, region: str, image: str) -> None:
-        """Raises AwsError where the role may not pull an image of ECR; one of another registry needs no permission."""
+        """Raises AwsError if the role may not pull an image from ECR. Other registries need no permission."""
         match = _IMAGE.match(image)
         if not match:
             return

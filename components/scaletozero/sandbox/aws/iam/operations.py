@@ -1,4 +1,4 @@
-"""Which operation a request is, by botocore's models of the services: its name and its parameters."""
+"""Identifies a request's operation and parameters, by botocore's models of the services."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ _MODELS: Final[Mapping[str, tuple[str, ...]]] = {
     "s3": ("s3", "s3control"),
     "bedrock": ("bedrock-runtime", "bedrock"),
 }
-"""Names that requests are signed for -> botocore's models, where they differ."""
+"""Signing name -> name of botocore's model, where they differ."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of a request.
+    """The operation that a request calls.
 
     Attributes:
-        service: the name that the request is signed for.
-        name: botocore's name of the operation; empty where no model has it.
-        parameters: of its body, path and query.
-        headers: of the request, in lower case.
+        service: the request's signing name.
+        name: botocore's name of the operation; empty if no model has it.
+        parameters: those in the body, path and query.
+        headers: the request's headers, in lower case.
     """
 
     service: str
@@ -43,10 +43,10 @@ class Operation:
 
 
 def operation_of(environ: Mapping[str, Any], service: str, body: bytes) -> Operation:
-    """The operation that a WSGI request is.
+    """The operation that a WSGI request calls.
 
     Args:
-        service: the name that it is signed for.
+        service: the request's signing name.
         body: the request's body.
     """
     headers = {
@@ -96,7 +96,7 @@ class _Route:
 
 @functools.lru_cache(maxsize=64)
 def _routes(service: str) -> tuple[_Route, ...]:
-    """How the operations of a service are addressed, the more exact path first."""
+    """The paths of a service's operations, the most specific first."""
     found = []
     for name in _MODELS.get(service, (service,)):
         try:
@@ -113,7 +113,7 @@ def _routes(service: str) -> tuple[_Route, ...]:
 
 
 def _path(template: str) -> re.Pattern[str]:
-    """`/{Bucket}/{Key+}` as an expression with a group for each parameter."""
+    """A path such as `/{Bucket}/{Key+}` as a regular expression with a group for each parameter."""
     parts = re.split(r"\{(\w+)(\+?)\}", template)
     texts = [re.escape(parts[0])]
     for name, greedy, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Final
 
 ESCAPES: Final = {"${*}": "*", "${?}": "?", "${$}": "$"}
-"""Variables that stand for the characters which mean something themselves."""
+"""Predefined variables for characters that have a meaning of their own."""
 
 Context = Mapping[str, str | tuple[str, ...]]
-"""Condition keys in lower case -> the request's value, or values of a key that has several."""
+"""Condition key in lower case -> the request's value, or the values of a multivalued key."""
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 _DEFAULT = re.compile(r"\s*([^,]+?)\s*,\s*'([^']*)'\s*")
@@ -22,15 +22,15 @@ _DEFAULT = re.compile(r"\s*([^,]+?)\s*,\s*'([^']*)'\s*")
 def expression(
     text: str, context: Context | None, *, wildcards: bool = True, ignore_case: bool = False
 ) -> re.Pattern[str] | None:
-    """A pattern of a policy as a regular expression for the whole value.
+    """Compiles a policy's pattern to a regular expression for the whole value.
 
     Args:
-        text: the pattern. `*` stands for any characters and `?` for one, unless they come out of a variable.
-        context: the values of the variables; None where the document's version has no variables.
-        wildcards: whether `*` and `?` mean more than themselves.
+        text: the pattern. `*` matches any characters and `?` one, unless they are part of a variable's value.
+        context: the values of the variables; None if the document's version has no variables.
+        wildcards: whether `*` and `?` are wildcards.
 
     Returns:
-        None where a variable has no value in the request, and so nothing matches.
+        The expression; None if a variable has no value in the request, so that nothing matches.
     """
     parts, end = [], 0
     for match in _VARIABLE.finditer(text) if context is not None else ():
@@ -44,7 +44,7 @@ def expression(
 
 
 def literal(text: str, context: Context | None) -> str | None:
-    """The text with its variables replaced; None where one has no value in the request."""
+    """The text with its variables replaced; None if one has no value in the request."""
     if context is None:
         return text
     missing = False
@@ -67,7 +67,7 @@ def _value(match: re.Match[str], context: Context) -> str | None:
     value = context.get(name.lower())
     if isinstance(value, str):
         return value
-    # A key with several values cannot be a variable.
+    # A multivalued key cannot be a variable.
     return default[2] if default and value is None else None
 
 
@@ -77,7 +77,7 @@ def _glob(text: str, wildcards: bool) -> str:
 
 
 def arn_matches(pattern: str, value: str, context: Context | None) -> bool:
-    """Whether an ARN matches the pattern of `ArnLike`: each of its six parts by itself."""
+    """Whether an ARN matches the pattern of `ArnLike`: each of its six parts separately."""
     wanted, got = pattern.split(":", 5), value.split(":", 5)
     if len(wanted) != 6 or len(got) != 6:
         return False

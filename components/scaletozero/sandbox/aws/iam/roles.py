@@ -1,4 +1,4 @@
-"""What roles and users may do, decided by the embedded IAM's policies, and what roles were used for."""
+"""Decides what roles and users may do, by the embedded IAM's policies, and records what roles were used for."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ SESSION_SECONDS = 12 * 3600
 
 @dataclass(frozen=True)
 class Caller:
-    """Who makes a request: a session of a role, or a user.
+    """The role session or user that makes a request.
 
     Attributes:
-        principal: as policies name it.
-        owner: the role or user as moto keeps it; None where it was deleted.
+        principal: its name in policies.
+        owner: the role or user as moto stores it; None if it was deleted.
         session_policy: the document given when the role was assumed; empty without one.
     """
 
@@ -38,7 +38,7 @@ class Caller:
 
 
 class Roles:
-    """Decides requests of roles and users, and remembers what roles were allowed. Safe to share between threads."""
+    """Decides requests of roles and users, and records what roles were allowed to do. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,11 +46,11 @@ class Roles:
         self._used: dict[str, set[Demand]] = {}
 
     def session(self, role_arn: str, service: str, region: str, source_arn: str, name: str) -> Credentials:
-        """Credentials of a role that a service assumes, as it does before it acts for somebody.
+        """Credentials of a role that a service assumes.
 
         Args:
-            service: as policies name it.
-            source_arn: the resource that the service acts for.
+            service: the service principal's name.
+            source_arn: the resource on whose behalf the service acts.
             name: the session's name.
 
         Raises:
@@ -71,10 +71,10 @@ class Roles:
             return self._sessions[role_arn, name]
 
     def require_trust(self, role_arn: str, service: str, region: str, source_arn: str) -> None:
-        """Raises AwsError: the role is not there, or its trust policy does not let the service assume it.
+        """Raises AwsError if the role does not exist, or its trust policy does not let the service assume it.
 
         Args:
-            source_arn: the resource that the service acts for.
+            source_arn: the resource on whose behalf the service acts.
         """
         role = attached.role(role_arn)
         principal = Principal(service=service)
@@ -90,7 +90,7 @@ class Roles:
             )
 
     def caller(self, access_key: str) -> Caller | None:
-        """Who has an access key; None for the sandbox's own, which is the account's root, and for unknown ones."""
+        """The owner of an access key; None for unknown keys, and for the sandbox's own, which is the account's root."""
         for session in list(sts_backends[ACCOUNT][PARTITION].assumed_roles):
             if session.access_key_id == access_key:
                 name = session.role_arn.rpartition("/")[2]
@@ -101,7 +101,7 @@ class Roles:
         return Caller(Principal(owner.arn), owner) if owner is not None else None
 
     def require(self, caller: Caller, wanted: Iterable[Demand], place: Place) -> None:
-        """Raises AwsError (`AccessDenied`) unless the caller may do all that is demanded."""
+        """Raises AwsError (`AccessDenied`) unless the caller has every permission demanded."""
         for demand in wanted:
             decision = self.decide(caller, demand, place)
             if not decision.allowed:
@@ -109,13 +109,13 @@ class Roles:
                 raise AwsError("AccessDenied", denied_message(request, decision), 403)
 
     def require_role(self, role_arn: str, wanted: Iterable[Demand], place: Place) -> None:
-        """The same of a role by its ARN, for what a service does with it that is no request to the embedded AWS."""
+        """As `require`, for a role by its ARN: for uses of a role that are not requests to the embedded AWS."""
         name = role_arn.rpartition("/")[2]
         session = f"arn:{PARTITION}:sts::{ACCOUNT}:assumed-role/{name}/SageMaker"
         self.require(Caller(Principal(role_arn, session), attached.role(role_arn)), wanted, place)
 
     def decide(self, caller: Caller, demand: Demand, place: Place) -> Decision:
-        """The decision on one action, by the policies as they are now."""
+        """Decides one action by the current policies."""
         owner, principal = caller.owner, caller.principal
         tags = {f"aws:principaltag/{key.lower()}": value for key, value in attached.tags(owner)}
         context = {**_context(principal, place.region), **tags, **demand.context}
@@ -137,7 +137,7 @@ class Roles:
         return decision
 
     def report(self) -> dict[str, Any]:
-        """By role: how many different actions it was used for, and the actions of its statements that never were."""
+        """By role: the number of different actions that it was used for, and its statements' unused actions."""
         with self._lock:
             used = {arn: set(each) for arn, each in self._used.items()}
         return {role.name: _report(role, used.get(role.arn, set())) for role in attached.roles()}
@@ -157,7 +157,7 @@ def _report(role: Any, done: Iterable[Demand]) -> dict[str, Any]:
 
 
 def _used(statement: Statement, action: str, requests: Iterable[Request]) -> bool:
-    """Whether one of the requests needed this action of the statement; its conditions held when it was made."""
+    """Whether a request needed this action of the statement while the statement's conditions held."""
     alone = replace(statement, actions=(action,), conditions=())
     return any(applies(alone, request) for request in requests)
 

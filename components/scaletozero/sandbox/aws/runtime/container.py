@@ -1,8 +1,8 @@
-"""What the runtime starts for an instance: the container's program, ended when the runtime is.
+"""Runs the container's program for an instance, and ends when the runtime ends.
 
-Run by path and isolated (`python -I container.py FD FOLDER MODULE ARGUMENT...`): Python's own variables, the working
-folder and the user's packages count for nothing, so that no code runs but the program and what is installed. FOLDER is
-where the program's package lies. FD is the reading end of a pipe whose other end only the runtime holds: it closes when
+Run by path and isolated (`python -I container.py FD FOLDER MODULE ARGUMENT...`): Python's variables, the working
+folder and the user's packages are ignored, so that no code runs but the program and what is installed. FOLDER is
+where the program's package is. FD is the reading end of a pipe whose other end only the runtime holds: it closes when
 the runtime ends, however it ends, on every system.
 """
 

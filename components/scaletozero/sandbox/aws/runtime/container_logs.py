@@ -1,4 +1,4 @@
-"""What containers print, in the embedded CloudWatch Logs, where SageMaker puts it.
+"""Copies the output of containers to the embedded CloudWatch Logs, where SageMaker writes it.
 
 Group `/aws/sagemaker/Endpoints/<endpoint>`, stream `<variant>/<instance>` (SageMaker developer guide, logging with
 CloudWatch).
@@ -27,10 +27,10 @@ log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 0.5
 MOST_BYTES = 1 << 20
-"""What is read of one container's output at a time."""
+"""How much of a container's output is read at a time."""
 
 LONGEST_LINE = 256 * 1024
-"""Of an event (CloudWatch Logs quotas)."""
+"""Maximum size of a log event (CloudWatch Logs quotas)."""
 
 
 def group_of(endpoint: str) -> str:
@@ -48,10 +48,10 @@ class _Followed:
 
 
 class ContainerLogs:
-    """Follows the files that containers print into. Every method may be called from any thread.
+    """Follows the files that containers print to. Thread-safe.
 
     Args:
-        roles: decides whether the model's role may write; where it may not, nothing is written, as on AWS.
+        roles: decides whether the model's role may write logs; if it may not, nothing is written, as on AWS.
     """
 
     def __init__(self, roles: Roles) -> None:
@@ -64,7 +64,7 @@ class ContainerLogs:
         self._thread.start()
 
     def follow(self, deployment: Deployment, file: Path) -> None:
-        """A container prints into `file` from now on. Its group is created where there is none, as by the service."""
+        """Starts to follow `file`, which a container prints to. Creates a missing log group, as the service does."""
         made = uuid.uuid4().hex
         instance = made if deployment.serverless else f"i-{made[:17]}"
         group, stream = group_of(deployment.endpoint), f"{deployment.variant}/{instance}"
@@ -90,7 +90,7 @@ class ContainerLogs:
         return True
 
     def finish(self, file: Path) -> None:
-        """The container has ended; what it printed last is written."""
+        """Writes the rest of the output of a container that has ended, and stops following it."""
         with self._lock:
             followed = self._followed.pop(file, None)
             if followed:
@@ -99,7 +99,7 @@ class ContainerLogs:
                 self._put(followed, followed.rest)
 
     def forget(self, region: str, endpoint: str) -> None:
-        """The endpoint is gone; so is its group, where nobody declared it."""
+        """Deletes the log group of a deleted endpoint, unless it was declared."""
         with self._lock:
             if (region, endpoint) in self._own_groups:
                 self._own_groups.remove((region, endpoint))
@@ -119,7 +119,7 @@ class ContainerLogs:
                         log.exception("%s", file)
 
     def _copy(self, file: Path, followed: _Followed) -> bool:
-        """Copies whole lines; whether there was anything."""
+        """Copies whole lines. Returns whether there were any."""
         try:
             with file.open("rb") as stream:
                 stream.seek(followed.offset)
@@ -146,5 +146,5 @@ class ContainerLogs:
         try:
             logs_backends[ACCOUNT][followed.region].put_log_events(followed.group, followed.stream, events)
         except ResourceNotFoundException:
-            # Somebody deleted the group; the endpoint's role may not create one.
+            # The group was deleted, and the endpoint's role may not create one.
             log.warning("%s: %d lines have no log group", followed.group, len(events))

@@ -1,4 +1,4 @@
-"""What an endpoint runs, resolved when it is created or updated: SageMaker, too, keeps its own copy from then on."""
+"""What an endpoint runs, resolved when it is created or updated, because SageMaker keeps a copy from then on too."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class AsyncOutput:
-    """Where an asynchronous endpoint's results are written, and which topics it notifies (`AsyncInferenceConfig`).
+    """Where an asynchronous endpoint writes results, and which topics it notifies (`AsyncInferenceConfig`).
 
     Attributes:
-        answers, failures: s3:// addresses below which they are written; failures may have none.
-        success_topic, error_topic: the ARNs of SNS topics, where given.
-        kms_key: the key that results are encrypted with, where given.
+        results, failures: s3:// addresses below which they are written; `failures` is optional.
+        success_topic, error_topic: the ARNs of SNS topics, if given.
+        kms_key: the key that results are encrypted with, if given.
     """
 
-    answers: str
+    results: str
     failures: str | None = None
     success_topic: str | None = None
     error_topic: str | None = None
@@ -30,16 +30,16 @@ class Deployment:
 
     Attributes:
         region, endpoint, variant, config: names.
-        role_arn: the role of the model, with which its objects are read and written.
-        model_data_url: s3:// address of the artifact; empty when the image has the model in it.
-        environment: the model's own variables.
-        memory_mb: memory of one instance; None on an instance type.
-        maximum: most instances at a time; a request above it is throttled.
-        provisioned: instances that stay warm.
-        serverless: whether it scales by itself between the two.
-        scalable: whether its configuration has a capacity that can be scaled: provisioned concurrency, or instances.
-        concurrency: requests at a time for each instance.
-        asynchronous: where results are written; None where callers wait for the response.
+        role_arn: the role of the model, which reads and writes its objects.
+        model_data_url: s3:// address of the artifact; empty if the image contains the model.
+        environment: the model's environment variables.
+        memory_mb: memory of one instance; None if it has an instance type.
+        maximum: maximum number of instances at a time; requests beyond it are throttled.
+        provisioned: number of instances that stay warm.
+        serverless: whether it scales between the two on demand.
+        scalable: whether its configuration has a scalable capacity: provisioned concurrency, or instances.
+        concurrency: number of requests that an instance works on at a time.
+        asynchronous: where results are written; None if callers wait for the response.
     """
 
     region: str
@@ -64,15 +64,15 @@ class Deployment:
 
     @property
     def source(self) -> str:
-        """The resource that SageMaker assumes the role for."""
+        """The resource on whose behalf SageMaker assumes the role."""
         return f"endpoint/{self.endpoint.lower()}"
 
 
 def deployment(region: str, endpoint: str, config: Any, models: Mapping[str, Any]) -> Deployment:
-    """The deployment of an endpoint configuration as moto keeps it.
+    """The deployment of an endpoint configuration as moto stores it.
 
     Raises:
-        KeyError: its model is not there.
+        KeyError: its model does not exist.
     """
     variant = config.production_variants[0]
     model = models[variant["ModelName"]]
@@ -100,7 +100,7 @@ def deployment(region: str, endpoint: str, config: Any, models: Mapping[str, Any
 
 
 def _concurrency(config: Mapping[str, Any]) -> int:
-    """Left out, SageMaker chooses what it finds best, and says nowhere how; here that is one."""
+    """If the setting is omitted, SageMaker chooses a value by rules that it does not document; the sandbox uses 1."""
     return int((config.get("ClientConfig") or {}).get("MaxConcurrentInvocationsPerInstance") or 1)
 
 
@@ -110,7 +110,7 @@ def _output(config: Mapping[str, Any]) -> AsyncOutput | None:
     output = config["OutputConfig"]
     topics = output.get("NotificationConfig") or {}
     return AsyncOutput(
-        answers=output["S3OutputPath"],
+        results=output["S3OutputPath"],
         failures=output.get("S3FailurePath"),
         success_topic=topics.get("SuccessTopic"),
         error_topic=topics.get("ErrorTopic"),

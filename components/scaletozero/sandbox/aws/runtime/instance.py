@@ -1,4 +1,4 @@
-"""One instance: an artifact fetched and unpacked, and a process that serves it by the container contract."""
+"""One instance: an artifact that was downloaded and unpacked, and the process that serves it as a container would."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from scaletozero.sandbox.aws.runtime.container_logs import ContainerLogs
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
 
 START_SECONDS = 180
-"""Model download and first good /ping (SageMaker developer guide, serverless endpoints)."""
+"""Time limit for the model download and the first healthy /ping (SageMaker developer guide, serverless endpoints)."""
 
 INVOKE_SECONDS = 60
-"""The container's response to /invocations (same source)."""
+"""Time limit for the container's response to /invocations (same source)."""
 
 PROGRAM = (str(Path(model_packaging.__file__).parents[1]), "model_packaging.serving", "serve")
-"""What the container's image runs: the folder of its package, module and arguments."""
+"""What the container's image runs: the folder of its package, the module and its arguments."""
 
 OWN_VARIABLES = re.compile(r"(SCALETOZERO|SAGEMAKER)_[A-Z0-9_]+|OMP_NUM_THREADS")
-"""The variables of a model that its process gets: those that the program reads, and none that loads code."""
+"""The variables of a model that its process receives: those that the program reads, and none that can load code."""
 
 PART_BYTES = 1 << 16
 STOP_SECONDS = 5
@@ -49,7 +49,7 @@ KEPT_LOGS = 100
 
 
 class StartFailedError(RuntimeError):
-    """An instance did not start, with the reason."""
+    """An instance did not start; the text is the reason."""
 
 
 class CrashedError(RuntimeError):
@@ -57,8 +57,8 @@ class CrashedError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The container's response: status, headers that the service passes on, body."""
+class ContainerResponse:
+    """The container's response: status, the headers that the service passes on, body."""
 
     status: int
     headers: dict[str, str]
@@ -66,10 +66,10 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class AnswerStream:
-    """What the container responded, while its body still arrives: status, headers, the parts of the body.
+class ContainerStream:
+    """The container's response while its body still arrives: status, headers, the parts of the body.
 
-    Reading the parts raises TimeoutError and CrashedError, as `Instance.invoke`.
+    Reading the parts raises TimeoutError and CrashedError, like `Instance.invoke`.
     """
 
     status: int
@@ -82,9 +82,9 @@ class Instance:
     """A running process and its folder.
 
     Attributes:
-        phases: milliseconds of each part of its start, in order.
+        phases: milliseconds that each phase of the start took, in order.
         idle_since: monotonic time of its last response.
-        ended: called once its process has ended.
+        ended: called when its process has ended.
     """
 
     process: subprocess.Popen[bytes]
@@ -100,33 +100,35 @@ class Instance:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def invoke(self, body: bytes, headers: dict[str, str], seconds: float = INVOKE_SECONDS) -> Answer:
+    def invoke(self, body: bytes, headers: dict[str, str], seconds: float = INVOKE_SECONDS) -> ContainerResponse:
         """POST /invocations.
 
         Raises:
-            TimeoutError: no response in time; the process may still be busy with the request.
+            TimeoutError: there was no response in time; the process may still be working on the request.
             CrashedError: the process has ended.
         """
-        with self.stream(body, headers, seconds) as answer:
-            return Answer(answer.status, answer.headers, b"".join(answer.parts))
+        with self.stream(body, headers, seconds) as response:
+            return ContainerResponse(response.status, response.headers, b"".join(response.parts))
 
     @contextlib.contextmanager
-    def stream(self, body: bytes, headers: dict[str, str], seconds: float = INVOKE_SECONDS) -> Iterator[AnswerStream]:
-        """POST /invocations, without waiting for the whole response. Raises as `invoke`."""
+    def stream(
+        self, body: bytes, headers: dict[str, str], seconds: float = INVOKE_SECONDS
+    ) -> Iterator[ContainerStream]:
+        """POST /invocations, without waiting for the whole response. Raises like `invoke`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         try:
             with _crashes():
                 connection.request("POST", "/invocations", body, headers)
                 response = connection.getresponse()
             named = {name.lower(): value for name, value in response.getheaders()}
-            yield AnswerStream(response.status, named, _parts(response))
+            yield ContainerStream(response.status, named, _parts(response))
         finally:
             connection.close()
             self.idle_since = time.monotonic()
             self.requests += 1
 
     def kill(self) -> None:
-        """Ends the process at once, before this returns, so that no other request gets it."""
+        """Kills the process before it returns, so that no other request is sent to it."""
         self.process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_SECONDS)
@@ -167,7 +169,7 @@ def _parts(response: http.client.HTTPResponse) -> Iterator[bytes]:
         if not part:
             break
         yield part
-    if response.length:  # it ended before its Content-Length
+    if response.length:  # it ended before its Content-Length was reached
         raise CrashedError(f"IncompleteRead: {response.length} bytes are missing")
 
 
@@ -183,9 +185,9 @@ class Starter:
 
     Args:
         state: the sandbox's folder: instances are unpacked under it, their logs are kept there.
-        fetch: writes the artifact of a deployment to a file.
+        fetch: downloads the artifact of a deployment to a file.
         container_logs: receives what containers print.
-        program: folder of the package, module and arguments of the container's program.
+        program: the container's program: folder of the package, module and arguments.
     """
 
     def __init__(
@@ -197,7 +199,7 @@ class Starter:
     ) -> None:
         self._instances, self._logs = state / "instances", state / "logs"
         self._fetch, self._container_logs, self._program = fetch, container_logs, program
-        shutil.rmtree(self._instances, ignore_errors=True)  # left over from a sandbox that was killed
+        shutil.rmtree(self._instances, ignore_errors=True)  # left over by a sandbox that was killed
         self._instances.mkdir(parents=True)
         self._logs.mkdir(parents=True, exist_ok=True)
         for old in sorted(self._logs.iterdir(), key=lambda log: log.stat().st_mtime)[:-KEPT_LOGS]:
@@ -208,7 +210,7 @@ class Starter:
         self._lock = threading.Lock()
 
     def start(self, deployment: Deployment, cancelled: threading.Event) -> Instance:
-        """A new instance that has responded to /ping. Raises StartFailedError."""
+        """Starts an instance and waits until it responds to /ping. Raises StartFailedError."""
         folder = self._instances / uuid.uuid4().hex
         try:
             folder.mkdir()
@@ -288,7 +290,7 @@ class Starter:
     def _await_ping(
         self, process: subprocess.Popen[bytes], port: int, log: Path, cancelled: threading.Event
     ) -> dict[str, float] | None:
-        """The server's own phases once /ping says 200; None when another process has the port."""
+        """Waits for /ping and returns the server's own phases; None if another process has the port."""
         deadline = time.monotonic() + START_SECONDS
         try:
             while time.monotonic() < deadline and not cancelled.is_set():
@@ -309,7 +311,7 @@ class Starter:
             raise
 
     def _free_port(self) -> int:
-        """A port that no other instance of ours was given lately."""
+        """A free port that no other instance was given recently."""
         with self._lock, contextlib.ExitStack() as tried:
             if len(self._ports) > 4096:
                 self._ports.clear()
@@ -323,14 +325,14 @@ class Starter:
 
 
 def threads(memory_mb: int | None) -> int:
-    """Threads for an instance of that memory: serverless memory brings CPU with it, about one for each 1769 MB (the
-    ratio that AWS documents for Lambda; for SageMaker it documents none). At most what this machine has."""
+    """Threads for an instance of that memory: serverless memory comes with CPU, about one vCPU for each 1769 MB (the
+    ratio that AWS documents for Lambda; it documents none for SageMaker). At most what this machine has."""
     here = os.cpu_count() or 1
     return here if memory_mb is None else max(1, min(here, round(memory_mb / 1769)))
 
 
 def ping(port: int) -> dict[str, float] | None:
-    """The phases that a healthy server reports; None while it isn't healthy."""
+    """The phases that a healthy server reports; None while it is not healthy."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as response:
             body = response.read()

@@ -1,4 +1,4 @@
-"""The instances of one deployment: started when a request finds none free, stopped when idle, never too many."""
+"""The instances of one deployment: started when no instance is free for a request, stopped when idle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEPT_COLD_STARTS = 200
 
 
 class ThrottledError(RuntimeError):
-    """As many requests as instances are allowed are under way already."""
+    """All the instances that are allowed are busy."""
 
 
 class ClosedError(RuntimeError):
@@ -29,11 +29,11 @@ class ClosedError(RuntimeError):
 
 
 class InstancePool:
-    """One deployment's instances. Every method may be called from any thread.
+    """One deployment's instances. Thread-safe.
 
     Args:
-        start: makes an instance; raises StartFailedError.
-        idle_seconds: how long a free instance stays beyond the provisioned ones.
+        start: starts an instance; raises StartFailedError.
+        idle_seconds: how long an idle instance beyond the provisioned ones is kept.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class InstancePool:
         self._start, self._idle_seconds = start, idle_seconds
         self._lock = threading.Condition()
         self._free: list[Instance] = []
-        self._busy: dict[Instance, int] = {}  # how many requests each is working on
+        self._busy: dict[Instance, int] = {}  # number of requests in progress
         self._starting = 0
         self._closed = False
         self._cancelled = threading.Event()
@@ -55,10 +55,10 @@ class InstancePool:
         self.invocations = 0
 
     def prove(self) -> None:
-        """Start one instance and see it healthy, as the service does before InService; keep the provisioned.
+        """Starts the provisioned instances, or at least one, as the service does before InService.
 
         Raises:
-            StartFailedError: it isn't.
+            StartFailedError: an instance did not become healthy.
         """
         first = self._start(self.deployment, self._cancelled)
         if not self.deployment.provisioned:
@@ -69,7 +69,7 @@ class InstancePool:
         self.top_up(self.deployment.provisioned)
 
     def top_up(self, floor: int) -> list[Instance]:
-        """Have at least `floor` instances; gives those that were started. Raises StartFailedError when one fails."""
+        """Starts instances until there are `floor`; returns the new ones. Raises StartFailedError if one fails."""
         with self._lock:
             missing = floor - len(self._free) - len(self._busy) - self._starting
             if missing <= 0 or self._closed:
@@ -85,10 +85,10 @@ class InstancePool:
         return made
 
     def resize(self, maximum: int, provisioned: int) -> None:
-        """Other bounds, from now on. Raises StartFailedError when the floor can't be reached: they stay as they were.
+        """Changes the bounds. Raises StartFailedError, and leaves them unchanged, if the floor cannot be reached.
 
-        Where there are to be fewer, instances of an endpoint that is not serverless are stopped at once; those that
-        work on a request are stopped after it.
+        Surplus instances of an endpoint that is not serverless are stopped at once, or after the request that they
+        are working on.
         """
         before, began = self.deployment, time.perf_counter()
         self.deployment = dataclasses.replace(before, maximum=maximum, provisioned=provisioned)
@@ -98,7 +98,7 @@ class InstancePool:
             self.deployment = before
             self._trim()
             raise
-        if made and not before.maximum:  # whatever waits has waited for this start
+        if made and not before.maximum:  # callers were waiting for this start
             with self._lock:
                 self._record_start(made[0], began)
         self._trim()
@@ -113,9 +113,9 @@ class InstancePool:
             instance.stop()
 
     def acquire(self, seconds: float) -> Instance | None:
-        """A place for one request on an instance that is there, until `release()`; None where none is free in time.
+        """Reserves an existing instance for one request until `release()`; None if none is free in time.
 
-        It starts nothing: that is for scaling. Raises ClosedError.
+        It starts no instance: that is done by scaling. Raises ClosedError.
         """
         with self._lock:
             self._lock.wait_for(lambda: self._closed or self._place(), seconds)
@@ -131,21 +131,21 @@ class InstancePool:
             return found
 
     def _place(self) -> Instance | None:
-        """An instance with room: a free one, else the least busy of those that stay."""
+        """An instance with room for a request: a free one, or else the least busy one that is kept."""
         for instance in reversed(self._free):
             if instance.alive:
                 return instance
-        # Where some have to be stopped, the busiest stay, so that the others become idle.
+        # When some have to be stopped, the busiest are kept, so that the others become idle.
         stay = sorted(self._busy, key=self._busy.__getitem__, reverse=True)[: self.deployment.maximum]
         room = [each for each in stay if self._busy[each] < self.deployment.concurrency and each.alive]
         return min(room, key=self._busy.__getitem__, default=None)
 
     def release(self, instance: Instance) -> None:
-        """The request that a place was acquired for is over."""
+        """Ends the request that an instance was reserved for."""
         self._give_back(instance)
 
     def abandon(self, instance: Instance) -> None:
-        """Nobody waits any more for what an instance is at: it ends, unless others are waiting for it, too."""
+        """Kills an instance whose request timed out, unless it is working on other requests too."""
         with self._lock:
             alone = self._busy.get(instance) == 1
         if alone:
@@ -158,7 +158,7 @@ class InstancePool:
 
     @contextmanager
     def instance(self) -> Iterator[tuple[Instance, float | None]]:
-        """An instance for one request, and the seconds its start took when it had to be started.
+        """An instance for one request, with the seconds that its start took if it had to be started.
 
         Raises:
             ThrottledError, StartFailedError, ClosedError
@@ -190,7 +190,7 @@ class InstancePool:
         return made, setup
 
     def _record_start(self, made: Instance, began: float) -> float:
-        """A start that somebody waited for; the seconds it took."""
+        """Records a start that a request waited for; returns the seconds that it took."""
         setup = time.perf_counter() - began
         self.cold_start_count += 1
         self.cold_starts.append(
@@ -232,7 +232,7 @@ class InstancePool:
         threading.Thread(target=instance.stop, daemon=True).start()
 
     def reap(self) -> None:
-        """Stop what is idle too long or has died; start what is missing from the provisioned."""
+        """Stops instances that have been idle too long or have died; starts missing provisioned ones."""
         now = time.monotonic()
         with self._lock:
             dead = [item for item in self._free if not item.alive]
@@ -246,10 +246,10 @@ class InstancePool:
         try:
             self.top_up(self.deployment.provisioned)
         except StartFailedError as error:
-            log.warning("%s: a provisioned instance did not come up: %s", self.deployment.endpoint, error)
+            log.warning("%s: a provisioned instance did not start: %s", self.deployment.endpoint, error)
 
     def stop(self, cancel: bool = False) -> None:
-        """Takes no new requests, waits for those in progress, then stops everything. `cancel` ends starts, too."""
+        """Refuses new requests, waits for those in progress, then stops all instances. `cancel` also ends starts."""
         with self._lock:
             self._closed = True
             free, self._free = self._free, []
@@ -264,7 +264,7 @@ class InstancePool:
             instance.stop()
 
     def kill(self) -> None:
-        """Ends every instance at once, also in the middle of a request."""
+        """Kills every instance, even in the middle of a request."""
         with self._lock:
             self._closed = True
             everything, self._free = [*self._free, *self._busy], []
@@ -276,12 +276,12 @@ class InstancePool:
 
     @property
     def busy(self) -> int:
-        """Requests under way."""
+        """Number of requests in progress and of instances that are starting."""
         return sum(self._busy.values()) + self._starting
 
     @property
     def utilisation(self) -> float:
-        """Share of the allowed instances that are working, 0 to 1."""
+        """Fraction of the allowed instances that are working, 0 to 1."""
         return len(self._busy) / max(1, self.deployment.maximum)
 
     def snapshot(self) -> dict[str, Any]:

@@ -36,14 +36,14 @@ _UNITS = {
         "Microseconds",
     ),
 }
-"""Everything else is a count."""
+"""The units of metrics that are not counts."""
 
 Key = tuple[str, str, str | None, str]
 """Region, endpoint, variant (None for a metric of the endpoint as a whole), metric."""
 
 
 class Metrics:
-    """Collects values and hands them over once a second, so that no request waits for it."""
+    """Collects values and writes them once a second, so that no request waits for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,11 +53,11 @@ class Metrics:
         self._thread.start()
 
     def record(self, deployment: Deployment, values: Mapping[str, float]) -> None:
-        """One request's values, in the metrics' units."""
+        """Records the values of one request, in the metrics' units."""
         self._add(deployment, deployment.variant, values)
 
     def record_endpoint(self, deployment: Deployment, values: Mapping[str, float]) -> None:
-        """Values of the endpoint as a whole: they have no variant among their dimensions."""
+        """Records values of the endpoint as a whole, which have no variant among their dimensions."""
         self._add(deployment, None, values)
 
     def _add(self, deployment: Deployment, variant: str | None, values: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Scaling activities: what Application Auto Scaling did, for DescribeScalingActivities."""
+"""The record of scaling activities, for DescribeScalingActivities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scaletozero.sandbox.aws.middleware import AwsError
 
 KEPT = 1000
 PAGE = 50
-"""The most activities in one response (API reference, DescribeScalingActivities)."""
+"""Maximum number of activities in one response (API reference, DescribeScalingActivities)."""
 
 _WHAT = {
     "sagemaker:variant:DesiredInstanceCount": "desired instance count",
@@ -22,7 +22,7 @@ _WHAT = {
 
 
 class Activities:
-    """The newest first. Every method may be called from any thread."""
+    """Scaling activities, the newest first. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -39,12 +39,12 @@ class Activities:
         ended: datetime,
         failure: str | None,
     ) -> None:
-        """A change of a target's capacity.
+        """Records a change of a target's capacity.
 
         Args:
             target: moto's scalable target.
-            wanted: the capacity that was asked for.
-            failure: why it was not reached; None where it was.
+            wanted: the requested capacity.
+            failure: why it was not reached; None if it was.
         """
         what = _WHAT.get(target.scalable_dimension, "desired capacity")
         done = f"Successfully set {what} to {wanted}. Change successfully fulfilled by sagemaker."
@@ -64,7 +64,7 @@ class Activities:
             self._kept.setdefault(region, deque(maxlen=KEPT)).appendleft(activity)
 
     def describe(self, region: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The response of DescribeScalingActivities. Raises AwsError for a token that it has not given out."""
+        """The response of DescribeScalingActivities. Raises AwsError for an unknown token."""
         filters = ("ServiceNamespace", "ResourceId", "ScalableDimension")
         wanted = {key: parameters[key] for key in filters if key in parameters}
         with self._lock:

@@ -1,4 +1,4 @@
-"""The policies of an asynchronous endpoint's scalable target, and the alarms that call them."""
+"""Scales an asynchronous endpoint by its policies and the alarms that call them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from scaletozero.sandbox.aws.runtime.instance_pool import InstancePool
 from scaletozero.sandbox.aws.scaling.rules import METRICS, AlarmRule, Sample, stepped, tracked
 
 COOLDOWN_SECONDS = 300
-"""Default of every cooldown (SageMaker developer guide, autoscaling)."""
+"""The default of every cooldown, in seconds (SageMaker developer guide, autoscaling)."""
 
 KEPT_SAMPLES = 3600
-"""One a second: an alarm over more than an hour never tells."""
+"""One sample per second. An alarm over more than an hour is never evaluated."""
 
 
 @dataclass
 class BacklogScaling:
-    """What was seen and done of one scalable target.
+    """The observations and actions of one scalable target.
 
     Attributes:
-        samples: its endpoint, once a second.
-        pool: its endpoint's pool when it was last seen.
-        moved: when its capacity was last changed, or its endpoint was first seen with this configuration.
-        stepped: when each step policy was last followed, by ARN.
+        samples: one sample of its endpoint per second.
+        pool: its endpoint's pool at the last sample.
+        moved: when its capacity last changed, or its endpoint was first observed with this configuration.
+        stepped: ARN of a step policy -> when it last acted.
     """
 
     samples: deque[Sample] = field(default_factory=lambda: deque(maxlen=KEPT_SAMPLES))
@@ -39,14 +39,14 @@ class BacklogScaling:
     stepped: dict[str, datetime] = field(default_factory=dict)
 
     def see(self, pool: InstancePool, backlog: Backlog, now: datetime) -> None:
-        """Take a sample."""
-        if self.pool is not pool:  # a new configuration's first instances stay for a cooldown, too
+        """Takes a sample."""
+        if self.pool is not pool:  # a new configuration's first instances are kept for a cooldown, too
             self.pool, self.moved = pool, now
         size, age = backlog.size, backlog.age(now.timestamp())
         self.samples.append(Sample(now, size, pool.deployment.provisioned, age))
 
     def asked(self, region: str, endpoint: str, policies: list[Any], now: datetime) -> int | None:
-        """The most instances that any policy asks for; None where none asks for anything."""
+        """The largest number of instances that a policy requests; None if no policy requests a change."""
         asked: list[int] = []
         for policy in policies:
             if steps := policy.step_scaling_policy_configuration:
@@ -80,7 +80,7 @@ class BacklogScaling:
         return current if waits else found
 
     def _alarmed(self, region: str, endpoint: str, policy_arn: str, now: datetime) -> float | None:
-        """How far over its threshold an alarm is that calls a policy; None where none is in alarm."""
+        """How far an alarm that calls a policy is over its threshold; None if no alarm is active."""
         for alarm in list(cloudwatch_backends[ACCOUNT][region].alarms.values()):
             dimensions = {str(each.name): str(each.value) for each in alarm.dimensions}
             if policy_arn not in (alarm.alarm_actions or ()) or not alarm.actions_enabled:
@@ -111,11 +111,11 @@ def _rule(alarm: Any) -> AlarmRule:
 
 
 def _about(metric: str | None, namespace: str | None, dimensions: Mapping[str, str], endpoint: str) -> bool:
-    """Whether that is a metric of the endpoint's backlog: one with other dimensions has no value, as at AWS."""
+    """Whether an alarm's metric is one of the endpoint's backlog. With other dimensions it has no value, as on AWS."""
     return metric in METRICS and namespace == "AWS/SageMaker" and dimensions == {"EndpointName": endpoint}
 
 
 def pause(policy: Mapping[str, Any], which: str) -> timedelta:
-    """A policy's cooldown; 0 is one, too."""
+    """A policy's cooldown, which may be 0."""
     seconds = policy.get(which)
     return timedelta(seconds=COOLDOWN_SECONDS if seconds is None else int(seconds))

@@ -1,4 +1,4 @@
-"""When AWS' schedule expressions fire. Pure.
+"""Evaluates AWS's schedule expressions, without side effects.
 
 `cron(minutes hours day-of-month month day-of-week year)`, `rate(value unit)` and `at(yyyy-mm-ddThh:mm:ss)`, as
 EventBridge Scheduler and Application Auto Scaling document them.
@@ -35,7 +35,7 @@ def fires(expression: str, timezone: str, after: datetime, until: datetime, sinc
     """Whether a schedule fires in the minutes after `after` up to `until`.
 
     Args:
-        timezone: IANA name in which the expression is meant.
+        timezone: IANA name of the time zone of the expression.
         after, until: aware times.
         since: aware time from which a rate counts.
 
@@ -102,7 +102,7 @@ def _number(text: str, what: str, low: int, high: int, names: dict[str, int]) ->
 
 
 def _matches(allowed: list[frozenset[int]], local: datetime) -> bool:
-    if local.fold:  # the hour that a change of clocks repeats counts once
+    if local.fold:  # the hour that a change of clocks repeats must fire once
         return False
     weekday = local.isoweekday() % 7 + 1
     values = (local.minute, local.hour, local.day, local.month, weekday, local.year)

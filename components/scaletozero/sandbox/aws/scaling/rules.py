@@ -1,7 +1,7 @@
-"""What scales an asynchronous endpoint, decided from what was seen of its backlog. Pure.
+"""Decides the capacity of an asynchronous endpoint from samples of its backlog, without side effects.
 
-Three rules of CloudWatch and Application Auto Scaling: when an alarm is in alarm, what a step policy makes of it, and
-what target tracking asks for.
+Three rules of CloudWatch and Application Auto Scaling: when an alarm is in alarm, what a step policy does then, and
+what target tracking requests.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 METRIC_SECONDS = 60.0
-"""Between two datapoints of a metric in AWS/SageMaker."""
+"""Seconds between two datapoints of a metric in AWS/SageMaker."""
 
 TRACKED_SECONDS = 60
-"""How long target tracking looks at: one datapoint. Application Auto Scaling's own alarms take three to scale out, and
-fifteen to scale in."""
+"""The seconds that target tracking evaluates: one datapoint. Application Auto Scaling's own alarms use three to scale
+out, and fifteen to scale in."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An endpoint at a moment: requests that wait or are worked on, seconds since the oldest came, instances."""
+    """A sample of an endpoint: waiting and running requests, seconds since the oldest was received, instances."""
 
     at: datetime
     backlog: int
@@ -37,7 +37,7 @@ METRICS: Mapping[str, Callable[[Sample], float | None]] = {
     "ApproximateAgeOfOldestRequest": lambda seen: seen.age,
     "HasBacklogWithoutCapacity": lambda seen: float(seen.backlog > 0 and seen.instances == 0),
 }
-"""What each metric of a backlog is at a moment; None where it has no value."""
+"""Metric of a backlog -> its value in a sample; None if it has none."""
 
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
@@ -61,9 +61,9 @@ class AlarmRule:
     missing: str = "missing"
 
     def evaluate(self, samples: Sequence[Sample], now: datetime) -> tuple[bool | None, float | None]:
-        """(whether it is in alarm, None while that cannot be told; the newest datapoint).
+        """(whether it is in alarm, or None while that is unknown; the newest datapoint).
 
-        Periods end now, not at full minutes. A metric is evaluated once it was watched for all of them.
+        Periods end now, not at full minutes. A metric is evaluated once it was sampled for all of them.
         """
         start = now - timedelta(seconds=self.period * self.evaluation_periods)
         if not samples or samples[0].at > start:
@@ -83,7 +83,7 @@ class AlarmRule:
 
 
 def datapoint(metric: str, statistic: str, period: int, samples: Sequence[Sample], end: datetime) -> float | None:
-    """A metric's statistic over the `period` seconds before `end`; None where it had no value in them."""
+    """A metric's statistic over the `period` seconds before `end`; None if it had no value in them."""
     begin = end - timedelta(seconds=period)
     found = [METRICS[metric](seen) for seen in samples if begin < seen.at <= end]
     values = [value for value in found if value is not None]
@@ -101,11 +101,11 @@ def datapoint(metric: str, statistic: str, period: int, samples: Sequence[Sample
 
 
 def stepped(current: int, over: float, policy: Mapping[str, Any]) -> int:
-    """The capacity that a step policy asks for.
+    """The capacity that a step policy requests.
 
     Args:
-        current: instances now.
-        over: the metric's value less the alarm's threshold.
+        current: the current number of instances.
+        over: the metric's value minus the alarm's threshold.
         policy: a `StepScalingPolicyConfiguration`.
     """
     for step in policy.get("StepAdjustments") or []:
@@ -125,7 +125,7 @@ def _adjusted(current: int, by: int, policy: Mapping[str, Any]) -> int:
         return by
     if kind == "PercentChangeInCapacity":
         exact = current * by / 100
-        # Toward zero, but by one at least where it is not nothing.
+        # Rounded toward zero, but to at least one unless it is zero.
         change = math.trunc(exact) or (math.copysign(1, exact) if exact else 0)
         least = int(policy.get("MinAdjustmentMagnitude") or 0)
         return max(0, current + int(math.copysign(max(abs(change), least), by) if by else 0))
@@ -133,9 +133,9 @@ def _adjusted(current: int, by: int, policy: Mapping[str, Any]) -> int:
 
 
 def tracked(metric: str, statistic: str, target: float, samples: Sequence[Sample], now: datetime) -> int | None:
-    """The capacity at which a metric would be at its target; None where it was not seen for a whole minute.
+    """The capacity at which a metric would be at its target; None until it was sampled for a whole minute.
 
-    At zero instances there is no backlog for each of them, so tracking it never asks for the first one.
+    At zero instances there is no backlog per instance, so tracking it never requests the first one.
     """
     begin = now - timedelta(seconds=TRACKED_SECONDS)
     recent = [seen for seen in samples if seen.at > begin]

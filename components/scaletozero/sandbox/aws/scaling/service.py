@@ -1,6 +1,6 @@
-"""Application Auto Scaling of SageMaker variants: the dimension that moto lacks, tags, and the scaling itself.
+"""Application Auto Scaling of SageMaker variants: the dimension and the tags that moto lacks, and the scaling.
 
-Provisioned concurrency follows how much of it is in use; instances of an asynchronous endpoint follow its backlog.
+Provisioned concurrency follows its utilisation; instances of an asynchronous endpoint follow its backlog.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Scaling:
         }
 
     def register(self, call: Call) -> dict[str, Any] | None:
-        """Only a variant that is there can be scaled, and only what it has: provisioned concurrency or instances."""
+        """Only an existing variant can be scaled, and only what it has: provisioned concurrency or instances."""
         parameters = call.parameters
         if parameters.get("ServiceNamespace") == "sagemaker" and "/variant/" in parameters.get("ResourceId", ""):
             self._require_variant(call)
@@ -122,7 +122,7 @@ class Scaling:
         return {"Tags": self._tags.get(call.parameters["ResourceARN"], {})}
 
     def stop(self) -> None:
-        """Once it returns, nothing is scaled any more."""
+        """Stops scaling before it returns."""
         self._stopped.set()
         self._thread.join()
 
@@ -150,7 +150,7 @@ class Scaling:
                 log.exception("scaling")
 
     def step(self, now: datetime) -> None:
-        """Do what is due since the last step."""
+        """Takes all scaling actions that became due since the last step."""
         after, self._last = self._last, now
         for region, backend in list(applicationautoscaling_backends[ACCOUNT].items()):
             for action in list(backend.scheduled_actions):
@@ -175,14 +175,14 @@ class Scaling:
     def _scale(self, region: str, backend: Any, dimension: str, target: Any, now: datetime) -> None:
         _, endpoint, _, _ = target.resource_id.split("/")
         pool = self._endpoints.pool(region, endpoint)
-        # A target can outlive what it scales: a configuration without provisioned concurrency stays without.
+        # A target can outlive what it scales: a configuration may have no provisioned concurrency any more.
         if pool is None or not pool.deployment.scalable:
             return
         key, current = (region, target.resource_id, dimension), pool.deployment.provisioned
         if backlog := self._endpoints.backlog(region, endpoint):
             seen = self._backlogs[key]
             seen.see(pool, backlog, now)
-            if not self._endpoints.scales(region, endpoint):  # a step that could not be taken would wait its cooldown
+            if not self._endpoints.scales(region, endpoint):  # a step that failed would have to wait for its cooldown
                 return
             asked = seen.asked(region, endpoint, _policies(backend, target), now)
             asked = current if asked is None else asked
@@ -201,7 +201,7 @@ class Scaling:
             seen.moved = now
 
     def _tracked(self, backend: Any, target: Any, seen: _Seen, current: int, now: datetime) -> Iterator[int]:
-        """What each target-tracking policy asks for, while its cooldown allows it."""
+        """The capacity that each target-tracking policy requests, while its cooldown allows it."""
         for policy in _policies(backend, target):
             tracking = policy.target_tracking_scaling_policy_configuration
             if not tracking:
@@ -216,7 +216,7 @@ class Scaling:
 
 
 def _policies(backend: Any, target: Any) -> list[Any]:
-    """A target's policies."""
+    """The policies of a target."""
     return [
         policy
         for policy in list(backend.policies.values())
@@ -225,7 +225,7 @@ def _policies(backend: Any, target: Any) -> list[Any]:
 
 
 def _within(action: Any, now: datetime) -> bool:
-    """Inside the action's own start and end."""
+    """Whether a moment is between the action's start and end."""
     return (not action.start_time or _time(action.start_time) <= now) and (
         not action.end_time or now <= _time(action.end_time)
     )

@@ -1,4 +1,4 @@
-"""The sandbox's Kubernetes provider: objects applied to a cluster, or rendered where there is none."""
+"""The sandbox's Kubernetes provider: applies objects to a cluster, or renders them if there is none."""
 
 MANIFESTS = "SCALETOZERO_MANIFESTS"
-"""The variable with the folder that manifests are rendered to where no cluster is named."""
+"""The environment variable with the folder that manifests are rendered to if no cluster is named."""

@@ -1,4 +1,4 @@
-"""The provider's own configuration: which cluster, or which folder."""
+"""The provider's configuration: a cluster or a folder."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ _WITHOUT_EFFECT = frozenset(
 
 
 def failures(config: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(key, reason) of every setting that can't be honoured."""
+    """(key, reason) of every setting that cannot be honoured."""
     known = sorted(_APPLIED | _MUST_BE_TRUE | _WITHOUT_EFFECT)
     found = []
     for key, value in config.items():
         if key in _MUST_BE_TRUE and value is not UNKNOWN and str(value).lower() == "false":
-            found.append((key, "must not be false: the sandbox's provider applies on the server's side only"))
+            found.append((key, "must not be false: the sandbox's provider uses server-side apply only"))
         elif key not in known:
             close = difflib.get_close_matches(key, known, n=1)
-            found.append((key, "is no setting of the provider" + (f"; did you mean `{close[0]}`?" if close else "")))
+            found.append((key, "is not a setting of the provider" + (f"; did you mean `{close[0]}`?" if close else "")))
     return found
 
 
 def target_from(config: Mapping[str, Any]) -> Target | None:
-    """Where objects go: the configured cluster, else the one of $KUBECONFIG, else the folder of $SCALETOZERO_MANIFESTS.
+    """Where objects are created: the configured cluster, else $KUBECONFIG's, else the folder $SCALETOZERO_MANIFESTS.
 
-    Never a cluster that nobody named for this run: `~/.kube/config` is not read.
+    `~/.kube/config` is not read, so that a cluster is used only if it was named for this run.
 
     Returns:
-        None where the cluster is only known after an `up` (its kubeconfig is another resource's output).
+        The target; None if the cluster is only known after an `up` (its kubeconfig is another resource's output).
 
     Raises:
-        ApiError: the kubeconfig can't be read.
+        ApiError: the kubeconfig cannot be read.
         ValueError: neither a cluster nor a folder is named.
     """
     from scaletozero.kubernetes.api import KubernetesApi

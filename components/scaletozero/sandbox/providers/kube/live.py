@@ -1,4 +1,4 @@
-"""Objects on a cluster."""
+"""Applies objects to a cluster."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from scaletozero.sandbox.providers.kube.readiness import FailedError, missing
 from scaletozero.sandbox.providers.kube.target import ImmutableError, Manifest, Operation, UnreadyError
 
 APPEAR_SECONDS = 30
-"""How long a kind or namespace that the same run makes may take to be there."""
+"""How long to wait for a kind or namespace that the same run creates."""
 
 _POLL_SECONDS = 0.5
 
 _IMMUTABLE = ("immutable", "may not be changed", "cannot be changed", "cannot change", "updates to ", "pod updates may")
-"""How the API server, and rules in custom resource definitions, say that a field can't be changed."""
+"""Texts with which the API server, and rules in custom resource definitions, say that a field is immutable."""
 
 
 class Cluster:
     """The `Target` that applies to a cluster, by server-side apply with strict field validation.
 
     Args:
-        namespace: for objects that name none.
-        adopt: take over objects that are already there.
+        namespace: the namespace of objects that name none.
+        adopt: whether to adopt objects that already exist.
     """
 
     def __init__(self, api: KubernetesApi, namespace: str | None = None, *, adopt: bool = False) -> None:
@@ -56,14 +56,14 @@ class Cluster:
         except UnknownKindError:
             return None
         except ApiError as error:
-            # Its namespace is made, or an object that can't be changed is deleted, earlier in the same run.
+            # Its namespace is created, or an immutable object is deleted, earlier in the same run.
             if _lacks_namespace(error) or _is_immutable(error):
                 self._try_elsewhere(manifest)
                 return None
             raise _explained(manifest, error) from None
 
     def _try_elsewhere(self, manifest: Manifest) -> None:
-        """Its fields can be checked before there is room for it: elsewhere, under a name that nothing has."""
+        """Checks the fields of an object that cannot be created yet, under an unused name in another namespace."""
         metadata = {**manifest["metadata"], "namespace": "default", "name": f"check-{uuid.uuid4().hex[:12]}"}
         try:
             self._api.create({**manifest, "metadata": metadata}, dry_run=True)
@@ -74,7 +74,7 @@ class Cluster:
         live = None if self._adopt else self._api.get(manifest)
         if live and not is_made_by(live, manager):
             raise RuntimeError(
-                f"{_title(manifest)} is already there and was made by somebody else; "
+                f"{_title(manifest)} is already there and was created by another program; "
                 "import it, delete it, or give the provider upsertExistingObjects"
             )
 
@@ -171,7 +171,7 @@ class Cluster:
                 return
             self._gone(manifest, live["metadata"]["uid"], operation)
         except UnknownKindError:
-            # With its definition every object of a kind is gone.
+            # Without its definition, no object of a kind exists.
             return
         except ApiError as error:
             raise _explained(manifest, error) from None
@@ -211,7 +211,7 @@ def _explained(manifest: Manifest, error: ApiError) -> RuntimeError:
 
 
 def _significant(live: Mapping[str, Any]) -> dict[str, Any]:
-    """What a change to an object changes, apart from the server's own counting."""
+    """The parts of an object that a change can affect, without the server's own counters."""
     counted = {"managedFields", "resourceVersion", "generation"}
     metadata = {key: value for key, value in live["metadata"].items() if key not in counted}
     return {**live, "metadata": metadata}

@@ -1,4 +1,4 @@
-"""Manifests: what a resource's type and inputs say, and what of a live object is kept. Pure."""
+"""Manifests: made from a resource's type and inputs, and reduced from live objects. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scaletozero.sandbox.providers.values import UNKNOWN, Secret, mark_like, pla
 
 MANAGER = "__fieldManager"
 API_VERSION = "__initialApiVersion"
-"""The names under which the official provider keeps them in a resource's state."""
+"""The names of these fields in the state of the official provider's resources."""
 
 PREFIX = "pulumi.com/"
 AUTONAMED = f"{PREFIX}autonamed"
@@ -35,15 +35,15 @@ _UNSERVED = {
 }
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-"""RFC 1123 subdomain; the server says more where a kind asks for a label."""
+"""RFC 1123 subdomain; for kinds that require a label, the server reports it."""
 
 
 def kind_of(token: str) -> tuple[str, str]:
-    """A type token's (apiVersion, kind): `kubernetes:core/v1:Secret` -> ("v1", "Secret"). Raises ValueError."""
+    """The (apiVersion, kind) of a type token: `kubernetes:core/v1:Secret` -> ("v1", "Secret"). Raises ValueError."""
     try:
         _, api_version, kind = token.split(":")
     except ValueError:
-        raise ValueError(f"{token} is no type of an object") from None
+        raise ValueError(f"{token} is not the type of an object") from None
     if token in _UNSERVED:
         raise ValueError(f"{token} is not served by the sandbox's Kubernetes provider; {_UNSERVED[token]}")
     if kind.endswith("Patch"):
@@ -59,11 +59,11 @@ def completed(
     logical: str,
     seed: bytes,
 ) -> dict[str, Any]:
-    """The inputs with apiVersion, kind and a name; a name that was given automatically before is kept.
+    """The inputs with apiVersion, kind and a name; a name that was generated before is kept.
 
     Args:
         logical: the resource's name in the program.
-        seed: the engine's, so that a retry gives the same name.
+        seed: given by the engine, so that a retry generates the same name.
     """
     api_version, kind = kind_of(token)
     result = {"apiVersion": api_version, "kind": kind, **inputs}
@@ -76,7 +76,7 @@ def completed(
         if (before.get("annotations") or {}).get(AUTONAMED) == "true":
             name = before["name"]
         else:
-            # Not a secret: two runs must only not collide, and a retry must repeat it.
+            # Not a secret: it only has to be different in two runs, and the same in a retry.
             hexadecimal = f"{random.Random(seed).getrandbits(32):08x}"  # noqa: S311
             name = f"{logical.lower()[:244]}-{hexadecimal}"
         annotations = {**(metadata.get("annotations") or {}), AUTONAMED: "true"}
@@ -85,7 +85,7 @@ def completed(
 
 
 def failures(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(path, reason) of what no cluster would take, known without asking one; of a manifest without secret marks."""
+    """(path, reason) of everything that any cluster would refuse in a manifest without secret marks."""
     metadata = manifest.get("metadata")
     if metadata is UNKNOWN or metadata is None:
         return []
@@ -98,7 +98,7 @@ def failures(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         if value is None or value is UNKNOWN:
             continue
         if not isinstance(value, str) or not _NAME.fullmatch(value):
-            # A few kinds (roles, bindings) take any path segment.
+            # A few kinds (roles, bindings) accept any path segment.
             if path == "metadata.name" and "rbac" in str(manifest.get("apiVersion")) and "/" not in str(value):
                 continue
             rule = "must be lower-case letters, digits, `-` and `.`, starting and ending with a letter or digit"
@@ -125,16 +125,16 @@ def id_of(manifest: Mapping[str, Any]) -> str:
 
 
 def named(id_: str, api_version: str, kind: str) -> dict[str, Any]:
-    """The least manifest of the object with this id."""
+    """The minimal manifest of the object with this id."""
     namespace, _, name = id_.rpartition("/")
     metadata = {"namespace": namespace, "name": name} if namespace else {"name": name}
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
 
 
 def manager_of(urn: str, manifest: Mapping[str, Any], state: Mapping[str, Any]) -> str:
-    """The field manager of a resource: each its own, so that two resources of one object show as a conflict.
+    """The field manager of a resource. Each has its own, so that two resources for one object are a conflict.
 
-    It follows from the URN, so that a create that was cut short is recognised as one's own by the next.
+    It is derived from the URN, so that the next run recognises an object whose creation was interrupted as its own.
     """
     if chosen := annotation(manifest, FIELD_MANAGER):
         return chosen
@@ -142,7 +142,7 @@ def manager_of(urn: str, manifest: Mapping[str, Any], state: Mapping[str, Any]) 
 
 
 def sent(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """What is sent to the cluster: the inputs without secret marks and without empty (None) fields."""
+    """The manifest that is sent to the cluster: the inputs without secret marks and without empty (None) fields."""
     return {key: value for key, value in _without_none(plain(inputs)).items() if not key.startswith("__")}
 
 
@@ -155,7 +155,7 @@ def _without_none(value: Any) -> Any:
 
 
 def state_of(live: Mapping[str, Any], inputs: Mapping[str, Any], manager: str) -> dict[str, Any]:
-    """A resource's state: the live object without the bookkeeping of its fields, with the inputs' secret marks."""
+    """A resource's state: the live object without `managedFields`, with the inputs' secret marks."""
     metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
     state = mark_like({**live, "metadata": metadata}, dict(inputs))
     if live.get("kind") == "Secret" and live.get("apiVersion") == "v1":
@@ -166,7 +166,7 @@ def state_of(live: Mapping[str, Any], inputs: Mapping[str, Any], manager: str) -
 
 
 def foreseen(manifest: Mapping[str, Any], predicted: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a preview can say: the inputs, or the object of a dry run, with what only the cluster sets unknown."""
+    """A preview's result: the inputs, or the object of a dry run; values that only the cluster sets are unknown."""
     known = dict(predicted or manifest)
     if isinstance(known.get("metadata"), Mapping):
         metadata = {key: value for key, value in known["metadata"].items() if key != "managedFields"}
@@ -175,7 +175,7 @@ def foreseen(manifest: Mapping[str, Any], predicted: Mapping[str, Any] | None = 
 
 
 def input_changes(old: Mapping[str, Any], new: Mapping[str, Any], ignored: list[Path]) -> list[Change]:
-    """Differences between the inputs last applied and new ones, except under the ignored paths."""
+    """Differences between the last applied inputs and new ones, except under the ignored paths."""
     return [change for change in changes(sent(old), sent(new)) if not within(change.path, ignored)]
 
 
@@ -183,7 +183,7 @@ IDENTITY: tuple[Path, ...] = (("metadata", "name"), ("metadata", "namespace"), (
 
 
 def moves(change: Change, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a change makes it another object."""
+    """Whether a change concerns the object's identity."""
     if change.path == ("apiVersion",):
         group_of = [str(look_up(plain(inputs), ("apiVersion",))).rpartition("/")[0] for inputs in (old, new)]
         return group_of[0] != group_of[1]
@@ -191,9 +191,9 @@ def moves(change: Change, old: Mapping[str, Any], new: Mapping[str, Any]) -> boo
 
 
 def drifted(inputs: Any, applied: Any, live: Any) -> Any:
-    """The inputs as they would have to read to describe `live`: where it still is what was `applied`, as written.
+    """The inputs that describe `live`; values that are still as they were `applied` are kept as written.
 
-    Fields that the inputs don't have are others' business. Lists whose items have names are matched by name.
+    Fields that the inputs do not have are ignored. Lists whose items have names are matched by name.
     """
     if isinstance(inputs, Secret):
         found = drifted(inputs.value, plain(applied), live)
@@ -203,7 +203,7 @@ def drifted(inputs: Any, applied: Any, live: Any) -> Any:
         return inputs
     if isinstance(inputs, Mapping) and isinstance(live, Mapping):
         before = applied if isinstance(applied, Mapping) else {}
-        # What was not to be seen after it was applied either (a Secret's stringData) tells nothing.
+        # A value that was not visible right after it was applied (a Secret's stringData) says nothing.
         return {
             key: drifted(value, before.get(key), live[key]) if key in live else value
             for key, value in inputs.items()
@@ -233,7 +233,7 @@ def _by_name(items: list[Any]) -> dict[str, Any] | None:
 
 
 def imported(live: Mapping[str, Any]) -> dict[str, Any]:
-    """The inputs that describe a live object nobody has declared yet."""
+    """The inputs that describe a live object that is not declared yet."""
     by_server = {"managedFields", "uid", "resourceVersion", "creationTimestamp", "generation", "selfLink"}
     metadata = {key: value for key, value in live["metadata"].items() if key not in by_server}
     return {**{key: value for key, value in live.items() if key != "status"}, "metadata": metadata}

@@ -1,4 +1,4 @@
-"""Whose fields an object's fields are, from `metadata.managedFields`. Pure."""
+"""The owners of an object's fields, from `metadata.managedFields`. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scaletozero.sandbox.providers.kube.paths import MISSING, Path, look_up, put
 
 
 def managers_of(live: Mapping[str, Any], path: Path) -> set[str]:
-    """The managers that own the field at `path` or one below it; of a path through a list, nobody can be told."""
+    """The managers that own the field at `path` or one below it; unknown for a path through a list."""
     return {
         entry["manager"]
         for entry in (live.get("metadata") or {}).get("managedFields") or ()
@@ -35,10 +35,10 @@ def is_made_by(live: Mapping[str, Any], manager: str) -> bool:
 def leave_ignored(
     manifest: dict[str, Any], live: Mapping[str, Any], ignored: Iterable[Path], manager: str
 ) -> dict[str, Any]:
-    """The manifest to apply when changes at the `ignored` paths are ignored.
+    """The manifest to apply if changes at the `ignored` paths are ignored.
 
-    What only others own is left out, so that they go on owning it alone. What we own is sent as it stands: left out, it
-    would be deleted.
+    Fields that only others own are omitted, so that they remain the only owners. Fields that we own are sent unchanged:
+    if omitted, they would be deleted.
     """
     for path in ignored:
         owners = managers_of(live, path)
@@ -51,7 +51,7 @@ def leave_ignored(
 
 
 def conflicts(causes: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """The fields of a conflict, with who owns each, in the server's words."""
+    """The fields of a conflict, with their owners, in the server's words."""
     for field, reason, message in causes:
         if reason == "FieldManagerConflict":
             yield f"{field} ({message})"

@@ -16,7 +16,7 @@ Path = tuple[Step, ...]
 _STEP = re.compile(r"""\[(?P<index>\d+)\]|\["(?P<quoted>(?:[^"\\]|\\.)*)"\]|\.?(?P<name>[^.\[\]]+)""")
 
 MISSING = object()
-"""What `look_up` gives where a structure has nothing."""
+"""The result of `look_up` for a path that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def parse_path(text: str) -> Path:
     while position < len(text):
         found = _STEP.match(text, position)
         if not found:
-            raise ValueError(f"{text!r} is no property path: it stops making sense at {text[position:]!r}")
+            raise ValueError(f"{text!r} is not a property path: it is invalid from {text[position:]!r} on")
         if found["index"] is not None:
             steps.append(int(found["index"]))
         elif found["quoted"] is not None:
@@ -59,7 +59,7 @@ def format_path(path: Path) -> str:
 
 
 def look_up(value: Any, path: Path) -> Any:
-    """What stands at `path`; MISSING where nothing does."""
+    """The value at `path`; MISSING if there is none."""
     for step in path:
         if isinstance(step, int):
             if not isinstance(value, list) or step >= len(value):
@@ -73,7 +73,7 @@ def look_up(value: Any, path: Path) -> Any:
 
 
 def put(value: dict[str, Any], path: Path, item: Any) -> dict[str, Any]:
-    """A copy with `item` at `path`, or, for MISSING, without what stands there. No parents are made."""
+    """A copy with `item` at `path`, or, for MISSING, without a value there. No parents are created."""
     result = copy.deepcopy(value)
     parent = look_up(result, path[:-1])
     last = path[-1]
@@ -92,7 +92,7 @@ def within(path: Path, parents: Iterable[Path]) -> bool:
 
 
 def changes(old: Any, new: Any, path: Path = ()) -> Iterator[Change]:
-    """Every difference between two plain structures, leaf by leaf; an unknown value may always differ."""
+    """Every difference between the leaves of two plain structures; an unknown value always counts as different."""
     if new is UNKNOWN or old is UNKNOWN:
         yield Change(path, "update")
     elif isinstance(old, Mapping) and isinstance(new, Mapping):

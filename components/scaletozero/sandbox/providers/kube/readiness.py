@@ -1,4 +1,4 @@
-"""What is still missing before a live object is ready, in outline as the official provider sees it. Pure."""
+"""Why a live object is not ready yet, by roughly the official provider's rules. Pure."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from scaletozero.sandbox.providers.kube.paths import MISSING, look_up, parse_pat
 
 Live = Mapping[str, Any]
 Related = Callable[[str, str], list[dict[str, Any]]]
-"""(apiVersion, kind) -> the objects of that kind in the same namespace."""
+"""Returns the objects with an (apiVersion, kind) in the same namespace."""
 
 
 _ADDRESS = ("status", "loadBalancer", "ingress", 0)
 
 
 class FailedError(ValueError):
-    """The object says itself that it will not become ready."""
+    """The object reports that it will not become ready."""
 
 
 def missing(inputs: Live, live: Live, related: Related) -> list[str]:
-    """Why an object is not ready, a line each; empty when it is, or when nobody is to wait for it.
+    """The reasons why an object is not ready; empty if it is, or if it must not be waited for.
 
     Raises:
         FailedError: it will not become ready.
-        ValueError: the annotation `pulumi.com/waitFor` can't be read.
+        ValueError: the annotation `pulumi.com/waitFor` is invalid.
     """
     if annotation(inputs, SKIP_AWAIT) == "true":
         return []
@@ -74,7 +74,7 @@ def _because(condition: Live) -> str:
 
 
 def _seen(live: Live) -> bool:
-    """The controller has seen the latest version of the object."""
+    """Whether the controller has observed the latest version of the object."""
     return (live.get("status") or {}).get("observedGeneration", 0) >= live["metadata"].get("generation", 1)
 
 
@@ -118,7 +118,7 @@ def _daemon_set(live: Live, related: Related) -> list[str]:
 
 
 def _pods(live: Live, related: Related) -> str:
-    """What keeps the pods of a controller from running."""
+    """Why the pods of a controller are not running."""
     labels = (live["spec"].get("selector") or {}).get("matchLabels") or {}
     reasons = set()
     for pod in related("v1", "Pod"):

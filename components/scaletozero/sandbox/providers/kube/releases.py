@@ -1,4 +1,4 @@
-"""Helm releases: recorded, not installed. Charts come over the network, which the sandbox does not use. Pure."""
+"""Helm releases, which are recorded but not installed, because the sandbox does not use the network. Pure."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ _REPLACING = ("name", "namespace")
 
 
 def failures(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [] if inputs.get("chart") else [("chart", "must be given: the chart that is installed")]
+    return [] if inputs.get("chart") else [("chart", "must be given: the chart to install")]
 
 
 def manifest(inputs: Mapping[str, Any], logical: str) -> dict[str, Any]:
-    """The file that says what would be installed."""
+    """The rendered file, which says what would be installed."""
     metadata = {"name": inputs.get("name") or logical, "namespace": inputs.get("namespace") or "default"}
     return {"apiVersion": "helm.sh/v3", "kind": "Release", "metadata": metadata, "spec": dict(inputs)}
 
 
 def refusal(inputs: Mapping[str, Any]) -> str:
-    """Why it is not installed on a cluster."""
+    """The error for a release that should be installed on a cluster."""
     at = f" {inputs['version']}" if inputs.get("version") else ""
     name, namespace = inputs.get("name") or inputs.get("chart"), inputs.get("namespace") or "default"
     return (
         f"the sandbox fetches no charts: install {inputs.get('chart')}{at} yourself "
-        f"(helm install {name} ... --namespace {namespace}), or leave the release out of what you deploy here"
+        f"(helm install {name} ... --namespace {namespace}), or do not declare the release here"
     )
 
 
 def state(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """A recorded release's state: its inputs, and a status that says so."""
+    """The state of a recorded release: its inputs, and a status that says that it was only recorded."""
     metadata, spec = recorded["metadata"], recorded["spec"]
     status = {
         "name": metadata["name"],

@@ -1,4 +1,4 @@
-"""Objects as files, where there is no cluster: validated as far as that is possible without one."""
+"""Renders objects to files if there is no cluster, validated as far as possible without one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from scaletozero.sandbox.providers.kube.paths import format_path
 from scaletozero.sandbox.providers.kube.target import Manifest, Operation
 
 VERSION = "1.34"
-"""The Kubernetes whose schemas apply."""
+"""The Kubernetes version whose schemas apply."""
 
 
 class Rendered:
     """The `Target` that writes each object to a file, in the official provider's folders `0-crd` and `1-manifest`.
 
     Args:
-        namespace: for objects that name none: theirs stays open, as for `kubectl apply`, without it.
+        namespace: the namespace of objects that name none. Default: left open, as for `kubectl apply`.
     """
 
     def __init__(self, folder: Path, namespace: str | None = None) -> None:
@@ -73,14 +73,14 @@ class Rendered:
 
 
 def validate(manifest: Mapping[str, Any]) -> None:
-    """Check an object of a built-in kind against its schema, unknown fields refused.
+    """Validates an object of a built-in kind against its schema; refuses unknown fields.
 
-    A custom resource's schema is on the cluster that has its definition, so one is taken as it is.
+    Custom resources are not validated: their schema is on the cluster that has their definition.
 
     Raises:
-        ValueError: it breaks the schema; with the path.
+        ValueError: the object breaks the schema; the text has the path.
     """
-    # Two seconds, which only a run without a cluster pays.
+    # This import takes two seconds, so only a run without a cluster does it.
     import kubernetes_validate
 
     try:

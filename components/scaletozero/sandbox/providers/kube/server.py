@@ -24,7 +24,7 @@ from scaletozero.sandbox.providers.protocol import Engine, incomplete
 from scaletozero.sandbox.providers.values import UNKNOWN, decode_map, encode_map, has_unknown, plain
 
 READY_SECONDS = 600
-"""How long an object may take to be ready where nothing says otherwise (the official provider's default)."""
+"""How long an object may take to become ready by default (the official provider's default)."""
 
 _KINDS = {
     ("add", False): proto.PropertyDiff.ADD,
@@ -51,7 +51,7 @@ class _IncompleteError(RuntimeError):
 
 
 def _blocking(method: Callable[[Any, Any], Any]) -> Any:
-    """Runs a call's work in a thread; what goes wrong reaches the engine in one line."""
+    """Runs a call in a thread; an error reaches the engine as one line."""
 
     @functools.wraps(method)
     async def answer(self: KubernetesServicer, request: Any, context: Any) -> Any:
@@ -66,11 +66,11 @@ def _blocking(method: Callable[[Any, Any], Any]) -> Any:
 
 
 class KubernetesServicer(ProviderServicer):
-    """Serves Kubernetes objects to the engine.
+    """Implements the engine's protocol for Kubernetes objects.
 
     Args:
-        version: of `pulumi-kubernetes`.
-        engine: takes warnings.
+        version: version of `pulumi-kubernetes`.
+        engine: receives warnings.
     """
 
     def __init__(self, version: str, engine: Engine) -> None:
@@ -260,7 +260,7 @@ class KubernetesServicer(ProviderServicer):
 
 
 def _named_by(fields: tuple[str, ...], found: list[Change]) -> list[Change]:
-    """The changes that the cluster says it can't make; all of them where it names none of them."""
+    """The changes that the cluster reports as impossible; all changes if it names none."""
     paths = []
     for field in fields:
         try:

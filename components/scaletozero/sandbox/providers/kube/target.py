@@ -1,4 +1,4 @@
-"""What the provider requires of the place where objects are created."""
+"""The interface between the provider and the place where objects are created."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Manifest = Mapping[str, Any]
 
 
 class UnreadyError(RuntimeError):
-    """An object was made or changed, but is not ready.
+    """An object was created or changed, but is not ready.
 
     Attributes:
         live: the object as it is.
@@ -25,10 +25,10 @@ class UnreadyError(RuntimeError):
 
 
 class ImmutableError(RuntimeError):
-    """The object can't be changed so; it takes a new one.
+    """The change is impossible; it requires a new object.
 
     Attributes:
-        fields: the paths that the cluster names, as it writes them.
+        fields: the paths that the cluster names, in its notation.
     """
 
     def __init__(self, message: str, fields: Sequence[str]) -> None:
@@ -41,12 +41,12 @@ class Operation:
     """How one object is applied.
 
     Attributes:
-        manager: whose fields they are.
-        force: take over what conflicts.
-        timeout: seconds until it must be ready.
+        manager: the field manager.
+        force: whether to take over conflicting fields.
+        timeout: seconds within which it must become ready.
         ignored: paths at which changes are ignored.
-        cancelled: stops the waiting.
-        warn: takes the cluster's warnings.
+        cancelled: ends all waits.
+        warn: receives the cluster's warnings.
     """
 
     manager: str
@@ -65,11 +65,11 @@ class Target(Protocol):
         ...
 
     def foresee(self, manifest: Manifest, operation: Operation) -> dict[str, Any] | None:
-        """The object that creating would give; None where that can't be told. Raises what `create` raises."""
+        """The object that `create` would make; None if that is unknown. Raises what `create` raises."""
         ...
 
     def create(self, manifest: Manifest, operation: Operation) -> dict[str, Any]:
-        """Make the object and wait until it is ready. Raises UnreadyError, ValueError, RuntimeError."""
+        """Creates the object and waits until it is ready. Raises UnreadyError, ValueError, RuntimeError."""
         ...
 
     def differs(self, manifest: Manifest, operation: Operation) -> bool:
@@ -77,17 +77,17 @@ class Target(Protocol):
         ...
 
     def foresee_update(self, manifest: Manifest, operation: Operation) -> dict[str, Any] | None:
-        """The object that updating would give; None where that can't be told."""
+        """The object that `update` would make; None if that is unknown."""
         ...
 
     def update(self, manifest: Manifest, operation: Operation) -> dict[str, Any]:
-        """Apply the object anew and wait until it is ready. Raises UnreadyError, ValueError, RuntimeError."""
+        """Applies the object again and waits until it is ready. Raises UnreadyError, ValueError, RuntimeError."""
         ...
 
     def read(self, manifest: Manifest) -> dict[str, Any] | None:
-        """The object as it is; None where it is gone."""
+        """The live object; None if it does not exist."""
         ...
 
     def delete(self, manifest: Manifest, operation: Operation) -> None:
-        """Delete the object and wait until it is gone. Raises RuntimeError."""
+        """Deletes the object and waits until it no longer exists. Raises RuntimeError."""
         ...

@@ -1,4 +1,4 @@
-"""The resource table: every type that the sandbox's AWS knows, one row each."""
+"""The resource table: one row for each type that the sandbox's AWS supports."""
 
 from scaletozero.sandbox.providers.resources import (
     alarms,

@@ -16,7 +16,7 @@ _NAMES = {"clusterName": "clusterName", "namespace": "namespace", "serviceAccoun
 
 
 def _matching(client: Any, state: State) -> list[str]:
-    """One role for each service account of a namespace, so this is one at most."""
+    """Finds the association of a service account, which can have only one."""
     found = client.list_pod_identity_associations(**{key: state[key] for key in _NAMES})
     return [each["associationId"] for each in found["associations"]]
 

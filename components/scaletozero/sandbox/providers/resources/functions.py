@@ -17,7 +17,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def zipped(archive: Asset) -> bytes:
-    """The zip file of an archive, the same for the same content. Raises OSError when a part is not there."""
+    """The zip file of an archive, the same for the same content. Raises OSError if a part does not exist."""
     if archive["path"] and not Path(archive["path"]).is_dir():
         return archive.read()
     out = io.BytesIO()
@@ -62,13 +62,13 @@ def _a_source(state: State) -> Iterator[Failure]:
     if "imageUri" not in given:
         for prop in ("handler", "runtime"):
             if state.get(prop) is None:
-                yield Failure(prop, "is required for a function that is no image")
+                yield Failure(prop, "is required for a function that is not an image")
     if state.get("s3Bucket") is not None and state.get("s3Key") is None:
         yield Failure("s3Key", "is required with `s3Bucket`")
 
 
 def _limits(state: State) -> Iterator[Failure]:
-    """The service model allows more than the service does (Lambda developer guide, quotas)."""
+    """Checks limits of the service that are stricter than its model (Lambda developer guide, quotas)."""
     timeout, memory, reserved = (state.get(key) for key in ("timeout", "memorySize", "reservedConcurrentExecutions"))
     if isinstance(timeout, int) and not 1 <= timeout <= 900:
         yield Failure("timeout", f"must be between 1 and 900, got {timeout}")
@@ -104,7 +104,7 @@ _CONFIGURATION = {
     "ImageConfig": "imageConfig",
 }
 _NOT_KEPT = ("imageConfig", "loggingConfig", "deadLetterConfig")
-"""What moto takes and does not show."""
+"""Properties that moto accepts but does not return."""
 
 _CODE = {"S3Bucket": "s3Bucket", "S3Key": "s3Key", "S3ObjectVersion": "s3ObjectVersion", "ImageUri": "imageUri"}
 _EVENTS = {
@@ -192,7 +192,7 @@ ROWS = (
                 "publishTo", "replaceSecurityGroupsOnDestroy", "replacementSecurityGroupIds", "snapStart",
                 "sourceKmsKeyArn", "tenancyConfig", "useResourceTimeoutForPropagation",
             ),
-            "leave it out in the sandbox; the toolkit's functions do without",
+            "leave it out in the sandbox; the toolkit's functions do not need it",
         ),
         renames={"entryPoints": "EntryPoint", "commands": "Command"},
         tagging=Tagging(
@@ -206,7 +206,7 @@ ROWS = (
         from_id=lambda i: {"functionName": i},
         gone=("ResourceNotFoundException",),
         create=(Step("put_function_event_invoke_config", {"FunctionName": "functionName", **_EVENTS}),),
-        # moto continues to respond with the first one that was put.
+        # moto continues to return the first configuration.
         update=(
             Step("delete_function_event_invoke_config", {"FunctionName": "@id"}, on=tuple(_EVENTS.values())),
             Step(

@@ -9,7 +9,7 @@ from scaletozero.sandbox.providers.table import Hook, Naming, Read, ResourceType
 
 
 def _empty_role(client: Any, state: Any) -> None:
-    """Terraform deletes policies and attachments first only with `forceDetachPolicies`; else the service refuses."""
+    """Deletes a role's policies and attachments if `forceDetachPolicies` is set, as Terraform does."""
     if not state.get("forceDetachPolicies"):
         return
     role = state["@id"]
@@ -20,7 +20,7 @@ def _empty_role(client: Any, state: Any) -> None:
 
 
 MOST_VERSIONS = 5
-"""Versions of a managed policy (IAM, quotas)."""
+"""Maximum number of versions of a managed policy (IAM quotas)."""
 
 
 def _policy_arn(state: Any) -> str:
@@ -28,7 +28,7 @@ def _policy_arn(state: Any) -> str:
 
 
 def _new_version(client: Any, state: Any) -> None:
-    """A managed policy has at most five versions: the oldest one makes room, as the Terraform provider does."""
+    """Creates a version of a managed policy. Deletes the oldest of five, which is the maximum, as Terraform does."""
     arn = state["@id"]
     versions = client.list_policy_versions(PolicyArn=arn)["Versions"]
     if len(versions) >= MOST_VERSIONS:
@@ -38,7 +38,7 @@ def _new_version(client: Any, state: Any) -> None:
 
 
 def _old_versions(client: Any, state: Any) -> None:
-    """IAM deletes no policy that has versions beside the default one."""
+    """Deletes the versions besides the default one: IAM does not delete a policy that has any."""
     for each in client.list_policy_versions(PolicyArn=state["@id"])["Versions"]:
         if not each["IsDefaultVersion"]:
             client.delete_policy_version(PolicyArn=state["@id"], VersionId=each["VersionId"])

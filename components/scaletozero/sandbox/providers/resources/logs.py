@@ -12,7 +12,7 @@ from scaletozero.sandbox.providers.values import UNKNOWN
 RETENTION_DAYS = (
     0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 )  # fmt: skip
-"""What PutRetentionPolicy takes (API reference); 0 is Terraform's word for never."""
+"""The values that PutRetentionPolicy accepts (API reference); 0 means never in Terraform."""
 
 
 def _retention(state: State) -> Iterator[Failure]:

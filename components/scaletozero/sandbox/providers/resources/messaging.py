@@ -15,7 +15,7 @@ _NO_QUEUE = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "Th
 
 
 def _attributes(names: Mapping[str, str]) -> Callable[[State], dict[str, str] | None]:
-    """The properties that both services take as texts in one map."""
+    """Properties that both services take as strings in one map."""
 
     def collect(state: State) -> dict[str, str] | None:
         return {name: _text(state[prop]) for prop, name in names.items() if state.get(prop) is not None} or None
@@ -35,7 +35,7 @@ def _typed(names: Mapping[str, str], local: Mapping[str, type], prop: str, attri
 
 
 def _lifted(names: Mapping[str, str], local: Mapping[str, type]) -> Callable[[Any, State], Any]:
-    """The response with each attribute under its property's name and in its type."""
+    """The response, with each attribute under its property's name and with its type."""
 
     def pick(response: Any, _state: State) -> Any:
         attributes = response.get("Attributes") or {}
@@ -72,7 +72,7 @@ def _set_topic(client: Any, state: State) -> None:
 
 
 def _default_policy(client: Any, state: State) -> None:
-    """Without a policy of its own a topic has the one it was made with: its owner may do everything."""
+    """The policy of a topic that declares none, which the service sets: its owner may do everything."""
     arn = state["@id"]
     owner = {"StringEquals": {"AWS:SourceOwner": arn.split(":")[4]}}
     actions = [

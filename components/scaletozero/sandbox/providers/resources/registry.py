@@ -50,7 +50,7 @@ def _enable(client: Any, state: State) -> None:
 
 
 def _keys_with_tags(client: Any, state: State) -> Iterator[str]:
-    """The keys with exactly these tags; none where there are no tags to tell them by."""
+    """The keys with exactly these tags; none if no tags are given."""
     for page in client.get_paginator("list_keys").paginate():
         for key in page["Keys"]:
             tags = client.list_resource_tags(KeyId=key["KeyId"])["Tags"]

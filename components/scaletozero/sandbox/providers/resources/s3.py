@@ -18,7 +18,7 @@ _BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrict
 
 
 def _location(state: State) -> str | None:
-    """us-east-1 is the one region that is not named when a bucket is created."""
+    """The location of a new bucket. us-east-1 must not be named."""
     return None if state["@region"] == "us-east-1" else state["@region"]
 
 
@@ -48,7 +48,7 @@ def _body(state: State) -> bytes:
 
 
 def _from_address(id_: str) -> dict[str, str]:
-    """The import id `s3://bucket/key`; the id alone is the key."""
+    """Splits the import id `s3://bucket/key`; the resource's id is the key alone."""
     bucket, _, key = id_.removeprefix("s3://").partition("/")
     return {"bucket": bucket, "key": key} if id_.startswith("s3://") and key else {}
 
@@ -98,7 +98,7 @@ def _part(
     gone: tuple[str, ...],
     **more: Any,
 ) -> ResourceType:
-    """A setting of a bucket: put, got and deleted as a whole, with the bucket's name as its id."""
+    """A row for a setting of a bucket, which is written, read and deleted as a whole; its id is the bucket's name."""
     to_bucket = {
         "Bucket": "bucket",
         **({"ExpectedBucketOwner": "expectedBucketOwner"} if more.pop("owner", False) else {}),
@@ -260,7 +260,7 @@ ROWS = (
         required=("rules",),
         computed=frozenset({"transitionDefaultMinimumObjectSize"}),
         rules=(_lifecycle_rules,),
-        refused={"timeouts": "leave it out; the embedded AWS responds at once"},
+        refused={"timeouts": "leave it out; the embedded AWS applies changes at once"},
     ),
     ResourceType(
         kind="aws:s3/bucketLogging:BucketLogging",
@@ -289,12 +289,12 @@ ROWS = (
                 pick=lambda answer, _: answer.get("LoggingEnabled"),
             ),
         ),
-        # Without logging a bucket has an empty status.
+        # A bucket without logging has an empty status.
         delete=(Step("put_bucket_logging", {"Bucket": "@id", "BucketLoggingStatus": lambda _: {}}, gone=_NO_BUCKET),),
         replaces=frozenset({"bucket", "expectedBucketOwner"}),
         required=("targetBucket", "targetPrefix"),
         refused=dict.fromkeys(
-            ("targetGrants", "targetObjectKeyFormat"), "leave it out in the sandbox; the toolkit's buckets do without"
+            ("targetGrants", "targetObjectKeyFormat"), "leave it out in the sandbox; the toolkit's buckets need none"
         ),
     ),
     ResourceType(

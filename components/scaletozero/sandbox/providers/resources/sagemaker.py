@@ -241,7 +241,7 @@ ROWS = (
             pending=("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"),
             ready=("InService",),
             reason="FailureReason",
-            # It returns to the old configuration when the new one fails, and is InService then, too, also for the
+            # If the new configuration fails, the endpoint returns to the old one and is InService again, as for the
             # Terraform provider (hashicorp/terraform-provider-aws#48997).
             decides={"endpointConfigName": "EndpointConfigName"},
         ),

@@ -49,7 +49,7 @@ def _capacities(low: str, high: str, at: str = "") -> Any:
 
 
 def _provisioned_floor(state: State) -> Iterator[Failure]:
-    """Provisioned concurrency has no zero: without any there is none to scale (ServerlessUpdateConfig, 1-200)."""
+    """Provisioned concurrency cannot be 0: a variant without any cannot be scaled (ServerlessUpdateConfig, 1-200)."""
     if state.get("scalableDimension") == SAGEMAKER_DIMENSIONS[1]:
         for prop in ("minCapacity", "maxCapacity"):
             value = state.get(prop)
@@ -87,7 +87,7 @@ def _schedule(state: State) -> Iterator[Failure]:
 
 
 def _with_alarms(response: Any, state: State) -> Any:
-    # moto leaves PolicyNames out of account and responds with every policy of the target.
+    # moto ignores PolicyNames and returns every policy of the target.
     found = next((each for each in response["ScalingPolicies"] if each["PolicyName"] == state["name"]), None)
     return found and found | {"AlarmArns": [alarm["AlarmARN"] for alarm in found.get("Alarms", [])]}
 
@@ -240,7 +240,7 @@ ROWS = (
 
 
 def _split(id_: str) -> list[str]:
-    """An import id: `sagemaker/endpoint/NAME/variant/NAME/sagemaker:variant:...`."""
+    """Splits an import id: `sagemaker/endpoint/NAME/variant/NAME/sagemaker:variant:...`."""
     namespace, _, rest = id_.partition("/")
     resource, _, dimension = rest.rpartition("/")
     return [namespace, resource, dimension]

@@ -42,7 +42,7 @@ def test_the_engines_spelling(text, path):
 
 @pytest.mark.parametrize("text", ["a[", 'a["b]', "a]"])
 def test_a_path_that_is_none(text):
-    with pytest.raises(ValueError, match="no property path"):
+    with pytest.raises(ValueError, match="not a property path"):
         parse_path(text)
 
 
