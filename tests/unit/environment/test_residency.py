@@ -132,6 +132,13 @@ def test_a_gpu_endpoint_that_leads_out_is_found_where_it_was_written(endpoint: d
     assert [each.path for each in found] == [path]
 
 
+def test_the_report_names_the_hosts_that_pods_may_call() -> None:
+    hosts = ["eu.api.openai.com", "*.example.com"]
+    rows = rows_of(environment(kubernetes=CLUSTER, endpoints={"one": gpu(egress=hosts), "two": gpu()}))
+    passes = {row.endpoint: row.passes for row in rows if row.data == "prompts and responses"}
+    assert passes["one"] == f"{passes['two']}; eu.api.openai.com; *.example.com"
+
+
 def test_an_image_or_a_topic_of_another_region_is_refused_whatever_the_residency() -> None:
     text = refused(
         endpoints={"one": serverless(image=image(THERE), alarms={"notify": [arn("sns", THERE, ACCOUNT, "t")]})}

@@ -14,8 +14,8 @@ from scaletozero.kubernetes.manifests.hosts import AUTO_MODE_CRD, CILIUM_CRD
 from scaletozero.settings.gpu import GpuEndpointSettings
 
 HOSTS = ["eu.api.example.com", "*.example.org"]
-AUTO_MODE = {"cluster__nodes": "auto-mode", "cluster__crds": [*CRDS, AUTO_MODE_CRD]}
-CILIUM = {"cluster__crds": [*CRDS, CILIUM_CRD]}
+AUTO_MODE: dict[str, Any] = {"cluster__nodes": "auto-mode", "cluster__crds": [*CRDS, AUTO_MODE_CRD]}
+CILIUM: dict[str, Any] = {"cluster__crds": [*CRDS, CILIUM_CRD]}
 PODS = {"matchLabels": {"app.kubernetes.io/name": "llm", "app.kubernetes.io/component": "serving"}}
 
 
@@ -49,7 +49,7 @@ def test_without_a_bucket_nothing_is_allowed_but_the_hosts() -> None:
 
 
 def test_the_names_of_s3_are_those_of_the_clusters_partition() -> None:
-    china = {**AUTO_MODE, "cluster__region": "cn-north-1", "cluster__pools": []}
+    china: dict[str, Any] = {**AUTO_MODE, "cluster__region": "cn-north-1", "cluster__pools": []}
     names = plan(egress=HOSTS, **china).object("ApplicationNetworkPolicy")["spec"]["egress"][0]["to"][0]["domainNames"]
     assert names[2:] == ["s3.cn-north-1.amazonaws.com.cn", "*.s3.cn-north-1.amazonaws.com.cn"]
 
