@@ -23,6 +23,7 @@ GUIDES = (
     "gpu.md",
     "cluster.md",
     "warm-pools.md",
+    "dashboards.md",
     "spending.md",
     "residency.md",
     "residency-leaks.md",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from scaletozero.args.artifact_store import ArtifactStoreArgs
     from scaletozero.args.asynchronous import AsyncEndpointArgs, VpcArgs
     from scaletozero.args.cluster import ClusterArgs
+    from scaletozero.args.dashboards import DashboardEndpointArgs, EndpointDashboardArgs, EnvironmentDashboardArgs
     from scaletozero.args.framework_image import FrameworkImageArgs
     from scaletozero.args.gpu_endpoint import GpuEndpointArgs
     from scaletozero.args.gpu_warm_pool import GpuWarmPoolArgs
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from scaletozero.endpoints.artifact_store import ArtifactStore
     from scaletozero.endpoints.async_client import ModelError, Submitted, result, submit
     from scaletozero.endpoints.asynchronous import AsyncEndpoint
+    from scaletozero.endpoints.dashboards import EndpointDashboard, EnvironmentDashboard
     from scaletozero.endpoints.gpu import GpuEndpoint
     from scaletozero.endpoints.serverless import ServerlessEndpoint
     from scaletozero.endpoints.serving_image import ServingImage
@@ -53,8 +55,13 @@ _HOME = {
     "ClusterArgs": "args.cluster",
     "ClusterPrerequisites": "cluster.prerequisites",
     "ClusterPrerequisitesArgs": "args.prerequisites",
+    "DashboardEndpointArgs": "args.dashboards",
     "EndpointAlarms": "endpoints.alarms",
     "EndpointAlarmsArgs": "args.alarms",
+    "EndpointDashboard": "endpoints.dashboards",
+    "EndpointDashboardArgs": "args.dashboards",
+    "EnvironmentDashboard": "endpoints.dashboards",
+    "EnvironmentDashboardArgs": "args.dashboards",
     "FrameworkImageArgs": "args.framework_image",
     "GpuEndpoint": "endpoints.gpu",
     "GpuEndpointArgs": "args.gpu_endpoint",
@@ -95,8 +102,13 @@ __all__ = [
     "ClusterArgs",
     "ClusterPrerequisites",
     "ClusterPrerequisitesArgs",
+    "DashboardEndpointArgs",
     "EndpointAlarms",
     "EndpointAlarmsArgs",
+    "EndpointDashboard",
+    "EndpointDashboardArgs",
+    "EnvironmentDashboard",
+    "EnvironmentDashboardArgs",
     "FrameworkImageArgs",
     "GpuEndpoint",
     "GpuEndpointArgs",

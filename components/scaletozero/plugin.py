@@ -23,6 +23,7 @@ from scaletozero.cluster.warm_pool import GpuWarmPool
 from scaletozero.endpoints.alarms import EndpointAlarms
 from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.asynchronous import AsyncEndpoint
+from scaletozero.endpoints.dashboards import EndpointDashboard, EnvironmentDashboard
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.endpoints.serving_image import ServingImage
@@ -37,6 +38,8 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     AsyncEndpoint,
     ClusterPrerequisites,
     EndpointAlarms,
+    EndpointDashboard,
+    EnvironmentDashboard,
     GpuEndpoint,
     GpuNodeGroup,
     GpuNodePool,

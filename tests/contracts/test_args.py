@@ -32,6 +32,7 @@ from scaletozero.scaling.warm_calls import WarmCallsSettings
 from scaletozero.settings.alarms import EndpointAlarmsSettings
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
 from scaletozero.settings.common import ArtifactStoreSettings
+from scaletozero.settings.dashboards import EndpointDashboardSettings, EnvironmentDashboardSettings
 from scaletozero.settings.framework_images import FrameworkImage
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_pools import GpuNodeGroupSettings, GpuNodePoolSettings
@@ -47,6 +48,8 @@ SETTINGS: dict[str, tuple[type[BaseModel], ...]] = {
     "AsyncEndpoint": (AsyncEndpointSettings,),
     "ClusterPrerequisites": (PrerequisitesSettings,),
     "EndpointAlarms": (EndpointAlarmsSettings,),
+    "EndpointDashboard": (EndpointDashboardSettings,),
+    "EnvironmentDashboard": (EnvironmentDashboardSettings,),
     "GpuEndpoint": (GpuEndpointSettings,),
     "GpuNodeGroup": (GpuNodeGroupSettings,),
     "GpuNodePool": (GpuNodePoolSettings,),

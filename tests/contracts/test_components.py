@@ -82,6 +82,14 @@ BUILD: dict[str, Build] = {
         {"endpoint_name": "e", "region": REGION, "kind": EndpointKind.SERVERLESS, "tags": TAGS},
         opts,
     ),
+    "EndpointDashboard": lambda make, opts: scaletozero.EndpointDashboard(
+        "it", {"endpoint_name": "e", "region": REGION, "kind": EndpointKind.SERVERLESS, "alarms": {}}, opts
+    ),
+    "EnvironmentDashboard": lambda make, opts: scaletozero.EnvironmentDashboard(
+        "it",
+        {"region": REGION, "endpoints": [{"endpoint_name": "e", "kind": EndpointKind.ASYNCHRONOUS}]},
+        opts,
+    ),
     "WarmPool": lambda make, opts: scaletozero.WarmPool(
         "it",
         {
@@ -415,6 +423,8 @@ HANDLES: dict[str, dict[str, Any]] = {
     },
     "ClusterPrerequisites": {"objects": [KubernetesObject], "releases": [kubernetes.helm.v3.Release]},
     "EndpointAlarms": {"alarms": {str: aws.cloudwatch.MetricAlarm}, "composite": aws.cloudwatch.CompositeAlarm},
+    "EndpointDashboard": {"dashboard": aws.cloudwatch.Dashboard},
+    "EnvironmentDashboard": {"dashboards": [aws.cloudwatch.Dashboard]},
     "GpuEndpoint": {"objects": [KubernetesObject], "role": aws.iam.Role},
     "GpuNodeGroup": {"group": aws.eks.NodeGroup},
     "GpuNodePool": {"objects": [KubernetesObject]},

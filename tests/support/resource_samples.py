@@ -61,6 +61,11 @@ def everyone(resource: str, action: str) -> str:
     return document(resource, Action=action, Principal={"AWS": "*"})
 
 
+def board(text: str) -> str:
+    widget = {"type": "text", "x": 0, "y": 0, "width": 24, "height": 2, "properties": {"markdown": text}}
+    return json.dumps({"widgets": [widget]})
+
+
 VARIANT = {
     "variantName": "main",
     "modelName": "there",
@@ -308,6 +313,12 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         (
             {"alarmName": "both", "alarmRule": "ALARM(one) AND ALARM(two)", "okActions": [TOPIC], "tags": {"a": "1"}},
             {"alarmRule": "ALARM(one) OR ALARM(two)"},
+        )
+    ],
+    "Dashboard": [
+        (
+            {"dashboardName": "there", "dashboardBody": board("one")},
+            {"dashboardBody": board("two")},
         )
     ],
     "ScheduleGroup": [({"tags": {"a": "1"}}, {"tags": {"a": "2"}})],

@@ -11,12 +11,14 @@ from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
+    on_dashboard,
     sagemaker_declared,
     sagemaker_deployed,
     sagemaker_findings,
 )
 from scaletozero.endpoints.state import Resource
-from scaletozero.observability.asynchronous import asynchronous_alarms
+from scaletozero.observability.asynchronous import asynchronous_alarms, asynchronous_panels
+from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.account import QuotaShare
@@ -48,6 +50,12 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
 
     def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
         return asynchronous_alarms(settings, provisioned)
+
+    def panels(self, watched: Watched) -> list[Panel]:
+        return asynchronous_panels(watched)
+
+    def on_dashboard(self, name: str, settings: AsynchronousEndpoint, site: Site) -> dict[str, Any]:
+        return on_dashboard(name, settings)
 
     def examine(self, name: str, settings: AsynchronousEndpoint, site: Site) -> Examined:
         return Examined([], open_artifact(site.root / settings.artifact))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.findings import Finding
 from scaletozero.endpoints.state import Resource
+from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.advice import Declared
@@ -143,6 +144,14 @@ class Kind(ABC, Generic[S]):
             provisioned: whether the endpoint has provisioned concurrency.
         """
         return []
+
+    def panels(self, watched: Watched) -> list[Panel]:
+        """What a dashboard on CloudWatch shows of it; nothing where its metrics are elsewhere."""
+        return []
+
+    def on_dashboard(self, name: str, settings: S, site: Site) -> dict[str, Any] | None:
+        """The endpoint as one of `EnvironmentDashboardArgs`, without its name; None where it has no panels."""
+        return None
 
     def declared_resources(self, name: str, settings: S, region: str) -> Iterable[DeclaredResource]:
         """The resources that determine where the endpoint runs and sends data; paths are below the endpoint."""

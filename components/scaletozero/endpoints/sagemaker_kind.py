@@ -74,6 +74,16 @@ def exports(settings: SageMakerSettings, endpoint: ServerlessComponent | AsyncEn
     }
 
 
+def on_dashboard(name: str, settings: SageMakerSettings) -> dict[str, Any]:
+    """What a dashboard shows of an endpoint on SageMaker of any kind."""
+    alarms = settings.alarms
+    return {
+        "title": name,
+        "kind": settings.kind,
+        **({"alarms": alarms.model_dump(exclude={"notify"}, exclude_unset=True)} if alarms is not None else {}),
+    }
+
+
 def sagemaker_deployed(children: Mapping[str, Resource]) -> dict[str, Any]:
     """The properties of an endpoint on SageMaker in a stack's state."""
     endpoint = children.get("aws:Endpoint")

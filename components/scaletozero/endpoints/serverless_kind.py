@@ -12,13 +12,15 @@ from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
+    on_dashboard,
     sagemaker_declared,
     sagemaker_deployed,
     sagemaker_findings,
 )
 from scaletozero.endpoints.state import Resource
+from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
-from scaletozero.observability.serverless import serverless_alarms
+from scaletozero.observability.serverless import serverless_alarms, serverless_panels
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.advice import Declared, Plan
 from scaletozero.scaling.cost import rates
@@ -58,6 +60,18 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
     def alarms(self, settings: Alarms, provisioned: bool) -> list[Alarm]:
         return serverless_alarms(settings, provisioned)
+
+    def panels(self, watched: Watched) -> list[Panel]:
+        return serverless_panels(watched)
+
+    def on_dashboard(self, name: str, settings: ServerlessEndpoint, site: Site) -> dict[str, Any]:
+        artifact = site.opened.get(name) or open_artifact(site.root / settings.artifact)
+        by_calls = settings.scaling.warm_by is WarmBy.CALLS
+        return {
+            **on_dashboard(name, settings),
+            "memory_mb": memory_of(artifact.manifest, settings.memory_mb),
+            "provisioned": bool(settings.scaling.min) and not by_calls,
+        }
 
     def examine(self, name: str, settings: ServerlessEndpoint, site: Site) -> Examined:
         artifact = open_artifact(site.root / settings.artifact)

@@ -7,8 +7,10 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from scaletozero.args.dashboards import EnvironmentDashboardArgs
 from scaletozero.args.residency_guard import ResidencyGuardArgs
 from scaletozero.endpoints.artifact_store import ArtifactStore
+from scaletozero.endpoints.dashboards import EnvironmentDashboard
 from scaletozero.endpoints.kind import Invocation, without_none
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.read import site_of
@@ -43,13 +45,23 @@ def declare_environment(environment: Environment, root: Path) -> None:
     pulumi.export("region", environment.region)
     pulumi.export("bucket", store.bucket)
     site = site_of(environment, root)
-    pulumi.export(
-        "endpoints",
-        {
-            name: kinds[name].declare(name, endpoint, site, store.bucket, opts)
+    declared = {
+        name: kinds[name].declare(name, endpoint, site, store.bucket, opts)
+        for name, endpoint in environment.endpoints.items()
+    }
+    pulumi.export("endpoints", declared)
+    if environment.dashboard:
+        shown = {
+            name: found
             for name, endpoint in environment.endpoints.items()
-        },
-    )
+            if (found := kinds[name].on_dashboard(name, endpoint, site)) is not None
+        }
+        args: EnvironmentDashboardArgs = {
+            "region": environment.region,
+            "residency": list(site.residency),
+            "endpoints": [{**found, "endpoint_name": declared[name]["name"]} for name, found in shown.items()],  # pyright: ignore[reportAssignmentType]
+        }
+        pulumi.export("dashboards", EnvironmentDashboard("dashboard", args, opts).dashboard_names)
 
 
 deploy = declare_environment

@@ -89,6 +89,8 @@ class Environment(Settings):
         tags: tags on everything.
         sandbox: present if the environment runs on this machine instead of on AWS; `{}` uses the defaults.
         log_retention_days: days for which the logs of its endpoints on SageMaker are kept.
+        dashboard: whether its endpoints on SageMaker are shown on a dashboard in CloudWatch, which costs 3 USD a month
+            beyond an account's first three.
         protect: whether `scaletozero down` requires the environment's name before it deletes anything.
     """
 
@@ -101,6 +103,7 @@ class Environment(Settings):
     tags: Tags = Field(default_factory=dict)
     sandbox: Sandbox | None = None
     log_retention_days: LogRetentionDays = 30
+    dashboard: bool = False
     protect: bool = False
 
     _opened: dict[str, Any] = PrivateAttr(default_factory=dict)
@@ -134,6 +137,14 @@ class Environment(Settings):
                 "nothing",
                 "without a sandbox the environment would be deployed to an account",
                 "write `sandbox: {}` for its defaults, or remove the key",
+            )
+        if self.dashboard and self.endpoints and all(kind_of(each).on_cluster for each in self.endpoints.values()):
+            yield Finding(
+                "dashboard",
+                "requires an endpoint whose metrics are in CloudWatch",
+                "only endpoints on a cluster",
+                "the dashboard would be empty: the metrics of a cluster are in Prometheus",
+                "remove it",
             )
         yield from self._residency_conflicts()
         yield from self._cluster_conflicts()

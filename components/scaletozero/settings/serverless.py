@@ -40,6 +40,10 @@ def _memory(value: int) -> int:
     return value
 
 
+MemoryMb = Annotated[Int, AfterValidator(_memory)]
+"""The memory of one container, in MB."""
+
+
 def _image(value: str) -> str:
     match = _ECR_IMAGE.fullmatch(value)
     if not match or not is_own_domain(match["region"], match["domain"]):
@@ -127,7 +131,7 @@ class ServerlessEndpoint(Settings):
     kind: Literal["serverless"] = "serverless"
     artifact: Text
     image: ServedImage
-    memory_mb: Annotated[Int, AfterValidator(_memory)] | None = None
+    memory_mb: MemoryMb | None = None
     scaling: Scaling = Scaling()
     schedule: tuple[Window, ...] = ()
     alarms: Alarms | None = None

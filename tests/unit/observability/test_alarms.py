@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 from endpoint_declarations import REGION, TOPIC, args
+from published_metrics import PUBLISHED
 
 from scaletozero import EndpointAlarms, ServerlessEndpoint
 from scaletozero.endpoints.kinds import KINDS
@@ -74,37 +75,10 @@ def test_nobody_is_told_by_an_email_address(run) -> None:
 @pytest.mark.parametrize("provisioned", [False, True])
 def test_every_alarm_has_a_metric_that_its_kind_publishes_and_a_runbook(kind, provisioned) -> None:
     runbooks = Path(__file__).parents[3] / "docs" / "runbooks"
-    published = {
-        EndpointKind.SERVERLESS: {
-            "Invocations",
-            "Invocation4XXErrors",
-            "Invocation5XXErrors",
-            "ModelLatency",
-            "OverheadLatency",
-            "ModelSetupTime",
-            "ServerlessConcurrentExecutionsUtilization",
-            "ServerlessProvisionedConcurrencyExecutions",
-            "ServerlessProvisionedConcurrencyUtilization",
-            "ServerlessProvisionedConcurrencyInvocations",
-            "ServerlessProvisionedConcurrencySpilloverInvocations",
-        },
-        EndpointKind.ASYNCHRONOUS: {
-            "Invocation4XXErrors",
-            "Invocation5XXErrors",
-            "ModelLatency",
-            "InvocationsProcessed",
-            "InvocationFailures",
-            "ApproximateAgeOfOldestRequest",
-            "ApproximateBacklogSize",
-            "ExpiredRequests",
-            "TimeInBacklog",
-            "TotalProcessingTime",
-        },
-    }
     alarms = KINDS[kind].alarms(Alarms(p99_ms=100), provisioned)
     assert alarms
     for alarm in alarms:
-        assert set(alarm.metrics.values()) <= published[kind]
+        assert set(alarm.metrics.values()) <= PUBLISHED[kind]
         assert (runbooks / f"{alarm.name}.md").is_file()
         assert alarm.breaching <= alarm.periods
         assert alarm.seconds * alarm.periods <= 86_400

@@ -2,6 +2,7 @@
 
 from scaletozero.sandbox.providers.resources import (
     alarms,
+    dashboards,
     eks,
     functions,
     iam,
@@ -15,6 +16,6 @@ from scaletozero.sandbox.providers.resources import (
 )
 from scaletozero.sandbox.providers.table import ResourceType
 
-_MODULES = (s3, iam, sagemaker, logs, scaling, alarms, messaging, schedules, registry, functions, eks)
+_MODULES = (s3, iam, sagemaker, logs, scaling, alarms, dashboards, messaging, schedules, registry, functions, eks)
 
 TABLE: dict[str, ResourceType] = {row.kind: row for module in _MODULES for row in module.ROWS}

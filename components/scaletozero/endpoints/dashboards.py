@@ -1,0 +1,144 @@
+"""Dashboards on CloudWatch: of one endpoint, and of all the endpoints of an environment."""
+
+import json
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import pulumi
+import pulumi_aws as aws
+
+from model_packaging.findings import FindingsError
+from scaletozero.args.dashboards import EndpointDashboardArgs, EnvironmentDashboardArgs
+from scaletozero.component import Component, validated
+from scaletozero.endpoints.kinds import KINDS
+from scaletozero.observability.cloudwatch_dashboard import check_body, dashboard_bodies
+from scaletozero.observability.panels import Section, Watched
+from scaletozero.settings.dashboards import (
+    DashboardEndpoint,
+    EndpointDashboardSettings,
+    EnvironmentDashboardSettings,
+)
+from scaletozero.spending.estimate import MB_PER_GB, SERVICE
+from scaletozero.spending.prices import price
+
+
+class EndpointDashboard(Component):
+    """A dashboard on CloudWatch of one endpoint: requests, errors, latencies, cold starts, and what they cost.
+
+    The thresholds of its alarms are drawn as lines. CloudWatch's dashboards belong to no region and have no tags; the
+    metrics that they show are those of the endpoint's region. An account has three dashboards of up to 50 metrics free
+    of charge.
+
+    Its child is the attribute `dashboard`.
+
+    Raises:
+        FindingsError: when an argument breaks a rule, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:EndpointDashboard"
+
+    dashboard_name: pulumi.Output[str]
+    """The name of the dashboard."""
+
+    def __init__(self, name: str, args: EndpointDashboardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, inputs = validated(EndpointDashboardSettings, args, name=name, inputs=["endpoint_name"])
+        bodies, count = _plan(name, settings.title, [settings], settings.region)
+        super().__init__(name, opts, region=settings.region, tags={})
+        (self.dashboard,) = _declare(self, bodies, count, [inputs["endpoint_name"]], settings.region)
+        self.dashboard_name = self.dashboard.dashboard_name
+        self.register_outputs({"dashboard_name": self.dashboard_name})
+
+
+class EnvironmentDashboard(Component):
+    """A dashboard on CloudWatch of several endpoints, one below the other, with the panels of `EndpointDashboard`.
+
+    Endpoints that are more than a dashboard of CloudWatch can hold (500 widgets, 2500 metrics) are shown on several.
+
+    Its children are the attribute `dashboards`.
+
+    Raises:
+        FindingsError: when an argument breaks a rule, before anything is declared.
+    """
+
+    type_name = "scaletozero:index:EnvironmentDashboard"
+
+    dashboard_names: pulumi.Output[list[str]]
+    """The names of the dashboards."""
+
+    def __init__(self, name: str, args: EnvironmentDashboardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, _ = validated(EnvironmentDashboardSettings, args, name=name, inputs=["endpoints"])
+        title = settings.title or f"{pulumi.get_project()}, {pulumi.get_stack()}"
+        bodies, count = _plan(name, title, settings.endpoints, settings.region)
+        super().__init__(name, opts, region=settings.region, tags={})
+        names = [each["endpoint_name"] for each in args["endpoints"]]
+        self.dashboards = _declare(self, bodies, count, names, settings.region)
+        self.dashboard_names = pulumi.Output.all(*(each.dashboard_name for each in self.dashboards))
+        self.register_outputs({"dashboard_names": self.dashboard_names})
+
+
+Bodies: TypeAlias = Callable[[Sequence[str]], list[dict[str, Any]]]
+"""The dashboards' bodies, from the endpoints' names."""
+
+
+def _plan(component: str, title: str | None, endpoints: Sequence[DashboardEndpoint], region: str) -> tuple[Bodies, int]:
+    """The bodies, and how many they are, which does not depend on the endpoints' names.
+
+    Raises:
+        FindingsError: CloudWatch would refuse one of them.
+    """
+    watched = [_watched(each, region) for each in endpoints]
+
+    def bodies(names: Sequence[str]) -> list[dict[str, Any]]:
+        found = zip(endpoints, watched, names, strict=True)
+        return dashboard_bodies(title or names[0], [section(each, seen, name) for each, seen, name in found], region)
+
+    first = bodies(["e" * 63] * len(endpoints))
+    for number, body in enumerate(first, 1):
+        check_body(body, f"{component}.dashboard {number}")
+    return bodies, len(first)
+
+
+def _declare(
+    owner: Component, bodies: Bodies, count: int, names: Sequence[pulumi.Input[str]], region: str
+) -> list[aws.cloudwatch.Dashboard]:
+    found = pulumi.Output.all(*names).apply(bodies)
+    return [
+        aws.cloudwatch.Dashboard(
+            owner.child(suffix, limit=255),
+            region=region,
+            dashboard_name=owner.physical_name(*filter(None, [suffix]), limit=255),
+            dashboard_body=found.apply(lambda known, at=index: json.dumps(known[at])),
+            opts=owner.options(),
+        )
+        for index in range(count)
+        for suffix in [str(index + 1) if index else ""]
+    ]
+
+
+def section(endpoint: DashboardEndpoint, watched: Watched, name: str) -> Section:
+    """One endpoint's part of a dashboard.
+
+    Args:
+        endpoint: what is declared of it.
+        watched: what its panels depend on.
+        name: the endpoint's name at the service.
+    """
+    about = f"Endpoint `{name}`, {endpoint.kind.value}."
+    if endpoint.memory_mb is not None and watched.usd_per_second is None:
+        about += " What its requests cost is not shown: no price of its region is on record."
+    dimensions = {"EndpointName": name, "VariantName": endpoint.variant}
+    return Section(endpoint.title or name, dimensions, tuple(KINDS[endpoint.kind].panels(watched)), about)
+
+
+def _watched(endpoint: DashboardEndpoint, region: str) -> Watched:
+    return Watched(endpoint.alarms, endpoint.provisioned, _usd_per_second(endpoint.memory_mb, region))
+
+
+def _usd_per_second(memory_mb: int | None, region: str) -> Decimal | None:
+    if memory_mb is None:
+        return None
+    try:
+        return price(SERVICE, "gb-second", region).amount * memory_mb / MB_PER_GB
+    except FindingsError:
+        return None
