@@ -18,6 +18,7 @@ from scaletozero.cli import (
     checking,
     clusters,
     deploying,
+    estimating,
     inspecting,
     packaging,
     pricing,
@@ -48,6 +49,7 @@ app.command()(benching.bench)
 app.command()(advising.advise)
 app.command()(clusters.cluster)
 app.command()(checking.check)
+app.command()(estimating.estimate)
 app.command()(reporting.residency)
 app.add_typer(pricing.app, name="prices")
 

@@ -45,7 +45,7 @@ def check(
     """
     with findings_as_exit():
         held = _residency(residency, environment)
-        resources = resources_of(_read(state), str(state))
+        resources = resources_of(read_state(state), str(state))
     today = datetime.now(UTC).date()
     over, found = expired(held, today), leaks(resources, held, today)
     if as_json:
@@ -100,7 +100,12 @@ def _residency(written: str | None, environment: str | None) -> Residency:
     return parse(Residency, {"geography": one} if geography else {"regions": names}, "--residency")
 
 
-def _read(path: Path) -> Any:
+def read_state(path: Path) -> Any:
+    """What was exported of a stack, as JSON has it.
+
+    Raises:
+        FindingsError: it cannot be read.
+    """
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         return json.loads(text)

@@ -15,16 +15,20 @@ from model_packaging.extras import require_sandbox
 from scaletozero.cli.asking import Confirm, Yes, agree, can_ask, name_typed
 from scaletozero.cli.clusters import on_cluster
 from scaletozero.cli.engine import color, engine_errors
+from scaletozero.cli.estimating import show_estimate
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.cli.permissions import show_permissions
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.engine.find import find_engine
+from scaletozero.environment.estimate import STACK, estimate_environment, stack_estimate
 from scaletozero.environment.project import Project, find_project, require_program
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.credentials import environment_file
+from scaletozero.spending.prices import prices
+from scaletozero.spending.traffic import Assumptions
 
 if TYPE_CHECKING:
     from scaletozero.cli.adopting import Adoption
@@ -100,7 +104,10 @@ def up(
                 from scaletozero.cli.adopting import Adoption  # rarely needed
 
                 adoption = Adoption(deployment, settings.region)
-            changes = _preview(deployment, "up", adoption.planned if adoption else None)
+            before = Deployed(adoption.planned if adoption else None)
+            changes = _preview(deployment, "up", before)
+            if on_account:
+                _show_estimate(settings, before)
             if adoption:
                 changes = adoption.find(changes)
             if changes and on_account:
@@ -117,11 +124,14 @@ def up(
             if adoption:
                 adoption.take_over(stack, output)
             # The sandbox's resources are lost when it is stopped, so they are removed from the state first.
-            result = stack.up(on_output=output, color=color(), refresh=bool(deployment.sandbox))
+            before = Deployed()
+            result = stack.up(on_output=output, color=color(), refresh=bool(deployment.sandbox), on_event=before)
             if not settings.kubernetes:
                 remember(deployment.project, environment, None)
         changes = _counts(result.summary.resource_changes)
         kept = changes.pop("same", 0)
+        if not on_account:
+            _show_estimate(settings, before)
         if adoption and adoption.found:
             done(f"{environment}: {len(adoption.found)} adopted.")
         if changes:
@@ -149,6 +159,31 @@ def _preview(
         changes = _counts(shown.change_summary)
     changes.pop("same", None)
     return changes
+
+
+class Deployed:
+    """Listens to a run's events for the estimate of what is deployed, the stack's output.
+
+    Attributes:
+        estimate: the output before the run; None before the first `up`.
+    """
+
+    def __init__(self, also: Callable[[auto.EngineEvent], Any] | None = None) -> None:
+        self.estimate: Mapping[str, Any] | None = None
+        self._also = also
+
+    def __call__(self, event: auto.EngineEvent) -> None:
+        if self._also:
+            self._also(event)
+        step = event.resource_pre_event.metadata if event.resource_pre_event else None
+        if step and step.old and step.type == STACK:
+            self.estimate = stack_estimate(step.old.outputs or {}) or self.estimate
+
+
+def _show_estimate(settings: Environment, before: Deployed) -> None:
+    if settings.endpoints:
+        assumed = Assumptions()
+        show_estimate(estimate_environment(settings, assumed, prices()), assumed, before.estimate)
 
 
 def _kubernetes_next(deployment: EnvironmentStack) -> str:
@@ -179,18 +214,20 @@ def preview(
 
     Example: scaletozero preview -e prod-eu --sandbox
     """
-    with opened(environment, on_sandbox=sandbox) as (deployment, _):
-        errors = engine_errors("preview", environment, deployment.engine)
+    with opened(environment, on_sandbox=sandbox) as (deployment, settings):
+        errors, before = engine_errors("preview", environment, deployment.engine), Deployed()
         try:
             with errors as output, deployment.engine.interruptible(say):
                 stack = deployment.stack()
                 deployment.repair(stack, say)
-                result = stack.preview(on_output=output, color=color(), refresh=bool(deployment.sandbox))
+                refresh = bool(deployment.sandbox)
+                result = stack.preview(on_output=output, color=color(), refresh=refresh, on_event=before)
         finally:
             if deployment.sandbox:
                 daemon.stop_unused(deployment.project.local)
         changes = _counts(result.change_summary)
         same = changes.pop("same", 0)
+        _show_estimate(settings, before)
         what = _text(changes, _TO_DO) or "nothing to change"
         done(f"{environment}: {what}, {same} unchanged. `scaletozero up -e {environment}` does it.")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
+from scaletozero.endpoints.kind_costs import Workload, asynchronous_priced, asynchronous_workload, on_asynchronous
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
@@ -25,6 +26,8 @@ from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.instances import instance_conflicts
+from scaletozero.spending.estimate import Alternative, Priced
+from scaletozero.spending.prices import PriceTable
 
 if TYPE_CHECKING:
     import pulumi
@@ -82,3 +85,13 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
 
     def size(self, deployed: Mapping[str, Any]) -> str:
         return deployed.get("instance_type", "?")
+
+    def priced(self, settings: AsynchronousEndpoint, opened: Any, region: str, table: PriceTable) -> Priced:
+        alarms = asynchronous_alarms(settings.alarms, False) if settings.alarms else ()
+        return asynchronous_priced(settings, opened.manifest, region, table, alarms)
+
+    def workload(self, settings: AsynchronousEndpoint, opened: Any) -> Workload:
+        return asynchronous_workload(settings, opened.manifest)
+
+    def alternative(self, work: Workload, region: str, table: PriceTable) -> Alternative | None:
+        return on_asynchronous(work, region, table)

@@ -19,7 +19,8 @@ from scaletozero.settings.dashboards import (
     EndpointDashboardSettings,
     EnvironmentDashboardSettings,
 )
-from scaletozero.spending.estimate import MB_PER_GB, SERVICE
+from scaletozero.spending.costs import MB_PER_GB
+from scaletozero.spending.estimate import SERVICE
 from scaletozero.spending.prices import price
 
 

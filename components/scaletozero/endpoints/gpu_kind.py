@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import LATER, parse
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, common_exports, without_none
+from scaletozero.endpoints.kind_costs import Workload, gpu_priced, gpu_workload, on_kubernetes
 from scaletozero.endpoints.state import Resource, properties, whole
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
+from scaletozero.spending.estimate import Alternative, Priced
+from scaletozero.spending.prices import PriceTable
 
 if TYPE_CHECKING:
     import pulumi
@@ -95,6 +98,15 @@ class GpuKind(Kind[GpuEndpoint]):
 
     def size(self, deployed: Mapping[str, Any]) -> str:
         return "GPU"
+
+    def priced(self, settings: GpuEndpoint, opened: Any, region: str, table: PriceTable) -> Priced:
+        return gpu_priced(settings, opened, region, table)
+
+    def workload(self, settings: GpuEndpoint, opened: Any) -> Workload:
+        return gpu_workload(settings, opened)
+
+    def alternative(self, work: Workload, region: str, table: PriceTable) -> Alternative | None:
+        return on_kubernetes(work, region, table)
 
 
 def _arguments(name: str, settings: GpuEndpoint, site: Site) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from model_packaging.artifact.manifest import Manifest
-from model_packaging.findings import Finding
+from model_packaging.findings import Finding, refuse
+from scaletozero.endpoints.kind_costs import Workload
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
@@ -24,6 +25,8 @@ from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.schedules import Window
+from scaletozero.spending.estimate import Alternative, Priced
+from scaletozero.spending.prices import PriceTable
 
 if TYPE_CHECKING:  # a declaration needs the engine's SDK, but a check does not
     import pulumi
@@ -193,6 +196,26 @@ class Kind(ABC, Generic[S]):
     @abstractmethod
     def size(self, deployed: Mapping[str, Any]) -> str:
         """The size of one deployed unit, for `status`."""
+
+    def priced(self, settings: S, opened: Any, region: str, table: PriceTable) -> Priced:
+        """What the endpoint costs.
+
+        Args:
+            opened: its packaged model, as `examine` opened it.
+            table: the prices.
+
+        Raises:
+            FindingsError: a price is missing without which there is no figure; of a kind that has no prices, always.
+        """
+        raise refuse(f"kind {self.name}", "must know its prices to be estimated", "none", "there is no figure of it")
+
+    def workload(self, settings: S, opened: Any) -> Workload:
+        """What other kinds would have to serve in its place."""
+        return Workload()
+
+    def alternative(self, work: Workload, region: str, table: PriceTable) -> Alternative | None:
+        """What this kind would cost for an endpoint of another one; None where it cannot serve it, or has no price."""
+        return None
 
     def as_declared(self, settings: S, manifest: Manifest, region: str) -> Declared:
         """The declared plan, with which `advise` compares others. Only for kinds that are `billed_per_call`.

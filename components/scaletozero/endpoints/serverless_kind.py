@@ -9,6 +9,7 @@ from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
+from scaletozero.endpoints.kind_costs import Workload, on_serverless, serverless_priced, serverless_workload
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
@@ -30,6 +31,8 @@ from scaletozero.settings.fit import fit_findings, memory_of
 from scaletozero.settings.regions import serverless_conflicts
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.serverless import ServerlessEndpoint
+from scaletozero.spending.estimate import Alternative, Priced
+from scaletozero.spending.prices import PriceTable
 
 if TYPE_CHECKING:
     import pulumi
@@ -95,6 +98,17 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
     def size(self, deployed: Mapping[str, Any]) -> str:
         return f"{deployed.get('memory_mb', '?')} MB"
+
+    def priced(self, settings: ServerlessEndpoint, opened: Any, region: str, table: PriceTable) -> Priced:
+        most = _provisioned_at_most(settings)
+        alarms = serverless_alarms(settings.alarms, bool(most)) if settings.alarms else ()
+        return serverless_priced(settings, opened.manifest, region, table, alarms, most)
+
+    def workload(self, settings: ServerlessEndpoint, opened: Any) -> Workload:
+        return serverless_workload(settings, opened.manifest)
+
+    def alternative(self, work: Workload, region: str, table: PriceTable) -> Alternative | None:
+        return on_serverless(work, region, table)
 
     def as_declared(self, settings: ServerlessEndpoint, manifest: Manifest, region: str) -> Declared:
         scaling, memory_mb = settings.scaling, memory_of(manifest, settings.memory_mb)

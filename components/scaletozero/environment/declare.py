@@ -7,16 +7,20 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 
+from model_packaging.findings import FindingsError
 from scaletozero.args.dashboards import EnvironmentDashboardArgs
 from scaletozero.args.residency_guard import ResidencyGuardArgs
 from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.dashboards import EnvironmentDashboard
 from scaletozero.endpoints.kind import Invocation, without_none
 from scaletozero.endpoints.kinds import kind_of
-from scaletozero.environment.read import site_of
+from scaletozero.environment.estimate import OUTPUT, estimate_environment
+from scaletozero.environment.read import examined, require_caps, site_of
 from scaletozero.environment.settings import Environment
 from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
 from scaletozero.settings.common import RESULT_DAYS
+from scaletozero.spending.prices import prices
+from scaletozero.spending.traffic import Assumptions
 
 
 def declare_environment(environment: Environment, root: Path) -> None:
@@ -25,7 +29,17 @@ def declare_environment(environment: Environment, root: Path) -> None:
     Args:
         environment: a validated environment.
         root: the project's folder, to which the artifacts' paths are relative.
+
+    Raises:
+        FindingsError: it could exceed a cap, and says `enforce: fail`.
     """
+    if environment.spending and not environment.opened:
+        findings, opened = examined(environment, root)
+        if findings:
+            raise FindingsError(findings)
+        environment = environment.with_opened(opened)
+    for finding in require_caps(environment):
+        pulumi.log.warn(str(finding))
     opts = pulumi.ResourceOptions(providers=_providers(environment))
     if boundary := _boundary(environment, opts):
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[boundary]))
@@ -45,6 +59,8 @@ def declare_environment(environment: Environment, root: Path) -> None:
     pulumi.export("region", environment.region)
     pulumi.export("bucket", store.bucket)
     site = site_of(environment, root)
+    if environment.opened:
+        pulumi.export(OUTPUT, estimate_environment(environment, Assumptions(), prices()).summary())
     declared = {
         name: kinds[name].declare(name, endpoint, site, store.bucket, opts)
         for name, endpoint in environment.endpoints.items()

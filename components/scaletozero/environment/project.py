@@ -71,13 +71,16 @@ class Project:
             raise refuse(f"{path.name}: config", "must be a mapping", config)
         return config
 
-    def environment(self, name: str, *, with_artifacts: bool = True, on_sandbox: bool = False) -> Environment:
+    def environment(
+        self, name: str, *, with_artifacts: bool = True, on_sandbox: bool = False, gated: bool = True
+    ) -> Environment:
         """A validated environment with complete artifacts.
 
         Args:
             name: the environment.
             with_artifacts: whether to check the artifacts, and the cluster of endpoints on Kubernetes.
             on_sandbox: whether it runs in the sandbox, regardless of its settings.
+            gated: see `read_environment`.
 
         Raises:
             FindingsError: with everything that is wrong.
@@ -91,7 +94,7 @@ class Project:
         written = config[key]
         if isinstance(written, dict) and (on_sandbox or "sandbox" in written):
             written = replaced(written)[0]
-        return read_environment(written, self.root if with_artifacts else None, on_sandbox=on_sandbox)
+        return read_environment(written, self.root if with_artifacts else None, on_sandbox=on_sandbox, gated=gated)
 
 
 def find_project(start: Path | None = None) -> Project:

@@ -12,15 +12,17 @@ from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
 from scaletozero.endpoints.kind import Site
 from scaletozero.endpoints.kinds import kind_of
+from scaletozero.environment.estimate import spending_findings
 from scaletozero.environment.residency import residency_findings
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.settings.schedules import over
+from scaletozero.spending.prices import prices
 
 KEY = "environment"
 """The key of a stack's configuration, in the project's namespace, that holds the environment."""
 
 
-def read_environment(data: object, root: Path | None, *, on_sandbox: bool = False) -> Environment:
+def read_environment(data: object, root: Path | None, *, on_sandbox: bool = False, gated: bool = True) -> Environment:
     """Validates the `environment` of a settings file, and that every artifact that it names is complete.
 
     Endpoints on Kubernetes are checked against their cluster, which $KUBECONFIG names; if an environment runs in the
@@ -30,6 +32,7 @@ def read_environment(data: object, root: Path | None, *, on_sandbox: bool = Fals
         data: the user's settings.
         root: the project's folder, to which the artifacts' paths are relative; None skips artifacts and cluster.
         on_sandbox: whether it runs in the sandbox, regardless of its settings.
+        gated: whether a cap that could be exceeded is refused, where it says `enforce: fail`.
 
     Returns:
         The environment; with a root, its packaged models are open, and its `kubernetes.cluster` has all known facts
@@ -46,9 +49,38 @@ def read_environment(data: object, root: Path | None, *, on_sandbox: bool = Fals
     environment = with_facts(environment, root)
     now = datetime.now(UTC)
     found, opened = examined(environment, root)
-    if findings := [*found, *windows_over(environment, now), *residency_findings(environment, now.date())]:
+    if findings := [
+        *found,
+        *_price_findings(),
+        *windows_over(environment, now),
+        *residency_findings(environment, now.date()),
+    ]:
         raise FindingsError(findings)
-    return environment.with_opened(opened)
+    environment = environment.with_opened(opened)
+    if gated:
+        require_caps(environment)
+    return environment
+
+
+def require_caps(environment: Environment) -> list[Finding]:
+    """What keeps an environment, whose packaged models are open, from its caps, where it says `enforce: warn`.
+
+    Raises:
+        FindingsError: the same, where it says `enforce: fail`.
+    """
+    found = spending_findings(environment, prices(), KEY)
+    if found and environment.spending and environment.spending.enforce == "fail":
+        raise FindingsError(found)
+    return found
+
+
+def _price_findings() -> tuple[Finding, ...]:
+    """What is wrong with the project's own price table."""
+    try:
+        prices()
+    except FindingsError as error:
+        return error.findings
+    return ()
 
 
 def windows_over(environment: Environment, now: datetime) -> list[Finding]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Union
 from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
 
 from model_packaging.findings import Finding
-from model_packaging.validation import Int, Settings, Text, reject, show
+from model_packaging.validation import Int, Settings, Text, nearest, reject, show
 from scaletozero.endpoints.kind import Kind
 from scaletozero.endpoints.kinds import DEFAULT, KINDS, kind_of
 from scaletozero.settings.account import Quotas, quota_findings
@@ -18,6 +18,7 @@ from scaletozero.settings.common import ArtifactStoreOptions, LogRetentionDays, 
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import Residency, region_findings
+from scaletozero.settings.spending import Spending
 
 _NAME = re.compile(r"[a-z](?:-?[a-z0-9])*")
 
@@ -85,6 +86,7 @@ class Environment(Settings):
         endpoints: name -> endpoint.
         artifacts: the bucket that holds the packaged models.
         kubernetes: the cluster of its endpoints of kind `gpu`.
+        spending: maximum cost of a month. Default: no cap.
         quotas: the account's quotas in the region, if they are not AWS's defaults.
         tags: tags on everything.
         sandbox: present if the environment runs on this machine instead of on AWS; `{}` uses the defaults.
@@ -99,6 +101,7 @@ class Environment(Settings):
     endpoints: dict[EndpointName, endpoint_of(KINDS)]  # pyright: ignore[reportInvalidTypeForm]
     artifacts: ArtifactStoreOptions = ArtifactStoreOptions()
     kubernetes: Kubernetes | None = None
+    spending: Spending | None = None
     quotas: Quotas = Quotas()
     tags: Tags = Field(default_factory=dict)
     sandbox: Sandbox | None = None
@@ -147,6 +150,7 @@ class Environment(Settings):
                 "remove it",
             )
         yield from self._residency_conflicts()
+        yield from self._spending_conflicts()
         yield from self._cluster_conflicts()
         for name, endpoint in self.endpoints.items():
             kind = kind_of(endpoint)
@@ -165,6 +169,20 @@ class Environment(Settings):
             return
         yield from (replace(found, path=f"residency.{found.path}") for found in self.residency.conflicts())
         yield from region_findings(self.residency, self.region, "region")
+
+    def _spending_conflicts(self) -> Iterable[Finding]:
+        if self.spending is None:
+            if "spending" in self.model_fields_set:
+                fix = "write `spending: {cap_usd_per_month: ...}`, or remove the key"
+                yield Finding("spending", "must not be empty", "nothing", "there would be no cap", fix)
+            return
+        yield from (replace(found, path=f"spending.{found.path}") for found in self.spending.conflicts())
+        for name in self.spending.endpoints:
+            if name not in self.endpoints:
+                guess = nearest(name, self.endpoints)
+                fix = f"write `{guess}`" if guess else f"write one of {', '.join(self.endpoints) or 'its endpoints'}"
+                rule = "must be an endpoint of the environment"
+                yield Finding(f"spending.endpoints.{name}", rule, name, "the cap would be of nothing", fix)
 
     def _cluster_conflicts(self) -> Iterable[Finding]:
         wanting = [name for name, endpoint in self.endpoints.items() if kind_of(endpoint).on_cluster]

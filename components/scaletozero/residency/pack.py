@@ -98,7 +98,7 @@ def _closure(today: Callable[[], date]) -> Policy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
         if (residency := _residency(args.get_config(), report)) is None:
             return
-        resources = [_declared(each) for each in args.resources]
+        resources = [declared_resource(each) for each in args.resources]
         alone = {_key(leak) for each in resources for leak in leaks([each], residency, today(), partial=True)}
         for leak in leaks(resources, residency, today()):
             if _key(leak) not in alone:
@@ -164,7 +164,8 @@ def _of_environment() -> Any:
     return found
 
 
-def _declared(resource: PolicyResource) -> DeclaredResource:
+def declared_resource(resource: PolicyResource) -> DeclaredResource:
+    """A resource of a stack, as the rules see it."""
     depends = {key: [each.urn for each in of] for key, of in resource.property_dependencies.items() if of}
     region = _raw(resource.provider.props).get("region") if resource.provider else None
     # A stack policy sees the resources' outputs, not what was declared: at a preview they are unknown if the service

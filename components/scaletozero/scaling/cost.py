@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from scaletozero.scaling.timeline import warm_hours_per_month
 from scaletozero.settings.schedules import Window
-from scaletozero.spending.estimate import MB_PER_GB, SERVICE
+from scaletozero.spending.costs import MB_PER_GB
+from scaletozero.spending.estimate import SERVICE
 from scaletozero.spending.price_rows import Price
 from scaletozero.spending.prices import price
 

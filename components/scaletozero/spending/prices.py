@@ -143,7 +143,8 @@ def offered(service: str, region: str) -> dict[str, Price]:
 
 def stale(rows: Iterable[Price], today: date) -> list[Price]:
     """The rows that are older than `STALE_DAYS`, the oldest first."""
-    return sorted((each for each in set(rows) if (today - each.date).days > STALE_DAYS), key=lambda each: each.date)
+    old = [each for each in rows if (today - each.date).days > STALE_DAYS]
+    return sorted(dict.fromkeys(old), key=lambda each: (each.date, each.service, each.sku, each.region))
 
 
 def stale_warning(rows: Iterable[Price], today: date) -> str:

@@ -1,0 +1,68 @@
+"""The estimate of an environment: its endpoints by their kinds, and how it differs from what is deployed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from model_packaging.findings import Finding, FindingsError
+from scaletozero.endpoints.kinds import KINDS, kind_of
+from scaletozero.environment.settings import Environment
+from scaletozero.spending.api_models import TokenPrice
+from scaletozero.spending.costs import TokenCost
+from scaletozero.spending.estimate import Alternative, EndpointEstimate, Estimate, estimate_endpoint
+from scaletozero.spending.gate import gate_findings
+from scaletozero.spending.prices import PriceTable
+from scaletozero.spending.traffic import Assumptions
+
+OUTPUT = "estimate"
+"""The stack's output that holds the estimate."""
+
+STACK = "pulumi:pulumi:Stack"
+"""The type of the resource whose outputs are the stack's."""
+
+
+def estimate_environment(
+    environment: Environment, assumed: Assumptions, table: PriceTable, models: Iterable[TokenPrice] = ()
+) -> Estimate:
+    """The estimate of an environment whose packaged models are open (`Environment.opened`).
+
+    An endpoint without a price is listed with the rows that are missing; the others are estimated.
+
+    Args:
+        environment: read with a root.
+        assumed: the traffic of each endpoint.
+        table: the prices.
+        models: models behind an API to compare with, where the traffic has tokens.
+    """
+    found: list[EndpointEstimate] = []
+    unpriced: list[tuple[str, tuple[Finding, ...]]] = []
+    behind_api = [Alternative(each.name, TokenCost(each)) for each in models]
+    for name, settings in environment.endpoints.items():
+        kind, opened = kind_of(settings), environment.opened[name]
+        try:
+            priced = kind.priced(settings, opened, environment.region, table)
+        except FindingsError as error:
+            unpriced.append((name, error.findings))
+            continue
+        traffic, work = assumed.traffic(priced.seconds), kind.workload(settings, opened)
+        others = [each.alternative(work, environment.region, table) for each in KINDS.values() if each is not kind]
+        alternatives = [each for each in others if each] + (behind_api if traffic.tokens else [])
+        cap = environment.spending.endpoints.get(name) if environment.spending else None
+        found.append(estimate_endpoint(name, kind.name, priced, traffic, alternatives, cap=cap))
+    cap = environment.spending.cap_usd_per_month if environment.spending else None
+    return Estimate(environment.region, tuple(found), tuple(unpriced), cap)
+
+
+def spending_findings(environment: Environment, table: PriceTable, path: str = "environment") -> list[Finding]:
+    """What keeps an environment, whose packaged models are open, from its caps; nothing where it has none."""
+    if environment.spending is None:
+        return []
+    found = estimate_environment(environment, Assumptions(), table)
+    return gate_findings(environment.spending, found, f"{path}.spending")
+
+
+def stack_estimate(outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The estimate among a stack's outputs; None before the first `up` that made one."""
+    found = outputs.get(OUTPUT)
+    return found if isinstance(found, Mapping) else None

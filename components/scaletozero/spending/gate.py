@@ -1,0 +1,83 @@
+"""The gate: a cap that could be exceeded, with nothing to keep it, is refused before anything is deployed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import ROUND_CEILING, Decimal
+from typing import Protocol
+
+from model_packaging.findings import Finding
+from scaletozero.settings.spending import Spending
+from scaletozero.spending.estimate import EndpointEstimate, Estimate
+from scaletozero.spending.money import HOURS, bound
+
+
+class Bounded(Protocol):
+    """What has a part that is paid without a request, and a worst case."""
+
+    @property
+    def fixed(self) -> Decimal: ...
+    @property
+    def worst_per_hour(self) -> Decimal: ...
+
+
+def gate_findings(spending: Spending, estimate: Estimate, path: str = "spending") -> list[Finding]:
+    """What keeps an environment from its caps.
+
+    Args:
+        spending: the environment's caps.
+        estimate: its estimate, each endpoint with its guard if it has one.
+        path: where the caps stand.
+    """
+    return list(_findings(spending, estimate, path))
+
+
+def _findings(spending: Spending, estimate: Estimate, path: str) -> Iterator[Finding]:
+    whole, cap = f"{path}.cap_usd_per_month", spending.cap_usd_per_month
+    for name, findings in estimate.unpriced:
+        at = f"{path}.endpoints.{name}" if name in spending.endpoints else whole
+        for each in findings:
+            rule = f"needs every price of {name}: {each.path} {each.rule}"
+            yield Finding(at, rule, each.got, "nobody could say whether the cap holds", each.fix)
+    for each in estimate.endpoints:
+        if (own := spending.endpoints.get(each.name)) is not None:
+            yield from cap_findings(f"{path}.endpoints.{each.name}", own, each, stopped=each.guard is not None)
+    stopped = bool(estimate.endpoints) and all(each.guard for each in estimate.endpoints)
+    yield from cap_findings(whole, cap, estimate, stopped=stopped, endpoints=estimate.endpoints)
+
+
+def cap_findings(
+    path: str, cap: Decimal, it: Bounded, *, stopped: bool, endpoints: tuple[EndpointEstimate, ...] = ()
+) -> Iterator[Finding]:
+    """What is wrong between a cap and what it is a cap of.
+
+    Args:
+        path: where the cap stands.
+        cap: USD a month.
+        it: what it is a cap of.
+        stopped: whether something stops it at the cap.
+        endpoints: its parts, to name the dearest.
+    """
+    if cap < it.fixed:
+        yield Finding(
+            path,
+            f"must be at least what is paid without a request, {bound(it.fixed)} a month",
+            f"{cap:f}",
+            "the cap would be exceeded by doing nothing",
+            f"write {_whole(it.fixed)} or more, or lower `min`, the schedules or the buffer",
+        )
+    elif not stopped and (worst := it.worst_per_hour * HOURS) > cap:
+        dearest = max(endpoints, key=lambda each: each.worst_per_hour, default=None)
+        most = f"; the most of it is {dearest.name}'s" if dearest and len(endpoints) > 1 else ""
+        yield Finding(
+            path,
+            f"must be at least the worst case, {bound(worst)} a month ({bound(it.worst_per_hour)} an hour), "
+            "where nothing stops it",
+            f"{cap:f}",
+            f"it could be exceeded after {cap / it.worst_per_hour:,.0f} hours, and nothing would stop it",
+            f"lower `scaling.max`{most}; or write {_whole(worst)} or more, or `enforce: warn`",
+        )
+
+
+def _whole(amount: Decimal) -> str:
+    return f"{amount.quantize(Decimal(1), ROUND_CEILING):f}"

@@ -1,0 +1,35 @@
+"""Amounts of money: exact decimals in USD inside, rounded only where they are shown."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
+
+HOURS = Decimal(730)
+"""Of a month: 365 days of 24 hours by twelve, as AWS's own calculator counts."""
+
+MICRO = Decimal("0.000001")
+CENT = Decimal("0.01")
+
+
+def exact(value: float | int | str | Decimal) -> Decimal:
+    """A number as the decimal that it is written as: 0.1 is one tenth."""
+    return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
+def dollars(amount: Decimal | None) -> str:
+    """An amount for people: cents; below a cent two digits that count, down to a millionth of a dollar."""
+    if amount is None:
+        return "-"
+    if abs(amount) < MICRO or abs(amount) >= CENT:
+        return f"${amount.quantize(CENT, ROUND_HALF_EVEN):,}"
+    return f"${amount.quantize(Decimal((0, (1,), amount.adjusted() - 1)), ROUND_HALF_EVEN):f}"
+
+
+def bound(amount: Decimal | None) -> str:
+    """An amount that must not be exceeded: never rounded down."""
+    return "-" if amount is None else f"${amount.quantize(CENT, ROUND_UP):,}"
+
+
+def number(amount: Decimal | None) -> float | None:
+    """An amount for JSON: rounded to a millionth of a dollar."""
+    return None if amount is None else float(amount.quantize(MICRO, ROUND_HALF_EVEN))
