@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -83,23 +84,34 @@ def load_probe(path: Path | None) -> Probe:
     return Probe(selecting, scoring, digest.hexdigest(), several(path, tuple(labels[text] for text in scoring)))
 
 
-def _labelled(path: Path, lines: list[str]) -> dict[str, str]:
-    """Text -> label; empty if the file has none."""
-    found: dict[str, str] = {}
+def json_lines(path: Path, lines: Iterable[str]) -> Iterator[tuple[str, str, Any]]:
+    """The place in the file, the text and the value of each line that is not blank.
+
+    Raises:
+        FindingsError: a line is not JSON.
+    """
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
+        place = f"{path}:{number}"
         try:
             entry = json.loads(line)
         except ValueError as error:
-            raise refuse(f"{path}:{number}", "must be JSON", str(error), "", "one object a line") from error
+            raise refuse(place, "must be JSON", str(error), "", "one object per line") from error
+        yield place, line, entry
+
+
+def _labelled(path: Path, lines: list[str]) -> dict[str, str]:
+    """Text -> label; empty if the file has none."""
+    found: dict[str, str] = {}
+    for place, line, entry in json_lines(path, lines):
         if not (
             isinstance(entry, dict)
             and isinstance(entry.get("text"), str)
             and set(entry) <= {"text", "label"}
             and isinstance(entry.get("label", ""), str)
         ):
-            raise refuse(f"{path}:{number}", 'must be {"text": "...", "label": "..."}, or without `label`', line[:80])
+            raise refuse(place, 'must be {"text": "...", "label": "..."}, or without `label`', line[:80])
         found[entry["text"].strip()] = entry.get("label", "")
     if any(found.values()) and not all(found.values()):
         raise refuse(str(path), "must have a label in every line or in none", "some without", "", "label them all")

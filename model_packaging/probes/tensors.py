@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from model_packaging.findings import FindingsError, refuse
-from model_packaging.probes import Probe, several
+from model_packaging.probes import Probe, json_lines, several
 from model_packaging.serving import npy
 from model_packaging.serving.request import BadRequestError
 from model_packaging.serving.tensors import Arrays, Tensors
@@ -132,19 +132,13 @@ def _of_npz(path: Path, task: Tensors) -> Iterator[tuple[Arrays, str | None]]:
 
 
 def _of_jsonl(path: Path, task: Tensors) -> Iterator[tuple[Arrays, str | None]]:
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            entry = json.loads(line)
-        except ValueError as error:
-            raise refuse(f"{path}:{number}", "must be JSON", str(error), "", "one object a line") from error
+    for place, line, entry in json_lines(path, path.read_text(encoding="utf-8").splitlines()):
         if not isinstance(entry, dict) or not {"inputs"} <= set(entry) <= {"inputs", "label"}:
-            raise refuse(f"{path}:{number}", 'must be {"inputs": ..., "label": ...}, or without `label`', line[:80])
+            raise refuse(place, 'must be {"inputs": ..., "label": ...}, or without `label`', line[:80])
         try:
             arrays = task.items({"inputs": entry["inputs"]})
         except BadRequestError as error:
-            raise refuse(f"{path}:{number}", "must contain what the model takes", str(error)) from error
+            raise refuse(place, "must contain what the model takes", str(error)) from error
         for each in _rows(arrays):
             yield each, str(entry["label"]) if "label" in entry else None
 

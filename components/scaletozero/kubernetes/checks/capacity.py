@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from model_packaging.findings import Finding
-from scaletozero.kubernetes.checks.pool import room_finding
+from scaletozero.kubernetes.checks.pool import room_finding, type_finding
 from scaletozero.kubernetes.derive import (
     GPU_COUNTS,
     Derived,
@@ -18,7 +18,7 @@ from scaletozero.kubernetes.manifests.scaling import awake
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_types import GpuType
-from scaletozero.spending.gpu_prices import cheapest, hourly, offer_finding
+from scaletozero.spending.gpu_prices import cheapest, hourly
 
 STATIC_GATE = "StaticCapacity=true"
 """Karpenter's feature gate for pools with a fixed number of nodes; alpha, and off by default (1.14)."""
@@ -84,16 +84,8 @@ def _types(settings: GpuEndpointSettings, model: Model, derived: Derived) -> Ite
         return
     for index, each in enumerate(derived.types if settings.gpu.types else ()):
         path = f"gpu.types.{index}"
-        if unoffered := offer_finding(each.name, region, path, f"fitting there: {names}"):
-            yield unoffered
-        elif pool and each.name not in pool.types:
-            yield Finding(
-                path,
-                f"must be a type of the pool {pool.name}",
-                each.name,
-                "it would never be used as a fallback",
-                f"add it to the pool, or write one of {', '.join(pool.types)}",
-            )
+        unused = "it would never be used as a fallback"
+        yield from type_finding(path, each, region, pool, unused, f"fitting there: {names}")
         if each.capability < model.capability:
             yield Finding(
                 path,

@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from model_packaging.findings import Finding
 from scaletozero.kubernetes.checks.cluster import crd_findings, crds_wanted, namespace_findings, version_findings
 from scaletozero.kubernetes.checks.name import name_findings
-from scaletozero.kubernetes.checks.pool import room_finding
+from scaletozero.kubernetes.checks.pool import room_finding, type_finding
 from scaletozero.kubernetes.derive import allocatable_mib, gpus_bought, most_gpus
 from scaletozero.kubernetes.facts.backend import Backend
 from scaletozero.settings.gpu_types import TYPES
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
-from scaletozero.spending.gpu_prices import offer_finding
 
 
 def warm_findings(name: str, settings: GpuWarmPoolSettings, backend: Backend) -> Iterator[Finding]:
@@ -40,17 +39,7 @@ def warm_findings(name: str, settings: GpuWarmPoolSettings, backend: Backend) ->
 def _types(settings: GpuWarmPoolSettings) -> Iterator[Finding]:
     region, pool = settings.cluster.region, settings.cluster.pool(settings.pool)
     for index, each in enumerate(TYPES[name] for name in settings.types):
-        path = f"types.{index}"
-        if unoffered := offer_finding(each.name, region, path):
-            yield unoffered
-        elif pool and each.name not in pool.types:
-            yield Finding(
-                path,
-                f"must be a type of the pool {pool.name}",
-                each.name,
-                "no such node would be kept warm",
-                f"add it to the pool, or write one of {', '.join(pool.types)}",
-            )
+        yield from type_finding(f"types.{index}", each, region, pool, "no such node would be kept warm")
         if settings.gpus > each.gpus:
             rule, fix = f"must be at most the number of GPUs of a {each.name}, {each.gpus}", f"write {each.gpus}"
             yield Finding("gpus", rule, str(settings.gpus), "no node could run a replica", fix)

@@ -22,6 +22,26 @@ from scaletozero.sandbox.providers.values import encode_map
 ENGINE_SECONDS = 0.5
 """How often a plugin checks whether its engine is still running."""
 
+DIFF_KINDS: Mapping[tuple[str, bool], Any] = {
+    ("add", False): proto.PropertyDiff.ADD,
+    ("add", True): proto.PropertyDiff.ADD_REPLACE,
+    ("delete", False): proto.PropertyDiff.DELETE,
+    ("delete", True): proto.PropertyDiff.DELETE_REPLACE,
+    ("update", False): proto.PropertyDiff.UPDATE,
+    ("update", True): proto.PropertyDiff.UPDATE_REPLACE,
+}
+"""(kind of a change, whether it requires a new resource) -> the engine's kind of difference."""
+
+
+def token_of(urn: str) -> str:
+    """The type token of a resource."""
+    return urn.split("::")[-2].split("$")[-1]
+
+
+def logical_of(urn: str) -> str:
+    """The name of a resource in its program."""
+    return urn.split("::")[-1]
+
 
 class _Status(grpc.Status):
     pass

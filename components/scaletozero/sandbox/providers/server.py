@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import grpc.aio
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,23 +27,10 @@ from scaletozero.sandbox.providers.clients import Clients
 from scaletozero.sandbox.providers.configuration import config_failures, settings_from
 from scaletozero.sandbox.providers.diff import Change, changes, deletes_first
 from scaletozero.sandbox.providers.functions import FUNCTIONS
-from scaletozero.sandbox.providers.protocol import incomplete
+from scaletozero.sandbox.providers.protocol import DIFF_KINDS, incomplete, logical_of, token_of
 from scaletozero.sandbox.providers.shapes import Failure, nearest
 from scaletozero.sandbox.providers.table import ResourceType
 from scaletozero.sandbox.providers.values import UNKNOWN, decode_map, encode_map, plain
-
-_KINDS = {
-    ("add", False): proto.PropertyDiff.ADD,
-    ("add", True): proto.PropertyDiff.ADD_REPLACE,
-    ("delete", False): proto.PropertyDiff.DELETE,
-    ("delete", True): proto.PropertyDiff.DELETE_REPLACE,
-    ("update", False): proto.PropertyDiff.UPDATE,
-    ("update", True): proto.PropertyDiff.UPDATE_REPLACE,
-}
-
-
-def _type(urn: str) -> str:
-    return urn.split("::")[-2].split("$")[-1]
 
 
 class TableServicer(ProviderServicer):
@@ -74,7 +61,7 @@ class TableServicer(ProviderServicer):
             await context.abort(grpc.StatusCode.UNKNOWN, str(error))
 
     def _row(self, urn: str) -> ResourceType:
-        token = _type(urn)
+        token = token_of(urn)
         if token in self._table:
             return self._table[token]
         raise ValueError(
@@ -124,7 +111,7 @@ class TableServicer(ProviderServicer):
                 row,
                 decode_map(request.news),
                 decode_map(request.olds),
-                logical=request.urn.split("::")[-1],
+                logical=logical_of(request.urn),
                 seed=request.randomSeed,
                 settings=self._applier.settings,
             )
@@ -200,6 +187,6 @@ def _diff(row: ResourceType, found: list[Change], news: Mapping[str, Any]) -> pr
         replaces=sorted({change.path for change in found if change.replaces}),
         diffs=sorted({change.prop for change in found}),
         deleteBeforeReplace=deletes_first(row, found, news),
-        detailedDiff={c.path: proto.PropertyDiff(kind=cast(Any, _KINDS[c.kind, c.replaces])) for c in found},
+        detailedDiff={c.path: proto.PropertyDiff(kind=DIFF_KINDS[c.kind, c.replaces]) for c in found},
         hasDetailedDiff=True,
     )

@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import grpc.aio
 from google.protobuf import empty_pb2
@@ -20,28 +20,11 @@ from scaletozero.sandbox.providers.kube import configuration, manifests, release
 from scaletozero.sandbox.providers.kube.paths import Change, Path, format_path, parse_path
 from scaletozero.sandbox.providers.kube.rendered import Rendered
 from scaletozero.sandbox.providers.kube.target import ImmutableError, Operation, Target, UnreadyError
-from scaletozero.sandbox.providers.protocol import Engine, incomplete
+from scaletozero.sandbox.providers.protocol import DIFF_KINDS, Engine, incomplete, logical_of, token_of
 from scaletozero.sandbox.providers.values import UNKNOWN, decode_map, encode_map, has_unknown, plain
 
 READY_SECONDS = 600
 """How long an object may take to become ready by default (the official provider's default)."""
-
-_KINDS = {
-    ("add", False): proto.PropertyDiff.ADD,
-    ("add", True): proto.PropertyDiff.ADD_REPLACE,
-    ("delete", False): proto.PropertyDiff.DELETE,
-    ("delete", True): proto.PropertyDiff.DELETE_REPLACE,
-    ("update", False): proto.PropertyDiff.UPDATE,
-    ("update", True): proto.PropertyDiff.UPDATE_REPLACE,
-}
-
-
-def _token(urn: str) -> str:
-    return urn.split("::")[-2].split("$")[-1]
-
-
-def _logical(urn: str) -> str:
-    return urn.split("::")[-1]
 
 
 class _IncompleteError(RuntimeError):
@@ -107,10 +90,10 @@ class KubernetesServicer(ProviderServicer):
 
     @_blocking
     def Check(self, request: Any) -> proto.CheckResponse:  # noqa: N802
-        token, news, olds = _token(request.urn), decode_map(request.news), decode_map(request.olds)
+        token, news, olds = token_of(request.urn), decode_map(request.news), decode_map(request.olds)
         if token in manifests.RELEASES:
             return proto.CheckResponse(inputs=request.news, failures=_failures(releases.failures(plain(news))))
-        inputs = manifests.completed(token, news, olds, logical=_logical(request.urn), seed=request.randomSeed)
+        inputs = manifests.completed(token, news, olds, logical=logical_of(request.urn), seed=request.randomSeed)
         found = manifests.failures(plain(inputs))
         if self._target and not found and not has_unknown(inputs.get("metadata")):
             located = self._target.located(plain(inputs))["metadata"]
@@ -121,7 +104,7 @@ class KubernetesServicer(ProviderServicer):
 
     @_blocking
     def Diff(self, request: Any) -> proto.DiffResponse:  # noqa: N802
-        token, news = _token(request.urn), decode_map(request.news)
+        token, news = token_of(request.urn), decode_map(request.news)
         olds, state = decode_map(request.old_inputs), decode_map(request.olds)
         ignored = [parse_path(path) for path in request.ignoreChanges]
         found = manifests.input_changes(olds, news, ignored)
@@ -146,7 +129,7 @@ class KubernetesServicer(ProviderServicer):
     def Create(self, request: Any) -> proto.CreateResponse:  # noqa: N802
         inputs = decode_map(request.properties)
         operation = self._operation(request.urn, inputs, {}, timeout=request.timeout)
-        if _token(request.urn) in manifests.RELEASES:
+        if token_of(request.urn) in manifests.RELEASES:
             return self._record(request, inputs, operation, proto.CreateResponse)
         if request.preview:
             return proto.CreateResponse(properties=encode_map(self._foreseen(inputs, operation, new=True)))
@@ -160,7 +143,7 @@ class KubernetesServicer(ProviderServicer):
         inputs, state = decode_map(request.news), decode_map(request.olds)
         ignored = [parse_path(path) for path in request.ignoreChanges]
         operation = self._operation(request.urn, inputs, state, timeout=request.timeout, ignored=ignored)
-        if _token(request.urn) in manifests.RELEASES:
+        if token_of(request.urn) in manifests.RELEASES:
             return self._record(request, inputs, operation, proto.UpdateResponse)
         if request.preview:
             return proto.UpdateResponse(properties=encode_map(self._foreseen(inputs, operation, new=False)))
@@ -169,9 +152,9 @@ class KubernetesServicer(ProviderServicer):
 
     @_blocking
     def Read(self, request: Any) -> proto.ReadResponse:  # noqa: N802
-        token, state, inputs = _token(request.urn), decode_map(request.properties), decode_map(request.inputs)
+        token, state, inputs = token_of(request.urn), decode_map(request.properties), decode_map(request.inputs)
         if token in manifests.RELEASES:
-            there = self._known_target().read(releases.manifest(plain(inputs), _logical(request.urn)))
+            there = self._known_target().read(releases.manifest(plain(inputs), logical_of(request.urn)))
             if there is None:
                 return proto.ReadResponse()
             return proto.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
@@ -185,9 +168,9 @@ class KubernetesServicer(ProviderServicer):
 
     @_blocking
     def Delete(self, request: Any) -> empty_pb2.Empty:  # noqa: N802
-        token, state = _token(request.urn), decode_map(request.properties)
+        token, state = token_of(request.urn), decode_map(request.properties)
         if token in manifests.RELEASES:
-            manifest = releases.manifest(plain(state), _logical(request.urn))
+            manifest = releases.manifest(plain(state), logical_of(request.urn))
         else:
             api_version, kind = manifests.kind_of(token)
             manifest = manifests.named(request.id, api_version, kind)
@@ -248,7 +231,7 @@ class KubernetesServicer(ProviderServicer):
     def _record(self, request: Any, inputs: Mapping[str, Any], operation: Operation, response: Any) -> Any:
         if not isinstance(self._target, Rendered):
             raise ValueError(releases.refusal(plain(inputs)))
-        recorded = releases.manifest(plain(inputs), _logical(request.urn))
+        recorded = releases.manifest(plain(inputs), logical_of(request.urn))
         if request.preview:
             return response(properties=encode_map({**inputs, "status": UNKNOWN}))
         self._engine.warn(request.urn, "recorded, not installed: the sandbox fetches no charts")
@@ -273,9 +256,7 @@ def _named_by(fields: tuple[str, ...], found: list[Change]) -> list[Change]:
 
 def _diff(found: list[Change], replacing: list[Change], deletes_first: bool) -> proto.DiffResponse:
     detailed = {
-        format_path(change.path): proto.PropertyDiff(
-            kind=cast(Any, _KINDS[change.kind, change in replacing]), inputDiff=True
-        )
+        format_path(change.path): proto.PropertyDiff(kind=DIFF_KINDS[change.kind, change in replacing], inputDiff=True)
         for change in found
     }
     return proto.DiffResponse(
