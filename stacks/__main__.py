@@ -2,15 +2,8 @@
 
 from pathlib import Path
 
-import pulumi
-
-from model_packaging.findings import FindingsError
 from scaletozero.environment.declare import declare_environment
-from scaletozero.environment.read import KEY, read_environment
+from scaletozero.environment.program import stack_environment
 
 root = Path(__file__).resolve().parent.parent
-try:
-    environment = read_environment(pulumi.Config().require_object(KEY), root)
-except FindingsError as error:
-    raise pulumi.RunError(f"this environment cannot be deployed:\n{error}") from None
-declare_environment(environment, root)
+declare_environment(stack_environment(root), root)

@@ -129,7 +129,7 @@ class GpuNodeGroupArgs(TypedDict):
     """The maximum number of GPUs."""
     role_arn: pulumi.Input[str]
     """The ARN of the IAM role of the nodes."""
-    subnets: list[str]
+    subnets: pulumi.Input[list[pulumi.Input[str]]]
     """The ids of the subnets. They determine the Availability Zones."""
     volume_gib: NotRequired[int]
     """The size of the nodes' volumes in GiB, 50 to 16384. Default: 200."""

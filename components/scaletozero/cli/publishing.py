@@ -12,6 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from model_packaging.artifact.publish import plan, publish_artifact
 from model_packaging.artifact.s3_upload import Destination
 from model_packaging.findings import FindingsError, refuse
+from model_packaging.validation import Later
 from scaletozero.cli.output import FAILED, WRONG_USE, done, err, findings_as_exit, print_json, shown, table
 from scaletozero.environment.project import find_project
 
@@ -72,4 +73,8 @@ def destination(bucket: str, environment: str | None, regions: list[str], kms_ke
             )
         return Destination(bucket, regions, kms_key)
     settings = find_project().environment(environment, with_artifacts=False)
-    return Destination(bucket, regions or [settings.region], kms_key or settings.artifacts.kms_key_arn)
+    key = kms_key or settings.artifacts.kms_key_arn
+    if isinstance(key, Later):
+        then = "S3 would encrypt the model with another key"
+        raise refuse("publish", "needs the key that is encrypted in the settings", "", then, "give --kms-key")
+    return Destination(bucket, regions or [settings.region], key)

@@ -78,7 +78,7 @@ class GpuNodeGroup(Component):
     """The name of the group, for an endpoint's `placement.pool` and `cluster.pools`."""
 
     def __init__(self, name: str, args: GpuNodeGroupArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, inputs = validated(GpuNodeGroupSettings, args, name=name, inputs=["role_arn"])
+        settings, inputs = validated(GpuNodeGroupSettings, args, name=name, inputs=["role_arn", "subnets"])
         if len(name) > LONGEST_GROUP:
             rule = f"must have at most {LONGEST_GROUP} characters, because it is the name of the group"
             raise refuse("the component's name", rule, name, "EKS would refuse the group", "shorten it")
@@ -94,7 +94,7 @@ class GpuNodeGroup(Component):
             # Endpoints refer to the group by its name.
             node_group_name=name,
             node_role_arn=inputs["role_arn"],
-            subnet_ids=list(settings.subnets),
+            subnet_ids=inputs["subnets"],
             instance_types=list(settings.types),
             ami_type="BOTTLEROCKET_x86_64_NVIDIA",
             disk_size=settings.volume_gib,

@@ -78,7 +78,7 @@ class Site:
         region: the AWS region.
         root: the project's folder, to which the artifacts' paths are relative.
         tags: the environment's tags.
-        kms_key_arn: the key of the artifacts' bucket, if it has one.
+        kms_key_arn: the key of the artifacts' bucket, if it has one; an output if it is secret.
         kubernetes: the cluster and namespace, if the environment has one.
         residency: the allowed Regions; empty if all are allowed.
         log_retention_days: how long logs are kept.
@@ -88,7 +88,7 @@ class Site:
     region: str
     root: Path
     tags: Mapping[str, str]
-    kms_key_arn: str | None = None
+    kms_key_arn: str | pulumi.Output[str] | None = None
     kubernetes: Kubernetes | None = None
     residency: tuple[str, ...] = ()
     log_retention_days: int = 30

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -45,6 +46,9 @@ def declare_environment(environment: Environment, root: Path) -> None:
         opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(transformations=[boundary]))
     kinds = {name: kind_of(endpoint) for name, endpoint in environment.endpoints.items()}
     queued = any(kind.invocation is Invocation.QUEUE for kind in kinds.values())
+    key: pulumi.Input[str] | None = environment.artifacts.kms_key_arn
+    if environment.has_secret_key:
+        key = pulumi.Output.secret(str(key))
     store = ArtifactStore(
         "artifacts",
         {
@@ -52,13 +56,13 @@ def declare_environment(environment: Environment, root: Path) -> None:
             "tags": dict(environment.tags),
             **({"residency": list(environment.residency.allowed)} if environment.residency else {}),
             **({"keep_answers_days": RESULT_DAYS} if queued else {}),
-            **without_none(environment.artifacts.model_dump()),
+            **without_none({**environment.artifacts.model_dump(), "kms_key_arn": key}),
         },  # pyright: ignore[reportArgumentType]
         opts,
     )
     pulumi.export("region", environment.region)
     pulumi.export("bucket", store.bucket)
-    site = site_of(environment, root)
+    site = replace(site_of(environment, root), kms_key_arn=key)
     if environment.opened:
         pulumi.export(OUTPUT, estimate_environment(environment, Assumptions(), prices()).summary())
     declared = {

@@ -9,7 +9,7 @@ from typing import Any
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import nearest, show
 from scaletozero.environment.read import KEY, read_environment
-from scaletozero.environment.secure import replaced
+from scaletozero.environment.secure import replaced, undecrypted
 from scaletozero.environment.settings import Environment
 from scaletozero.environment.yaml_file import read_yaml
 
@@ -92,8 +92,9 @@ class Project:
             fix = f"write `{key}` instead of `{guess}`" if guess else f"add `{key}:`"
             raise refuse(f"{path.name}: config", f"needs `{key}`", "none", "there is nothing to deploy", fix)
         written = config[key]
-        if isinstance(written, dict) and (on_sandbox or "sandbox" in written):
-            written = replaced(written)[0]
+        if isinstance(written, dict):
+            in_sandbox = on_sandbox or "sandbox" in written
+            written = replaced(written)[0] if in_sandbox else undecrypted(written, KEY)
         return read_environment(written, self.root if with_artifacts else None, on_sandbox=on_sandbox, gated=gated)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from model_packaging.validation import Later
 from scaletozero.endpoints.kind import EndpointSettings, Invocation
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.settings import Environment
 from scaletozero.residency.report import OPERATOR, Row
 from scaletozero.settings.common import RESULT_DAYS
+
+ENCRYPTED = "(encrypted in the settings)"
 
 PROMPTS, MEMORY = "prompts and responses", "in memory only"
 _HELD = "constructor and closure at preview; the policy pack if it is in use"
@@ -27,12 +30,14 @@ def rows_of(environment: Environment) -> list[Row]:
 
 def _rows(environment: Environment) -> Iterator[Row]:
     region, store = environment.region, environment.artifacts
-    key = f"KMS key {store.kms_key_arn}" if store.kms_key_arn else "Amazon S3's own (AES-256)"
+    arn = ENCRYPTED if isinstance(store.kms_key_arn, Later) else store.kms_key_arn
+    key = f"KMS key {arn}" if arn else "Amazon S3's own (AES-256)"
     bucket = "aws s3api get-bucket-location --bucket BUCKET; aws s3api get-bucket-replication --bucket BUCKET"
     kept = f"while deployed; replaced versions {store.keep_old_versions_days} days"
     yield Row("", "artifacts", region, region, "", OPERATOR, key, kept, _HELD, bucket)
-    if store.kms_key_arn:
-        show = f"aws kms describe-key --key-id {store.kms_key_arn} --region {region} --query KeyMetadata.MultiRegion"
+    if arn:
+        named = "KEY" if arn is ENCRYPTED else arn
+        show = f"aws kms describe-key --key-id {named} --region {region} --query KeyMetadata.MultiRegion"
         yield Row("", "key", region, region, "", OPERATOR, "AWS KMS", "until it is deleted", _HELD, show)
     for name, endpoint in environment.endpoints.items():
         yield from _endpoint(environment, name, endpoint, key)

@@ -110,6 +110,7 @@ class Environment(Settings):
     protect: bool = False
 
     _opened: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _has_secret_key: bool = PrivateAttr(default=False)
 
     @property
     def opened(self) -> Mapping[str, Any]:
@@ -120,6 +121,17 @@ class Environment(Settings):
         """This environment, with packaged models that are open."""
         copy = self.model_copy()
         copy._opened = dict(opened)
+        return copy
+
+    @property
+    def has_secret_key(self) -> bool:
+        """Whether the KMS key is a secret."""
+        return self._has_secret_key and self.artifacts.kms_key_arn is not None
+
+    def with_secret_key(self) -> Environment:
+        """This environment, whose KMS key is a secret."""
+        copy = self.model_copy()
+        copy._has_secret_key = True
         return copy
 
     @model_validator(mode="before")

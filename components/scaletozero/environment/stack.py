@@ -125,13 +125,22 @@ class EnvironmentStack:
             from scaletozero.sandbox.providers.leftovers import delete_leftovers  # takes half of a command's start
 
             resources = state.get("resources") or []
+            # `pulumi state move` takes a resource to another stack, whose it then is.
+            known = [*resources, *self._resources_of_others()]
             with self.inventory.settled():
-                found = delete_leftovers(self.sandbox.aws_url, self.sandbox.credentials, self.inventory, resources)
+                found = delete_leftovers(self.sandbox.aws_url, self.sandbox.credentials, self.inventory, known)
             for deleted in found:
                 say(f"repairing: deleted {deleted}, which an interrupted run had created")
         if pending := state.get("pending_operations"):
             say(f"repairing: {len(pending)} operations of an interrupted run")
             stack.import_stack(auto.Deployment(exported.version, {**state, "pending_operations": []}))
+
+    def _resources_of_others(self) -> Iterator[dict[str, Any]]:
+        """The resources in the states of the project's other stacks in the sandbox."""
+        folder = self.project.local / "backend" / ".pulumi" / "stacks" / self.project.name
+        for path in folder.glob("*.json"):
+            if path.stem != self.name:
+                yield from json.loads(path.read_text())["checkpoint"].get("latest", {}).get("resources") or []
 
     def _release(self, stack: auto.Stack, say: Say, patience: float = 60) -> None:
         # The engine of a killed command may still be finishing a resource, so it is given time.

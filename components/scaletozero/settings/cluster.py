@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
-from model_packaging.validation import Int, Settings, Text, reject
+from model_packaging.validation import Int, Later, Settings, Text, reject
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.regions import Region
 
@@ -106,7 +106,7 @@ def not_empty(value: tuple[Any, ...]) -> tuple[Any, ...]:
 def unique(value: tuple[Any, ...]) -> tuple[Any, ...]:
     """Rejects duplicates."""
     for index, each in enumerate(value):
-        if each in value[:index]:
+        if not isinstance(each, Later) and each in value[:index]:
             reject("must not be a duplicate", "the API server would refuse the object", "remove one", at=str(index))
     return value
 

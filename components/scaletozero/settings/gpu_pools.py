@@ -222,7 +222,9 @@ class GpuNodeGroupSettings(Settings):
     types: Annotated[tuple[GpuInstanceType, ...], AfterValidator(not_empty), AfterValidator(unique)]
     max_gpus: Count
     role_arn: Annotated[Text, may_be_later]
-    subnets: Annotated[tuple[Text, ...], AfterValidator(not_empty), AfterValidator(unique)]
+    subnets: Annotated[
+        tuple[Annotated[Text, may_be_later], ...], AfterValidator(not_empty), AfterValidator(unique), may_be_later
+    ]
     volume_gib: Annotated[int, Field(ge=50, le=16384)] = 200
     warm: WarmNodes | None = None
     taints: Annotated[tuple[Taint, ...], AfterValidator(unique)] = (Taint(key=GPU),)

@@ -130,6 +130,7 @@ class Store:
 
 CALLED: dict[str, Callable[[Any], object]] = {
     "transcribe": lambda function: function("speech", "s3://models/requests", b"sound") == b"response to sound",
+    "CloudMocks": lambda mocks: mocks().call(None) == {},
 }
 """The functions that blocks define, and how they are called."""
 

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +288,25 @@ def test_a_node_group_comes_from_none_and_keeps_stopped_nodes_ready(run) -> None
         "gpu",
         "BOTTLEROCKET_x86_64_NVIDIA",
     )
+
+
+SUBNETS = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+
+
+@pytest.mark.parametrize(
+    "late",
+    [lambda: pulumi.Output.from_input(SUBNETS), lambda: [pulumi.Output.from_input(each) for each in SUBNETS]],
+    ids=["whole", "parts"],
+)
+def test_the_subnets_of_a_node_group_may_come_from_other_resources(run, late: Callable[[], Any]) -> None:
+    done = run(lambda: GpuNodeGroup("gpu", group(subnets=late())).pool_name)
+    assert done.one(":NodeGroup")["subnetIds"] == SUBNETS
+
+
+@pytest.mark.parametrize("late", [[], ["subnet-1", "subnet-1"], "subnet-1", None, {"a": "subnet-1"}])
+def test_subnets_of_a_node_group_that_turn_out_wrong_are_refused(run, late: Any) -> None:
+    with pytest.raises(Exception, match=r"gpu\.subnets"):
+        run(lambda: GpuNodeGroup("gpu", group(subnets=pulumi.Output.from_input(late))).group.id)
 
 
 @pytest.mark.parametrize(
