@@ -95,7 +95,7 @@ def test_an_encrypted_key_of_an_environment(on_account: Workbench, tmp_path: Pat
     # The same file in the sandbox, where nobody can decrypt it.
     result = on_account.run("preview", "-e", "dev", "--sandbox", PULUMI_CONFIG_PASSPHRASE="another")
     assert result.returncode == 0, result.stderr
-    replaced = "in the place of encrypted ones: scaletozero:environment.artifacts.kms_key_arn"
+    replaced = "instead of encrypted ones: scaletozero:environment.artifacts.kms_key_arn"
     assert replaced in result.stderr
 
 
