@@ -26,6 +26,7 @@ GUIDES = (
     "dashboards.md",
     "spending.md",
     "residency.md",
+    "residency-auditors.md",
     "residency-leaks.md",
     "packaging.md",
     "sandbox.md",

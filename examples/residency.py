@@ -1,7 +1,7 @@
 """A stack whose data stays in one Region: a bucket for models, a topic, and a guard for every role of the stack.
 
-Preview it with the policy pack: `pulumi preview --policy-pack stacks/policy --policy-pack-config residency.json`, where
-the configuration gives each policy its `regions` (docs/residency.md).
+Preview it with the policy pack, which `examples/residency.json` holds to the Region (docs/residency.md):
+`pulumi preview --policy-pack stacks/policy --policy-pack-config examples/residency.json`.
 """
 
 import pulumi

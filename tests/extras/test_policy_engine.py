@@ -54,10 +54,10 @@ def run(sandbox_stack: Any, tmp_path: Path) -> Callable[..., str]:
     others = ("backups", "cache", "fallbacks", "logs", "metrics", "routing")
     config.write_text(json.dumps({**rows, **{f"residency-{name}": "disabled" for name in others}}))
 
-    def go(program: Callable[[], None], what: str = "preview") -> str:
+    def go(program: Callable[[], None], what: str = "preview", given: Path = config) -> str:
         stack = sandbox_stack(program)
         lines: list[str] = []
-        options = {"policy_packs": [str(PACK)], "policy_pack_configs": [str(config)]}
+        options = {"policy_packs": [str(PACK)], "policy_pack_configs": [str(given)]}
         try:
             getattr(stack, what)(on_output=lines.append, **options)
         except CommandError as error:
@@ -106,10 +106,14 @@ def test_a_provider_elsewhere_is_denied(run: Any) -> None:
 
 @pytest.mark.parametrize(("region", "refused"), [(HERE, False), (THERE, True)])
 def test_the_example_is_previewed_with_the_pack(run: Any, region: str, refused: bool) -> None:
-    example = runpy.run_path(str(PACK.parents[1] / "examples" / "residency.py"))
-    told = run(lambda: example["main"](region) and None)
+    examples = PACK.parents[1] / "examples"
+    example = runpy.run_path(str(examples / "residency.py"))
+    told = run(lambda: example["main"](region) and None, given=examples / "residency.json")
     assert told.startswith("denied") == refused, told
-    assert ("alarms.region: must stay within the residency" in told) == refused
+    guide = (PACK.parents[1] / "docs/residency.md").read_text()
+    shown = guide.partition("the preview fails:\n\n```text\n")[2].partition("\n```")[0].splitlines()
+    assert len(shown) == 3
+    assert all(line.strip() in told for line in shown) == refused
 
 
 HELD = Residency.model_validate({"regions": [HERE], "locations": {**LOCATIONS, "models": HERE}})
