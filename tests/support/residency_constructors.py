@@ -24,6 +24,11 @@ INSIDE: dict[str, Mapping[str, Any]] = {
     "ArtifactStore": {"region": HERE},
     "AsyncEndpoint": {"bucket": "models", "image": ecr(HERE), "region": HERE, "instance_type": "ml.g5.xlarge"},
     "EndpointAlarms": {"endpoint_name": "e", "region": HERE, "kind": EndpointKind.SERVERLESS},
+    "EndpointDashboard": {"endpoint_name": "e", "region": HERE, "kind": EndpointKind.SERVERLESS},
+    "EnvironmentDashboard": {
+        "region": HERE,
+        "endpoints": [{"endpoint_name": "e", "kind": EndpointKind.ASYNCHRONOUS}],
+    },
     "GpuEndpoint": {
         **ON_CLUSTER,
         "bucket": "models",
@@ -68,6 +73,7 @@ OTHER_CLUSTER = cluster(region=THERE)
 CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
     "a provider in another Region": {"ArtifactStore": ELSEWHERE},
     "a resource with a Region of its own": {"ArtifactStore": ELSEWHERE},
+    "a dashboard's widget": {"EndpointDashboard": ELSEWHERE, "EnvironmentDashboard": ELSEWHERE},
     "serverless: an image of another Region": {"ServerlessEndpoint": IMAGE},
     "serverless: an alarm's topic": {"ServerlessEndpoint": {"alarms": TOPIC}, "EndpointAlarms": {"alarms": TOPIC}},
     "serverless: a key of another Region": {"ServerlessEndpoint": {"kms_key_arn": KEY}},
