@@ -1,14 +1,18 @@
 """The first week of a company's platform team with its own stack: from the wheel, outside of this repository.
 
-Wrap, rename, a second environment, protect, rotate a key, move between stacks, take down: as in docs/own-stack.md.
+Wrap, rename, a second environment, protect, rotate a key, move between stacks, take down; in Python and in YAML. The
+steps are those of docs/own-stack.md.
 """
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from first_week import KEYS, PythonTeam, held, keys_of
+from first_week import KEYS, SANDBOX, PythonTeam, YamlTeam, held, install_wheels_plugin, keys_of, outside
+from languages import find_yaml_host
 from wheel import Installed, build_wheel, install
 
 from model_packaging import Artifact
@@ -85,3 +89,75 @@ def test_in_python(python_team: PythonTeam) -> None:
     assert team.dimensions("prod") == 384
     team.done("down", "-e", "prod", "--confirm", "prod")
     assert daemon.running(team.root / ".scaletozero") is None
+
+
+@pytest.fixture
+def yaml_team(installed: Installed, encoder: Artifact, tmp_path: Path) -> Iterator[YamlTeam]:
+    host = find_yaml_host()
+    with subprocess.Popen(
+        [installed.python, "-c", SANDBOX, str(tmp_path)],
+        env=outside(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as sandbox:
+        assert sandbox.stdin
+        assert sandbox.stdout
+        told = json.loads(sandbox.stdout.readline())
+        install_wheels_plugin(installed, tmp_path / "home")
+        (tmp_path / "program").mkdir()
+        path = os.pathsep.join([str(host), os.environ["PATH"]])
+        variables = outside(**told["variables"], PULUMI_HOME=str(tmp_path / "home"), PATH=path)
+        # What is empty is to be unset, which the Automation API does by itself.
+        variables = {key: value for key, value in variables.items() if value or not key.startswith("AWS_")}
+        yield YamlTeam(tmp_path / "program", variables, told["runtime"], encoder.path)
+        sandbox.stdin.close()
+        sandbox.wait(timeout=120)
+
+
+def test_in_yaml(yaml_team: YamlTeam) -> None:
+    team, state = yaml_team, yaml_team.backend
+    # Wrap.
+    team.program("search")
+    team.settings("dev", endpoint="acme-dev-search", key=KEYS[0])
+    team.up("dev")
+    first = held(state, "dev")
+    assert first[f"{SERVED} search"] == "acme-dev-search"
+    assert team.dimensions("dev") == 384
+
+    # Rename: the components inside are named after it, and keep what they made.
+    team.program("retrieval", "search")
+    changes = team.up("dev")
+    assert not {"create", "delete", "replace"} & changes.keys(), changes
+    renamed = held(state, "dev")
+    assert sorted(renamed.values()) == sorted(first.values())
+    assert renamed[f"{SERVED} retrieval"] == "acme-dev-search"
+
+    # A second environment, protected.
+    team.program("retrieval", protect=True)
+    team.settings("prod", endpoint="acme-prod-search", key=KEYS[0])
+    team.up("prod")
+    second = held(state, "prod")
+    assert second[f"{SERVED} retrieval"] == "acme-prod-search"
+
+    # Move everything to the stack of another team, and rotate its key.
+    team.program("retrieval")
+    team.settings("search-team", endpoint="acme-dev-search", key=KEYS[1])
+    resources = json.loads(team.done("stack", "export", "--stack", "dev"))["deployment"]["resources"]
+    moved = [each["urn"] for each in resources if each["type"].startswith("scaletozero:")]
+    team.done("state", "move", "--source", "dev", "--dest", "search-team", "--yes", *moved)
+    changes = team.up("search-team")
+    assert not {"delete", "replace"} & changes.keys(), changes
+    assert (held(state, "search-team"), held(state, "dev")) == (renamed, {})
+    assert (keys_of(state, "search-team"), keys_of(state, "prod")) == ({KEYS[1]}, {KEYS[0]})
+    assert team.dimensions("search-team") == 384
+
+    # Take down: the protected one only after its protection is taken off.
+    team.done("destroy", "--yes", "--skip-preview", "--stack", "search-team")
+    refused = team.run("destroy", "--yes", "--skip-preview", "--stack", "prod")
+    assert refused.returncode != 0
+    assert "protected" in refused.stdout + refused.stderr
+    assert held(state, "prod") == second
+    team.done("state", "unprotect", "--all", "--yes", "--stack", "prod")
+    team.done("destroy", "--yes", "--skip-preview", "--stack", "prod")
+    assert held(state, "prod") == {}

@@ -2,11 +2,13 @@
 
 import json
 import os
+import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import yaml
 from wheel import Installed
 from workbench import IMAGE
@@ -61,6 +63,57 @@ if name := config.get("search"):
     aliases = [pulumi.Alias(name=config.get("former"))] if config.get("former") else None
     found = Search(name, config, pulumi.ResourceOptions(aliases=aliases))
     pulumi.export("endpoints", {"search": found.endpoint.endpoint_name})
+"""
+
+YAML_PROGRAM = """
+name: acme
+runtime: yaml
+config:
+  artifact: {type: string}
+  image: {type: string}
+  endpoint: {type: string}
+  key: {type: string}
+resources:
+  artifacts:
+    type: scaletozero:ArtifactStore
+    properties: {region: us-east-1, tags: {team: search}, kmsKeyArn: "${key}"}
+    options: {OPTIONS}
+  NAME:
+    type: scaletozero:ServerlessEndpoint
+    properties:
+      artifact: ${artifact}
+      bucket: ${artifacts.bucket}
+      image: ${image}
+      region: us-east-1
+      tags: {team: search}
+      kmsKeyArn: ${key}
+      endpointName: ${endpoint}
+      scaling: {max: 3}
+    options: {ALIASES OPTIONS}
+outputs:
+  name: ${NAME.endpointName}
+"""
+
+SANDBOX = """
+import json, sys
+from pathlib import Path
+from scaletozero.sandbox import daemon
+from scaletozero.sandbox.environment import sandbox_environment
+from scaletozero.sandbox.providers.install import install_plugins
+
+root = Path(sys.argv[1])
+sandbox = daemon.ensure_running(root / "sandbox", aws_port=0, runtime_port=0, idle_seconds=60)
+install_plugins(root / "home")
+(root / "backend").mkdir()
+variables = sandbox_environment(root / "backend", sandbox, root / "manifests")
+print(json.dumps({"runtime": sandbox.runtime_url, "variables": variables}), flush=True)
+sys.stdin.read()
+daemon.stop(root / "sandbox")
+"""
+"""Runs an embedded AWS until its stdin is closed."""
+
+PLUGIN = """#!/bin/sh
+exec "{python}" -u -c 'from scaletozero.plugin import serve; serve()' "$@"
 """
 
 
@@ -156,3 +209,71 @@ class PythonTeam:
         result = run([find_engine().command, *arguments, "--non-interactive"], self.root, variables)
         assert result.returncode == 0, result.stderr
         return result.stdout
+
+
+@dataclass
+class YamlTeam:
+    """The team's program in YAML, driven by the engine, with the wheel's plugins."""
+
+    root: Path
+    variables: dict[str, str]
+    runtime: str
+    artifact: Path
+
+    @property
+    def backend(self) -> Path:
+        return self.root.parent / "backend"
+
+    def program(self, name: str, former: str = "", *, protect: bool = False) -> None:
+        text = YAML_PROGRAM.replace("NAME", name)
+        # In YAML an alias is a URN.
+        alias = f"urn:pulumi:dev::{PROJECT}::scaletozero:index:ServerlessEndpoint::{former}"
+        text = text.replace("ALIASES", f'aliases: ["{alias}"],' if former else "")
+        (self.root / "Pulumi.yaml").write_text(text.replace("OPTIONS", "protect: true" if protect else ""))
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run([find_engine().command, *arguments, "--non-interactive"], self.root, self.variables)
+
+    def done(self, *arguments: str) -> str:
+        result = self.run(*arguments)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def settings(self, stack: str, **own: str) -> None:
+        self.done("stack", "init", stack)
+        config = {"artifact": str(self.artifact), "image": IMAGE, **own}
+        content = {"aws:region": "us-east-1", **{f"{PROJECT}:{key}": value for key, value in config.items()}}
+        path = self.root / f"Pulumi.{stack}.yaml"
+        written = yaml.safe_load(path.read_text()) if path.exists() else {}
+        path.write_text(yaml.safe_dump({**(written or {}), "config": content}))
+
+    def up(self, stack: str) -> dict[str, int]:
+        """How many resources it changed, by kind."""
+        result = self.done("up", "--yes", "--skip-preview", "--stack", stack, "--json")
+        (summary,) = [json.loads(line) for line in result.splitlines() if '"summaryEvent"' in line]
+        return summary["summaryEvent"]["resourceChanges"]
+
+    def dimensions(self, stack: str) -> int:
+        """The length of the vector that the stack's endpoint responds with."""
+        client = boto3.client(
+            "sagemaker-runtime",
+            region_name="us-east-1",
+            endpoint_url=self.runtime,
+            aws_access_key_id=self.variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.variables["AWS_SECRET_ACCESS_KEY"],
+        )
+        name = self.done("stack", "output", "name", "--stack", stack).strip()
+        found = client.invoke_endpoint(EndpointName=name, ContentType="application/json", Body=QUESTION)
+        return len(json.load(found["Body"])["embeddings"][0])
+
+
+def install_wheels_plugin(installed: Installed, home: Path) -> None:
+    """Puts the wheel's components where the engine of that PULUMI_HOME looks for their plugin."""
+    find = "from scaletozero.plugin import NAME, VERSION; print(NAME, VERSION)"
+    found = subprocess.run([installed.python, "-c", find], capture_output=True, text=True, env=outside(), check=True)
+    name, version = found.stdout.split()
+    folder = home / "plugins" / f"resource-{name}-v{version}"
+    folder.mkdir(parents=True)
+    plugin = folder / f"pulumi-resource-{name}"
+    plugin.write_text(PLUGIN.format(python=installed.python))
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
