@@ -28,8 +28,9 @@ every_component = pytest.mark.parametrize("name", sorted(BUILD))
 def components() -> set[type[Component]]:
     """Every component class in the package."""
     for module in pkgutil.walk_packages(scaletozero.__path__, "scaletozero."):
-        # The policy pack's library is an extra, and the pack has no components.
-        if not module.name.startswith(("scaletozero.sandbox", "scaletozero.cli", "scaletozero.residency.pack")):
+        # The library of the policy packs is an extra, and they have no components.
+        packs = ("scaletozero.residency.pack", "scaletozero.environment.spending_pack")
+        if not module.name.startswith(("scaletozero.sandbox", "scaletozero.cli", *packs)):
             importlib.import_module(module.name)
     found, waiting = set(), [Component]
     while waiting:
