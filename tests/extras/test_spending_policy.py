@@ -50,16 +50,16 @@ def test_without_a_cap_it_says_nothing() -> None:
 
 
 def test_a_worst_case_above_the_cap_is_a_violation() -> None:
-    # Five nodes of $0.096 are $350.40 a month.
-    assert violations({"cap_usd_per_month": 350.4}, (GROUP, "nodes", NODES)) == []
-    (text,) = violations({"cap_usd_per_month": 350}, (GROUP, "nodes", NODES))
-    assert "spending.cap_usd_per_month: must be at least the worst case, $350.40 a month" in text
-    assert violations({"cap_usd_per_month": 350, "enforce": "warn"}, (GROUP, "nodes", NODES)) == []
+    # Five nodes of $0.096 are $357.12 in a month of 31 days.
+    assert violations({"cap_usd_per_month": 357.12}, (GROUP, "nodes", NODES)) == []
+    (text,) = violations({"cap_usd_per_month": 357}, (GROUP, "nodes", NODES))
+    assert "spending.cap_usd_per_month: must be at least the worst case, $357.12 in a month of 31 days" in text
+    assert violations({"cap_usd_per_month": 357, "enforce": "warn"}, (GROUP, "nodes", NODES)) == []
 
 
 def test_a_cap_below_what_is_declared_is_a_violation() -> None:
     (text,) = violations({"cap_usd_per_month": 140}, (GROUP, "nodes", NODES))
-    assert "must be at least what is paid without a request, $140.16 a month" in text
+    assert "must be at least what is paid without a request, $142.85 in a month of 31 days" in text
 
 
 def test_what_has_no_price_cannot_be_capped() -> None:

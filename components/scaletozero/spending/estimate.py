@@ -9,7 +9,7 @@ from typing import Any
 
 from model_packaging.findings import Finding
 from scaletozero.spending.costs import MILLION, Cost, ServerlessCost
-from scaletozero.spending.money import HOURS, exact, number
+from scaletozero.spending.money import LONGEST_MONTH, exact, number
 from scaletozero.spending.price_rows import Price
 from scaletozero.spending.prices import price
 from scaletozero.spending.traffic import Traffic
@@ -137,8 +137,8 @@ class EndpointEstimate:
 
     @property
     def worst_per_month(self) -> Decimal:
-        """The most that a month of 730 hours can cost."""
-        return self.worst_per_hour * HOURS
+        """The most that a month of 31 days can cost."""
+        return self.worst_per_hour * LONGEST_MONTH
 
     @property
     def hours_to_cap(self) -> Decimal | None:
@@ -337,9 +337,8 @@ def estimate_serverless(
 ) -> ServerlessEstimate:
     """Estimates an endpoint on SageMaker Serverless Inference without provisioned concurrency.
 
-    Per request: duration x memory x price per GB-second, plus the bytes in and out. The time to start a container is
-        not
-    included: whether AWS bills it is not documented.
+    Per request: duration x memory x price per GB-second, plus the bytes in and out. The time to start a
+    container is not included: whether AWS bills it is not documented.
 
     Args:
         region: the AWS region.

@@ -9,7 +9,7 @@ from typing import Protocol
 from model_packaging.findings import Finding
 from scaletozero.settings.spending import Spending
 from scaletozero.spending.estimate import EndpointEstimate, Estimate
-from scaletozero.spending.money import HOURS, bound
+from scaletozero.spending.money import HOURS, LONGEST_MONTH, bound
 
 
 class Bounded(Protocol):
@@ -58,21 +58,22 @@ def cap_findings(
         stopped: whether something stops it at the cap.
         endpoints: its parts, to name the dearest.
     """
-    if cap < it.fixed:
+    idle = it.fixed * LONGEST_MONTH / HOURS
+    if cap < idle:
         yield Finding(
             path,
-            f"must be at least what is paid without a request, {bound(it.fixed)} a month",
+            f"must be at least what is paid without a request, {bound(idle)} in a month of 31 days",
             f"{cap:f}",
             "the cap would be exceeded by doing nothing",
-            f"write {_whole(it.fixed)} or more, or lower `min`, the schedules or the buffer",
+            f"write {_whole(idle)} or more, or lower `min`, the schedules or the buffer",
         )
-    elif not stopped and (worst := it.worst_per_hour * HOURS) > cap:
+    elif not stopped and (worst := it.worst_per_hour * LONGEST_MONTH) > cap:
         dearest = max(endpoints, key=lambda each: each.worst_per_hour, default=None)
         most = f"; the most of it is {dearest.name}'s" if dearest and len(endpoints) > 1 else ""
         yield Finding(
             path,
-            f"must be at least the worst case, {bound(worst)} a month ({bound(it.worst_per_hour)} an hour), "
-            "where nothing stops it",
+            f"must be at least the worst case, {bound(worst)} in a month of 31 days "
+            f"({bound(it.worst_per_hour)} an hour), where nothing stops it",
             f"{cap:f}",
             f"it could be exceeded after {cap / it.worst_per_hour:,.0f} hours, and nothing would stop it",
             f"lower `scaling.max`{most}; or write {_whole(worst)} or more, or `enforce: warn`",

@@ -7,6 +7,9 @@ from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 HOURS = Decimal(730)
 """Of a month: 365 days of 24 hours by twelve, as AWS's own calculator counts."""
 
+LONGEST_MONTH = Decimal(744)
+"""Hours of a month of 31 days, which what must not be exceeded in any month is held to."""
+
 MICRO = Decimal("0.000001")
 CENT = Decimal("0.01")
 

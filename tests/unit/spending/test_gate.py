@@ -33,16 +33,16 @@ def found(cap: Any, *endpoints: EndpointEstimate, unpriced: Any = (), **spending
 
 
 def test_a_cap_above_the_worst_case_holds_by_itself() -> None:
-    # 3 x 730 x $1.408 = $3,083.52.
-    assert found("3083.52", endpoint()) == []
+    # 3 x 744 x $1.408 = $3,142.656, in a month of 31 days.
+    assert found("3142.656", endpoint()) == []
 
 
 def test_a_worst_case_above_the_cap_with_nothing_that_stops_it() -> None:
-    (text,) = found("3083.51", endpoint())
+    (text,) = found("3142.65", endpoint())
     assert text == (
-        "spending.cap_usd_per_month: must be at least the worst case, $3,083.52 a month ($4.23 an hour), where nothing "
-        "stops it, got 3083.51; it could be exceeded after 730 hours, and nothing would stop it. Fix: lower "
-        "`scaling.max`; or write 3084 or more, or `enforce: warn`"
+        "spending.cap_usd_per_month: must be at least the worst case, $3,142.66 in a month of 31 days ($4.23 an hour), "
+        "where nothing stops it, got 3142.65; it could be exceeded after 744 hours, and nothing would stop it. "
+        "Fix: lower `scaling.max`; or write 3143 or more, or `enforce: warn`"
     )
 
 
@@ -55,8 +55,8 @@ def test_a_guard_lets_a_lower_cap_hold_where_every_endpoint_has_one() -> None:
 def test_a_cap_below_what_is_paid_anyway() -> None:
     guard = Guard(Decimal(185), "the breaker")
     (text,) = found(1000, endpoint(kept=1, guard=guard))
-    assert "must be at least what is paid without a request, $1,027.84 a month, got 1000" in text
-    assert "write 1028 or more" in text
+    assert "must be at least what is paid without a request, $1,047.56 in a month of 31 days, got 1000" in text
+    assert "write 1048 or more" in text
 
 
 def test_an_endpoint_has_a_cap_of_its_own() -> None:
