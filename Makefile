@@ -68,7 +68,7 @@ docs: $(READY) ## build the documentation into site/; a broken link or anchor fa
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
 	@echo "site/index.html"
 
-test-languages: $(READY) ## opt in: TypeScript types generated, and the example compiled (with Go and npm)
+test-languages: $(READY) ## opt in: TypeScript types generated; the example compiled and deployed (with Go and npm)
 	$(BIN)/pytest tests/languages
 
 lint: $(READY) ## ruff, the import contracts and pyright

@@ -1,6 +1,5 @@
 """The real encoder, packaged once, and an empty project to deploy it from."""
 
-import fcntl
 import hashlib
 import json
 import shutil
@@ -8,11 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from real_encoder import package_encoder
 from workbench import ROOT, Workbench
 
-from model_packaging import Artifact, PackageSpec, open_artifact, package, safe_extract
+from model_packaging import Artifact, open_artifact, safe_extract
 from model_packaging.artifact.archive import scan, write_archive
-from scaletozero.cli.packaging import read_spec
 from scaletozero.engine.find import find_engine
 from scaletozero.sandbox import daemon
 
@@ -25,10 +24,7 @@ def engine() -> None:
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """The real sentence encoder, packaged as `make up` does, by one of the workers; at once if that has run."""
-    with (tmp_path_factory.getbasetemp().parent / "encoder.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return package(PackageSpec.of(**read_spec(ROOT / "models" / "paraphrase-minilm.yaml")))
+    return package_encoder(tmp_path_factory)
 
 
 def repacked(artifact: Artifact, folder: Path, change: Callable[[Path], object] = lambda files: None) -> Artifact:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from first_week import KEYS, SANDBOX, PythonTeam, YamlTeam, held, install_wheels_plugin, keys_of, outside
-from languages import find_yaml_host
+from languages import YAML_HOST, find_host
 from wheel import Installed, build_wheel, install
 
 from model_packaging import Artifact
@@ -93,7 +93,7 @@ def test_in_python(python_team: PythonTeam) -> None:
 
 @pytest.fixture
 def yaml_team(installed: Installed, encoder: Artifact, tmp_path: Path) -> Iterator[YamlTeam]:
-    host = find_yaml_host()
+    host = find_host(YAML_HOST)
     with subprocess.Popen(
         [installed.python, "-c", SANDBOX, str(tmp_path)],
         env=outside(),

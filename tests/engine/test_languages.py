@@ -1,48 +1,30 @@
 """Programs in other languages: the engine runs them as they are written, and the plugin constructs the components."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 import pytest
-from languages import find_yaml_host, install_plugin
+from languages import YAML_HOST, find_host, stack_in
 from pulumi import automation as auto
 from pulumi.automation.errors import CommandError
-from workbench import IMAGE, ROOT
+from workbench import ROOT
 
 from model_packaging import Artifact
-from scaletozero.engine.find import find_engine
 from scaletozero.sandbox import daemon
-from scaletozero.sandbox.environment import sandbox_environment
-from scaletozero.sandbox.providers.install import install_plugins
-
-REGION = "us-east-1"
 
 
 @pytest.fixture(scope="module")
 def yaml_host() -> Path:
-    return find_yaml_host()
+    return find_host(YAML_HOST)
 
 
 @pytest.fixture
 def yaml_stack(sandbox: daemon.Sandbox, encoder: Artifact, yaml_host: Path, tmp_path: Path) -> auto.Stack:
     """The YAML example, in a folder of its own, against an embedded AWS."""
-    home, backend, work = tmp_path / "home", tmp_path / "backend", tmp_path / "work"
-    backend.mkdir()
-    install_plugins(home)
-    install_plugin(home)
+    work = tmp_path / "work"
     shutil.copytree(ROOT / "examples" / "yaml", work)
-    variables = sandbox_environment(backend, sandbox, tmp_path / "manifests")
-    options = auto.LocalWorkspaceOptions(
-        pulumi_home=str(home),
-        pulumi_command=find_engine(),
-        env_vars={**variables, "KUBECONFIG": "", "PATH": os.pathsep.join([str(yaml_host), os.environ["PATH"]])},
-    )
-    stack = auto.create_or_select_stack("dev", work_dir=str(work), opts=options)
-    values = {"aws:region": REGION, "artifact": str(encoder.path), "image": IMAGE, "region": REGION}
-    stack.set_all_config({key: auto.ConfigValue(value) for key, value in values.items()})
-    return stack
+    return stack_in(work, yaml_host, encoder.path, sandbox, tmp_path)
 
 
 def test_a_program_in_yaml_deploys_updates_nothing_and_is_deleted(yaml_stack: auto.Stack) -> None:

@@ -1,4 +1,4 @@
-"""TypeScript's types are generated from the schema, and the example is compiled with them."""
+"""TypeScript's types are generated from the schema; the example is compiled with them, and deployed by the engine."""
 
 import json
 import shutil
@@ -6,10 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from languages import build_typescript_types
+from languages import NODE_HOST, build_typescript_types, find_host, stack_in
+from pulumi.automation.errors import CommandError
 from workbench import ROOT
 
+from model_packaging import Artifact
 from scaletozero.plugin import schema
+from scaletozero.sandbox import daemon
 
 HERE = Path(__file__).resolve().parent
 
@@ -31,6 +34,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert written.returncode == 0, written.stderr
     compiled = compile_with(folder, "-p", types)
     assert compiled.returncode == 0, compiled.stdout
+    shutil.copy(types / "package.json", types / "bin")  # it reads its version there
     (folder / "node_modules" / "@pulumi" / "scaletozero").symlink_to(types)
     return folder
 
@@ -61,3 +65,26 @@ def test_a_mistake_does_not_compile(program: Path, right: str, wrong: str, error
     compiled = compile_with(program, "--noEmit", "-p", program / "wrong.json")
     assert compiled.returncode != 0
     assert error in compiled.stdout
+
+
+def test_the_example_deploys_updates_nothing_and_is_deleted(
+    program: Path, sandbox: daemon.Sandbox, encoder: Artifact, tmp_path: Path
+) -> None:
+    stack = stack_in(program, find_host(NODE_HOST), encoder.path, sandbox, tmp_path)
+    result = stack.up()
+    assert result.outputs["endpoint"].value == "sentences-dev-sentences"
+    assert result.outputs["memoryMb"].value == 1024
+    assert set(stack.up().summary.resource_changes or {}) == {"same"}
+    stack.destroy()
+
+
+def test_a_mistake_in_typescript_is_the_same_finding(
+    program: Path, sandbox: daemon.Sandbox, encoder: Artifact, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(program, work, symlinks=True)
+    index = work / "index.ts"
+    index.write_text(index.read_text().replace("max: 20", "max: 500"))
+    stack = stack_in(work, find_host(NODE_HOST), encoder.path, sandbox, tmp_path)
+    with pytest.raises(CommandError, match=r"sentences.scaling.max: must be from 1 to 200, got 500"):
+        stack.preview()

@@ -3,8 +3,9 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
-from languages import find_yaml_host
+from languages import NODE_HOST, YAML_HOST, find_host
 
 from model_packaging.findings import FindingsError
 from scaletozero.engine.find import find_engine
@@ -16,7 +17,8 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    steps = {"pulumi": lambda: find_engine(say), "pulumi-language-yaml": lambda: find_yaml_host(say)}
+    steps: dict[str, Callable[[], object]] = {"pulumi": lambda: find_engine(say)}
+    steps |= {host.name: lambda host=host: find_host(host, say) for host in (YAML_HOST, NODE_HOST)}
     steps |= {module.name: lambda module=module: find_programs([module], say) for module in EVERYTHING}
     for name, step in steps.items():
         began = time.monotonic()

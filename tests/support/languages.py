@@ -1,17 +1,24 @@
 """The engine's hosts of other languages, and the plugin as `pulumi plugin install` would leave it."""
 
+import os
 import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
-from workbench import ROOT
+from pulumi import automation as auto
+from workbench import IMAGE, ROOT
 
 from scaletozero.engine.find import VERSION as VERSION_OF_ENGINE
 from scaletozero.engine.find import cache_folder, find_engine
 from scaletozero.engine.go_build import GoModule, Say, build, one_at_a_time
 from scaletozero.plugin import NAME, VERSION
+from scaletozero.sandbox import daemon
+from scaletozero.sandbox.environment import sandbox_environment
+from scaletozero.sandbox.providers.install import install_plugins
+
+REGION = "us-east-1"
 
 YAML_HOST = GoModule(
     "github.com/pulumi/pulumi-yaml",
@@ -21,21 +28,56 @@ YAML_HOST = GoModule(
 )
 
 
-def find_yaml_host(say: Say = lambda line: None) -> Path:
-    """The folder of the program that runs YAML programs: beside the engine or on PATH, else built.
+NODE_HOST = GoModule(
+    "github.com/pulumi/pulumi/sdk/v3",
+    # The last release whose module has the host; a later engine runs programs with it.
+    "v3.68.0",
+    {"pulumi-language-nodejs": "nodejs/cmd/pulumi-language-nodejs"},
+    minutes=2,
+)
+
+
+def find_host(module: GoModule, say: Say = lambda line: None) -> Path:
+    """The folder of the program that runs programs in a language: beside the engine or on PATH, else built.
 
     Raises:
         RuntimeError: it could not be built.
     """
-    (name,) = YAML_HOST.programs
+    (name,) = module.programs
     beside = Path(find_engine().command).with_name(name)
     if beside.is_file():
         return beside.parent
     if found := shutil.which(name):
         return Path(found).parent
-    target = cache_folder() / "languages" / f"{YAML_HOST.path.replace('/', '-')}-{YAML_HOST.version}"
-    build(YAML_HOST, target, say)
+    target = cache_folder() / "languages" / f"{module.path.replace('/', '-')}-{module.version}"
+    build(module, target, say)
     return target
+
+
+def stack_in(work: Path, host: Path, artifact: Path, sandbox: daemon.Sandbox, folder: Path) -> auto.Stack:
+    """The stack of an example in another language, against an embedded AWS.
+
+    Args:
+        work: the example.
+        host: the folder of its language's host.
+        artifact: the model that it serves.
+        sandbox: the embedded AWS.
+        folder: where the engine keeps its state and its plugins.
+    """
+    home, backend = folder / "home", folder / "backend"
+    backend.mkdir()
+    install_plugins(home)
+    install_plugin(home)
+    variables = sandbox_environment(backend, sandbox, folder / "manifests")
+    options = auto.LocalWorkspaceOptions(
+        pulumi_home=str(home),
+        pulumi_command=find_engine(),
+        env_vars={**variables, "KUBECONFIG": "", "PATH": os.pathsep.join([str(host), os.environ["PATH"]])},
+    )
+    stack = auto.create_or_select_stack("dev", work_dir=str(work), opts=options)
+    values = {"aws:region": REGION, "artifact": str(artifact), "image": IMAGE, "region": REGION}
+    stack.set_all_config({key: auto.ConfigValue(value) for key, value in values.items()})
+    return stack
 
 
 def build_typescript_types(source: Path) -> Path:
