@@ -65,6 +65,8 @@ class Runtime:
         self._async = AsyncService(self.pool, store, metrics)
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, str], InstancePool] = {}
+        self._ending: list[InstancePool] = []  # replaced or removed, and not yet stopped
+        self._ended = threading.Condition(self._lock)
         self._stopped = threading.Event()
         self.status: Callable[[], Any] = dict
         threading.Thread(target=self._reap, daemon=True, name="reaper").start()
@@ -82,23 +84,33 @@ class Runtime:
                 pool.invocations += old.invocations
                 pool.cold_start_count += old.cold_start_count
                 pool.cold_starts.extend(old.cold_starts)
+                self._ending.append(old)
         if pool.deployment.asynchronous:
             self._async.open(pool.deployment.key)
         else:
             self._async.close(pool.deployment.key)
         if old:
-            threading.Thread(target=old.stop, daemon=True, name="drain").start()
+            threading.Thread(target=self._end, args=(old, old.stop), daemon=True, name="drain").start()
 
     def remove(self, region: str, endpoint: str) -> None:
         """Removes an endpoint; returns when its processes have ended. Idle processes are ended at once."""
         self._async.close((region, endpoint))
         with self._lock:
             pool = self._pools.pop((region, endpoint), None)
-        if pool and pool.deployment.asynchronous:
-            pool.kill()
-        elif pool:
-            pool.stop(cancel=True)
+            if pool:
+                self._ending.append(pool)
+        if pool:
+            self._end(pool, pool.kill if pool.deployment.asynchronous else lambda: pool.stop(cancel=True))
         self._container_logs.forget(region, endpoint)
+
+    def _end(self, pool: InstancePool, stop: Callable[[], None]) -> None:
+        """Stops a pool that receives no more requests."""
+        try:
+            stop()
+        finally:
+            with self._lock:
+                self._ending.remove(pool)
+                self._ended.notify_all()
 
     def pool(self, region: str, endpoint: str) -> InstancePool | None:
         with self._lock:
@@ -117,9 +129,11 @@ class Runtime:
         self._stopped.set()
         backlogs = self._async.stop()
         with self._lock:
-            pools, self._pools = list(self._pools.values()), {}
+            pools, self._pools = [*self._pools.values(), *self._ending], {}
         for pool in pools:
             pool.kill()
+        with self._lock:
+            self._ended.wait_for(lambda: not self._ending, SETTLE_SECONDS)
         for backlog in backlogs:
             if not backlog.settle(SETTLE_SECONDS):
                 log.warning("the failures of %d interrupted requests were not written", backlog.size)

@@ -1,9 +1,12 @@
 """SageMaker's endpoints: states, rules and messages of the service."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
+
+from scaletozero.sandbox.aws.runtime.instance import Instance
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/serve"
@@ -23,6 +26,28 @@ def test_an_endpoint_is_creating_then_in_service_and_then_gone(world: Any) -> No
     world.wait_for(lambda: not client.list_endpoints()["Endpoints"])
     message = world.refused("sagemaker", "describe_endpoint", EndpointName="a")
     assert message == f'Could not find endpoint "{ARN}:endpoint/a".'
+
+
+def test_a_sandbox_that_is_stopped_waits_for_an_endpoint_that_is_being_deleted(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.endpoint("a", warm=1)
+    deleting, stopped, order = threading.Event(), threading.Event(), []
+    stop = Instance.stop
+
+    def slowly(instance: Instance) -> None:
+        deleting.set()
+        stopped.wait(1)
+        stop(instance)
+        order.append("the instance")
+
+    monkeypatch.setattr(Instance, "stop", slowly)
+    world.client("sagemaker").delete_endpoint(EndpointName="a")
+    assert deleting.wait(60)
+    world.servers.stop()
+    order.append("the sandbox")
+    stopped.set()
+    assert (order, world.folders()) == (["the instance", "the sandbox"], [])
 
 
 def test_tags_of_an_endpoint_are_motos(world: Any) -> None:
