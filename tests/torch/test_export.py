@@ -175,7 +175,7 @@ def test_a_module_by_import_path(shop: Path) -> None:
         ("shop:example", ["a", "b"], "is a dict, not a torch.nn.Module"),
         ("shop:Missing", ["a", "b"], "has no attribute 'Missing'"),
         ("nowhere:Ranker", ["a", "b"], "No module named 'nowhere'"),
-        ("shop:Ranker", ["a"], "gives 2 outputs, and 1 are named: a"),
+        ("shop:Ranker", ["a"], "returns 2 outputs, and 1 are named: a"),
         ("shop:Flaky", ["a", "b"], "outputs must equal torch's"),
     ],
 )
