@@ -5,11 +5,9 @@ Needs the extra `policy`. Only the pack imports this.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-import pulumi
 from pulumi_policy import (  # pyright: ignore[reportMissingImports] - an extra
     Policy,
     PolicyConfigSchema,
@@ -21,7 +19,7 @@ from pulumi_policy import (  # pyright: ignore[reportMissingImports] - an extra
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
-from scaletozero.residency.pack import declared_resource
+from scaletozero.residency.pack import configured, declared_resource
 from scaletozero.settings.spending import Spending
 from scaletozero.spending.gate import cap_findings
 from scaletozero.spending.prices import prices
@@ -70,9 +68,5 @@ def spending_policy() -> Policy:
 
 def _spending(config: Mapping[str, Any]) -> Spending | None:
     """The policy's configuration, else the stack's environment's; None where neither has a cap."""
-    given: Any = {key: value for key, value in dict(config).items() if value not in (None, [], {})}
-    if not given:
-        project = os.environ.get("PULUMI_PROJECT")
-        environment = pulumi.Config(project).get_object("environment") if project else None
-        given = environment.get("spending") if isinstance(environment, Mapping) else None
+    given = configured(config, "spending")
     return parse(Spending, given, PATH) if given is not None else None

@@ -139,29 +139,30 @@ def _key(leak: Leak) -> tuple[str, str, str]:
 def _residency(config: Mapping[str, Any], report: ReportViolation) -> Residency | None:
     """The residency of the policy's configuration or the stack's environment. A missing or invalid one is reported."""
     try:
-        given = {key: value for key, value in dict(config).items() if value not in (None, [], {})}
-        if not given:
-            given = _of_environment()
+        given = configured(config, "residency")
+        if given is None:
+            raise refuse(
+                "residency",
+                "is required, in the policy's configuration or in the stack's environment",
+                "nothing",
+                "nothing could be checked",
+                "configure the policy with `regions` or `geography` (docs/residency.md)",
+            )
         return parse(Residency, given, "residency")
     except FindingsError as error:
         report(str(error))
         return None
 
 
-def _of_environment() -> Any:
-    """The `residency` of the environment in the stack's configuration, which the engine passes to a pack."""
+def configured(config: Mapping[str, Any], block: str) -> Any:
+    """What a policy is to hold a stack to: its own configuration, or else the block of that name in the environment of
+    the stack's configuration, which the engine passes to a pack. None if there is neither."""
+    given = {key: value for key, value in dict(config).items() if value not in (None, [], {})}
+    if given:
+        return given
     project = os.environ.get("PULUMI_PROJECT")
     environment = pulumi.Config(project).get_object("environment") if project else None
-    found = environment.get("residency") if isinstance(environment, Mapping) else None
-    if found is None:
-        raise refuse(
-            "residency",
-            "is required, in the policy's configuration or in the stack's environment",
-            "nothing",
-            "nothing could be checked",
-            "configure the policy with `regions` or `geography` (docs/residency.md)",
-        )
-    return found
+    return environment.get(block) if isinstance(environment, Mapping) else None
 
 
 def declared_resource(resource: PolicyResource) -> DeclaredResource:
