@@ -20,8 +20,7 @@ from scaletozero.settings.dashboards import (
     EnvironmentDashboardSettings,
 )
 from scaletozero.spending.costs import MB_PER_GB
-from scaletozero.spending.estimate import SERVICE
-from scaletozero.spending.prices import price
+from scaletozero.spending.prices import SERVERLESS, price
 
 
 class EndpointDashboard(Component):
@@ -140,6 +139,6 @@ def _usd_per_second(memory_mb: int | None, region: str) -> Decimal | None:
     if memory_mb is None:
         return None
     try:
-        return price(SERVICE, "gb-second", region).amount * memory_mb / MB_PER_GB
+        return price(SERVERLESS, "gb-second", region).amount * memory_mb / MB_PER_GB
     except FindingsError:
         return None

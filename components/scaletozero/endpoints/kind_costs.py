@@ -23,12 +23,10 @@ from scaletozero.settings.serverless import ServerlessEndpoint
 from scaletozero.spending.costs import GB, MB_PER_GB, InstanceCost, Item, ServerlessCost
 from scaletozero.spending.estimate import Alternative, Priced
 from scaletozero.spending.money import exact
-from scaletozero.spending.prices import PriceTable
+from scaletozero.spending.prices import EC2, HOSTING, SERVERLESS, PriceTable
 
 if TYPE_CHECKING:  # for environments with a cluster
     from scaletozero.kubernetes.packaged import Packaged
-
-SERVERLESS, HOSTING, EC2 = "sagemaker.serverless", "sagemaker.hosting", "ec2"
 
 INSTANCE_START_SECONDS = Decimal(300)
 """Assumed start of an instance of SageMaker, image and model included: AWS publishes none; minutes are reported."""

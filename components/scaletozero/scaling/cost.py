@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from scaletozero.scaling.timeline import warm_hours_per_month
 from scaletozero.settings.schedules import Window
 from scaletozero.spending.costs import MB_PER_GB
-from scaletozero.spending.estimate import SERVICE
+from scaletozero.spending.money import HOURS as HOURS_OF_A_MONTH
 from scaletozero.spending.price_rows import Price
-from scaletozero.spending.prices import price
+from scaletozero.spending.prices import SERVERLESS, price
 
-HOURS = 730
-"""Hours in a month."""
+HOURS = int(HOURS_OF_A_MONTH)
+"""Hours in a month, for figures in floating point."""
 
 CALL_MINUTES = 5
 """Interval of the calls that keep a container warm. AWS does not document how long an idle one is kept; users report
@@ -45,7 +45,7 @@ def rates(region: str, memory_mb: int) -> Rates:
     Raises:
         FindingsError: the region has no price on record.
     """
-    rows = tuple(price(SERVICE, sku, region) for sku in ("gb-second", "pc-gb-second", "pc-duration-gb-second"))
+    rows = tuple(price(SERVERLESS, sku, region) for sku in ("gb-second", "pc-gb-second", "pc-duration-gb-second"))
     gb = memory_mb / MB_PER_GB
     return Rates(*(row.usd * gb for row in rows), rows=rows)
 

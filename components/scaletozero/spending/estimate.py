@@ -11,10 +11,8 @@ from model_packaging.findings import Finding
 from scaletozero.spending.costs import MILLION, Cost, ServerlessCost
 from scaletozero.spending.money import LONGEST_MONTH, exact, number
 from scaletozero.spending.price_rows import Price
-from scaletozero.spending.prices import price
+from scaletozero.spending.prices import SERVERLESS, price
 from scaletozero.spending.traffic import Traffic
-
-SERVICE = "sagemaker.serverless"
 
 FIGURES = (
     "fixed_usd_per_month",
@@ -350,7 +348,7 @@ def estimate_serverless(
     Raises:
         FindingsError: the region has no price.
     """
-    compute, data = price(SERVICE, "gb-second", region), price(SERVICE, "data-gb", region)
+    compute, data = price(SERVERLESS, "gb-second", region), price(SERVERLESS, "data-gb", region)
     cost = ServerlessCost(memory_mb, max_concurrency, compute, data)
     traffic = Traffic(MILLION, exact(seconds), round(payload_bytes))
     without_data = Traffic(MILLION, exact(seconds), 0)

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from model_packaging.findings import Finding
 from scaletozero.settings.gpu_types import TYPES, GpuType
 from scaletozero.spending.price_rows import Price
-from scaletozero.spending.prices import offered
+from scaletozero.spending.prices import EC2, offered
 
 
 def hourly(name: str, region: str) -> Price | None:
     """The on-demand price of an instance in USD per hour, or None if it is not known to be offered."""
-    return offered("ec2", region).get(name)
+    return offered(EC2, region).get(name)
 
 
 def cheapest(region: str, *, gpus: int, gpu_memory_mib: int, capability: int) -> list[GpuType]:
@@ -26,7 +26,7 @@ def cheapest(region: str, *, gpus: int, gpu_memory_mib: int, capability: int) ->
     """
     fitting = [
         (price.usd, name)
-        for name, price in offered("ec2", region).items()
+        for name, price in offered(EC2, region).items()
         if (each := TYPES.get(name))
         and each.gpus >= gpus
         and each.capability >= capability

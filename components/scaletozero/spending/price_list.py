@@ -16,7 +16,7 @@ from typing import Any
 
 from model_packaging.findings import Finding
 from scaletozero.spending.price_rows import LARGEST_AMOUNT, Price
-from scaletozero.spending.prices import PriceTable
+from scaletozero.spending.prices import EC2, HOSTING, PriceTable
 
 SOURCE = "AWS Price List API"
 
@@ -49,7 +49,7 @@ _HOURS = frozenset({"hrs", "hr", "hours", "hour"})
 _GB = frozenset({"gb"})
 
 PRODUCTS: Mapping[tuple[str, str], Products] = {
-    ("ec2", "*"): Products(
+    (EC2, "*"): Products(
         "AmazonEC2",
         {
             "instanceType": "{sku}",
@@ -60,7 +60,7 @@ PRODUCTS: Mapping[tuple[str, str], Products] = {
         },
         _HOURS,
     ),
-    ("sagemaker.hosting", "ml.*"): Products(
+    (HOSTING, "ml.*"): Products(
         "AmazonSageMaker",
         {"productFamily": "ML Instance", "instanceName": "{sku}"},
         _HOURS,

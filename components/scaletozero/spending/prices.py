@@ -21,6 +21,9 @@ from scaletozero.spending.price_rows import Price, outliers, read_rows
 VARIABLE = "SCALETOZERO_PRICES"
 """The environment variable that names a project's own table."""
 
+SERVERLESS, HOSTING, EC2 = "sagemaker.serverless", "sagemaker.hosting", "ec2"
+"""The services of the table whose prices depend on what an endpoint runs on."""
+
 FILE = "prices.json"
 """The name of a project's own table, beside its `Pulumi.yaml`."""
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from scaletozero.spending.costs import MB_PER_GB
 from scaletozero.spending.money import HOURS, number
 from scaletozero.spending.price_rows import Price
-from scaletozero.spending.prices import PriceTable
+from scaletozero.spending.prices import EC2, HOSTING, SERVERLESS, PriceTable
 
 
 class Declared(Protocol):
@@ -182,13 +182,13 @@ def _variant(each: Declared, variant: Mapping[str, Any], stack: _Stack) -> Itera
         most = _number(serverless.get("maxConcurrency"), 0) * gb
         kept = _number(serverless.get("provisionedConcurrency"), 0) * gb
         second = HOURS * 3600
-        yield _Line("serverless, when called", "sagemaker.serverless", "gb-second", Decimal(0), most, second)
+        yield _Line("serverless, when called", SERVERLESS, "gb-second", Decimal(0), most, second)
         if kept:
-            yield _Line("provisioned concurrency", "sagemaker.serverless", "pc-gb-second", kept, kept, second)
+            yield _Line("provisioned concurrency", SERVERLESS, "pc-gb-second", kept, kept, second)
     elif isinstance(kind, str):
         count = _number(variant.get("initialInstanceCount"), 1)
         least, most = _scaled(each, variant, stack, count)
-        yield _Line(f"instances {kind}", "sagemaker.hosting", kind, least, most)
+        yield _Line(f"instances {kind}", HOSTING, kind, least, most)
     else:
         yield _Line("variant", why="its instance type is not known yet")
 
@@ -233,13 +233,13 @@ def _node_group(each: Declared, stack: _Stack) -> Iterator[_Line]:
     most = max(desired, _number(scaling.get("maxSize"), int(desired)))
     spot = each.properties.get("capacityType") == "SPOT"
     what = f"nodes {kind}{', at the on-demand price, which Spot is below' if spot else ''}"
-    yield _Line(what, "ec2", kind, desired, most)
+    yield _Line(what, EC2, kind, desired, most)
 
 
 def _instance(each: Declared, stack: _Stack) -> Iterator[_Line]:
     kind = each.properties.get("instanceType")
     if isinstance(kind, str):
-        yield _Line(f"instance {kind}", "ec2", kind, Decimal(1), Decimal(1))
+        yield _Line(f"instance {kind}", EC2, kind, Decimal(1), Decimal(1))
     else:
         yield _Line("instance", why="its type stands in a launch template, or is not known yet")
 
