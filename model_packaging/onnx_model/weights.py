@@ -18,8 +18,7 @@ def weights(source: Path, model: ModelProto) -> list[Finding]:
     """A finding if a weight is NaN or infinite.
 
     Masks are constants too: a scalar may be infinite, and -inf may be anywhere except in values that are multiplied or
-        looked
-    up. Whether it does harm there shows in the results of the probe.
+    looked up. Whether it does harm there shows in the results of the probe.
     """
     floats = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorProto.BFLOAT16}
     used = _multiplied(model)

@@ -50,9 +50,8 @@ def _secrets(written: Any, root: Path) -> dict[str, Any]:
     project = find_project(root)
     in_file = project.configuration(pulumi.get_stack()).get(f"{project.name}:{KEY}")
     paths = encrypted(in_file) if isinstance(in_file, Mapping) else []
-    if (
-        not isinstance(in_file, Mapping) or not paths
-    ):  # the configuration is from elsewhere, and all of it may be secret
+    if not isinstance(in_file, Mapping) or not paths:
+        # The configuration is from elsewhere, and all of it may be secret.
         return {KEY: written}
     undecrypted(in_file, KEY)
     return {f"{KEY}.{path}": reduce(lambda at, part: at[part], path.split("."), written) for path in paths}

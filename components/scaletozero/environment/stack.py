@@ -113,8 +113,7 @@ class EnvironmentStack:
         """Removes what a killed run left behind: its lock, and resources that are not in the state.
 
         Only on the embedded AWS: on an account, a killed run cannot be distinguished from one on another machine, so
-            there the
-        engine's own words about pending operations and `pulumi cancel` apply.
+        there the engine's own words about pending operations and `pulumi cancel` apply.
         """
         if not self.sandbox:
             return
