@@ -91,7 +91,8 @@ class Handler(BaseHTTPRequestHandler):
 if __name__ == "__main__":
     if BEHAVIOUR.get("broken"):
         sys.exit("the model does not load")
-    time.sleep(BEHAVIOUR.get("start_seconds", 0))
+    while not Path(BEHAVIOUR.get("start_when", "/")).exists():
+        time.sleep(0.01)
     server = ThreadingHTTPServer(("127.0.0.1", int(os.environ["SAGEMAKER_BIND_TO_PORT"])), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     threading.Event().wait()

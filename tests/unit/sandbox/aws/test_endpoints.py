@@ -14,10 +14,12 @@ ROLE = "arn:aws:iam::123456789012:role/serve"
 
 def test_an_endpoint_is_creating_then_in_service_and_then_gone(world: Any) -> None:
     client = world.client("sagemaker")
-    world.model("a", start_seconds=0.3)
+    start = world.state / "start"
+    world.model("a", start_when=str(start))
     world.config("a", "a")
     assert client.create_endpoint(EndpointName="a", EndpointConfigName="a")["EndpointArn"] == f"{ARN}:endpoint/a"
     assert client.describe_endpoint(EndpointName="a")["EndpointStatus"] == "Creating"
+    start.touch()
     found = world.settled("a")
     assert found["EndpointStatus"] == "InService"
     assert found["ProductionVariants"][0]["CurrentServerlessConfig"] == {"MemorySizeInMB": 1024, "MaxConcurrency": 4}
@@ -132,12 +134,14 @@ def test_a_broken_archive_fails_the_endpoint(world: Any) -> None:
 
 def test_an_update_moves_requests_once_the_new_configuration_answers(world: Any) -> None:
     world.endpoint("a")
-    world.model("b", version=2, start_seconds=0.5)
+    start = world.state / "start"
+    world.model("b", version=2, start_when=str(start))
     world.config("b", "b")
     world.client("sagemaker").update_endpoint(EndpointName="a", EndpointConfigName="b")
     assert world.invoke("a")["version"] == 1
     message = world.refused("sagemaker", "update_endpoint", EndpointName="a", EndpointConfigName="b")
     assert message == f'Cannot update in-progress endpoint "{ARN}:endpoint/a".'
+    start.touch()
     assert world.settled("a")["EndpointConfigName"] == "b"
     assert world.invoke("a")["version"] == 2
 
@@ -163,7 +167,7 @@ def test_an_update_needs_the_old_configuration_too(world: Any) -> None:
 
 
 def test_an_endpoint_can_be_deleted_while_it_is_created(world: Any) -> None:
-    world.model("a", start_seconds=0.5)
+    world.model("a", start_when=str(world.state / "never"))
     world.config("a", "a")
     client = world.client("sagemaker")
     client.create_endpoint(EndpointName="a", EndpointConfigName="a")

@@ -154,7 +154,8 @@ def test_a_secret_keeps_its_mark(world: Any, applier: Applier) -> None:
 
 def test_an_interrupt_keeps_what_was_made_and_the_next_update_finishes_it(world: Any, applier: Applier) -> None:
     row = TABLE["aws:sagemaker/endpoint:Endpoint"]
-    world.model("slow", start_seconds=2)
+    start = world.state / "start"
+    world.model("slow", start_when=str(start))
     world.config("slow", "slow")
     news = checked(row, {"name": "e", "endpointConfigName": "slow"}, {}, applier.settings)
     applier.cancelled.set()
@@ -162,6 +163,7 @@ def test_an_interrupt_keeps_what_was_made_and_the_next_update_finishes_it(world:
         applier.create(row, news)
     assert caught.value.id == "e"
     applier.cancelled.clear()
+    start.touch()
     state = applier.update(row, "e", caught.value.outputs, news, [])
     assert world.client("sagemaker").describe_endpoint(EndpointName="e")["EndpointStatus"] == "InService"
     assert changes(row, state, news, []) == []

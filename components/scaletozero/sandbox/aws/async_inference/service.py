@@ -50,6 +50,7 @@ class AsyncService:
         self._pool, self._store, self._metrics, self._clock = pool, store, metrics, clock
         self._lock = threading.Lock()
         self._backlogs: dict[Key, Backlog] = {}
+        self._closed: list[Backlog] = []  # of deleted endpoints, while their running requests end
         self._recorded: dict[Key, float] = {}
         self._stopping = False
 
@@ -66,6 +67,7 @@ class AsyncService:
         with self._lock:
             backlog = self._backlogs.pop(key, None)
             self._recorded.pop(key, None)
+            self._closed = [each for each in (*self._closed, backlog) if each and each.size]
         if backlog and (dropped := backlog.close()):
             log.warning("%s: %d waiting requests were dropped with the endpoint", key[1], dropped)
 
@@ -87,7 +89,7 @@ class AsyncService:
         """Refuses further requests. Returns the backlogs, so that the caller can wait for their running requests."""
         self._stopping = True
         with self._lock:
-            backlogs = list(self._backlogs.values())
+            backlogs = [*self._backlogs.values(), *self._closed]
         for backlog in backlogs:
             if dropped := backlog.close():
                 log.warning("stopped with %d requests waiting: they are lost, like everything in the sandbox", dropped)

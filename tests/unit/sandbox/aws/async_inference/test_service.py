@@ -368,6 +368,28 @@ def test_a_sandbox_that_stops_fails_what_is_under_way_and_drops_what_waits(world
     assert world.folders() == []
 
 
+def test_a_sandbox_that_stops_waits_for_the_notifications_of_a_deleted_endpoint(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Published later, it would go to the topics of the next sandbox in this process."""
+    begun, goes_on, published = (threading.Event() for _ in range(3))
+
+    def publish(*_: Any) -> None:
+        begun.set()
+        assert goes_on.wait(300)
+        published.set()
+
+    monkeypatch.setattr(world.servers._runtime._async._store, "publish", publish)
+    world.asynchronous("a")
+    world.submit("a")
+    assert begun.wait(300)
+    world.client("sagemaker").delete_endpoint(EndpointName="a")
+    world.wait_for(lambda: not world.client("sagemaker").list_endpoints()["Endpoints"])
+    threading.Timer(1, goes_on.set).start()
+    world.servers.stop()
+    assert published.is_set()
+
+
 def test_the_metrics_that_the_service_has(world: Any) -> None:
     world.asynchronous("a")
     world.result(world.submit("a"))

@@ -134,6 +134,7 @@ class Stage:
                 yield
             finally:
                 sagemaker.delete_endpoint(EndpointName="a")
+                self.world.wait_for(lambda: not sagemaker.list_endpoints()["Endpoints"])
                 sagemaker.delete_endpoint_config(EndpointConfigName="a")
 
     def warned(self) -> str:
