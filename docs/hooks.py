@@ -22,6 +22,7 @@ GUIDES = (
     "async.md",
     "gpu.md",
     "cluster.md",
+    "cold-starts.md",
     "warm-pools.md",
     "dashboards.md",
     "spending.md",

@@ -27,6 +27,7 @@ from scaletozero.kubernetes.manifests.scaling import (
     trigger_authentication,
 )
 from scaletozero.kubernetes.model import Model
+from scaletozero.kubernetes.predicted import Predicted, predict_gpu
 from scaletozero.kubernetes.warm import WarmPlan, plan_warm_pool
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
@@ -41,6 +42,7 @@ class GpuPlan:
     Attributes:
         name, namespace: name and namespace of its objects.
         derived: values that follow from the declaration.
+        predicted: the cold start as published figures predict it; nothing follows from it.
         objects: its Kubernetes objects, in the order of their creation.
         warm: what keeps nodes ready for it; None without a buffer.
         trust: the trust policy of its role; None without a bucket.
@@ -51,6 +53,7 @@ class GpuPlan:
     name: str
     namespace: str
     derived: Derived
+    predicted: Predicted
     objects: tuple[Manifest, ...]
     warm: WarmPlan | None
     trust: dict[str, Any] | None
@@ -107,6 +110,7 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) ->
         name=name,
         namespace=settings.namespace,
         derived=derived,
+        predicted=predict_gpu(settings, model, derived),
         objects=tuple(objects),
         warm=warm,
         trust=trust_policy(name, settings) if settings.bucket is not None else None,

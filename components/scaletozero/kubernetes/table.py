@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scaletozero.kubernetes.plan import GpuPlan
+from scaletozero.kubernetes.predicted import shown
 from scaletozero.settings.gpu import GpuEndpointSettings
 
 
@@ -12,8 +13,11 @@ def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, s
     total, replicas = cold.total(), settings.scaling.max
     waits = "the old replica's grace, " if plan.derived.waits else ""
     each = f", for each of {replicas} replicas" if replicas > 1 else ""
-    found = [(phase.name, phase.seconds, phase.source) for phase in cold.phases]
-    found.append(("cold start", total, "their sum"))
+    predicted = plan.predicted
+    beside = {name: f"; predicted {shown(each)}" for name, each in predicted.phases.items()}
+    found = [(phase.name, phase.seconds, phase.source + beside.get(phase.name, "")) for phase in cold.phases]
+    sums = f"; predicted {shown(predicted.total)}" if predicted.total and predicted.phases else ""
+    found.append(("cold start", total, f"their sum{sums}"))
     if plan.warm and plan.warm.backend.kind in ("buffer", "static", "managed"):
         found.append(("cold start, node warm", cold.total("node"), "without the node"))
     elif plan.warm:

@@ -1,0 +1,98 @@
+"""The predicted cold start of a GPU endpoint, beside the budget that its deadlines follow from. It changes neither."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scaletozero.cold_start.fit import Seconds, together
+from scaletozero.cold_start.image import ImageContent
+from scaletozero.cold_start.predict import (
+    EAGER,
+    Engine,
+    engine_seconds,
+    node_seconds,
+    pull_seconds,
+    weights_seconds,
+)
+from scaletozero.kubernetes.cold_start import ColdStart
+from scaletozero.kubernetes.derive import Derived
+from scaletozero.kubernetes.model import Model
+from scaletozero.settings.gpu import GpuEndpointSettings
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The predictions of an endpoint's phases.
+
+    Attributes:
+        phases: phase -> its prediction, in seconds, of those that nobody has measured and that can be predicted.
+        total: the whole cold start; None if a phase of it cannot be predicted.
+        missing: phase -> why it cannot be predicted.
+    """
+
+    phases: dict[str, Seconds]
+    total: Seconds | None
+    missing: dict[str, str]
+
+
+def predict_gpu(
+    settings: GpuEndpointSettings, model: Model, derived: Derived, image: ImageContent | None = None
+) -> Predicted:
+    """Predicts the phases that were not measured.
+
+    Args:
+        settings: the endpoint.
+        model: its packaged model.
+        derived: what follows from both.
+        image: the image as its registry has it. Default: of the size `serving.image_gb`, in gzip layers.
+    """
+    measured, budget = settings.cold_start, derived.cold
+    found: dict[str, Seconds] = {}
+    missing: dict[str, str] = {}
+    if measured.node is None and budget.node.seconds:
+        found["node"] = node_seconds()
+    if measured.pull is None and budget.pull.seconds:
+        gb, gzipped = (image.gb, image.gzipped) if image else (settings.serving.image_gb, True)
+        found["pull"] = pull_seconds(gb, gzipped=gzipped)
+    _loading(settings, model, derived, found, missing)
+    return Predicted(found, None if missing else _total(budget, found), missing)
+
+
+def _loading(
+    settings: GpuEndpointSettings,
+    model: Model,
+    derived: Derived,
+    found: dict[str, Seconds],
+    missing: dict[str, str],
+) -> None:
+    serving, measured, gb = settings.serving, settings.cold_start, model.weights_bytes / 1e9
+    wanted = [name for name in ("weights", "engine") if getattr(measured, name) is None]
+    if serving.engine != "vllm":
+        missing.update(dict.fromkeys(wanted, "only the start of vLLM is published"))
+        return
+    if "weights" in wanted:
+        # Of several types, the one that is preferred.
+        streamed = weights_seconds(gb, derived.types[0].name) if derived.types else None
+        if streamed:
+            found["weights"] = streamed
+        else:
+            missing["weights"] = "the network of no instance type is known"
+    if "engine" in wanted:
+        cached = serving.compile_cache is not None
+        found["engine"] = engine_seconds(gb, Engine(derived.gpus, EAGER in serving.arguments, cached))
+
+
+def _total(budget: ColdStart, found: dict[str, Seconds]) -> Seconds:
+    parts = [found.get(each.name) or exactly(each.seconds, each.source) for each in budget.phases]
+    return together(parts, "errors of different phases are independent")
+
+
+def exactly(seconds: float, source: str) -> Seconds:
+    """A time without an error band."""
+    return Seconds(seconds, seconds, seconds, source)
+
+
+def shown(predicted: Seconds) -> str:
+    """A prediction and its band, such as `149 s (38 to 669)`."""
+    return f"{math.ceil(predicted.expected)} s ({math.floor(predicted.low)} to {math.ceil(predicted.high)})"
