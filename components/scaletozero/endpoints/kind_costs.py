@@ -20,16 +20,13 @@ from scaletozero.settings.gpu_types import TYPES, GpuType
 from scaletozero.settings.scaling import InstanceScaling, Scaling, WarmBy
 from scaletozero.settings.schedules import Window
 from scaletozero.settings.serverless import ServerlessEndpoint
-from scaletozero.spending.costs import GB, MB_PER_GB, InstanceCost, Item, ServerlessCost
+from scaletozero.spending.costs import GB, INSTANCE_START_SECONDS, MB_PER_GB, InstanceCost, Item, ServerlessCost
 from scaletozero.spending.estimate import Alternative, Priced
 from scaletozero.spending.money import exact
 from scaletozero.spending.prices import EC2, HOSTING, SERVERLESS, PriceTable
 
 if TYPE_CHECKING:  # for environments with a cluster
     from scaletozero.kubernetes.packaged import Packaged
-
-INSTANCE_START_SECONDS = Decimal(300)
-"""Assumed start of an instance of SageMaker, image and model included: AWS publishes none; minutes are reported."""
 
 CPU_INSTANCES = ((2048, "t2.medium"), (5120, "c5.large"), (6144, "c5.xlarge"))
 """Memory in MB up to which a CPU instance stands for a serverless container (the pairs of AWS's own benchmarking kit,

@@ -23,6 +23,9 @@ MB_PER_GB = 1024
 MILLION = Decimal(1_000_000)
 HOUR = 3600
 
+INSTANCE_START_SECONDS = Decimal(300)
+"""Assumed start of an instance of SageMaker, image and model included: AWS publishes none; minutes are reported."""
+
 
 @dataclass(frozen=True)
 class Item:

@@ -42,8 +42,31 @@ def _findings(spending: Spending, estimate: Estimate, path: str) -> Iterator[Fin
     for each in estimate.endpoints:
         if (own := spending.endpoints.get(each.name)) is not None:
             yield from cap_findings(f"{path}.endpoints.{each.name}", own, each, stopped=each.guard is not None)
-    stopped = bool(estimate.endpoints) and all(each.guard for each in estimate.endpoints)
-    yield from cap_findings(whole, cap, estimate, stopped=stopped, endpoints=estimate.endpoints)
+    kept = _most_a_month(spending, estimate)
+    stopped = bool(estimate.endpoints) and kept <= cap
+    found = list(cap_findings(whole, cap, estimate, stopped=stopped, endpoints=estimate.endpoints))
+    if found and kept < estimate.worst_per_hour * LONGEST_MONTH and estimate.fixed * LONGEST_MONTH / HOURS <= cap:
+        found = [_guards_do_not_suffice(whole, cap, kept)]
+    yield from found
+
+
+def _most_a_month(spending: Spending, estimate: Estimate) -> Decimal:
+    """The most that a month of 31 days can cost: of an endpoint under a guard its cap, of any other its worst case."""
+    most = Decimal(0)
+    for each in estimate.endpoints:
+        own = spending.endpoints.get(each.name) if each.guard else None
+        most += each.worst_per_month if own is None else min(own, each.worst_per_month)
+    return most
+
+
+def _guards_do_not_suffice(path: str, cap: Decimal, kept: Decimal) -> Finding:
+    return Finding(
+        path,
+        f"must be at least the caps of the endpoints under the guard and the worst cases of the others, {bound(kept)}",
+        f"{cap:f}",
+        "it could be exceeded, while every endpoint is within its own cap or has none",
+        f"lower the caps in `endpoints`, or give one to each endpoint; or write {_whole(kept)} or more",
+    )
 
 
 def cap_findings(

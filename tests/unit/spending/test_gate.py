@@ -48,8 +48,26 @@ def test_a_worst_case_above_the_cap_with_nothing_that_stops_it() -> None:
 
 def test_a_guard_lets_a_lower_cap_hold_where_every_endpoint_has_one() -> None:
     guard = Guard(Decimal(185), "the breaker")
-    assert found(100, endpoint(guard=guard)) == []
-    assert len(found(100, endpoint(guard=guard), endpoint("b"))) == 1
+    assert found(100, endpoint(guard=guard), endpoints={"a": 100}) == []
+    assert len(found(100, endpoint(guard=guard), endpoint("b"), endpoints={"a": 50})) == 1
+    assert found(3300, endpoint(guard=guard), endpoint("b"), endpoints={"a": 100}) == []  # the worst case of b is below
+
+
+def test_guards_that_do_not_suffice_for_the_whole() -> None:
+    guard = Guard(Decimal(185), "the breaker")
+    guarded = (endpoint("a", guard=guard), endpoint("b", guard=guard))
+    assert found(120, *guarded, endpoints={"a": 60, "b": 60}) == []
+    (text,) = found(119, *guarded, endpoints={"a": 60, "b": 60})
+    assert text == (
+        "spending.cap_usd_per_month: must be at least the caps of the endpoints under the guard and the worst cases of "
+        "the others, $120.00, got 119; it could be exceeded, while every endpoint is within its own cap or has none. "
+        "Fix: lower the caps in `endpoints`, or give one to each endpoint; or write 120 or more"
+    )
+
+
+def test_a_guard_without_a_cap_of_the_endpoint_keeps_nothing() -> None:
+    (text,) = found(100, endpoint(guard=Guard(Decimal(185), "the breaker")))
+    assert "where nothing stops it" in text
 
 
 def test_a_cap_below_what_is_paid_anyway() -> None:
