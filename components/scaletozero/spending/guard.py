@@ -23,7 +23,7 @@ METRIC_SECONDS = 60
 """SageMaker publishes its metrics once a minute."""
 
 EVALUATION_SECONDS = 120
-"""The longest time until a metric is there and the alarm is evaluated: one or two minutes are usual, none is promised."""
+"""The longest time until a metric is there and the alarm is evaluated: one or two minutes; none is promised."""
 
 DELIVERY_SECONDS = 5
 """The longest time until the function has been called."""
