@@ -91,6 +91,55 @@ def test_an_interrupt_shows_what_has_run_and_how_far_the_rest_came(
     assert results(out) == {"setup": "passed", "test": "interrupted", "tools": "interrupted"}
 
 
+def failing(times: int, tests: int) -> dict[str, str]:
+    """A stage whose `tests` fail so many times, as pytest remembers it, and that says with which options it was run."""
+    script = f"""
+import json, os, pathlib, shlex, sys
+options = shlex.split(os.environ["PYTEST_ADDOPTS"])
+cache = pathlib.Path(options[1].removeprefix("cache_dir=")) / "v" / "cache"
+cache.mkdir(parents=True, exist_ok=True)
+count = len(list(cache.glob("run-*")))
+(cache / f"run-{{count}}").touch()
+print("options", *options[2:])
+failed = [f"tests/test_a.py::test_{{i}}" for i in range({tests})] if count < {times} else []
+(cache / "lastfailed").write_text(json.dumps(dict.fromkeys(failed, True)))
+sys.exit(len(failed))
+"""
+    (Path("stage.py")).write_text(script)
+    return {"test": f"@{sys.executable} stage.py"}
+
+
+def test_a_few_tests_that_failed_are_run_once_more_and_named_where_they_pass(
+    stages: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    makefile(tmp_path, stages, **failing(times=1, tests=2))
+    assert asyncio.run(stages.run([], 2)) == 0
+    out = capfd.readouterr().out
+    assert re.findall(r"^options ?(.*)$", out, re.MULTILINE) == ["", "--last-failed"]
+    assert "flaky, to be mended" in out
+    assert out.count("\n  tests/test_a.py::test_") == 2
+    assert re.findall(r"^test +(passed|failed)", out, re.MULTILINE) == ["failed", "passed"]
+
+
+@pytest.mark.parametrize("times, tests, runs", [(2, 1, 2), (9, 4, 1), (9, 3, 2)], ids=["again", "too many", "most"])
+def test_what_fails_twice_or_in_many_places_fails(
+    stages: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    times: int,
+    tests: int,
+    runs: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    makefile(tmp_path, stages, **failing(times=times, tests=tests))
+    assert asyncio.run(stages.run(["test"], 2)) == 1
+    out = capfd.readouterr().out
+    assert len(re.findall(r"^options", out, re.MULTILINE)) == runs
+    assert "flaky" not in out
+
+
 def test_one_stage_alone(stages: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
     assert asyncio.run(stages.run(["test-live"], 2)) == 0
     assert results(capfd.readouterr().out) == {"test-live": "passed"}
