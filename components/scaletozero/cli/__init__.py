@@ -21,6 +21,7 @@ from scaletozero.cli import (
     estimating,
     inspecting,
     packaging,
+    predicting,
     pricing,
     publishing,
     querying,
@@ -50,6 +51,7 @@ app.command()(advising.advise)
 app.command()(clusters.cluster)
 app.command()(checking.check)
 app.command()(estimating.estimate)
+app.command()(predicting.predict)
 app.command()(reporting.residency)
 app.add_typer(pricing.app, name="prices")
 

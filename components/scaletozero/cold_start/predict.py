@@ -28,6 +28,21 @@ class Engine:
     cached: bool = False
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """The predictions of an endpoint's phases.
+
+    Attributes:
+        phases: phase -> its prediction, in seconds, of those that nobody has measured and that can be predicted.
+        total: the whole cold start; None if a phase of it cannot be predicted.
+        missing: phase -> why it cannot be predicted.
+    """
+
+    phases: dict[str, Seconds]
+    total: Seconds | None
+    missing: dict[str, str]
+
+
 @cache
 def law(name: str) -> Law:
     """The fitted law of a phase: `node`, `gzip`, `fast`, `process`, `ranks`, `compile`, `cached`, `capture`, `warm-up`.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import LATER, parse
+from scaletozero.cold_start.image import ImageContent
+from scaletozero.cold_start.predict import Predicted
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, common_exports, without_none
 from scaletozero.endpoints.kind_costs import Workload, gpu_priced, gpu_workload, on_kubernetes
 from scaletozero.endpoints.state import Resource, properties, whole
@@ -101,6 +103,17 @@ class GpuKind(Kind[GpuEndpoint]):
 
     def priced(self, settings: GpuEndpoint, opened: Any, region: str, table: PriceTable) -> Priced:
         return gpu_priced(settings, opened, region, table)
+
+    def image(self, settings: GpuEndpoint, region: str) -> str | None:
+        return settings.image
+
+    def predicted(self, settings: GpuEndpoint, opened: Any, image: ImageContent | None = None) -> Predicted | None:
+        from scaletozero.kubernetes.predicted import predict_gpu
+
+        return predict_gpu(opened.settings, opened.model, opened.plan.derived, image)
+
+    def budget(self, opened: Any) -> Mapping[str, int]:
+        return {each.name: each.seconds for each in opened.plan.derived.cold.phases}
 
     def workload(self, settings: GpuEndpoint, opened: Any) -> Workload:
         return gpu_workload(settings, opened)

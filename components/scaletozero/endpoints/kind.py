@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.findings import Finding, refuse
+from scaletozero.cold_start.image import ImageContent
+from scaletozero.cold_start.predict import Predicted
 from scaletozero.endpoints.kind_costs import Workload
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
@@ -208,6 +210,23 @@ class Kind(ABC, Generic[S]):
             FindingsError: a price is missing without which there is no figure; of a kind that has no prices, always.
         """
         raise refuse(f"kind {self.name}", "must know its prices to be estimated", "none", "there is no figure of it")
+
+    def image(self, settings: S, region: str) -> str | None:
+        """The address of the image that it serves from; None if a prediction of its cold start does not need it."""
+        return None
+
+    def predicted(self, settings: S, opened: Any, image: ImageContent | None = None) -> Predicted | None:
+        """The predicted cold start; None for a kind whose cold starts nobody publishes by phase.
+
+        Args:
+            opened: its packaged model, as `examine` opened it.
+            image: what its image consists of, if its registry was asked.
+        """
+        return None
+
+    def budget(self, opened: Any) -> Mapping[str, int]:
+        """Phase of the cold start -> the seconds that deadlines follow from; empty where none do."""
+        return {}
 
     def workload(self, settings: S, opened: Any) -> Workload:
         """What other kinds would have to serve in its place."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model_packaging.findings import Finding
+from scaletozero.cold_start.predict import Predicted
 from scaletozero.kubernetes.checks.capacity import capacity_findings
 from scaletozero.kubernetes.checks.cluster import cluster_findings
 from scaletozero.kubernetes.checks.name import name_findings
@@ -27,7 +28,7 @@ from scaletozero.kubernetes.manifests.scaling import (
     trigger_authentication,
 )
 from scaletozero.kubernetes.model import Model
-from scaletozero.kubernetes.predicted import Predicted, predict_gpu
+from scaletozero.kubernetes.predicted import predict_gpu
 from scaletozero.kubernetes.warm import WarmPlan, plan_warm_pool
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings

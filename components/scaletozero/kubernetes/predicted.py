@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from scaletozero.cold_start.fit import Seconds, together
 from scaletozero.cold_start.image import ImageContent
 from scaletozero.cold_start.predict import (
     EAGER,
     Engine,
+    Predicted,
     engine_seconds,
     node_seconds,
     pull_seconds,
@@ -19,21 +19,6 @@ from scaletozero.kubernetes.cold_start import ColdStart
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.gpu import GpuEndpointSettings
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """The predictions of an endpoint's phases.
-
-    Attributes:
-        phases: phase -> its prediction, in seconds, of those that nobody has measured and that can be predicted.
-        total: the whole cold start; None if a phase of it cannot be predicted.
-        missing: phase -> why it cannot be predicted.
-    """
-
-    phases: dict[str, Seconds]
-    total: Seconds | None
-    missing: dict[str, str]
 
 
 def predict_gpu(
