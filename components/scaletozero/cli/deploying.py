@@ -6,14 +6,18 @@ import contextlib
 import os
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pulumi import automation as auto
 
 from model_packaging.extras import require_sandbox
+from model_packaging.findings import FindingsError
 from scaletozero.cli.asking import Confirm, Yes, agree, can_ask, name_typed
 from scaletozero.cli.clusters import on_cluster
+from scaletozero.cli.commenting import Format, Heard, commented, read_before
+from scaletozero.cli.deployed import Deployed
 from scaletozero.cli.engine import color, engine_errors
 from scaletozero.cli.estimating import show_estimate
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
@@ -21,7 +25,7 @@ from scaletozero.cli.permissions import show_permissions
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.engine.find import find_engine
-from scaletozero.environment.estimate import STACK, estimate_environment, stack_estimate
+from scaletozero.environment.estimate import estimate_environment
 from scaletozero.environment.project import Project, find_project, require_program
 from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
@@ -38,7 +42,12 @@ EnvironmentName = Annotated[str, typer.Option("--environment", "-e", help="The e
 
 @contextlib.contextmanager
 def opened(
-    name: str, *, on_sandbox: bool = False, with_artifacts: bool = True, serving: bool = False
+    name: str,
+    *,
+    on_sandbox: bool = False,
+    with_artifacts: bool = True,
+    serving: bool = False,
+    heard: Callable[[FindingsError], object] | None = None,
 ) -> Iterator[tuple[EnvironmentStack, Environment]]:
     """An environment, validated and locked for this command, with an engine and, if it uses one, a running sandbox.
 
@@ -47,8 +56,9 @@ def opened(
         on_sandbox: run it on the embedded AWS even if it is meant for an account.
         with_artifacts: whether every artifact has to be complete; not needed to delete the environment.
         serving: whether models will be started in the sandbox.
+        heard: who else is told of findings.
     """
-    with findings_as_exit():
+    with findings_as_exit(heard=heard):
         project = find_project()
         if with_artifacts:
             require_program(project)
@@ -161,25 +171,6 @@ def _preview(
     return changes
 
 
-class Deployed:
-    """Listens to a run's events for the estimate of what is deployed, the stack's output.
-
-    Attributes:
-        estimate: the output before the run; None before the first `up`.
-    """
-
-    def __init__(self, also: Callable[[auto.EngineEvent], Any] | None = None) -> None:
-        self.estimate: Mapping[str, Any] | None = None
-        self._also = also
-
-    def __call__(self, event: auto.EngineEvent) -> None:
-        if self._also:
-            self._also(event)
-        step = event.resource_pre_event.metadata if event.resource_pre_event else None
-        if step and step.old and step.type == STACK:
-            self.estimate = stack_estimate(step.old.outputs or {}) or self.estimate
-
-
 def _show_estimate(settings: Environment, before: Deployed) -> None:
     if settings.endpoints:
         assumed = Assumptions()
@@ -209,25 +200,45 @@ def preview(
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Preview on the embedded AWS, without an account.")
     ] = False,
+    form: Annotated[
+        Format,
+        typer.Option("--format", help="`markdown` prints a comment for a merge request, also if it fails."),
+    ] = Format.TEXT,
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Compare the cost with this output of `estimate --json`."),
+    ] = None,
 ) -> None:
     """Shows what `up` would do, and refuses declarations that could not work.
 
     Example: scaletozero preview -e prod-eu --sandbox
     """
-    with opened(environment, on_sandbox=sandbox) as (deployment, settings):
-        errors, before = engine_errors("preview", environment, deployment.engine), Deployed()
+    with findings_as_exit():
+        was = read_before(against)
+    heard = Heard()
+    comments = commented(heard, environment, before=was, on_sandbox=sandbox)
+    with comments if form is Format.MARKDOWN else contextlib.nullcontext():
+        _previewed(environment, sandbox, heard, was, shown=form is Format.TEXT)
+
+
+def _previewed(environment: str, sandbox: bool, heard: Heard, was: Mapping[str, Any] | None, *, shown: bool) -> None:
+    with opened(environment, on_sandbox=sandbox, heard=heard.refused) as (deployment, settings):
+        heard.settings = settings
+        errors = engine_errors("preview", environment, deployment.engine, heard.failed)
         try:
             with errors as output, deployment.engine.interruptible(say):
                 stack = deployment.stack()
                 deployment.repair(stack, say)
                 refresh = bool(deployment.sandbox)
-                result = stack.preview(on_output=output, color=color(), refresh=refresh, on_event=before)
+                result = stack.preview(on_output=output, color=color(), refresh=refresh, on_event=heard)
         finally:
             if deployment.sandbox:
                 daemon.stop_unused(deployment.project.local)
         changes = _counts(result.change_summary)
         same = changes.pop("same", 0)
-        _show_estimate(settings, before)
+        heard.estimate = was or heard.estimate
+        if shown:
+            _show_estimate(settings, heard)
         what = _text(changes, _TO_DO) or "nothing to change"
         done(f"{environment}: {what}, {same} unchanged. `scaletozero up -e {environment}` does it.")
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pulumi.automation.errors import CommandError
 
 from scaletozero.cli.output import COLOUR, err, failed, plain, printable
 from scaletozero.engine.command import EngineCommand
 
-_UNHANDLED = "an unhandled error occurred: "
+UNHANDLED = "an unhandled error occurred: "
+"""What the engine says an error of the program with the second time."""
 
 _FIXES = (
     (
@@ -43,7 +44,7 @@ class EngineOutput:
 
     def __call__(self, line: str) -> None:
         bare = plain(line).strip()
-        if _UNHANDLED in bare and bare.replace(_UNHANDLED, "", 1) in self.said:
+        if UNHANDLED in bare and bare.replace(UNHANDLED, "", 1) in self.said:
             # Only in the list of diagnostics do the following lines belong to an error.
             self._repeating = bare.startswith("error: ")
             return
@@ -61,13 +62,16 @@ class EngineOutput:
 
 
 @contextlib.contextmanager
-def engine_errors(what: str, name: str, engine: EngineCommand) -> Iterator[EngineOutput]:
+def engine_errors(
+    what: str, name: str, engine: EngineCommand, heard: Callable[[str], object] | None = None
+) -> Iterator[EngineOutput]:
     """Shows the engine's output, and turns a failure into an exit with a message that says what to do.
 
     Args:
         what: the command, `up`, `down`, ...
         name: the environment.
         engine: the engine that runs it.
+        heard: who else is told why the engine did not start.
     """
     output = EngineOutput()
     again = what if what in ("up", "down") else "up"
@@ -81,7 +85,10 @@ def engine_errors(what: str, name: str, engine: EngineCommand) -> Iterator[Engin
         pulumi = "pulumi" if shutil.which("pulumi") else engine.command
         fixes = [fix for said, fix in _FIXES if said in str(error)]
         if fixes:
-            raise failed(f"{what} of {name} did not start. Fix: {fixes[0].format(pulumi=pulumi)}") from None
+            verdict = f"{what} of {name} did not start. Fix: {fixes[0].format(pulumi=pulumi)}"
+            if heard:
+                heard(verdict)
+            raise failed(verdict) from None
         if what == "up" and any(said in str(error) for said in _EXISTS):
             raise failed(
                 "up failed: a resource with a declared name exists already. If an interrupted `up` created it, "

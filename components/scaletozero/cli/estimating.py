@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ from model_packaging.files import require_writable
 from model_packaging.findings import Finding, refuse
 from model_packaging.validation import parse
 from scaletozero.cli.checking import read_state
+from scaletozero.cli.estimate_table import estimate_notes, estimate_table
 from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say, table, write_file
 from scaletozero.environment.estimate import estimate_environment
 from scaletozero.environment.project import find_project
@@ -21,11 +21,11 @@ from scaletozero.environment.read import require_caps
 from scaletozero.residency.state import resources_of
 from scaletozero.spending.api_models import token_price
 from scaletozero.spending.estimate import BreakEven, EndpointEstimate, Estimate
-from scaletozero.spending.money import MICRO, bound, dollars
+from scaletozero.spending.money import bound, dollars
 from scaletozero.spending.plot import svg
 from scaletozero.spending.prices import prices, stale_warning
 from scaletozero.spending.resources import StackEstimate, price_resources
-from scaletozero.spending.traffic import PAYLOAD_BYTES, REQUESTS, SECONDS, Assumptions
+from scaletozero.spending.traffic import PAYLOAD_BYTES, REQUESTS, Assumptions
 
 
 def estimate(
@@ -113,84 +113,12 @@ def _warn(findings: Sequence[Finding]) -> None:
 
 
 def show_estimate(found: Estimate, assumed: Assumptions, deployed: Mapping[str, Any] | None = None) -> None:
-    """The table of an estimate, what it assumes, and what is not in it.
-
-    Args:
-        deployed: the estimate of what is deployed, as the stack's output has it; each figure that differs is shown
-            with it.
-    """
-    before = (deployed or {}).get("endpoints") or {}
-    capped = any(each.cap is not None for each in found.endpoints)
-    columns = ("endpoint", "on", "fixed a month", "1,000 requests", "expected a month", "worst an hour")
-    rows = [_row(each, before.get(each.name) or {}, capped) for each in found.endpoints]
-    rows += [(name, "not priced", *["-"] * (len(columns) - 2 + 3 * capped)) for name, _ in found.unpriced]
-    if len(rows) > 1:
-        was = (deployed or {}).get("total") or {}
-        figures = [
-            _changed(dollars, was.get("fixed_usd_per_month"), found.fixed),
-            "",
-            _changed(dollars, was.get("expected_usd_per_month"), found.expected),
-            _changed(bound, was.get("worst_usd_per_hour"), found.worst_per_hour),
-        ]
-        rows.append(("total", "", *figures, *[""] * (3 * capped)))
+    """The table of an estimate, what it assumes, and what is not in it; see `estimate_table`."""
+    columns, rows = estimate_table(found, deployed)
     if rows:
-        table((*columns, *(("cap a month", "reached in", "stopped by") if capped else ())), rows)
-    for name in before.keys() - {each.name for each in found.endpoints} - {name for name, _ in found.unpriced}:
-        say(f"no longer: {name}, expected {dollars(_decimal(before[name].get('expected_usd_per_month')))} a month")
-    if found.cap is not None and (hours := found.hours_to_cap) is not None:
-        say(f"cap: {dollars(found.cap)} a month of all of it, which the worst case reaches in {hours:,.0f} h")
-    if found.endpoints:
-        say(f"assumed: {_assumed(found.endpoints, assumed)}")
-    for each in found.endpoints:
-        if each.saturated:
-            say(f"warning: {each.name} cannot serve so many requests: the rest would be refused, or wait for ever")
-        for finding in each.unpriced:
-            say(f"not in the figures of {each.name}: {finding}")
-    for name, findings in found.unpriced:
-        for finding in findings:
-            say(f"not priced: {name}: {finding}")
-    if warning := stale_warning(found.rows, datetime.now(UTC).date()):
-        say(f"warning: {warning}")
-
-
-def _row(each: EndpointEstimate, before: Mapping[str, Any], capped: bool) -> tuple[str, ...]:
-    cells = (
-        each.name,
-        f"{each.kind}, {each.size}",
-        _changed(dollars, before.get("fixed_usd_per_month"), each.fixed),
-        _changed(dollars, before.get("usd_per_1000_requests"), each.per_thousand),
-        _changed(dollars, before.get("expected_usd_per_month"), each.expected),
-        _changed(bound, before.get("worst_usd_per_hour"), each.worst_per_hour),
-    )
-    if not capped:
-        return cells
-    hours = each.hours_to_cap
-    guard = f"{each.guard.name}, {each.guard.seconds} s, {bound(each.overshoot)} over" if each.guard else "nothing"
-    return (*cells, dollars(each.cap), f"{hours:,.1f} h" if hours is not None else "-", guard)
-
-
-def _changed(shown: Callable[[Decimal], str], before: object, amount: Decimal) -> str:
-    """A figure, with what it was where that is another one; it was kept as JSON, to a millionth of a dollar."""
-    was = _decimal(before)
-    now = shown(amount)
-    return now if was is None or abs(was - amount) <= MICRO else f"{now} (was {shown(was)})"
-
-
-def _decimal(value: object) -> Decimal | None:
-    return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _assumed(endpoints: Sequence[EndpointEstimate], assumed: Assumptions) -> str:
-    each = ", ".join(f"{e.name} {e.traffic.seconds.normalize():f} s" for e in endpoints)
-    tokens = (
-        f", {assumed.input_tokens} tokens in and {assumed.output_tokens} out" if endpoints[0].traffic.tokens else ""
-    )
-    when = f" in {assumed.hours_per_month.normalize():f} hours" if assumed.hours_per_month != 730 else ""
-    by_manifest = "" if assumed.seconds else f" (of the manifest, else {SECONDS} s)"
-    return (
-        f"{assumed.requests_per_month:,} requests a month{when} of each endpoint, {assumed.payload_bytes:,} bytes with "
-        f"their response{tokens}; worked on for: {each}{by_manifest}"
-    )
+        table(columns, rows)
+    for note in estimate_notes(found, assumed, deployed):
+        say(note)
 
 
 def _show_break_even(endpoints: Sequence[EndpointEstimate]) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,15 +121,18 @@ def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str =
 
 
 @contextlib.contextmanager
-def findings_as_exit(code: int = WRONG_USE) -> Iterator[None]:
+def findings_as_exit(code: int = WRONG_USE, heard: Callable[[FindingsError], object] | None = None) -> Iterator[None]:
     """Turns findings into lines on stderr and an exit.
 
     Args:
         code: 2 if the request was wrong and nothing was begun, otherwise 1.
+        heard: who else is told of them.
     """
     try:
         yield
     except FindingsError as error:
+        if heard:
+            heard(error)
         raise shown(error, code) from None
 
 
