@@ -249,11 +249,12 @@ def test_a_drain_keeps_to_the_disruption_budget(live: Live, place: str) -> None:
     # Until the second eviction has been refused, the first empty node stays, and with it the pool's limit.
     live.pool(place, max_gpus=2, idle_seconds=3600)
     live.declare(place, pool=place, gpus=2, scaling__min=2, scaling__max=2)
-    first, second = live.running(place, 2)
+    live.running(place, 2)
     budget = live.manifest("policy/v1", "PodDisruptionBudget", place, "llm")
     eventually(lambda: ((live.api.get(budget) or {}).get("status") or {}).get("disruptionsAllowed") == 1)
     for node in live.nodes(place):
         live.api.patch({"apiVersion": "v1", "kind": "Node", **node}, {"spec": {"unschedulable": True}})
+    first, second = live.running(place, 2)
     assert live.evict(first)
     assert not live.evict(second)
     live.pool(place, max_gpus=2)

@@ -194,6 +194,8 @@ class Live:
         except ApiError as error:
             if error.status == 429:
                 return False
+            events = self.api.list("v1", "Event", pod["metadata"]["namespace"])
+            error.add_note("\n".join(f"{e['lastTimestamp']} {e['reason']}: {e['message']}" for e in events))
             raise
         return True
 
