@@ -1,10 +1,12 @@
 """The fenced blocks of the README and the guides, by what they are."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.commands import COMMAND, command_tree
 from workbench import ROOT
 
 LANGUAGES = ("python", "yaml", "typescript", "json", "sh", "console", "text")
@@ -67,3 +69,28 @@ def snippets_of(path: Path) -> Iterator[Snippet]:
 def all_snippets() -> list[Snippet]:
     """The blocks of all documents."""
     return [each for path in documents() for each in snippets_of(path)]
+
+
+def commands(line: str) -> list[list[str]]:
+    """The commands of a line, without comments and redirections."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.commenters = "#"
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    for word in lexer:
+        if set(word) <= set("&|;<>()"):
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [words for words in found if words]
+
+
+def accept(words: list[str]) -> None:
+    """Holds a command to what it is called with: the project's own, and the targets of its Makefile."""
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert {word for word in words[1:] if "=" not in word} <= set(targets)
+    if words[0] == COMMAND:
+        command = command_tree()[words[1]]
+        # Raises for an option that there is not, a value of the wrong type, an argument too few or too many.
+        command.make_context(words[1], words[2:])

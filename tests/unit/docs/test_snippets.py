@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import shlex
 import subprocess
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,9 +12,9 @@ from typing import Any
 import boto3
 import pytest
 import yaml
-from generator.commands import COMMAND, command_tree
+from generator.commands import COMMAND
 from small_artifact import small_artifact
-from snippets import LANGUAGES, NOT_RUN, Snippet, all_snippets, documents
+from snippets import LANGUAGES, NOT_RUN, Snippet, accept, all_snippets, commands, documents
 from workbench import ROOT
 
 from model_packaging.spec import spec_of
@@ -162,31 +161,6 @@ def test_shell_is_parsed_and_our_commands_are_those_that_exist(snippet: Snippet)
     for line in lines:
         for words in commands(line):
             accept(words)
-
-
-def commands(line: str) -> list[list[str]]:
-    """The commands of a line, without comments and redirections."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-    lexer.commenters = "#"
-    lexer.whitespace_split = True
-    found: list[list[str]] = [[]]
-    for word in lexer:
-        if set(word) <= set("&|;<>()"):
-            found.append([])
-        else:
-            found[-1].append(word)
-    return [words for words in found if words]
-
-
-def accept(words: list[str]) -> None:
-    """Holds a command to what it is called with: the project's own, and the targets of its Makefile."""
-    if words[0] == "make":
-        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        assert {word for word in words[1:] if "=" not in word} <= set(targets)
-    if words[0] == COMMAND:
-        command = command_tree()[words[1]]
-        # Raises for an option that there is not, a value of the wrong type, an argument too few or too many.
-        command.make_context(words[1], words[2:])
 
 
 @pytest.mark.parametrize(
