@@ -26,6 +26,7 @@ GUIDES = (
     "warm-pools.md",
     "dashboards.md",
     "spending.md",
+    "ci.md",
     "residency.md",
     "residency-auditors.md",
     "residency-leaks.md",
