@@ -17,6 +17,7 @@ from scaletozero.cli import (
     benching,
     checking,
     clusters,
+    costing,
     deploying,
     estimating,
     inspecting,
@@ -51,6 +52,7 @@ app.command()(advising.advise)
 app.command()(clusters.cluster)
 app.command()(checking.check)
 app.command()(estimating.estimate)
+app.command()(costing.costs)
 app.command()(predicting.predict)
 app.command()(reporting.residency)
 app.add_typer(pricing.app, name="prices")

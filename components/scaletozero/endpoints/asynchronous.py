@@ -10,13 +10,14 @@ from model_packaging.artifact.reader import open_artifact
 from scaletozero.args.asynchronous import AsyncEndpointArgs
 from scaletozero.component import Component, validated
 from scaletozero.endpoints.artifact_store import ANSWERS
-from scaletozero.endpoints.model import VARIANT, Statement, declare_model, fail_on_rollback
+from scaletozero.endpoints.model import Statement, declare_model, fail_on_rollback
 from scaletozero.observability.alarms import PlannedAlarms
 from scaletozero.observability.asynchronous import asynchronous_alarms
 from scaletozero.partitions import arn, bucket_arn
 from scaletozero.scaling.warm_pool import WarmPool
 from scaletozero.settings.asynchronous import AsyncEndpointSettings
 from scaletozero.settings.instances import has_local_storage
+from scaletozero.settings.names import VARIANT
 from scaletozero.settings.pools import WarmUnit
 
 WAKE_SECONDS = 600.0

@@ -9,6 +9,7 @@ from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.kind_costs import Workload, asynchronous_priced, asynchronous_workload, on_asynchronous
+from scaletozero.endpoints.kind_usage import asynchronous_metering
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
@@ -21,6 +22,7 @@ from scaletozero.endpoints.state import Resource
 from scaletozero.observability.asynchronous import asynchronous_alarms, asynchronous_panels
 from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
+from scaletozero.observability.usage import Metering
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
@@ -82,6 +84,9 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
 
     def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
         return sagemaker_deployed(children)
+
+    def metering(self, deployed: Mapping[str, Any], region: str, table: PriceTable) -> Metering:
+        return asynchronous_metering(deployed["instance_type"], region, table)
 
     def size(self, deployed: Mapping[str, Any]) -> str:
         return deployed.get("instance_type", "?")

@@ -21,6 +21,7 @@ from scaletozero.endpoints.kind_costs import Workload
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
+from scaletozero.observability.usage import Metering
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.advice import Declared
 from scaletozero.settings.account import QuotaShare
@@ -194,6 +195,14 @@ class Kind(ABC, Generic[S]):
         Returns:
             The properties; empty if the endpoint itself does not exist yet.
         """
+
+    def metering(self, deployed: Mapping[str, Any], region: str, table: PriceTable) -> Metering | None:
+        """Which metrics in CloudWatch say what a deployed endpoint used, and their prices; None if none do.
+
+        Raises:
+            FindingsError: the region has no price for it.
+        """
+        return None
 
     @abstractmethod
     def size(self, deployed: Mapping[str, Any]) -> str:

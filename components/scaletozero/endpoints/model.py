@@ -18,9 +18,6 @@ from scaletozero.settings.framework_images import FrameworkImage, Processor, add
 from scaletozero.settings.names import model_prefix
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
-VARIANT = "AllTraffic"
-"""The name of an endpoint's only variant, which is a dimension of its metrics."""
-
 Statement = dict[str, Any]
 
 

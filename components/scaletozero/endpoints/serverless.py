@@ -10,7 +10,7 @@ from scaletozero.args.scaling import PoolScalingArgs
 from scaletozero.args.serverless import ServerlessEndpointArgs
 from scaletozero.args.warm_calls import WarmCallsArgs
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.model import VARIANT, declare_model, fail_on_rollback
+from scaletozero.endpoints.model import declare_model, fail_on_rollback
 from scaletozero.observability.alarms import PlannedAlarms
 from scaletozero.observability.serverless import serverless_alarms
 from scaletozero.scaling.cost import warm_cost
@@ -19,6 +19,7 @@ from scaletozero.scaling.timeline import lead_minutes
 from scaletozero.scaling.warm_calls import WarmCalls
 from scaletozero.scaling.warm_pool import WarmPool
 from scaletozero.settings.fit import fit_findings, memory_of
+from scaletozero.settings.names import VARIANT
 from scaletozero.settings.pools import WarmUnit
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.serverless import ServerlessEndpointSettings

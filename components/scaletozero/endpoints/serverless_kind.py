@@ -10,6 +10,7 @@ from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.kind_costs import Workload, on_serverless, serverless_priced, serverless_workload
+from scaletozero.endpoints.kind_usage import serverless_metering
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
@@ -22,6 +23,7 @@ from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
 from scaletozero.observability.serverless import serverless_alarms, serverless_panels
+from scaletozero.observability.usage import Metering
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.advice import Declared, Plan
 from scaletozero.scaling.cost import rates
@@ -95,6 +97,9 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
     def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
         return sagemaker_deployed(children)
+
+    def metering(self, deployed: Mapping[str, Any], region: str, table: PriceTable) -> Metering:
+        return serverless_metering(int(deployed["memory_mb"]), region, table)
 
     def size(self, deployed: Mapping[str, Any]) -> str:
         return f"{deployed.get('memory_mb', '?')} MB"

@@ -14,6 +14,7 @@ from model_packaging.serving.limits import ASYNC_QUEUE_SECONDS
 from model_packaging.validation import Int, Later, Settings, Text, may_be_later, reject
 from scaletozero.partitions import arn_prefix
 from scaletozero.settings.common import EndpointName, Tags
+from scaletozero.settings.names import VARIANT
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 
@@ -135,7 +136,7 @@ class PlannedAlarmsSettings(Settings):
     region: Region
     residency: tuple[Region, ...] = ()
     provisioned: bool = False
-    variant: Text = "AllTraffic"
+    variant: Text = VARIANT
     alarms: Alarms = Alarms()
     tags: Tags = Field(default_factory=dict)
 

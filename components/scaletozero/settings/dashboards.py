@@ -12,6 +12,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text
 from scaletozero.settings.alarms import Alarms, EndpointKind
 from scaletozero.settings.common import EndpointName
+from scaletozero.settings.names import VARIANT
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.serverless import MemoryMb
@@ -33,7 +34,7 @@ class DashboardEndpoint(Settings):
     endpoint_name: EndpointName
     kind: EndpointKind
     title: Text | None = None
-    variant: Text = "AllTraffic"
+    variant: Text = VARIANT
     provisioned: bool = False
     memory_mb: MemoryMb | None = None
     alarms: Alarms | None = None

@@ -8,6 +8,9 @@ import re
 MODELS = "models"
 """The prefix of all packaged models in a bucket."""
 
+VARIANT = "AllTraffic"
+"""The name of an endpoint's only variant, which is a dimension of its metrics."""
+
 _HASH = 8
 _AUTONAME = 8
 """Length of the suffix that providers add to a logical name to make a physical one: `-` and seven hex digits."""

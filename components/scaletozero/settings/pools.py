@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, reject
 from scaletozero.settings.common import EndpointName, Tags
+from scaletozero.settings.names import VARIANT
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import InstanceScaling, Scaling
@@ -46,7 +47,7 @@ class _Pool(Settings):
     endpoint_name: EndpointName
     region: Region
     residency: tuple[Region, ...] = ()
-    variant: Text = "AllTraffic"
+    variant: Text = VARIANT
     unit: WarmUnit
     schedule: tuple[Window, ...] = ()
     cold_start_seconds: ColdStartSeconds

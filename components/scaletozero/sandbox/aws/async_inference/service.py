@@ -215,12 +215,14 @@ class AsyncService:
         )
 
     def _record_gauges(self, key: Key, pool: InstancePool, backlog: Backlog) -> None:
-        """Records the metrics of the backlog once a minute."""
+        """Records the metrics of the backlog and of the instances once a minute."""
         now = self._clock()
         if now - self._recorded.get(key, float("-inf")) < GAUGE_SECONDS:
             return
         self._recorded[key] = now
         self._metrics.record_endpoint(pool.deployment, gauges(backlog, pool.deployment.provisioned, now))
+        for percent in pool.processors():
+            self._metrics.record(pool.deployment, {"CPUUtilization": percent})
 
 
 def gauges(backlog: Backlog, instances: int, now: float) -> dict[str, float]:

@@ -94,6 +94,7 @@ class Instance:
     phases: dict[str, float]
     idle_since: float = field(default_factory=time.monotonic)
     requests: int = 0
+    _measured: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), 0.0))
     ended: Callable[[], None] = lambda: None
 
     @property
@@ -126,6 +127,19 @@ class Instance:
             connection.close()
             self.idle_since = time.monotonic()
             self.requests += 1
+
+    def processor_percent(self) -> float | None:
+        """Processor time since the last call, or since its start, in percent of one processor; None without /proc."""
+        try:
+            # The name, the second field, is in parentheses and may have any characters; utime and stime are 14 and 15.
+            counted = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        except OSError:
+            return None
+        now = time.monotonic()
+        spent = sum(map(int, counted)) / os.sysconf("SC_CLK_TCK")
+        since, before = self._measured
+        self._measured = now, spent
+        return (spent - before) / max(now - since, 0.01) * 100
 
     def kill(self) -> None:
         """Kills the process before it returns, so that no other request is sent to it."""

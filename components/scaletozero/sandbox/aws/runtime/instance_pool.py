@@ -279,6 +279,12 @@ class InstancePool:
         """Number of requests in progress and of instances that are starting."""
         return sum(self._busy.values()) + self._starting
 
+    def processors(self) -> list[float]:
+        """Processor time of each instance since the last call, in percent of one processor."""
+        with self._lock:
+            here = [each for each in (*self._free, *self._busy) if each.alive]
+        return [percent for each in here if (percent := each.processor_percent()) is not None]
+
     @property
     def utilisation(self) -> float:
         """Fraction of the allowed instances that are working, 0 to 1."""

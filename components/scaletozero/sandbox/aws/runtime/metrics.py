@@ -18,10 +18,15 @@ from scaletozero.sandbox.aws.middleware import ACCOUNT
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
 
 NAMESPACE = "AWS/SageMaker"
+INSTANCES = "/aws/sagemaker/Endpoints"
 FLUSH_SECONDS = 1.0
+
+_NAMESPACES = {"CPUUtilization": INSTANCES}
+"""The namespaces of metrics that are of instances instead of requests."""
 
 _UNITS = {
     "ServerlessConcurrentExecutionsUtilization": "Percent",
+    "CPUUtilization": "Percent",
     "ApproximateAgeOfOldestRequest": "Seconds",
     "TotalProcessingTime": "Milliseconds",
     **dict.fromkeys(
@@ -72,7 +77,7 @@ class Metrics:
         for (region, endpoint, variant, name), values in taken.items():
             backend = cloudwatch_backends[ACCOUNT][region]
             data = [_datum(name, value, endpoint, variant, now) for value in values]
-            backend.put_metric_data(NAMESPACE, data)
+            backend.put_metric_data(_NAMESPACES.get(name, NAMESPACE), data)
 
     def _run(self) -> None:
         while not self._stopped.wait(FLUSH_SECONDS):

@@ -431,6 +431,30 @@ def test_the_metrics_that_the_service_has(world: Any) -> None:
     world.wait_for(lambda: totals() == [1, 2])
 
 
+def test_an_instance_has_one_sample_of_its_processors_a_minute(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its time is billed by, in `costs` and in a guard's alarm."""
+    began, passed = time.time(), [0.0]
+    monkeypatch.setattr(world.servers._runtime._async, "_clock", lambda: began + passed[0])
+    world.asynchronous("a", instances=2)
+
+    def samples() -> float:
+        points = world.client("cloudwatch").get_metric_statistics(
+            Namespace="/aws/sagemaker/Endpoints",
+            MetricName="CPUUtilization",
+            Dimensions=[{"Name": "EndpointName", "Value": "a"}, {"Name": "VariantName", "Value": "main"}],
+            StartTime=datetime.now(UTC) - timedelta(minutes=5),
+            EndTime=datetime.now(UTC) + timedelta(minutes=5),
+            Period=600,
+            Statistics=["SampleCount", "Minimum"],
+        )["Datapoints"]
+        assert all(each["Minimum"] >= 0 for each in points)
+        return sum(each["SampleCount"] for each in points)
+
+    for minute in (1, 2, 3):
+        world.wait_for(lambda wanted=2 * minute: samples() == wanted)
+        passed[0] += 60
+
+
 def test_there_is_no_backlog_for_each_instance_where_there_is_none() -> None:
     backlog = Backlog()
     assert gauges(backlog, 2, 0.0)["ApproximateBacklogSizePerInstance"] == 0

@@ -1,0 +1,47 @@
+"""Which metrics say what an endpoint used, by kind. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from scaletozero.observability.panels import INSTANCES, Measure
+from scaletozero.observability.usage import Meter, Metering
+from scaletozero.spending.costs import MB_PER_GB
+from scaletozero.spending.prices import HOSTING, SERVERLESS, PriceTable
+
+MICROSECONDS = Decimal(1_000_000)
+
+
+def serverless_metering(memory_mb: int, region: str, table: PriceTable) -> Metering:
+    """A serverless endpoint's: seconds of work and of starts times memory.
+
+    Whether AWS bills the start of a container is not documented, so that it is in it, on a line of its own.
+
+    Raises:
+        FindingsError: the region has no price for it.
+    """
+    price = table.price(SERVERLESS, "gb-second", region)
+    per_microsecond = Decimal(memory_mb) / MB_PER_GB / MICROSECONDS
+    return Metering(
+        Measure("Invocations", "Sum"),
+        (
+            Meter("work on requests", Measure("ModelLatency", "Sum"), per_microsecond, price),
+            Meter("starts of containers", Measure("ModelSetupTime", "Sum"), per_microsecond, price),
+        ),
+        ("data in and out", "provisioned concurrency"),
+    )
+
+
+def asynchronous_metering(instance_type: str, region: str, table: PriceTable) -> Metering:
+    """An asynchronous endpoint's: minutes of its instances, each of which has a sample of its processors a minute.
+
+    Raises:
+        FindingsError: the region has no price for the instance type.
+    """
+    running = Measure("CPUUtilization", "SampleCount", namespace=INSTANCES)
+    price = table.price(HOSTING, instance_type, region)
+    return Metering(
+        Measure("InvocationsProcessed", "Sum"),
+        (Meter("instances", running, 1 / Decimal(60), price),),
+        ("starts of instances", "requests and responses in S3"),
+    )

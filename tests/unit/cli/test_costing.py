@@ -1,0 +1,103 @@
+"""`costs`: what is read of CloudWatch, as a table and as JSON."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+import typer
+from botocore.exceptions import EndpointConnectionError
+from moto import mock_aws
+
+from scaletozero.cli import costing
+from scaletozero.cli.querying import Target
+from scaletozero.settings.names import VARIANT
+
+REGION = "us-east-1"
+DEPLOYED: dict[str, dict[str, Any]] = {
+    "sentences": {"kind": "serverless", "name": "acme-sentences", "region": REGION, "memory_mb": 2048},
+    "images": {"kind": "asynchronous", "name": "acme-images", "region": REGION, "instance_type": "ml.g5.xlarge"},
+    "llm": {"kind": "gpu", "name": "llm", "region": REGION},
+}
+
+
+@pytest.fixture
+def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Any:
+    with mock_aws():
+        given = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+        client = boto3.client("cloudwatch", region_name=REGION, **given)
+        monkeypatch.setattr(Target, "client", lambda self, service: client)
+        monkeypatch.setattr(costing, "_deployed", lambda environment: (DEPLOYED, None))
+        yield client
+
+
+def put(client: Any, endpoint: str, metric: str, values: list[float], namespace: str = "AWS/SageMaker") -> None:
+    named = {"EndpointName": endpoint, "VariantName": VARIANT}
+    dimensions = [{"Name": key, "Value": value} for key, value in named.items()]
+    at = datetime.now(UTC) - timedelta(seconds=1)
+    data = [{"MetricName": metric, "Dimensions": dimensions, "Timestamp": at, "Value": each} for each in values]
+    client.put_metric_data(Namespace=namespace, MetricData=data)
+
+
+def test_each_endpoint_is_a_row_and_the_last_line_adds_up(cloudwatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    put(cloudwatch, "acme-sentences", "Invocations", [1.0] * 4)
+    put(cloudwatch, "acme-sentences", "ModelLatency", [250_000_000.0] * 4)  # 1,000 s of 2 GB: 0.04 USD
+    put(cloudwatch, "acme-images", "CPUUtilization", [12.5] * 60, "/aws/sagemaker/Endpoints")
+    costing.costs("prod", "2d")
+    shown = capsys.readouterr()
+    assert "2,000.00 GB-s" in shown.out
+    assert "$0.04" in shown.out
+    assert "$10.00" in shown.out  # a thousand requests
+    assert "1.00 h" in shown.out
+    assert "llm: not read, its usage is not in CloudWatch" in shown.err
+
+
+def test_as_json(cloudwatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    put(cloudwatch, "acme-sentences", "ModelLatency", [1e9])
+    costing.costs("prod", "2d", as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    (charge,) = found["endpoints"]["sentences"]["charges"]
+    assert charge | {"day": ""} == {
+        "day": "",
+        "what": "work on requests",
+        "quantity": 2000.0,
+        "unit": "GB-s",
+        "usd": 0.04,
+    }
+    assert found["usd"] == 0.04
+    assert found["endpoints"]["images"]["usd"] == 0
+    assert found["not_read"] == {"llm": "its usage is not in CloudWatch"}
+
+
+def test_a_region_without_a_price_is_said_and_the_others_are_read(
+    cloudwatch: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = {**DEPLOYED, "far": {**DEPLOYED["sentences"], "region": "eu-north-1"}}
+    monkeypatch.setattr(costing, "_deployed", lambda environment: (elsewhere, None))
+    costing.costs("prod", "1d", as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert "must have a row for eu-north-1" in found["not_read"]["far"]
+    assert set(found["endpoints"]) == {"sentences", "images"}
+
+
+def test_a_service_that_does_not_respond_is_an_error(
+    cloudwatch: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(**_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://monitoring")
+
+    monkeypatch.setattr(cloudwatch, "get_metric_statistics", unreachable)
+    with pytest.raises(typer.Exit) as caught:
+        costing.costs("prod", "1d")
+    assert caught.value.exit_code == 1
+    assert "acme-sentences: its metrics could not be read" in capsys.readouterr().err
+
+
+def test_what_is_not_deployed_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as caught:
+        costing.costs("local")
+    assert caught.value.exit_code == 2
+    assert "scaletozero estimate -e local" in capsys.readouterr().err
