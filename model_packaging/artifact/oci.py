@@ -34,7 +34,7 @@ _LAYER_TYPES = (
     ("doc", ("README*", "*.md", "LICENSE*", "LICENCE*", "NOTICE*", "COPYING*")),
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_JSON_BYTES = 4 * 2**20
+MANIFEST_BYTES = 4 * 2**20
 """The size up to which registries must accept a manifest (distribution specification)."""
 
 
@@ -246,9 +246,11 @@ def _blob(layout: Path, descriptor: Any) -> Path:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    if not path.is_file() or path.stat().st_size > _JSON_BYTES:
+    if not path.is_file() or path.stat().st_size > MANIFEST_BYTES:
         raise refuse(
-            str(path), f"must be a JSON file of at most {_JSON_BYTES} bytes", "none" if not path.is_file() else "more"
+            str(path),
+            f"must be a JSON file of at most {MANIFEST_BYTES} bytes",
+            "none" if not path.is_file() else "more",
         )
     try:
         content = json.loads(path.read_bytes())

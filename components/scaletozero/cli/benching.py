@@ -14,15 +14,13 @@ from model_packaging.findings import Finding, FindingsError, refuse
 from scaletozero.cli.measuring import STARTS, bench_artifact, is_artifact
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
+from scaletozero.cli.watching import bench_cluster
+from scaletozero.cold_start.remembered import percentile
+from scaletozero.endpoints.kinds import kind_of
+from scaletozero.environment.project import find_project
 from scaletozero.sandbox import daemon
 
 SAMPLE = '{"inputs": ["A cold start is a number, not a hope."]}'
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The nearest-rank percentile: the smallest value that a `share` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-int(len(ordered) * share * 100) // 100) - 1)]
 
 
 def bench(
@@ -52,6 +50,10 @@ def bench(
 ) -> None:
     """Measures cold starts by phase: of a deployed endpoint, with warm queries, or of an artifact on this machine.
 
+    Of an endpoint on a cluster it measures the starts of the replicas that are there now, from what the cluster keeps
+    of them. It wakes none. The starts are added to <environment>.cold-starts.json beside the settings, from which the
+    deadlines follow at the next preview.
+
     An artifact is a path with a slash, an archive, or a folder with a manifest. It is unpacked and started in new
     processes, alternating with the fp32 model that it was packaged from, in the usual gzip -9 archive. A source
     that is a Hugging Face folder is exported through torch first.
@@ -72,10 +74,25 @@ def bench(
     if artifact:
         bench_artifact(Path(endpoint), starts or STARTS, against, svg, as_json=as_json)
         return
+    if _on_cluster(endpoint, environment or "local"):
+        with findings_as_exit():
+            of_called = {"--payload": payload, "--requests": requests, "--cold": cold}
+            _only(of_called, "an endpoint on a cluster", endpoint)
+        bench_cluster(endpoint, environment or "local", as_json=as_json)
+        return
     cold, requests = 3 if cold is None else cold, requests or 50
     _bench_endpoint(
         endpoint, environment or "local", SAMPLE if payload is None else payload, requests, cold, as_json=as_json
     )
+
+
+def _on_cluster(endpoint: str, environment: str) -> bool:
+    """Whether it is declared as an endpoint on a cluster."""
+    try:
+        settings = find_project().environment(environment, with_artifacts=False)
+    except FindingsError:
+        return False  # `find_target` reports it
+    return endpoint in settings.endpoints and kind_of(settings.endpoints[endpoint]).on_cluster
 
 
 def _only(others: Mapping[str, object], kind: str, what: str) -> None:

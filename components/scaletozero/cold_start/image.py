@@ -9,17 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from model_packaging.artifact.oci import INDEX_TYPE, MANIFEST_TYPE
 from model_packaging.findings import refuse
 from model_packaging.validation import show
 
-MANIFESTS = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
+MANIFESTS = (MANIFEST_TYPE, "application/vnd.docker.distribution.manifest.v2+json")
+INDEXES = (INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json")
 
 MOST_LAYERS = 1000
 """Most layers of an image that is believed: overlayfs mounts 128, and builders make no more."""

@@ -3,7 +3,7 @@
 Only a command that says so uses it, never a component, a check or a preview: a program must not depend on a registry
 that is reachable, and a registry must not learn of every preview.
 
-No more than a manifest is read, and no more than `LARGEST` bytes of it. Credentials are sent only to the registry that
+No more than a manifest is read, and no more than `MANIFEST_BYTES` of it. Credentials are sent only to the registry that
 they are for, and are in no finding.
 """
 
@@ -20,13 +20,11 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from model_packaging.artifact.oci import MANIFEST_BYTES
 from model_packaging.findings import FindingsError, refuse
 from model_packaging.validation import show
 from scaletozero.cold_start.image import INDEXES, MANIFESTS, ImageContent, content_of, platform_digest
 from scaletozero.settings.images import TAG_AND_DIGEST
-
-LARGEST = 4 * 2**20
-"""Most bytes of a manifest: registries should refuse larger ones (OCI Distribution Specification, "Pushing")."""
 
 LARGEST_TOKEN = 64 * 2**10
 """Most bytes of the answer that has a token."""
@@ -109,10 +107,10 @@ class _Reader:
 
     def _manifest(self, version: str) -> tuple[Mapping[str, Any], str]:
         url = f"{self._scheme}://{self.host}/v2/{self.reference.path}/manifests/{version}"
-        status, headers, body = self._get(url, LARGEST, self._authorization)
+        status, headers, body = self._get(url, MANIFEST_BYTES, self._authorization)
         if status == 401 and self._authorization is None:
             self._authorization = self._authorize(headers.get("WWW-Authenticate", ""))
-            status, headers, body = self._get(url, LARGEST, self._authorization)
+            status, headers, body = self._get(url, MANIFEST_BYTES, self._authorization)
         if status != 200:
             raise self._refused(*_meaning(status))
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"

@@ -61,7 +61,7 @@ class GpuKind(Kind[GpuEndpoint]):
             declared = parse(GpuEndpointSettings, {**_arguments(name, settings, site), "bucket": LATER})
         except FindingsError as error:
             return Examined(_as_written(name, error.findings))
-        packaged = plan_packaged(name, declared, site.root / settings.artifact)
+        packaged = plan_packaged(name, declared, site.root / settings.artifact, site.starts.get(name, ()))
         return Examined(_as_written(name, packaged.plan.findings), packaged)
 
     def declare(

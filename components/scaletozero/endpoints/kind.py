@@ -17,6 +17,7 @@ from model_packaging.artifact.manifest import Manifest
 from model_packaging.findings import Finding, refuse
 from scaletozero.cold_start.image import ImageContent
 from scaletozero.cold_start.predict import Predicted
+from scaletozero.cold_start.remembered import Start
 from scaletozero.endpoints.kind_costs import Workload
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
@@ -86,6 +87,7 @@ class Site:
         residency: the allowed Regions; empty if all are allowed.
         log_retention_days: how long logs are kept.
         opened: endpoint -> its packaged model, if it was opened already; see `Examined`.
+        starts: endpoint -> its measured starts.
     """
 
     region: str
@@ -96,6 +98,7 @@ class Site:
     residency: tuple[str, ...] = ()
     log_retention_days: int = 30
     opened: Mapping[str, Any] = field(default_factory=dict)
+    starts: Mapping[str, tuple[Start, ...]] = field(default_factory=dict)
 
     def tags_of(self, settings: EndpointSettings) -> dict[str, str]:
         """The tags of an endpoint: the environment's and its own."""

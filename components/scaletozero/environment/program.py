@@ -11,6 +11,7 @@ import pulumi
 from pulumi.runtime.config import is_config_secret
 
 from model_packaging.findings import FindingsError
+from scaletozero.cold_start.remembered import Start, read_starts
 from scaletozero.component import DeclarationError, without_secrets
 from scaletozero.environment.project import find_project
 from scaletozero.environment.read import KEY, read_environment
@@ -35,10 +36,21 @@ def stack_environment(root: Path) -> Environment:
     try:
         if is_config_secret(f"{pulumi.get_project()}:{KEY}"):
             hidden = _secrets(written, root)
-        environment = read_environment(written, root)
+        environment = read_environment(written, root, starts=_starts(root))
     except FindingsError as error:
         raise DeclarationError(without_secrets(found, hidden) for found in error.findings) from None
     return environment.with_secret_key() if hidden else environment
+
+
+def _starts(root: Path) -> Mapping[str, tuple[Start, ...]]:
+    """The measured starts of the stack's endpoints; none for a program outside of a project's folder.
+
+    Raises:
+        FindingsError: their file is invalid.
+    """
+    if not (root / "Pulumi.yaml").is_file():
+        return {}
+    return read_starts(find_project(root).starts_file(pulumi.get_stack()))
 
 
 def _secrets(written: Any, root: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import nearest, show
+from scaletozero.cold_start.remembered import file_of, read_starts
 from scaletozero.environment.read import KEY, read_environment
 from scaletozero.environment.secure import replaced, undecrypted
 from scaletozero.environment.settings import Environment
@@ -95,7 +96,14 @@ class Project:
         if isinstance(written, dict):
             in_sandbox = on_sandbox or "sandbox" in written
             written = replaced(written)[0] if in_sandbox else undecrypted(written, KEY)
-        return read_environment(written, self.root if with_artifacts else None, on_sandbox=on_sandbox, gated=gated)
+        if not with_artifacts:
+            return read_environment(written, None, on_sandbox=on_sandbox)
+        starts = read_starts(self.starts_file(name))
+        return read_environment(written, self.root, on_sandbox=on_sandbox, gated=gated, starts=starts)
+
+    def starts_file(self, environment: str) -> Path:
+        """The file of an environment's measured starts, beside its settings; it need not exist."""
+        return file_of(self.stacks, environment)
 
 
 def find_project(start: Path | None = None) -> Project:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
+from scaletozero.cold_start.remembered import Start
 from scaletozero.endpoints.kind import Site
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.estimate import spending_findings
@@ -22,7 +24,14 @@ KEY = "environment"
 """The key of a stack's configuration, in the project's namespace, that holds the environment."""
 
 
-def read_environment(data: object, root: Path | None, *, on_sandbox: bool = False, gated: bool = True) -> Environment:
+def read_environment(
+    data: object,
+    root: Path | None,
+    *,
+    on_sandbox: bool = False,
+    gated: bool = True,
+    starts: Mapping[str, tuple[Start, ...]] | None = None,
+) -> Environment:
     """Validates the `environment` of a settings file, and that every artifact that it names is complete.
 
     Endpoints on Kubernetes are checked against their cluster, which $KUBECONFIG names; if an environment runs in the
@@ -33,6 +42,7 @@ def read_environment(data: object, root: Path | None, *, on_sandbox: bool = Fals
         root: the project's folder, to which the artifacts' paths are relative; None skips artifacts and cluster.
         on_sandbox: whether it runs in the sandbox, regardless of its settings.
         gated: whether a cap that could be exceeded is refused, where it says `enforce: fail`.
+        starts: endpoint -> its measured starts. Default: none.
 
     Returns:
         The environment; with a root, its packaged models are open, and its `kubernetes.cluster` has all known facts
@@ -46,7 +56,7 @@ def read_environment(data: object, root: Path | None, *, on_sandbox: bool = Fals
         environment = environment.model_copy(update={"sandbox": Sandbox()})
     if root is None:
         return environment
-    environment = with_facts(environment, root)
+    environment = with_facts(environment, root).with_starts(starts or {})
     now = datetime.now(UTC)
     found, opened = examined(environment, root)
     if findings := [
@@ -103,6 +113,7 @@ def site_of(environment: Environment, root: Path) -> Site:
         residency=environment.residency.allowed if environment.residency else (),
         log_retention_days=environment.log_retention_days,
         opened=environment.opened,
+        starts=environment.starts,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, mod
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, nearest, reject, show
+from scaletozero.cold_start.remembered import Start
 from scaletozero.endpoints.kind import Kind
 from scaletozero.endpoints.kinds import DEFAULT, KINDS, kind_of
 from scaletozero.settings.account import Quotas, quota_findings
@@ -110,6 +111,7 @@ class Environment(Settings):
     protect: bool = False
 
     _opened: dict[str, Any] = PrivateAttr(default_factory=dict)
+    _starts: dict[str, tuple[Start, ...]] = PrivateAttr(default_factory=dict)
     _has_secret_key: bool = PrivateAttr(default=False)
 
     @property
@@ -121,6 +123,17 @@ class Environment(Settings):
         """This environment, with packaged models that are open."""
         copy = self.model_copy()
         copy._opened = dict(opened)
+        return copy
+
+    @property
+    def starts(self) -> Mapping[str, tuple[Start, ...]]:
+        """Endpoint -> its measured starts."""
+        return self._starts
+
+    def with_starts(self, starts: Mapping[str, tuple[Start, ...]]) -> Environment:
+        """This environment, with the measured starts of its endpoints."""
+        copy = self.model_copy()
+        copy._starts = dict(starts)
         return copy
 
     @property

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from scaletozero.cold_start.remembered import Recalled
 from scaletozero.settings.cluster import Cluster, Pool
 from scaletozero.settings.gpu import GpuEndpoint
 
@@ -29,11 +30,19 @@ Warmth = Literal["cold", "node", "image"]
 
 @dataclass(frozen=True)
 class Phase:
-    """A phase: its seconds, and the source of the figure."""
+    """A phase.
+
+    Attributes:
+        name: its name.
+        seconds: its time.
+        source: the source of the figure.
+        measured: whether it was measured, or written by hand.
+    """
 
     name: str
     seconds: int
     source: str
+    measured: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,12 +71,28 @@ class ColdStart:
         return sum(phase.seconds for phase in self.phases) - skipped
 
 
-def cold_start(settings: GpuEndpoint, weights_bytes: int, cluster: Cluster, pool: Pool | None) -> ColdStart:
-    """The cold start of an endpoint."""
-    measured = settings.cold_start
+NOTHING = Recalled({}, {})
+
+
+def cold_start(
+    settings: GpuEndpoint, weights_bytes: int, cluster: Cluster, pool: Pool | None, recalled: Recalled = NOTHING
+) -> ColdStart:
+    """The cold start of an endpoint. A phase that is written by hand comes before a measured one.
+
+    Args:
+        settings: the endpoint.
+        weights_bytes: size of its weights in bytes.
+        cluster: its cluster.
+        pool: its pool of nodes.
+        recalled: what was measured of it.
+    """
+    measured, known = settings.cold_start, loading_phases(settings, recalled)
 
     def phase(name: str, given: int | None, seconds: float, source: str) -> Phase:
-        return Phase(name, given, "given") if given is not None else Phase(name, math.ceil(seconds), source)
+        if given is not None:
+            return Phase(name, given, "given", measured=True)
+        # A node that is always there, and an image on its disk, take no time, whatever was measured before.
+        return known[name] if name in known and seconds else Phase(name, math.ceil(seconds), source)
 
     image_gb, weights_gb = settings.serving.image_gb, weights_bytes / 1e9
     if pool and pool.cached_image:
@@ -87,6 +112,25 @@ def cold_start(settings: GpuEndpoint, weights_bytes: int, cluster: Cluster, pool
         ),
         phase("engine", measured.engine, ENGINE_SECONDS, "default"),
     )
+
+
+def loading_phases(settings: GpuEndpoint, recalled: Recalled) -> dict[str, Phase]:
+    """The measured phases. A pod does not say when its weights were loaded: the engine's phase has both, less what is
+    given by hand of either."""
+    found = {
+        name: Phase(name, math.ceil(recalled.seconds[name]), recalled.sources[name], measured=True)
+        for name in ("node", "pull")
+        if name in recalled.seconds
+    }
+    if "load" in recalled.seconds:
+        load, source, by_hand = math.ceil(recalled.seconds["load"]), recalled.sources["load"], settings.cold_start
+        given = (by_hand.weights or 0) + (by_hand.engine or 0)
+        rest = "weights" if by_hand.weights is None and by_hand.engine is not None else "engine"
+        if rest == "engine" and by_hand.weights is None:
+            source += ", with the weights"
+            found["weights"] = Phase("weights", 0, "in the engine's", measured=True)
+        found[rest] = Phase(rest, max(load - given, 0), source, measured=True)
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from model_packaging.findings import Finding
+from scaletozero.cold_start.remembered import Served, Start, recall
 from scaletozero.kubernetes.cold_start import ColdStart, Deadlines, cold_start, deadlines
 from scaletozero.kubernetes.facts.backend import choose_backend
 from scaletozero.kubernetes.model import Model
@@ -37,6 +40,7 @@ class Derived:
         surge: whether a rollout may run one replica more than `max`.
         waits: whether a new replica of a rollout may have to wait until an old one has drained.
         usd_per_hour: maximum on-demand price, in USD per hour; None without a price.
+        stale: the finding on measured starts that are of something else; None otherwise.
     """
 
     pool: Pool | None
@@ -50,16 +54,25 @@ class Derived:
     surge: bool
     waits: bool
     usd_per_hour: float | None
+    stale: Finding | None = None
 
 
-def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
-    """Derives the values. It never fails: what does not fit is omitted, and reported by the checks."""
+def derive(settings: GpuEndpointSettings, model: Model, starts: Sequence[Start] = ()) -> Derived:
+    """Derives the values. It never fails: what does not fit is omitted, and reported by the checks.
+
+    Args:
+        settings: the endpoint.
+        model: its packaged model.
+        starts: its measured starts.
+    """
     cluster = settings.cluster
     pool = pool_of(settings, model)
     gpus, types = _gpus(settings, model, pool)
     cpu_millis, memory_mib = share(gpus, types)
     given = settings.overrides
-    cold = cold_start(settings, model.weights_bytes, cluster, pool)
+    served = Served(cluster.region, tuple(each.name for each in types), settings.image, model.digest)
+    recalled = recall(starts, served)
+    cold = cold_start(settings, model.weights_bytes, cluster, pool, recalled)
     worst = [row.usd for each in types if (row := hourly(each.name, cluster.region))]
     replicas, cap = settings.scaling.max + settings.scaling.buffer, settings.scaling.cap_usd_per_hour
     within = cap is None or not worst or (replicas + 1) * max(worst) <= cap
@@ -79,6 +92,7 @@ def derive(settings: GpuEndpointSettings, model: Model) -> Derived:
         surge=surge,
         waits=waits,
         usd_per_hour=round(replicas * max(worst), 6) if len(worst) == len(types) and worst else None,
+        stale=recalled.stale,
     )
 
 

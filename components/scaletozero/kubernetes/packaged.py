@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaletozero.cold_start.remembered import Start
 from scaletozero.kubernetes.model import Model, read_model
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -22,6 +23,7 @@ class Packaged:
         files: its files by their path below the prefix in the bucket.
         name, settings: the planned endpoint.
         plan: the plan, with its findings.
+        starts: the measured starts that the plan takes into account.
     """
 
     path: Path
@@ -30,13 +32,22 @@ class Packaged:
     name: str
     settings: GpuEndpointSettings
     plan: GpuPlan
+    starts: tuple[Start, ...] = ()
 
     def __fspath__(self) -> str:
         return str(self.path)
 
 
-def plan_packaged(name: str, settings: GpuEndpointSettings, artifact: str | os.PathLike[str]) -> Packaged:
-    """Reads an artifact and plans its endpoint. Work that is already done is reused.
+def plan_packaged(
+    name: str, settings: GpuEndpointSettings, artifact: str | os.PathLike[str], starts: tuple[Start, ...] = ()
+) -> Packaged:
+    """Reads an artifact and plans its endpoint. Work that is already done is reused, with the starts it was done with.
+
+    Args:
+        name: the endpoint.
+        settings: its settings.
+        artifact: the artifact's folder, or what was read and planned already.
+        starts: the endpoint's measured starts.
 
     Raises:
         FindingsError: the artifact is missing, incomplete or invalid. Findings on the plan are in the plan.
@@ -44,8 +55,8 @@ def plan_packaged(name: str, settings: GpuEndpointSettings, artifact: str | os.P
     if isinstance(artifact, Packaged):
         if (artifact.name, artifact.settings) == (name, settings):
             return artifact
-        path, model, files = artifact.path, artifact.model, artifact.files
+        path, model, files, starts = artifact.path, artifact.model, artifact.files, artifact.starts
     else:
         path = Path(artifact)
         model, files = read_model(path)
-    return Packaged(path, model, files, name, settings, plan_gpu_endpoint(name, settings, model))
+    return Packaged(path, model, files, name, settings, plan_gpu_endpoint(name, settings, model, starts), starts)

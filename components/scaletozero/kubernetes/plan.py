@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from model_packaging.findings import Finding
 from scaletozero.cold_start.predict import Predicted
+from scaletozero.cold_start.remembered import Start
 from scaletozero.kubernetes.checks.capacity import capacity_findings
 from scaletozero.kubernetes.checks.cluster import cluster_findings
 from scaletozero.kubernetes.checks.name import name_findings
@@ -73,15 +74,16 @@ class GpuPlan:
         return found[0]
 
 
-def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model) -> GpuPlan:
+def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model, starts: Sequence[Start] = ()) -> GpuPlan:
     """Plans an endpoint.
 
     Args:
         name: name of the endpoint and of its objects.
         settings: the validated settings.
         model: the served model.
+        starts: its measured starts.
     """
-    derived = derive(settings, model)
+    derived = derive(settings, model, starts)
     objects = [service_account(name, settings), network_policy(name, settings), service(name, settings)]
     if hosts := hosts_policy(name, settings):
         objects.append(hosts)
@@ -147,7 +149,7 @@ def _warm(name: str, settings: GpuEndpointSettings, derived: Derived) -> WarmPla
 
 
 def _notes(settings: GpuEndpointSettings, derived: Derived, warm: WarmPlan | None) -> list[str]:
-    notes: list[str] = []
+    notes: list[str] = [str(derived.stale)] if derived.stale else []
     if derived.types and not derived.surge:
         gap = "" if settings.scaling.min > 1 else ", and there is a moment with no replica ready"
         held = ": requests are held meanwhile" if gap and http_trigger(settings) else ""

@@ -32,12 +32,12 @@ def predict_gpu(
         derived: what follows from both.
         image: the image as its registry has it. Default: of the size `serving.image_gb`, in gzip layers.
     """
-    measured, budget = settings.cold_start, derived.cold
+    budget = derived.cold
     found: dict[str, Seconds] = {}
     missing: dict[str, str] = {}
-    if measured.node is None and budget.node.seconds:
+    if not budget.node.measured and budget.node.seconds:
         found["node"] = node_seconds()
-    if measured.pull is None and budget.pull.seconds:
+    if not budget.pull.measured and budget.pull.seconds:
         gb, gzipped = (image.gb, image.gzipped) if image else (settings.serving.image_gb, True)
         found["pull"] = pull_seconds(gb, gzipped=gzipped)
     _loading(settings, model, derived, found, missing)
@@ -51,8 +51,8 @@ def _loading(
     found: dict[str, Seconds],
     missing: dict[str, str],
 ) -> None:
-    serving, measured, gb = settings.serving, settings.cold_start, model.weights_bytes / 1e9
-    wanted = [name for name in ("weights", "engine") if getattr(measured, name) is None]
+    serving, gb = settings.serving, model.weights_bytes / 1e9
+    wanted = [each.name for each in (derived.cold.weights, derived.cold.engine) if not each.measured]
     if serving.engine != "vllm":
         missing.update(dict.fromkeys(wanted, "only the start of vLLM is published"))
         return

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from image_registry import ImageRegistry, digest_of, image_registry, index, manifest, reply
 
+from model_packaging.artifact.oci import MANIFEST_BYTES
 from model_packaging.findings import Finding, FindingsError
 from scaletozero.cold_start import registry as module
 from scaletozero.cold_start.image import content_of
-from scaletozero.cold_start.registry import LARGEST, read_image, reference_of
+from scaletozero.cold_start.registry import read_image, reference_of
 
 SECRET = "Basic c2VjcmV0OnNlY3JldA=="
 
@@ -176,7 +177,7 @@ def test_a_manifest_of_gigabytes_is_refused_before_it_is_read(registry: ImageReg
     path = "/v2/team/vllm/manifests/1"
     registry.answers[path] = lambda handler: reply(handler, 200, b"{", **{"Content-Length": str(8 * 10**9)})
     found = refused(registry.image())
-    assert (found.rule, found.got) == (f"its manifest may have at most {LARGEST:,} bytes", "8,000,000,000")
+    assert (found.rule, found.got) == (f"its manifest may have at most {MANIFEST_BYTES:,} bytes", "8,000,000,000")
 
 
 def test_a_manifest_that_never_ends_is_refused_at_the_limit(registry: ImageRegistry) -> None:
@@ -192,7 +193,7 @@ def test_a_manifest_that_never_ends_is_refused_at_the_limit(registry: ImageRegis
     registry.answers["/v2/team/vllm/manifests/1"] = endless
     found = refused(registry.image())
     assert found.got == "more"
-    assert sum(sent) >= LARGEST
+    assert sum(sent) >= MANIFEST_BYTES
 
 
 def test_a_registry_that_does_not_answer(registry: ImageRegistry, monkeypatch: pytest.MonkeyPatch) -> None:

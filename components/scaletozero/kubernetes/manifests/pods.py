@@ -10,6 +10,7 @@ from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.kubernetes.manifests.objects import BUCKET, Manifest, manifest, selector
 from scaletozero.kubernetes.model import Model, place
+from scaletozero.kubernetes.starts import ARTIFACT, CONTAINER
 from scaletozero.partitions import EKS_GROUP
 from scaletozero.settings.cluster import GPU, Cluster, Pool, Taint
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -126,7 +127,7 @@ def deployment(name: str, settings: GpuEndpointSettings, model: Model, derived: 
             "strategy": {"type": "RollingUpdate", "rollingUpdate": roll},
             "selector": {"matchLabels": labels},
             "template": {
-                "metadata": {"labels": labels, "annotations": {"scaletozero/artifact": model.digest}},
+                "metadata": {"labels": labels, "annotations": {ARTIFACT: model.digest}},
                 "spec": pod,
             },
         },
@@ -138,7 +139,7 @@ def _container(name: str, settings: GpuEndpointSettings, model: Model, derived: 
     probe = {"httpGet": {"path": serving.ready_path or "/health", "port": PORT}}
     vllm = serving.engine == "vllm"
     return {
-        "name": "serving",
+        "name": CONTAINER,
         "image": settings.image,
         **({"command": ["vllm", "serve"]} if vllm else {}),
         "args": [*(_vllm_arguments(name, settings, model, derived) if vllm else []), *serving.arguments],

@@ -1,0 +1,183 @@
+"""`scaletozero bench` of an endpoint on a cluster, as it is typed: what it reads, prints, refuses and remembers."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import yaml
+from gpu_environment import environment
+from replicas import node, pod, pulled
+from small_checkpoint import small_checkpoint
+from typer.testing import CliRunner, Result
+
+from model_packaging.artifact.folder_manifest import open_folder
+from scaletozero.cli import app
+from scaletozero.environment.project import find_project
+
+RESOURCES = [
+    {"kind": kind, "name": name, "namespaced": namespaced}
+    for kind, name, namespaced in (("Pod", "pods", True), ("Node", "nodes", False), ("Event", "events", True))
+]
+
+
+class Cluster(HTTPServer):
+    """An API server that has pods, nodes and events."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[str] = []
+        self.items: dict[str, list[Any]] = {"pods": [], "nodes": [], "events": []}
+        self.status = 200
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        cluster = self.server
+        assert isinstance(cluster, Cluster)
+        cluster.asked.append(self.path)
+        at = urlsplit(self.path)
+        if at.path == "/api/v1":
+            answer: dict[str, Any] = {"resources": RESOURCES}
+        else:
+            answer = {"items": cluster.items[at.path.rpartition("/")[2]], "message": "forbidden"}
+        body = json.dumps(answer).encode()
+        self.send_response(cluster.status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any, **__: Any) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    server = Cluster()
+    content = {
+        "clusters": [{"name": "prod", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "prod", "user": "u"}}],
+        "current-context": "x",
+    }
+    (tmp_path / "kubeconfig").write_text(json.dumps(content))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> Path:
+    small_checkpoint(tmp_path / "artifact")
+    (tmp_path / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
+    declared = {"config": {"demo:environment": environment("artifact")}}
+    (tmp_path / "Pulumi.local.yaml").write_text(yaml.safe_dump(declared))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["bench", "llm", *arguments])
+
+
+def awake(cluster: Cluster, project: Path, **phases: Any) -> None:
+    artifact = open_folder(project / "artifact").digest
+    cluster.items = {"pods": [pod(artifact=artifact, **phases)], "nodes": [node()], "events": [pulled()]}
+
+
+def test_the_starts_are_shown_and_remembered(project: Path, cluster: Cluster) -> None:
+    awake(cluster, project)
+    found = run()
+    assert found.exit_code == 0, found.output
+    for cell in ("2026-11-28 12:00:00", "g6.xlarge", "60 s", "180 s", "90 s", "p95 of 1"):
+        assert cell in found.stdout
+    assert "1 starts measured" in found.stderr
+    written = json.loads((project / "local.cold-starts.json").read_text())
+    assert written["endpoints"]["llm"][0]["seconds"] == {"node": 60, "pull": 180, "load": 90}
+
+
+def test_a_preview_then_follows_from_them(project: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    awake(cluster, project)
+    assert run().exit_code == 0
+    monkeypatch.delenv("KUBECONFIG")
+    cold = find_project().environment("local").opened["llm"].plan.derived.cold
+    assert [(each.name, each.seconds) for each in cold.phases if each.measured] == [
+        ("node", 60),
+        ("pull", 180),
+        ("weights", 0),
+        ("engine", 90),
+    ]
+
+
+def test_nothing_is_changed_and_only_its_own_pods_are_read(project: Path, cluster: Cluster) -> None:
+    awake(cluster, project)
+    run()
+    (pods,) = [each for each in cluster.asked if "/pods" in each]
+    assert urlsplit(pods).path == "/api/v1/namespaces/models/pods"
+    labels = parse_qs(urlsplit(pods).query)["labelSelector"]
+    assert labels == ["app.kubernetes.io/name=llm,app.kubernetes.io/component=serving"]
+
+
+def test_a_second_run_counts_the_same_start_once(project: Path, cluster: Cluster) -> None:
+    awake(cluster, project)
+    run()
+    report = json.loads(run("--json").stdout)
+    assert report["remembered"]["load"] == {"n": 1, "p50": 90.0, "p95": 90.0}
+    awake(cluster, project, name="llm-2", at=60)
+    cluster.items["nodes"] = [node("llm-2", created=61)]
+    report = json.loads(run("--json").stdout)
+    assert report["remembered"]["load"]["n"] == 2
+
+
+def test_one_that_is_asleep_is_not_woken(project: Path, cluster: Cluster) -> None:
+    found = run()
+    assert found.exit_code == 2
+    assert "nothing is woken" in found.stderr
+    assert not (project / "local.cold-starts.json").exists()
+
+
+def test_a_start_that_failed_is_reported_as_what_it_is(project: Path, cluster: Cluster) -> None:
+    awake(cluster, project, restarts=2)
+    found = run()
+    assert found.exit_code == 1
+    assert "not measured: llm-1: its container was started again (2 times)" in found.stderr
+    assert json.loads(run("--json").stdout)["not_measured"] == {"llm-1": "its container was started again (2 times)"}
+    assert not (project / "local.cold-starts.json").exists()
+
+
+def test_a_cluster_that_refuses_is_a_finding(project: Path, cluster: Cluster) -> None:
+    cluster.status = 403
+    found = run()
+    assert found.exit_code == 2
+    assert "must lead to a cluster that answers" in found.stderr
+
+
+def test_without_a_cluster_it_is_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBECONFIG")
+    found = run()
+    assert found.exit_code == 2
+    assert "KUBECONFIG" in found.stderr
+
+
+@pytest.mark.parametrize("option", [("--cold", "3"), ("--requests", "9"), ("--payload", "{}"), ("--starts", "3")])
+def test_options_of_other_endpoints_are_refused(project: Path, cluster: Cluster, option: tuple[str, str]) -> None:
+    found = run(*option)
+    assert found.exit_code == 2
+    assert option[0] in found.stderr
+    assert cluster.asked == []
+
+
+def test_a_file_that_is_invalid_stops_it_before_anything_is_asked(project: Path, cluster: Cluster) -> None:
+    (project / "local.cold-starts.json").write_text("{")
+    found = run()
+    assert found.exit_code == 2
+    assert "restore it from version control" in found.stderr
+    assert cluster.asked == []
