@@ -3,7 +3,10 @@
 Both run on the real engine against the same embedded AWS, alternately, several times; the result is the ratio of the
 medians.
 
-    python benchmarks/preview.py [--sizes 1 10 100 300] [--rounds 3]
+    python benchmarks/preview.py [--sizes 1 10 100 300] [--rounds 3] [--estimate]
+
+With `--estimate` it compares the preview of an environment with and without its estimate instead: the stack's output,
+and the table that the command prints.
 """
 
 import argparse
@@ -14,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pulumi
 import pulumi_aws as aws
@@ -24,14 +29,20 @@ from small_artifact import small_artifact
 
 from model_packaging import Artifact
 from model_packaging.validation import parse
+from scaletozero.cli.estimate_table import estimate_table
 from scaletozero.endpoints.artifact_store import tls_only_policy
 from scaletozero.endpoints.model import role_policy
 from scaletozero.engine.find import find_engine
+from scaletozero.environment import declare
 from scaletozero.environment.declare import declare_environment
+from scaletozero.environment.estimate import estimate_environment
+from scaletozero.environment.read import read_environment
 from scaletozero.environment.settings import Environment
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.environment import sandbox_environment
 from scaletozero.sandbox.providers.install import install_plugins
+from scaletozero.spending.prices import prices
+from scaletozero.spending.traffic import Assumptions
 
 REGION = "us-east-1"
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaletozero-serving:0.1.0"
@@ -45,6 +56,24 @@ def with_components(artifacts: list[Artifact], count: int) -> Callable[[], None]
     quotas = {"serverless_endpoints": count, "concurrency": 10 * count}
     data = {"region": REGION, "endpoints": endpoints, "quotas": quotas}
     return lambda: declare_environment(parse(Environment, data), Path("/"))
+
+
+def with_estimate(artifacts: list[Artifact], count: int, *, wanted: bool) -> Callable[[], None]:
+    """The environment with its packaged models open, as the command declares it, with or without its estimate."""
+    endpoints = {f"e{i}": {"artifact": str(artifacts[i].path), "image": IMAGE} for i in range(count)}
+    quotas = {"serverless_endpoints": count, "concurrency": 10 * count}
+    environment = read_environment({"region": REGION, "endpoints": endpoints, "quotas": quotas}, Path("/"))
+
+    def program() -> None:
+        if wanted:
+            estimate_table(estimate_environment(environment, Assumptions(), prices()))
+            declare_environment(environment, Path("/"))
+            return
+        nothing = SimpleNamespace(summary=dict)
+        with mock.patch.object(declare, "estimate_environment", return_value=nothing):
+            declare_environment(environment, Path("/"))
+
+    return program
 
 
 def by_hand(artifacts: list[Artifact], count: int) -> Callable[[], None]:
@@ -174,18 +203,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 10, 100, 300])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--estimate", action="store_true")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         artifacts = [small_artifact(folder, f"m{i}", f"model {i}".encode()) for i in range(max(chosen.sizes))]
         sandbox = daemon.ensure_running(folder / "state", aws_port=0, runtime_port=0, idle_seconds=60)
         try:
-            _table(folder, artifacts, sandbox, chosen.sizes, chosen.rounds)
+            _table(folder, artifacts, sandbox, chosen)
         finally:
             daemon.stop(folder / "state")
 
 
-def _table(folder: Path, artifacts: list[Artifact], sandbox: daemon.Sandbox, sizes: list[int], rounds: int) -> None:
+def _table(folder: Path, artifacts: list[Artifact], sandbox: daemon.Sandbox, chosen: argparse.Namespace) -> None:
     (folder / "backend").mkdir()
     install_plugins(folder / "home")
     stack = auto.create_or_select_stack(
@@ -199,11 +229,15 @@ def _table(folder: Path, artifacts: list[Artifact], sandbox: daemon.Sandbox, siz
             env_vars=sandbox_environment(folder / "backend", sandbox, folder / "manifests"),
         ),
     )
-    print("| endpoints | resources | with components | by hand | ratio | ms an endpoint |")
+    columns = ("with the estimate", "without it") if chosen.estimate else ("with components", "by hand")
+    print(f"| endpoints | resources | {columns[0]} | {columns[1]} | ratio | ms an endpoint |")
     print("|---:|---:|---:|---:|---:|---:|")
-    for size in sizes:
-        programs = with_components(artifacts, size), by_hand(artifacts, size)
-        times = [[preview_seconds(stack, program) for program in programs] for _ in range(rounds)]
+    for size in chosen.sizes:
+        if chosen.estimate:
+            programs = [with_estimate(artifacts, size, wanted=wanted) for wanted in (True, False)]
+        else:
+            programs = [with_components(artifacts, size), by_hand(artifacts, size)]
+        times = [[preview_seconds(stack, program) for program in programs] for _ in range(chosen.rounds)]
         ours, bare = (statistics.median(column) for column in zip(*times, strict=True))
         ratio = statistics.median(pair[0] / pair[1] for pair in times)
         resources = 10 + 8 * size  # the stack, the provider, the store with its seven; a component with seven each

@@ -1,6 +1,7 @@
 """The whole life of an environment on the real engine: made, unchanged, changed, drifted, broken, repaired, gone."""
 
 import json
+import re
 
 import pytest
 from workbench import NOTHING, Workbench, endpoint
@@ -40,6 +41,12 @@ def test_from_nothing_to_nothing(workbench: Workbench, encoder: Artifact, other_
 
     # A changed model: the new one is complete before the endpoint moves to it, and the old one goes after that.
     workbench.declare(endpoints={"sentences": endpoint(other_encoder)})
+    shown = workbench.run("preview", "--format", "markdown").stdout
+    assert f"**2 to update, 3 to replace**, {RESOURCES - 5} unchanged." in shown
+    assert "| update | `sentences` | `aws:sagemaker:Endpoint` | `endpointConfigName` |" in shown
+    for name, kind in (("model", "Model"), ("configuration", "EndpointConfiguration")):
+        assert f"| replace | `sentences-{name}` | `aws:sagemaker:{kind}` |" in shown
+    assert re.search(r"\| worst an hour \| (`\$[\d.]+`) \| \1 \| none \|", shown)
     said = workbench.done("up")
     assert order(
         said,
