@@ -94,7 +94,7 @@ lock: $(READY) ## resolve the dependencies again
 	echo 'onnxruntime' | $(RESOLVE) - --extra policy --extra sagemaker --extra sandbox --extra dev -o extras.lock
 	echo 'compressed-tensors>=0.18' | $(RESOLVE) - --extra packaging --extra torch --extra dev -o torch.lock
 
-EXTRAS  := $(foreach extra,packaging sandbox sign prices docs dev,--extra $(extra))
+EXTRAS  := $(foreach extra,packaging sandbox sign prices gateway docs dev,--extra $(extra))
 RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q
 

@@ -27,6 +27,7 @@ GUIDES = (
     "dashboards.md",
     "spending.md",
     "ci.md",
+    "gateway.md",
     "residency.md",
     "residency-auditors.md",
     "residency-leaks.md",

@@ -15,6 +15,7 @@ WANTING: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("sandbox",), ("package", "spec.yaml"), "packaging"),
     (("packaging",), ("up",), "sandbox"),
     ((), ("prices", "show", "--model", "anthropic/claude-haiku-4-5"), "prices"),
+    ((), ("gateway",), "gateway"),
 ]
 """Extras that are installed, a command, and the extra that it asks for."""
 
@@ -25,6 +26,7 @@ PLAIN: list[tuple[str, ...]] = [
     ("--version",),
     ("publish", "--help"),
     ("prices", "show"),
+    ("customers", "--help"),
 ]
 """What works without extras."""
 

@@ -20,6 +20,7 @@ from scaletozero.cli import (
     costing,
     deploying,
     estimating,
+    gateways,
     inspecting,
     packaging,
     predicting,
@@ -55,6 +56,8 @@ app.command()(estimating.estimate)
 app.command()(costing.costs)
 app.command()(predicting.predict)
 app.command()(reporting.residency)
+app.command()(gateways.gateway)
+app.add_typer(gateways.customers, name="customers")
 app.add_typer(pricing.app, name="prices")
 
 _UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from urllib.parse import urlsplit
 
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.settings import Environment
 from scaletozero.residency.closure import findings
 from scaletozero.residency.resource import DeclaredResource
+from scaletozero.settings.gateway import Gateway
 
 BUCKET = "artifacts"
 """The name of an environment's bucket in its program."""
@@ -31,6 +33,19 @@ def _declared(environment: Environment) -> Iterator[DeclaredResource]:
     )
     for name, endpoint in environment.endpoints.items():
         yield from kind_of(endpoint).declared_resources(name, endpoint, region)
+    if environment.gateway is not None:
+        yield from _providers(environment.gateway)
+
+
+def _providers(gateway: Gateway) -> Iterator[DeclaredResource]:
+    """The hosts that the gateway sends prompts to, in the spelling of a policy that allows them."""
+    for name, model in gateway.models.items():
+        if model.provider is None:
+            continue
+        spec = {"spec": {"egress": [{"to": [{"domainNames": [urlsplit(model.provider.base_url).hostname]}]}]}}
+        policy = "kubernetes:networking.k8s.aws/v1alpha1:ApplicationNetworkPolicy"
+        written = {"spec.egress[0].to[0].domainNames[0]": f"gateway.models.{name}.provider.base_url"}
+        yield DeclaredResource(policy, f"gateway.models.{name}", spec, written=written)
 
 
 def residency_findings(environment: Environment, today: date, path: str = "environment") -> list[Finding]:

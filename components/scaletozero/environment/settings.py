@@ -16,6 +16,7 @@ from scaletozero.endpoints.kind import Kind
 from scaletozero.endpoints.kinds import DEFAULT, KINDS, kind_of
 from scaletozero.settings.account import Quotas, quota_findings
 from scaletozero.settings.common import ArtifactStoreOptions, LogRetentionDays, Tags, key_conflicts
+from scaletozero.settings.gateway import Gateway, unknown
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import Residency, region_findings
@@ -88,6 +89,7 @@ class Environment(Settings):
         artifacts: the bucket that holds the packaged models.
         kubernetes: the cluster of its endpoints of kind `gpu`.
         spending: maximum cost of a month. Default: no cap.
+        gateway: models and customers of the gateway, which runs on this machine: an environment with `sandbox` only.
         quotas: the account's quotas in the region, if they are not AWS's defaults.
         tags: tags on everything.
         sandbox: present if the environment runs on this machine instead of on AWS; `{}` uses the defaults.
@@ -103,6 +105,7 @@ class Environment(Settings):
     artifacts: ArtifactStoreOptions = ArtifactStoreOptions()
     kubernetes: Kubernetes | None = None
     spending: Spending | None = None
+    gateway: Gateway | None = None
     quotas: Quotas = Quotas()
     tags: Tags = Field(default_factory=dict)
     sandbox: Sandbox | None = None
@@ -176,6 +179,7 @@ class Environment(Settings):
             )
         yield from self._residency_conflicts()
         yield from self._spending_conflicts()
+        yield from self._gateway_conflicts()
         yield from self._cluster_conflicts()
         for name, endpoint in self.endpoints.items():
             kind = kind_of(endpoint)
@@ -208,6 +212,30 @@ class Environment(Settings):
                 fix = f"write `{guess}`" if guess else f"write one of {', '.join(self.endpoints) or 'its endpoints'}"
                 rule = "must be an endpoint of the environment"
                 yield Finding(f"spending.endpoints.{name}", rule, name, "the cap would be of nothing", fix)
+
+    def _gateway_conflicts(self) -> Iterable[Finding]:
+        if self.gateway is None:
+            return
+        yield from (replace(found, path=f"gateway.{found.path}") for found in self.gateway.conflicts())
+        if self.sandbox is None:
+            yield Finding(
+                "gateway",
+                "requires `sandbox`",
+                "an environment on an account",
+                "it would have been ignored: the gateway runs on this machine only",
+                "remove it, or write `sandbox: {}`",
+            )
+        for path, name in self.gateway.endpoints():
+            if name not in self.endpoints:
+                yield unknown(f"gateway.{path}", "an endpoint of the environment", name, self.endpoints)
+            elif not kind_of(self.endpoints[name]).billed_per_call:
+                yield Finding(
+                    f"gateway.{path}",
+                    "must be an endpoint of kind `serverless`",
+                    f"{name}, of kind {self.endpoints[name].kind}",
+                    "a request to it would have no price of its own",
+                    "name another endpoint",
+                )
 
     def _cluster_conflicts(self) -> Iterable[Finding]:
         wanting = [name for name, endpoint in self.endpoints.items() if kind_of(endpoint).on_cluster]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import metadata
+from typing import Any
 
 from model_packaging.extras import needs
 from model_packaging.findings import refuse
@@ -47,6 +48,73 @@ def token_price(reference: str, at: datetime | None = None) -> TokenPrice:
     Raises:
         FindingsError: the library is not installed, or knows no such model, or no price of it by tokens.
     """
+    provider, model = _find(reference)
+    prices = model.get_prices(at or datetime.now(UTC))
+    amounts = [_base(getattr(prices, name, None)) for name in ("input_mtok", "output_mtok")]
+    if amounts[0] is None and amounts[1] is None:
+        raise refuse("model", "must have a price by tokens", reference, "it could not be compared")
+    spent_in, spent_out = (each or Decimal(0) for each in amounts)
+    return TokenPrice(provider.id, model.id, spent_in, spent_out, _source())
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """The tokens of one request, as its provider counted them.
+
+    Attributes:
+        input, output: all of each.
+        cached: tokens of the input that were read from a cache.
+        written: tokens of the input that were written to one.
+    """
+
+    input: int
+    output: int
+    cached: int = 0
+    written: int = 0
+
+
+class TokenTariff:
+    """What a model's tokens cost, with the tiers of its price, and its prices for cached tokens.
+
+    Args:
+        reference: `provider/model`.
+
+    Raises:
+        FindingsError: as `token_price`.
+    """
+
+    def __init__(self, reference: str) -> None:
+        self.price = token_price(reference)
+        self._provider, self._model = _find(reference)
+
+    def usd(self, count: TokenCount, at: datetime | None = None) -> Decimal:
+        """What tokens cost.
+
+        Raises:
+            ValueError: the counts contradict each other, such as more cached tokens than tokens.
+        """
+        if min(count.input, count.output, count.cached, count.written) < 0:
+            raise ValueError("a count of tokens is negative")
+        if count.cached + count.written > count.input:
+            raise ValueError("more tokens were cached than there are")
+        from genai_prices import Usage
+
+        usage = Usage(
+            input_tokens=count.input,
+            output_tokens=count.output,
+            cache_read_tokens=count.cached or None,
+            cache_write_tokens=count.written or None,
+        )
+        return self._model.calc_price(usage, self._provider, genai_request_timestamp=at).total_price
+
+    def most_usd(self, input_tokens: int, output_tokens: int, at: datetime | None = None) -> Decimal:
+        """The most that so many tokens can cost: providers that write to a cache by themselves take more for it."""
+        counts = (TokenCount(input_tokens, output_tokens), TokenCount(input_tokens, output_tokens, 0, input_tokens))
+        return max(self.usd(count, at) for count in counts)
+
+
+def _find(reference: str) -> tuple[Any, Any]:
+    """The provider and the model of a reference, as the library has them."""
     with needs(EXTRA):
         from genai_prices import data_snapshot  # a second of import, where an API model is asked for
     snapshot = data_snapshot.get_snapshot()
@@ -62,13 +130,11 @@ def token_price(reference: str, at: datetime | None = None) -> TokenPrice:
         guess = nearest(model_id, [each.id for each in provider.models])
         fix = f"write `{provider_id}/{guess}`" if guess else "see https://github.com/pydantic/genai-prices"
         raise refuse("model", f"must be a model of {provider_id} that genai-prices knows", reference, "", fix)
-    prices = model.get_prices(at or datetime.now(UTC))
-    amounts = [_base(getattr(prices, name, None)) for name in ("input_mtok", "output_mtok")]
-    if amounts[0] is None and amounts[1] is None:
-        raise refuse("model", "must have a price by tokens", reference, "it could not be compared")
-    release = metadata.version("genai-prices")
-    spent_in, spent_out = (each or Decimal(0) for each in amounts)
-    return TokenPrice(provider.id, model.id, spent_in, spent_out, f"genai-prices {release}")
+    return provider, model
+
+
+def _source() -> str:
+    return f"genai-prices {metadata.version('genai-prices')}"
 
 
 def _base(price: object) -> Decimal | None:

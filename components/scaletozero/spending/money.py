@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, ROUND_UP, Decimal
 
 HOURS = Decimal(730)
 """Of a month: 365 days of 24 hours by twelve, as AWS's own calculator counts."""
@@ -17,6 +17,16 @@ CENT = Decimal("0.01")
 def exact(value: float | int | str | Decimal) -> Decimal:
     """A number as the decimal that it is written as: 0.1 is one tenth."""
     return value if isinstance(value, Decimal) else Decimal(str(value))
+
+
+def micros(amount: Decimal) -> int:
+    """An amount in whole millionths of a dollar, rounded up: what counts against a cap is never less than it cost."""
+    return int((amount / MICRO).to_integral_value(ROUND_CEILING))
+
+
+def of_micros(amount: int) -> Decimal:
+    """Millionths of a dollar in dollars."""
+    return amount * MICRO
 
 
 def dollars(amount: Decimal | None) -> str:

@@ -27,7 +27,7 @@ from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.serverless import ServerlessEndpoint
 
 SNIPPETS = all_snippets()
-NOT_RUN_NOW = 3
+NOT_RUN_NOW = 5
 """How many blocks say that they are not run. A change of this number is a decision, not an accident."""
 
 IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/serving:1.2.3"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+import threading
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from moto.awslambda.models import LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
+from moto.dynamodb.responses import DynamoHandler
 from moto.iam.access_control import PermissionResult
 from moto.logs.exceptions import ResourceNotFoundException
 from moto.logs.models import LogGroup
@@ -42,6 +44,7 @@ def patch_moto() -> None:
     LogsResponse.associate_kms_key = _associate_kms_key  # type: ignore[attr-defined]
     LogsResponse.disassociate_kms_key = _disassociate_kms_key  # type: ignore[attr-defined]
     EventBridgeSchedulerBackend.delete_schedule_group = _delete_schedule_group  # type: ignore[method-assign]
+    DynamoHandler.call_action = _call_dynamodb  # type: ignore[method-assign]
     dimensions = {member.name: member.value for member in scaling_models.ScalableDimensionValueSet}
     dimensions["SAGEMAKER_PROVISIONED_CONCURRENCY"] = "sagemaker:variant:DesiredProvisionedConcurrency"
     extended: Any = enum.Enum("ScalableDimensionValueSet", dimensions)
@@ -148,3 +151,14 @@ def _update_configuration(self: LambdaFunction, config_updates: dict[str, Any]) 
     if "KMSKeyArn" in config_updates:
         self.kms_key_arn = config_updates["KMSKeyArn"] or None
     return _moto_update_configuration(self, config_updates)
+
+
+_moto_call_dynamodb = DynamoHandler.call_action
+_dynamodb = threading.Lock()
+
+
+def _call_dynamodb(self: DynamoHandler) -> Any:
+    """Items: a write with a condition, and a transaction, are isolated at the service. Moto checks and writes in two
+    steps, and a transaction that is cancelled puts back a copy of the tables, with which it undoes other writes."""
+    with _dynamodb:
+        return _moto_call_dynamodb(self)

@@ -1,0 +1,175 @@
+"""`gateway` and `customers`: the door to an environment's models, and who may go through it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from model_packaging.extras import needs
+from model_packaging.findings import refuse
+from scaletozero.cli.deploying import EnvironmentName
+from scaletozero.cli.engine import engine_errors
+from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.engine.find import find_engine
+from scaletozero.environment.gateway import EXTRA, ledger_of, open_door
+from scaletozero.environment.project import Project, find_project
+from scaletozero.environment.settings import Environment
+from scaletozero.environment.stack import EnvironmentStack
+from scaletozero.gateway.caps import accounts
+from scaletozero.gateway.keys import key_hash, new_key
+from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.sandbox import daemon
+from scaletozero.sandbox.state import locked, private_folder, use
+from scaletozero.settings.gateway import Gateway, unknown
+from scaletozero.spending.money import dollars, number, of_micros
+
+HOST = "127.0.0.1"
+
+customers = typer.Typer(
+    help="Customers of the gateway: their keys, their caps and what they have spent.", no_args_is_help=True
+)
+
+
+def gateway(environment: EnvironmentName = "local") -> None:
+    """Runs an environment's gateway on this machine, until it is interrupted.
+
+    Example: scaletozero gateway -e local
+    """
+    with findings_as_exit():
+        with needs(EXTRA):
+            import uvicorn
+
+            from scaletozero.gateway.service.app import application
+        project, settings, declared = _declared(environment)
+        with locked(private_folder(project.local)):
+            sandbox = _running(project, environment)
+            use(project.local)  # so that the sandbox does not end while the gateway runs
+        engine = find_engine(say)
+        stack = EnvironmentStack(project, environment, engine, sandbox)
+        with engine_errors("gateway", environment, engine):
+            deployed = stack.endpoints() if settings.endpoints else {}
+        store = ledger_of(project.name, environment, settings.region, stack.client)
+        store.create_table()
+        door = open_door(settings, deployed, store, stack.client)
+        listening = _listen(declared.port)
+    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
+    logging.getLogger("scaletozero.gateway").setLevel(logging.INFO)
+    config = uvicorn.Config(
+        application(door), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30
+    )
+    port = listening.getsockname()[1]
+    say(f"{len(declared.models)} models, {len(declared.customers)} customers")
+    done(f"gateway of {environment}: http://{HOST}:{port}/v1")
+    with contextlib.suppress(KeyboardInterrupt):  # its usual end, after the open requests
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+@customers.command()
+def key(
+    customer: Annotated[str, typer.Argument(help="The customer, as the environment declares it.")],
+    environment: EnvironmentName = "local",
+) -> None:
+    """Makes a key and prints it, once: only its hash is to be kept, in the environment's `keys`.
+
+    Example: scaletozero customers key acme -e local
+    """
+    with findings_as_exit():
+        _, _, declared = _declared(environment)
+        _require(customer, declared)
+    made = new_key()
+    print(made)
+    say(f"It is shown once. Add its hash to gateway.customers.{customer}.keys, and start the gateway again:")
+    say(f"  - {key_hash(made)}")
+
+
+@customers.command("list")
+def list_(
+    environment: EnvironmentName = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Shows the customers of an environment, their caps, and what they have spent and hold today and this month.
+
+    Example: scaletozero customers list -e local
+    """
+    with findings_as_exit():
+        project, settings, declared = _declared(environment)
+        sandbox = _running(project, environment)
+        stack = EnvironmentStack(project, environment, find_engine(say), sandbox)
+        store = ledger_of(project.name, environment, settings.region, stack.client)
+        store.create_table()
+    rows = [_figures(Ledger(store), name, declared) for name in declared.customers]
+    if as_json:
+        print_json({"customers": rows})
+        return
+    columns = ("customer", "period", "cap", "spent", "held", "keys", "state")
+    shown = [
+        (
+            row["name"],
+            each["period"],
+            *(dollars(of_micros(each[name])) for name in ("cap", "spent", "held")),
+            row["keys"],
+            row["state"],
+        )
+        for row in rows
+        for each in row["periods"]
+    ]
+    table(columns, shown)
+
+
+def _figures(ledger: Ledger, name: str, declared: Gateway) -> dict[str, Any]:
+    customer, now = declared.customers[name], datetime.now(UTC)
+    over = customer.expires is not None and now.date() > customer.expires
+    state = "disabled" if customer.disabled else "expired" if over else "active"
+    periods = [
+        {
+            "period": account.period[2:],
+            "cap": account.cap,
+            "spent": balance.spent,
+            "held": balance.held,
+            "spent_usd": number(of_micros(balance.spent)),
+        }
+        for account, balance in ledger.balances(accounts(name, customer, now))
+    ]
+    return {"name": name, "state": state, "keys": len(customer.keys), "periods": periods}
+
+
+def _declared(environment: str) -> tuple[Project, Environment, Gateway]:
+    project = find_project()
+    settings = project.environment(environment, with_artifacts=False)
+    if settings.gateway is None:
+        fix = "add `gateway: {models: ..., customers: ...}` (docs/gateway.md)"
+        raise refuse(f"environment {environment}", "must have a `gateway`", "none", "there is nobody to let in", fix)
+    return project, settings, settings.gateway
+
+
+def _running(project: Project, environment: str) -> daemon.Sandbox:
+    sandbox = daemon.running(project.local)
+    if sandbox is None:
+        fix = f"run `scaletozero up -e {environment}`"
+        raise refuse(environment, "must be deployed and running", "no running embedded AWS", "there is no ledger", fix)
+    return sandbox
+
+
+def _require(customer: str, declared: Gateway) -> None:
+    if customer not in declared.customers:
+        finding = unknown("customer", "a customer of the environment", customer, declared.customers)
+        raise refuse(finding.path, finding.rule, finding.got, "the key would be nobody's", finding.fix)
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(256)
+    except OSError as error:
+        listening.close()
+        rule, fix = "must be a port that nothing else uses", "take another port, or 0 for any free one"
+        raise refuse("environment.gateway.port", rule, port, error.strerror or str(error), fix) from None
+    return listening

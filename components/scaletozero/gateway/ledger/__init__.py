@@ -1,0 +1,1 @@
+"""What customers may spend, hold and have spent: integers of a millionth of a dollar, changed in transactions."""

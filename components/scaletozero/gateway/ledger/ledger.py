@@ -1,0 +1,161 @@
+"""Reserve, then settle: a request holds the most that it may cost before it is sent, and then gives the rest back."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeVar
+
+from scaletozero.gateway.ledger.accounts import (
+    Account,
+    Balance,
+    CapReachedError,
+    ConflictError,
+    Lease,
+    NotOpenError,
+    Usage,
+)
+
+T = TypeVar("T")
+
+FIRST_WAIT, LONGEST_WAIT = 0.005, 0.2
+"""Seconds before the second try of a transaction, doubled for each further one; each wait is a random part of it."""
+
+
+class LedgerBusyError(Exception):
+    """The store was in conflict or throttled until the deadline. Whether an open lease remains is said by the store."""
+
+
+class Store(Protocol):
+    """Where accounts, leases and usage are. Each method is one transaction: all of it happens, or nothing.
+
+    Every method raises ConflictError if another transaction was in the way.
+    """
+
+    def open(self, account: Account) -> None:
+        """Creates an account from its cap; nothing changes if it exists."""
+        ...
+
+    def change_cap(self, account: Account, before: int) -> None:
+        """Adds the difference between the declared cap and `before` to an account whose cap is still `before`."""
+        ...
+
+    def hold(self, lease: Lease, accounts: Iterable[Account]) -> None:
+        """Takes a lease from what remains of every account.
+
+        Raises:
+            NotOpenError: an account has to be opened, or its cap changed, first.
+            CapReachedError: an account does not have that much left.
+        """
+        ...
+
+    def finish(self, lease: Lease, usage: Usage) -> bool:
+        """Ends a lease and records its usage. Returns False, and changes nothing, if it has ended already."""
+        ...
+
+    def finish_late(self, lease: Lease, usage: Usage) -> bool:
+        """Records the usage of a lease that had expired. Returns False if it did not expire, or was recorded before."""
+        ...
+
+    def leases(self, customer: str) -> list[Lease]:
+        """A customer's open leases, those that expire first at the front."""
+        ...
+
+    def balance(self, customer: str, period: str) -> Balance | None:
+        """An account's figures; None if it is not open."""
+        ...
+
+
+class Ledger:
+    """Holds requests to their customers' caps.
+
+    Args:
+        store: where it is kept.
+        patience: seconds for which a transaction in conflict is tried again.
+        clock: seconds since 1970.
+        sleep: waits; for tests.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        patience: float = 5.0,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store, self._patience, self._clock, self._sleep = store, patience, clock, sleep
+
+    def reserve(self, request: str, accounts: tuple[Account, ...], most: int, seconds: float) -> Lease:
+        """Holds the most that a request may cost.
+
+        Args:
+            request: its id, 32 hexadecimal digits.
+            accounts: the customer's.
+            most: in millionths of a dollar.
+            seconds: after which the lease expires: more than the request can take.
+
+        Raises:
+            CapReachedError: a cap does not leave that much.
+            LedgerBusyError: the store was in conflict until the deadline; nothing is held.
+        """
+        expires = int(self._clock() + seconds) + 1
+        lease = Lease(request, accounts[0].customer, tuple(each.period for each in accounts), most, expires)
+
+        def attempt() -> Lease:
+            try:
+                self._store.hold(lease, accounts)
+            except NotOpenError as missing:
+                for account, cap in missing.found.items():
+                    self._store.open(account) if cap is None else self._store.change_cap(account, cap)
+                raise ConflictError from None
+            return lease
+
+        return self._again(attempt)
+
+    def settle(self, lease: Lease, used: int, **about: str | int | bool) -> bool:
+        """Ends a request with what it cost, which may be more than it held; the rest is given back.
+
+        Returns:
+            Whether this call recorded it; a second one for the same lease records nothing.
+
+        Raises:
+            LedgerBusyError: the store was in conflict until the deadline; the lease stays open, and will expire.
+        """
+        usage = Usage(used, "settled", int(self._clock()), about)
+        return self._again(lambda: self._store.finish(lease, usage) or self._store.finish_late(lease, usage))
+
+    def release(self, lease: Lease, **about: str | int | bool) -> bool:
+        """Ends a request that cost nothing. Returns and raises as `settle`."""
+        usage = Usage(0, "released", int(self._clock()), about)
+        return self._again(lambda: self._store.finish(lease, usage))
+
+    def expire(self, customer: str) -> int:
+        """Gives back what requests held that never ended, and returns how many those were.
+
+        A request that ends after all is recorded then, even if that exceeds the cap.
+        """
+        now = self._clock()
+        usage = Usage(0, "expired", int(now))
+        over = [each for each in self._store.leases(customer) if each.expires < now]
+        return sum(self._again(lambda lease=lease: self._store.finish(lease, usage)) for lease in over)
+
+    def balances(self, accounts: Iterable[Account]) -> list[tuple[Account, Balance]]:
+        """The figures of accounts; one that nothing was spent of yet has its whole cap."""
+        found = ((each, self._store.balance(each.customer, each.period)) for each in accounts)
+        return [(account, balance or Balance(account.cap, account.cap, 0, 0)) for account, balance in found]
+
+    def _again(self, attempt: Callable[[], T]) -> T:
+        deadline, longest = time.monotonic() + self._patience, FIRST_WAIT
+        while True:
+            try:
+                return attempt()
+            except ConflictError as conflict:
+                if time.monotonic() >= deadline:
+                    raise LedgerBusyError(str(conflict)) from conflict
+                self._sleep(random.uniform(0, longest))  # noqa: S311 - so that two do not meet again
+                longest = min(2 * longest, LONGEST_WAIT)
+
+
+__all__ = ["CapReachedError", "Ledger", "LedgerBusyError", "Store"]

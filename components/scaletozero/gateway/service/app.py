@@ -1,0 +1,90 @@
+"""The ASGI application."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from scaletozero.gateway.service.door import Door
+from scaletozero.gateway.service.errors import RefusedError
+from scaletozero.gateway.service.routes import BODY_SECONDS, Routes
+from scaletozero.gateway.service.upstream import FailedError
+
+log = logging.getLogger("scaletozero.gateway")
+
+
+def application(door: Door, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
+    """The gateway.
+
+    Args:
+        door: admits requests.
+        body_seconds: in which a request's body has to come.
+    """
+    routes = Routes(door, body_seconds)
+    app = Starlette(
+        routes=[
+            Route("/healthz", routes.health),
+            Route("/v1/models", routes.models),
+            Route("/v1/models/{name:path}", routes.model),
+            Route("/v1/usage", routes.usage),
+            Route("/v1/chat/completions", routes.chat, methods=["POST"]),
+            Route("/v1/embeddings", routes.embeddings, methods=["POST"]),
+            Route("/endpoints/{name}/invocations", routes.invocations, methods=["POST"]),
+        ],
+        exception_handlers={RefusedError: _refused, FailedError: _failed, HTTPException: _no_route, Exception: _fault},
+    )
+    return WithRequestId(app)
+
+
+class WithRequestId:
+    """Gives every response an `x-request-id`, which is made here: one that a caller sends is not taken over."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = f"req_{secrets.token_hex(16)}"
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RefusedError)
+    # The path is the caller's, and is written as JSON, in which no line ends.
+    line = {"event": "refused", "status": error.status, "code": error.code, "path": request.url.path[:200]}
+    log.info(json.dumps({"id": request.state.request_id, **line}))
+    return error.response()
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, FailedError)
+    return await _refused(request, error.refusal)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = "There is no such route." if error.status_code == 404 else str(error.detail)
+    return RefusedError(error.status_code, message, "unknown_url", headers=error.headers).response()
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    log.error(json.dumps({"event": "fault", "id": request.state.request_id, "error": type(error).__name__}))
+    return RefusedError(500, "The gateway failed.", "internal_error", kind="api_error").response()

@@ -1,0 +1,247 @@
+"""The door: who asks, what that may cost at most, and that it is held before anything is sent.
+
+Every route that can reach a target goes through `Door.holding`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import anyio
+from botocore.exceptions import BotoCoreError, ClientError
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from scaletozero.gateway.caps import accounts
+from scaletozero.gateway.keys import KeyRing, RefusedKeyError
+from scaletozero.gateway.ledger.accounts import Account, Balance, CapReachedError, Lease
+from scaletozero.gateway.ledger.ledger import Ledger, LedgerBusyError
+from scaletozero.gateway.service.errors import RefusedError, capped, unauthorised, unavailable
+from scaletozero.gateway.service.limits import Rates
+from scaletozero.gateway.service.upstream import LONGEST_SECONDS, EndpointTarget, FailedError, ProviderTarget
+from scaletozero.gateway.tariffs import Cost
+from scaletozero.settings.gateway import Customer, Gateway
+from scaletozero.spending.money import dollars, of_micros
+
+LEASE_SECONDS = LONGEST_SECONDS + 120
+"""After which a request has not ended but crashed: the longest request, and clocks that differ."""
+
+FREE = Cost(0, False, {})
+"""Of a request that reached nothing, or was refused there."""
+
+log = logging.getLogger("scaletozero.gateway")
+
+T = TypeVar("T")
+
+
+@dataclass
+class Held:
+    """A request that holds what it may cost.
+
+    Attributes:
+        customer: who pays.
+        lease: what is held.
+        about: what the record of its usage says.
+        cost: what it cost; None as long as that is not known, for which it is charged with what it holds.
+        handed: whether a response ends it.
+    """
+
+    customer: str
+    lease: Lease
+    about: dict[str, str | int | bool]
+    cost: Cost | None = None
+    handed: bool = False
+    began: float = field(default_factory=time.monotonic)
+
+
+class Door:
+    """Admits requests.
+
+    Args:
+        gateway: the models and the customers.
+        ledger: holds customers to their caps.
+        models: model -> what it leads to.
+        endpoints: endpoint of the environment -> what it leads to.
+        now: the time in UTC.
+        rates: counts requests.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        ledger: Ledger,
+        models: Mapping[str, ProviderTarget | EndpointTarget],
+        endpoints: Mapping[str, EndpointTarget],
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rates: Rates | None = None,
+    ) -> None:
+        self.gateway, self.models, self.endpoints = gateway, models, endpoints
+        self._ledger, self._now, self._rates = ledger, now, rates or Rates()
+        self._keys = KeyRing(gateway.customers)
+        self._threads = anyio.CapacityLimiter(64)
+
+    def customer(self, headers: Mapping[str, str]) -> str:
+        """The customer whose key a request has. Nothing else of the request says who it is.
+
+        Raises:
+            RefusedError: 401.
+        """
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        try:
+            return self._keys.customer(key.strip() if scheme.lower() == "bearer" else None, self._now().date())
+        except RefusedKeyError as error:
+            raise unauthorised(str(error)) from None
+
+    def settings(self, customer: str) -> Customer:
+        """What was declared of a customer."""
+        return self.gateway.customers[customer]
+
+    def model(self, customer: str, name: str) -> ProviderTarget | EndpointTarget:
+        """What a model leads to.
+
+        Raises:
+            RefusedError: 404 if there is none, 403 if this customer may not ask for it.
+        """
+        if name not in self.models:
+            raise RefusedError(404, "There is no such model.", "model_not_found", param="model")
+        if name not in self.settings(customer).models:
+            raise RefusedError(403, "This key may not use that model.", "model_not_allowed", param="model")
+        return self.models[name]
+
+    def endpoint(self, customer: str, name: str) -> EndpointTarget:
+        """What an endpoint's name leads to. Raises as `model`."""
+        if name not in self.endpoints:
+            raise RefusedError(404, "There is no such endpoint.", "endpoint_not_found")
+        if name not in self.settings(customer).endpoints:
+            raise RefusedError(403, "This key may not use that endpoint.", "endpoint_not_allowed")
+        return self.endpoints[name]
+
+    @contextlib.asynccontextmanager
+    async def holding(self, customer: str, most: int, target: str) -> AsyncIterator[Held]:
+        """Holds the most that a request may cost, and settles it at the end, or hands that to the response.
+
+        Args:
+            customer: who pays.
+            most: in millionths of a dollar.
+            target: the model or endpoint, for the record.
+
+        Raises:
+            RefusedError: 402 at a cap, 429 at a rate, 503 if the ledger does not answer: nothing was sent.
+        """
+        self._rates.begin(customer, self.settings(customer))
+        try:
+            lease = await self._thread(self._reserve, customer, most)
+        except BaseException:
+            self._rates.end(customer)
+            raise
+        held = Held(customer, lease, {"target": target})
+        try:
+            yield held
+        except FailedError as error:
+            if held.cost is None and not error.billed:
+                held.cost = FREE
+            raise
+        finally:
+            if not held.handed:
+                await self.end(held)
+
+    async def end(self, held: Held) -> None:
+        """Settles a request with what it cost; if nobody knows, with what it holds."""
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._thread(self._end, held)
+            finally:
+                self._rates.end(held.customer)
+
+    async def balances(self, customer: str) -> list[tuple[Account, Balance]]:
+        """A customer's figures of this day and month."""
+        return await self._thread(lambda: self._guarded(lambda: self._ledger.balances(self._accounts(customer))))
+
+    def _reserve(self, customer: str, most: int) -> Lease:
+        of, request = self._accounts(customer), secrets.token_hex(16)
+
+        def reserve() -> Lease:
+            try:
+                return self._ledger.reserve(request, of, most, LEASE_SECONDS)
+            except CapReachedError:
+                # What crashed requests held is given back when it matters, and not before.
+                if not self._ledger.expire(customer):
+                    raise
+                return self._ledger.reserve(request, of, most, LEASE_SECONDS)
+
+        try:
+            return self._guarded(reserve)
+        except CapReachedError as reached:
+            period = "day" if reached.account.period.startswith("D") else "month"
+            left = max(0, reached.balance.remaining)
+            raise capped(
+                f"The cap of this {period} (UTC) leaves {dollars(of_micros(left))}, and the request could cost "
+                f"{dollars(of_micros(most))}. Ask for fewer tokens, or for a higher cap.",
+                f"{period}_cap_reached",
+            ) from None
+
+    def _end(self, held: Held) -> None:
+        cost = held.cost or Cost(held.lease.held, True, {})
+        about = {**held.about, **cost.about, "estimated": cost.estimated}
+        about["total_milliseconds"] = int((time.monotonic() - held.began) * 1000)
+        line = {
+            "request": held.lease.id,
+            "customer": held.customer,
+            "held": held.lease.held,
+            "used": cost.micros,
+            **about,
+        }
+        try:
+            done = (
+                self._ledger.release(held.lease, **about)
+                if cost is FREE
+                else self._ledger.settle(held.lease, cost.micros, **about)
+            )
+        except (LedgerBusyError, ClientError, BotoCoreError) as error:
+            # The lease expires, and then this is all that says what was spent.
+            log.error(json.dumps({"event": "not settled", "error": str(error), **line}))
+            return
+        log.info(json.dumps({"event": "settled" if done else "settled before", **line}))
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        """A call of the ledger. Where that does not answer, nothing is admitted."""
+        try:
+            return call()
+        except (LedgerBusyError, ClientError, BotoCoreError) as error:
+            log.error(json.dumps({"event": "ledger", "error": str(error)}))
+            raise unavailable(503, "The ledger does not answer.", "ledger_unavailable", seconds=1) from None
+
+    def _accounts(self, customer: str) -> tuple[Account, ...]:
+        return accounts(customer, self.settings(customer), self._now())
+
+    async def _thread(self, call: Callable[..., T], *args: Any) -> T:
+        return await anyio.to_thread.run_sync(call, *args, limiter=self._threads)
+
+
+class Ending(Response):
+    """A response after which a request is settled, also if it cannot be sent.
+
+    Args:
+        door: settles it.
+        held: the request.
+        response: what is sent.
+    """
+
+    def __init__(self, door: Door, held: Held, response: Response) -> None:
+        self._door, self._held, self._response = door, held, response
+        held.handed = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._response(scope, receive, send)
+        finally:
+            await self._door.end(self._held)

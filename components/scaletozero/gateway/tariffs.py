@@ -1,0 +1,121 @@
+"""The most that a request can cost, and what it did cost. Pure: no request and no ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from model_packaging.serving.limits import INVOCATION_SECONDS, REQUEST_BYTES
+from scaletozero.spending.api_models import TokenCount, TokenTariff
+from scaletozero.spending.costs import ServerlessCost
+from scaletozero.spending.money import exact, micros
+from scaletozero.spending.traffic import Traffic
+
+ADDED_TOKENS = 1000
+"""A margin for the tokens that a provider adds to a request by itself, such as those around its messages and tools."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a request cost.
+
+    Attributes:
+        micros: millionths of a dollar.
+        estimated: whether nobody told, so that this is an upper bound.
+        about: what the record of its usage says beside it.
+    """
+
+    micros: int
+    estimated: bool
+    about: Mapping[str, str | int | bool]
+
+
+class ByTokens:
+    """A model that is paid for by the token.
+
+    Args:
+        tariff: its price.
+    """
+
+    def __init__(self, tariff: TokenTariff) -> None:
+        self._tariff = tariff
+
+    def most(self, body_bytes: int, output_tokens: int) -> int:
+        """The most that a request can cost, in millionths of a dollar.
+
+        A token of text stands for one byte or more, so a request has at most as many as its body has bytes.
+
+        Args:
+            body_bytes: the bytes of the request, in UTF-8.
+            output_tokens: the most that the answers may have.
+        """
+        return micros(self._tariff.most_usd(body_bytes + ADDED_TOKENS, output_tokens))
+
+    def settled(self, usage: object, *, body_bytes: int, answer_bytes: int, most: int) -> Cost:
+        """What a request cost.
+
+        Args:
+            usage: `usage` of the answer; anything else if it had none.
+            body_bytes: the bytes of the request.
+            answer_bytes: the bytes of the text that came, which bound its tokens if nobody counted them.
+            most: what was held, above which nothing is estimated.
+        """
+        count = token_count(usage)
+        if count is not None:
+            amount = micros(self._tariff.usd(count))
+            return Cost(amount, False, self._about(count))
+        count = TokenCount(body_bytes + ADDED_TOKENS, answer_bytes)
+        return Cost(min(micros(self._tariff.usd(count)), most), True, self._about(count))
+
+    def unknown(self, most: int) -> Cost:
+        """A request whose answer did not come, and that may have been worked on: what it held."""
+        return Cost(most, True, {"price": self._tariff.price.source})
+
+    def _about(self, count: TokenCount) -> dict[str, str | int | bool]:
+        names = {"input_tokens": count.input, "output_tokens": count.output, "cached_tokens": count.cached}
+        return {**names, "price": self._tariff.price.source, "priced_as": self._tariff.price.name}
+
+
+class BySeconds:
+    """An endpoint of kind `serverless`, which is paid for by the second and the byte.
+
+    Args:
+        cost: what it costs.
+    """
+
+    def __init__(self, cost: ServerlessCost) -> None:
+        self._cost = cost
+
+    def most(self, body_bytes: int) -> int:
+        """The most that a request can cost, in millionths of a dollar: its time and its answer are limited."""
+        return self._usd(Decimal(INVOCATION_SECONDS), body_bytes + REQUEST_BYTES)
+
+    def settled(self, seconds: float, body_bytes: int, answer_bytes: int) -> Cost:
+        """What a request cost that took so long here. The time on the way is in it, and so is a cold start, which may
+        or may not be billed; both up to what the service allows a request."""
+        took = min(exact(round(seconds, 3)), Decimal(INVOCATION_SECONDS))
+        about = {"milliseconds": int(took * 1000), "price": self._cost.compute.source}
+        return Cost(self._usd(took, body_bytes + answer_bytes), True, about)
+
+    def _usd(self, seconds: Decimal, payload_bytes: int) -> int:
+        return micros(self._cost.per_request(Traffic(Decimal(1), seconds, payload_bytes)))
+
+
+def token_count(usage: object) -> TokenCount | None:
+    """The counts in an answer's `usage`; None if it has none that can be true."""
+    if not isinstance(usage, Mapping):
+        return None
+    details = usage.get("prompt_tokens_details")
+    cache: Mapping[str, Any] = details if isinstance(details, Mapping) else {}
+    numbers = [
+        usage.get("prompt_tokens"),
+        usage.get("completion_tokens", 0),
+        cache.get("cached_tokens") or 0,
+        cache.get("cache_write_tokens") or 0,
+    ]
+    if any(not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < 2**40 for each in numbers):
+        return None
+    count = TokenCount(*numbers)  # pyright: ignore[reportArgumentType]
+    return count if count.cached + count.written <= count.input else None

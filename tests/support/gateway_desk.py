@@ -1,0 +1,144 @@
+"""An environment's gateway in this process: the embedded AWS, a stub provider, and what its clients need."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import openai
+import uvicorn
+from starlette.types import ASGIApp
+from stub_provider import StubProvider
+
+from model_packaging.validation import parse
+from scaletozero.environment.gateway import ledger_of, open_door
+from scaletozero.environment.settings import Environment
+from scaletozero.gateway.caps import accounts
+from scaletozero.gateway.keys import key_hash, new_key
+from scaletozero.gateway.ledger.accounts import Balance
+from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.gateway.service.app import application
+from scaletozero.gateway.service.door import Door
+from scaletozero.gateway.service.upstream import ProviderTarget
+from scaletozero.spending.prices import SERVERLESS, shipped
+
+PRICED_AS = "openai/gpt-5.6-luna"
+IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/serve:1"
+
+
+@dataclass
+class Desk:
+    """A gateway that serves, and shorthands for what tests do to it."""
+
+    environment: Environment
+    door: Door
+    store: DynamoStore
+    app: ASGIApp
+    url: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+    def client(self, customer: str = "acme", **options: Any) -> openai.OpenAI:
+        """OpenAI's client with a customer's key."""
+        return openai.OpenAI(api_key=self.keys.get(customer, customer), base_url=f"{self.url}/v1", **options)
+
+    def month(self, customer: str = "acme") -> Balance:
+        """A customer's figures of this month."""
+        assert self.environment.gateway
+        declared = self.environment.gateway.customers[customer]
+        return Ledger(self.store).balances(accounts(customer, declared, datetime.now(UTC)))[-1][1]
+
+    def settled(self, customer: str = "acme") -> Balance:
+        """The same, once nothing is held."""
+        deadline = time.monotonic() + 120  # no measure, only an end
+        while (found := self.month(customer)).held:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        return found
+
+    def records(self, customer: str = "acme") -> list[dict[str, Any]]:
+        """The records of what ended."""
+        return sorted(self.store.records(customer), key=lambda each: each["at"])
+
+    def patient(self, seconds: float) -> None:
+        """Gives providers so long."""
+        for target in self.door.models.values():
+            if isinstance(target, ProviderTarget):
+                target._seconds = seconds
+
+
+def declared(provider: StubProvider, keys: Mapping[str, str], **customers: Mapping[str, Any]) -> dict[str, Any]:
+    """An environment with a model of a provider and one of its own, as a user would write it."""
+    hashed = {name: [key_hash(key)] for name, key in keys.items()}
+    everything = {"models": ["small", "vectors", "own"], "endpoints": ["sentences"], "cap_usd_per_month": "1"}
+    api = {"base_url": provider.url, "secret": "provider-key"}
+    return {
+        "region": "eu-central-1",
+        "endpoints": {"sentences": {"artifact": "artifacts/a", "image": IMAGE}},
+        "sandbox": {},
+        "gateway": {
+            "models": {
+                "small": {"provider": {**api, "model": "luna", "price": PRICED_AS}, "max_output_tokens": 1000,
+                          "default_output_tokens": 100},
+                "vectors": {"provider": {**api, "model": "embed", "price": "openai/text-embedding-3-small"}},
+                "own": {"endpoint": "sentences"},
+            },
+            "customers": {name: {**everything, "keys": hashed[name], **customers.get(name, {})} for name in keys},
+        },
+    }  # fmt: skip
+
+
+def own_prices(of: str, region: str) -> str:
+    """A project's own price table, in which serverless endpoints cost in one Region what they cost in another."""
+    rows = [shipped().price(SERVERLESS, sku, of).shown() | {"region": region} for sku in ("gb-second", "data-gb")]
+    return json.dumps({"schema": 2, "currency": "USD", "rows": rows})
+
+
+@contextlib.contextmanager
+def open_desk(clients: Callable[[str], Any], provider: StubProvider, **customers: Mapping[str, Any]) -> Iterator[Desk]:
+    """A gateway that serves on a free port.
+
+    Args:
+        clients: makes clients of the AWS that it runs on.
+        provider: where its models are.
+        customers: customers besides `acme` and `globex`: what differs from these.
+    """
+    keys = {name: new_key() for name in ("acme", "globex", *customers)}
+    environment = parse(Environment, declared(provider, keys, **customers), "environment")
+    clients("secretsmanager").create_secret(Name="provider-key", SecretString="sk-provider")
+
+    def client(service: str, region: str, config: Any = None) -> Any:
+        assert region == environment.region
+        return clients(service)
+
+    store = ledger_of("demo", "local", environment.region, client)
+    store.create_table()
+    deployed = {"sentences": {"name": "sentences", "memory_mb": 1024}}
+    door = open_door(environment, deployed, store, client)
+    app = application(door, body_seconds=2)
+    with serving(app) as url:
+        yield Desk(environment, door, store, app, url, keys)
+
+
+@contextlib.contextmanager
+def serving(app: ASGIApp) -> Iterator[str]:
+    """Serves an application on a free port of this machine."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(64)
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        listening.close()

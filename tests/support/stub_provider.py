@@ -1,0 +1,137 @@
+"""A provider that speaks OpenAI's protocol on this machine, and does what the last message asks for."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+USAGE = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19, "prompt_tokens_details": {"cached_tokens": 4}}
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: StubProvider  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        request = json.loads(body)
+        self.server.received.append((self.path, dict(self.headers), request))
+        if self.path.endswith("/embeddings"):
+            data = [{"object": "embedding", "index": 0, "embedding": [0.25, -1.0]}]
+            usage = {"prompt_tokens": 5, "total_tokens": 5}
+            self._send(200, {"object": "list", "data": data, "model": request["model"], "usage": usage})
+            return
+        said = request["messages"][-1]["content"]
+        try:
+            do = json.loads(said)
+        except ValueError:
+            do = {}
+        if do.get("hang"):
+            self.server.released.wait(60)
+            self.close_connection = True
+            return
+        if "raw" in do:
+            self._raw(do.get("status", 200), do["raw"].encode(), do.get("headers", {}))
+            return
+        if "status" in do:
+            self._raw(do["status"], json.dumps({"error": do.get("error", {})}).encode(), do.get("headers", {}))
+            return
+        if request.get("stream"):
+            self._stream(request, **do)
+            return
+        message = {"role": "assistant", "content": "Hello there"}
+        answer = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": request["model"],
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": do.get("usage", USAGE),
+        }
+        self._send(200, {key: value for key, value in answer.items() if value is not None})
+
+    def _stream(
+        self, request: dict[str, Any], parts: int = 3, broken: bool = False, wait: bool = False, **_: Any
+    ) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": request["model"]}
+        for number in range(parts):
+            choice = {"index": 0, "delta": {"content": f"part{number} "}, "finish_reason": None}
+            self._chunk({**base, "choices": [choice], "usage": None})
+            if wait and number == 0:
+                self.server.released.wait(60)
+        if broken:
+            self.close_connection = True
+            return
+        if (request.get("stream_options") or {}).get("include_usage"):
+            self._chunk({**base, "choices": [], "usage": USAGE})
+        self._write(b"data: [DONE]\n\n")
+        self.wfile.write(b"0\r\n\r\n")
+        self.server.finished.set()
+
+    def _chunk(self, content: object) -> None:
+        self._write(b"data: " + json.dumps(content).encode() + b"\n\n")
+
+    def _write(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def _send(self, status: int, content: object) -> None:
+        self._raw(status, json.dumps(content).encode(), {})
+
+    def _raw(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+class StubProvider(ThreadingHTTPServer):
+    """The server.
+
+    Attributes:
+        received: path, headers and body of each request.
+        released: lets what waits go on.
+        finished: whether a stream was sent to its end.
+    """
+
+    daemon_threads = True
+    # The threads that wait for a test are not waited for.
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.released, self.finished = threading.Event(), threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A gateway that closed the connection is no error here."""
+
+
+@contextmanager
+def stub_provider() -> Iterator[StubProvider]:
+    """A provider that listens."""
+    server = StubProvider()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.released.set()
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,24 @@
+"""A ledger in an embedded DynamoDB."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+from sandbox_world import idle_seconds, world
+
+from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.sandbox.aws.moto_patches import patch_moto
+
+__all__ = ["idle_seconds", "store", "world"]
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoStore]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    patch_moto()
+    with mock_aws():
+        store = DynamoStore(boto3.client("dynamodb", region_name="eu-central-1"), "ledger")
+        store.create_table()
+        yield store

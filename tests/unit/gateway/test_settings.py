@@ -1,0 +1,163 @@
+"""What may be declared of the gateway, and what is said of the rest; keys; what requests cost."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model_packaging.findings import FindingsError
+from model_packaging.validation import parse
+from scaletozero.environment.residency import residency_findings
+from scaletozero.environment.settings import Environment
+from scaletozero.gateway.keys import KeyRing, RefusedKeyError, key_hash, new_key
+from scaletozero.gateway.tariffs import ADDED_TOKENS, ByTokens, token_count
+from scaletozero.settings.gateway import Customer
+from scaletozero.spending.api_models import TokenCount, TokenTariff
+from scaletozero.spending.money import MICRO, micros, of_micros
+
+IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/serve:1"
+API = {"base_url": "https://api.example.com/v1", "model": "there", "secret": "key", "price": "openai/gpt-5-mini"}
+HASH = key_hash("stz-a")
+
+
+def environment(gateway: dict[str, Any], **more: Any) -> Environment:
+    whole = {
+        "region": "eu-central-1",
+        "sandbox": {},
+        "endpoints": {"sentences": {"artifact": "a", "image": IMAGE}},
+        "gateway": gateway,
+        **more,
+    }
+    return parse(Environment, {key: value for key, value in whole.items() if value is not None}, "environment")
+
+
+def gateway(model: dict[str, Any] | None = None, customer: dict[str, Any] | None = None) -> dict[str, Any]:
+    paid = {"cap_usd_per_month": 5, "models": ["small"], **(customer or {})}
+    return {"models": {"small": {"provider": API} if model is None else model}, "customers": {"acme": paid}}
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    (gateway({}), "gateway.models.small.endpoint: or `provider` is required, and only one of them, got neither"),
+    (gateway({"endpoint": "sentences", "provider": API}), "only one of them, got both"),
+    (gateway({"endpoint": "sentence"}), "gateway.models.small.endpoint: must be an endpoint of the environment"),
+    (gateway({"endpoint": "sentences", "max_output_tokens": 4096}), "is a setting of a model behind a provider"),
+    (gateway({"provider": API, "default_output_tokens": 5000}), "must be at most `max_output_tokens`, 4096"),
+    (gateway({"provider": API, "max_output_tokens": 0}), "must be from 1 to 1,000,000 tokens"),
+    (gateway({"provider": {**API, "base_url": "http://api.example.com"}}), "must begin with https://"),
+    (gateway({"provider": {**API, "base_url": "https://user:word@api.example.com"}}), "must be without a user"),
+    (gateway({"provider": {**API, "base_url": "https://api.example.com/?key=1"}}), "without query"),
+    (gateway({"provider": {**API, "base_url": "https://api.example.com:x"}}), "without query"),
+    (gateway({"provider": {**API, "base_url": "api.example.com"}}), "must be a URL"),
+    (gateway({"provider": {**API, "price": "gpt-5-mini"}}), "must be `provider/model`"),
+    (gateway({"provider": {**API, "secret": "a key"}}), "must be the name of a secret"),
+    (gateway(customer={"models": ["smal"]}), "write `small`"),
+    (gateway(customer={"models": []}), "gateway.customers.acme.models: or `endpoints` is required"),
+    (gateway(customer={"models": ["small", "small"]}), "must be there once"),
+    (gateway(customer={"endpoints": ["none"]}), "gateway.customers.acme.endpoints.0: must be an endpoint"),
+    (gateway(customer={"cap_usd_per_day": 6}), "must be at most `cap_usd_per_month`, 5"),
+    (gateway(customer={"cap_usd_per_month": 0}), "must be more than 0"),
+    (gateway(customer={"cap_usd_per_month": "0.0000001"}), "must be at least 0.000001 USD"),
+    (gateway(customer={"cap_usd_per_month": "$5"}), "must be a number of USD"),
+    (gateway(customer={"keys": ["stz-" + "a" * 43]}), "must be the hash of a key, not the key"),
+    (gateway(customer={"keys": [HASH, HASH]}), "must be there once"),
+    (gateway(customer={"expires": "soon"}), "customers.acme.expires: must be a date"),
+    (gateway(customer={"expires": 2027}), "must be a date"),
+    (gateway(customer={"requests_per_minute": 0}), "must be from 1 to 1,000,000"),
+    (gateway(customer={"concurrency": -1}), "must be from 1 to 1,000,000"),
+    ({"customers": {"Acme": {"cap_usd_per_month": 5, "models": []}}}, "must begin with a lower-case letter"),
+    ({"models": {"a b": {"provider": API}}}, "must have 1 to 128 letters"),
+    ({"port": 70000}, "must be from 0"),
+]
+
+
+@pytest.mark.parametrize("written, rule", WRONG, ids=[rule for _, rule in WRONG])
+def test_what_is_refused(written: dict[str, Any], rule: str) -> None:
+    with pytest.raises(FindingsError) as caught:
+        environment(written)
+    assert rule in str(caught.value)
+    assert "stz-" not in str(caught.value)
+    assert "word@" not in str(caught.value)
+
+
+def test_a_key_belongs_to_one_customer() -> None:
+    written = gateway(customer={"keys": [HASH]})
+    written["customers"]["globex"] = written["customers"]["acme"]
+    with pytest.raises(
+        FindingsError, match=r"customers\.globex\.keys\.0: must be a key of one customer, and is acme's"
+    ):
+        environment(written)
+
+
+def test_it_runs_in_the_sandbox_only() -> None:
+    with pytest.raises(FindingsError, match="gateway: requires `sandbox`"):
+        environment(gateway(), sandbox=None)
+
+
+def test_an_endpoint_without_a_price_of_a_request_is_refused() -> None:
+    queued = {"sentences": {"kind": "asynchronous", "artifact": "a", "image": IMAGE}}
+    queued["sentences"]["instance_type"] = "ml.g5.xlarge"
+    with pytest.raises(FindingsError, match="must be an endpoint of kind `serverless`"):
+        environment(gateway({"endpoint": "sentences"}), endpoints=queued)
+
+
+def test_a_provider_outside_the_residency_is_refused() -> None:
+    api = {**API, "base_url": "https://api.openai.com/v1"}
+    inside = environment(gateway({"provider": api}), residency={"regions": ["eu-central-1"]})
+    (found,) = [each for each in residency_findings(inside, date(2026, 11, 28)) if "gateway" in each.path]
+    assert found.path == "environment.gateway.models.small.provider.base_url"
+
+
+def test_a_key_is_its_customer_s_as_long_as_that_is_accepted() -> None:
+    key, other = new_key(), new_key()
+    assert key != other
+    assert len(key) == 47
+    declared = {"cap_usd_per_month": 5, "models": ["a"], "keys": [key_hash(key)], "expires": date(2026, 11, 28)}
+    ring = KeyRing({"acme": parse(Customer, declared)})
+    assert ring.customer(key, date(2026, 11, 28)) == "acme"
+    with pytest.raises(RefusedKeyError, match="expired on 2026-11-28"):
+        ring.customer(key, date(2026, 11, 29))
+    for wrong in (other, None, "", key[:-1], f"{key}x", key.upper(), "stz-é" + "a" * 42, key_hash(key)):
+        with pytest.raises(RefusedKeyError):
+            ring.customer(wrong, date(2026, 11, 28))
+
+
+@given(st.decimals(0, 10**6, places=12))
+def test_amounts_are_never_rounded_down(amount: Decimal) -> None:
+    assert amount <= of_micros(micros(amount)) < amount + MICRO
+
+
+METER = ByTokens(TokenTariff("openai/gpt-5.6-luna"))
+
+
+@given(st.integers(0, 500_000), st.integers(0, 5000), st.data())
+def test_nothing_costs_more_than_its_bound(body_bytes: int, limit: int, data: st.DataObject) -> None:
+    read = data.draw(st.integers(0, body_bytes + ADDED_TOKENS))
+    cached, written = (data.draw(st.integers(0, read // 2)) for _ in range(2))
+    usage = {
+        "prompt_tokens": read,
+        "completion_tokens": data.draw(st.integers(0, limit)),
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
+    }
+    most = METER.most(body_bytes, limit)
+    cost = METER.settled(usage, body_bytes=body_bytes, answer_bytes=0, most=most)
+    assert (cost.micros <= most, cost.estimated) == (True, False)
+
+
+def test_long_requests_are_held_at_the_price_of_their_tier() -> None:
+    tariff = TokenTariff("openai/gpt-5.6-luna")
+    assert tariff.usd(TokenCount(300_000, 0)) == Decimal("0.12")
+    assert tariff.usd(TokenCount(200_000, 0)) == Decimal("0.04")
+    assert tariff.most_usd(200_000, 0) == Decimal("0.05")
+    for wrong in (TokenCount(-1, 0), TokenCount(1, 0, 2)):
+        with pytest.raises(ValueError, match="tokens"):
+            tariff.usd(wrong)
+
+
+@given(st.recursive(st.none() | st.integers() | st.text() | st.booleans(), lambda each: st.lists(each, max_size=3)))
+def test_counts_that_are_none(value: Any) -> None:
+    assert token_count(value) is None
+    assert token_count({"prompt_tokens": json.dumps(value)}) is None
