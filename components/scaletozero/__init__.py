@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from scaletozero.args.serverless import ServerlessEndpointArgs
     from scaletozero.args.serving_image import ServingImageArgs
+    from scaletozero.args.spending_guard import GuardedEndpointArgs, SpendingGuardArgs
     from scaletozero.args.warm_calls import WarmCallsArgs
     from scaletozero.args.warm_pool import WarmPoolArgs
     from scaletozero.cluster.node_pools import GpuNodeGroup, GpuNodePool
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from scaletozero.endpoints.gpu import GpuEndpoint
     from scaletozero.endpoints.serverless import ServerlessEndpoint
     from scaletozero.endpoints.serving_image import ServingImage
+    from scaletozero.endpoints.spending_guard import SpendingGuard
     from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
     from scaletozero.scaling.warm_calls import WarmCalls
     from scaletozero.scaling.warm_pool import WarmPool
@@ -71,6 +73,7 @@ _HOME = {
     "GpuNodePoolArgs": "args.node_pools",
     "GpuWarmPool": "cluster.warm_pool",
     "GpuWarmPoolArgs": "args.gpu_warm_pool",
+    "GuardedEndpointArgs": "args.spending_guard",
     "InstanceScalingArgs": "args.scaling",
     "ModelError": "endpoints.async_client",
     "PoolScalingArgs": "args.scaling",
@@ -81,6 +84,8 @@ _HOME = {
     "ServerlessScalingArgs": "args.scaling",
     "ServingImage": "endpoints.serving_image",
     "ServingImageArgs": "args.serving_image",
+    "SpendingGuard": "endpoints.spending_guard",
+    "SpendingGuardArgs": "args.spending_guard",
     "Submitted": "endpoints.async_client",
     "VpcArgs": "args.asynchronous",
     "WarmCalls": "scaling.warm_calls",
@@ -118,6 +123,7 @@ __all__ = [
     "GpuNodePoolArgs",
     "GpuWarmPool",
     "GpuWarmPoolArgs",
+    "GuardedEndpointArgs",
     "InstanceScalingArgs",
     "ModelError",
     "PoolScalingArgs",
@@ -128,6 +134,8 @@ __all__ = [
     "ServerlessScalingArgs",
     "ServingImage",
     "ServingImageArgs",
+    "SpendingGuard",
+    "SpendingGuardArgs",
     "Submitted",
     "VpcArgs",
     "WarmCalls",

@@ -140,3 +140,13 @@ def _partition(region: str) -> Partition:
         fix = f"write `{guess}`" if guess else "write a Region such as `eu-central-1`"
         raise refuse("region", "must be a Region of AWS", region, "no resource could be addressed there", fix)
     return found
+
+
+BUDGETED = ("aws", "aws-cn")
+"""The supported partitions with AWS Budgets (botocore's endpoints, `budgets`). The costs of aws-us-gov are billed to an
+account of the commercial partition; aws-eusc has none."""
+
+
+def has_budgets(region: str) -> bool:
+    """Whether AWS Budgets are offered in a Region's partition."""
+    return _partition(region).name in BUDGETED

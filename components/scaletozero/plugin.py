@@ -27,6 +27,7 @@ from scaletozero.endpoints.dashboards import EndpointDashboard, EnvironmentDashb
 from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.endpoints.serving_image import ServingImage
+from scaletozero.endpoints.spending_guard import SpendingGuard
 from scaletozero.residency.residency_guard import ResidencyGuard
 from scaletozero.scaling.warm_calls import WarmCalls
 from scaletozero.scaling.warm_pool import WarmPool
@@ -47,6 +48,7 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     ResidencyGuard,
     ServerlessEndpoint,
     ServingImage,
+    SpendingGuard,
     WarmCalls,
     WarmPool,
 ]

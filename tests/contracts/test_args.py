@@ -5,6 +5,7 @@ import inspect
 import types
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import (
     Annotated,
@@ -42,6 +43,7 @@ from scaletozero.settings.prerequisites import PrerequisitesSettings
 from scaletozero.settings.residency_guard import ResidencyGuardSettings
 from scaletozero.settings.serverless import ServerlessEndpointSettings
 from scaletozero.settings.serving_image import ServingImageSettings
+from scaletozero.settings.spending_guard import SpendingGuardSettings
 
 SETTINGS: dict[str, tuple[type[BaseModel], ...]] = {
     "ArtifactStore": (ArtifactStoreSettings,),
@@ -57,6 +59,7 @@ SETTINGS: dict[str, tuple[type[BaseModel], ...]] = {
     "ResidencyGuard": (ResidencyGuardSettings,),
     "ServerlessEndpoint": (ServerlessEndpointSettings,),
     "ServingImage": (ServingImageSettings,),
+    "SpendingGuard": (SpendingGuardSettings,),
     "WarmCalls": (WarmCallsSettings,),
     "WarmPool": (ProvisionedPoolSettings, InstancePoolSettings),  # which of them, `unit` decides
 }
@@ -93,7 +96,7 @@ class Shape:
     later: bool = False
 
 
-PLAIN = {str: "str", int: "int", float: "float", bool: "bool", date: "date", Any: "any"}
+PLAIN = {str: "str", int: "int", float: "float", Decimal: "float", bool: "bool", date: "date", Any: "any"}
 
 
 def shape(annotation: Any, later: bool = False) -> Shape:

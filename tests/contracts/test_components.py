@@ -139,7 +139,9 @@ def test_no_policy_allows_more_than_it_names(name: str, make_artifact, mocks) ->
     # A managed policy that is attached to nothing is a boundary, which grants nothing by itself.
     granting = [dict(request.object) for request in roles if request.type != "aws:iam/policy:Policy"]
     policies = [json.loads(each["policy"]) for each in granting if "policy" in each]
-    assert bool(policies) == (name in {"AsyncEndpoint", "GpuEndpoint", "ServerlessEndpoint", "WarmCalls"})
+    assert bool(policies) == (
+        name in {"AsyncEndpoint", "GpuEndpoint", "ServerlessEndpoint", "SpendingGuard", "WarmCalls"}
+    )
     for statement in (each for policy in policies for each in policy["Statement"]):
         actions, resources = (many(statement[key]) for key in ("Action", "Resource"))
         assert not [action for action in actions if "*" in action], statement
@@ -291,6 +293,19 @@ HANDLES: dict[str, dict[str, Any]] = {
         "role": aws.iam.Role,
     },
     "ServingImage": {"repository": aws.ecr.Repository},
+    "SpendingGuard": {
+        "alarms": {str: aws.cloudwatch.MetricAlarm},
+        "budget": aws.budgets.Budget,
+        "budgets": {str: aws.budgets.Budget},
+        "changes": aws.cloudwatch.EventRule,
+        "clock": aws.cloudwatch.EventRule,
+        "denials": {str: aws.iam.Policy},
+        "function": aws.lambda_.Function,
+        "log_group": aws.cloudwatch.LogGroup,
+        "queue": aws.sqs.Queue,
+        "role": aws.iam.Role,
+        "watches": {str: aws.cloudwatch.MetricAlarm},
+    },
     "WarmCalls": {
         "function": aws.lambda_.Function,
         "log_group": aws.cloudwatch.LogGroup,

@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 from gpu_declarations import cluster
+from own_prices import own_price
 
 import scaletozero
 from scaletozero.args.gpu_endpoint import Engine
@@ -26,6 +27,32 @@ def on_cluster(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
     """The options, with the cluster that a component on Kubernetes has to be given."""
     provider = kubernetes.Provider("cluster", kubeconfig="{}")
     return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(providers=[provider]))
+
+
+def spending_guard(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResource:
+    """A guard, with a project's own price of an instance, because the region has no row for one."""
+    endpoint: Any = {
+        "name": "sentences",
+        "endpoint_name": "there",
+        "endpoint_arn": f"arn:aws:sagemaker:{REGION}:111122223333:endpoint/there",
+        "kind": EndpointKind.ASYNCHRONOUS,
+        "cap_usd_per_month": 100.0,
+        "max": 2,
+        "instance_type": "ml.g5.xlarge",
+    }
+    with own_price("sagemaker.hosting", "ml.g5.xlarge", REGION, "h", "1.76"):
+        return scaletozero.SpendingGuard(
+            "it",
+            {
+                "region": REGION,
+                "endpoints": [endpoint],
+                "callers": ["arn:aws:iam::111122223333:role/service/gateway"],
+                "emails": ["team@example.com"],
+                "cap_usd_per_month": 100.0,
+                "tags": TAGS,
+            },
+            opts,
+        )
 
 
 Build = Callable[[Any, pulumi.ResourceOptions | None], pulumi.ComponentResource]
@@ -90,6 +117,7 @@ BUILD: dict[str, Build] = {
         },
         opts,
     ),
+    "SpendingGuard": lambda make, opts: spending_guard(opts),
     "WarmCalls": lambda make, opts: scaletozero.WarmCalls(
         "it",
         {

@@ -341,6 +341,31 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"scheduleExpression": "rate(5 minutes)", "state": "DISABLED", "kmsKeyArn": KEYS[1]},
         )
     ],
+    "EventRule": [
+        ({"scheduleExpression": "rate(5 minutes)", "tags": {"a": "1"}}, {"scheduleExpression": "rate(1 hour)"}),
+        (
+            {"eventPattern": '{"source": ["aws.cloudwatch"]}', "description": "one"},
+            {"eventPattern": '{"source": ["aws.s3"]}', "description": "two", "state": "DISABLED"},
+        ),
+    ],
+    "EventTarget": [
+        (
+            {"rule": "there", "targetId": "close", "arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:there"},
+            {"arn": f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:other", "input": "{}"},
+        )
+    ],
+    "Permission": [
+        (
+            {
+                "function": "there",
+                "statementId": "clock",
+                "action": "lambda:InvokeFunction",
+                "principal": "events.amazonaws.com",
+                "sourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/there",
+            },
+            {"sourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/other"},
+        )
+    ],
     "Repository": [
         (
             {

@@ -52,6 +52,7 @@ class Permission:
 SERVERLESS, ASYNCHRONOUS = "ServerlessEndpoint role", "AsyncEndpoint role"
 FUNCTION, SCHEDULER = "WarmCalls function-role", "WarmCalls scheduler-role"
 PODS = "GpuEndpoint model-role"
+GUARD, BUDGETS = "SpendingGuard function-role", "SpendingGuard budgets-role"
 
 _GUIDE = "SageMaker lists it for every model's role (developer guide, CreateModel API: execution role permissions)"
 _ARCHIVE = Fails("create the model", 'Could not access model data at .*"s3:GetObject"')
@@ -88,6 +89,9 @@ _QUEUE: dict[tuple[str, str], Fails | Unused] = {
     },
 }
 
+_CLOSES = Unused("the function calls this API (tests/unit/endpoints/test_close_function.py); nothing here runs it")
+_BUDGETED = Unused("AWS lists it for a budget's action (cost management guide); the sandbox has no budgets")
+
 PERMISSIONS: dict[Permission, Fails | Unused] = {
     Permission(role, *key): row
     for role, rows in {
@@ -103,6 +107,21 @@ PERMISSIONS: dict[Permission, Fails | Unused] = {
             ("CallFunction", "lambda:InvokeFunction"): Fails("call the function"),
             ("KeepFailures", "sqs:SendMessage"): Fails("keep a failure"),
             ("DecryptSchedules", "kms:Decrypt"): Fails("decrypt a schedule"),
+        },
+        GUARD: {
+            ("CloseEndpoints", "sagemaker:DescribeEndpoint"): _CLOSES,
+            ("CloseEndpoints", "sagemaker:UpdateEndpointWeightsAndCapacities"): _CLOSES,
+            ("SuspendScaling", "application-autoscaling:RegisterScalableTarget"): _CLOSES,
+            ("DescribeScaling", "application-autoscaling:DescribeScalableTargets"): _CLOSES,
+            ("ReadAlarms", "cloudwatch:DescribeAlarms"): _CLOSES,
+            ("DenyCallers", "iam:AttachRolePolicy"): _CLOSES,
+            ("WriteLogs", "logs:CreateLogStream"): Fails("write the function's logs"),
+            ("WriteLogs", "logs:PutLogEvents"): Fails("write the function's logs"),
+            ("KeepFailures", "sqs:SendMessage"): Fails("keep a failure"),
+        },
+        BUDGETS: {
+            ("DenyCallers", "iam:AttachRolePolicy"): _BUDGETED,
+            ("DenyCallers", "iam:DetachRolePolicy"): _BUDGETED,
         },
         PODS: {
             ("ReadArtifact", "s3:GetObject"): Fails("load the model"),

@@ -27,6 +27,7 @@ from scaletozero.cli import (
     pricing,
     publishing,
     querying,
+    reopening,
     reporting,
 )
 from scaletozero.cli.output import COLOUR, FAILED, err, failed, printable, say, shown
@@ -55,6 +56,7 @@ app.command()(checking.check)
 app.command()(estimating.estimate)
 app.command()(costing.costs)
 app.command()(predicting.predict)
+app.command()(reopening.reopen)
 app.command()(reporting.residency)
 app.command()(gateways.gateway)
 app.add_typer(gateways.customers, name="customers")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
+from scaletozero.endpoints.guarded_costs import instances_guarded
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.kind_costs import Workload, asynchronous_priced, asynchronous_workload, on_asynchronous
 from scaletozero.endpoints.kind_usage import asynchronous_metering
@@ -28,7 +29,8 @@ from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.instances import instance_conflicts
-from scaletozero.spending.estimate import Alternative, Priced
+from scaletozero.spending.estimate import Alternative, Guard, Priced
+from scaletozero.spending.guard import asynchronous_guard
 from scaletozero.spending.prices import PriceTable
 
 if TYPE_CHECKING:
@@ -94,6 +96,12 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
     def priced(self, settings: AsynchronousEndpoint, opened: Any, region: str, table: PriceTable) -> Priced:
         alarms = asynchronous_alarms(settings.alarms, False) if settings.alarms else ()
         return asynchronous_priced(settings, opened.manifest, region, table, alarms)
+
+    def guard(self) -> Guard:
+        return asynchronous_guard()
+
+    def guarded(self, settings: AsynchronousEndpoint, priced: Priced) -> dict[str, Any]:
+        return {"kind": self.name, "instance_type": settings.instance_type, **instances_guarded(priced.cost)}
 
     def workload(self, settings: AsynchronousEndpoint, opened: Any) -> Workload:
         return asynchronous_workload(settings, opened.manifest)

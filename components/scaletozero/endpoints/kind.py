@@ -29,7 +29,7 @@ from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.schedules import Window
-from scaletozero.spending.estimate import Alternative, Priced
+from scaletozero.spending.estimate import Alternative, Guard, Priced
 from scaletozero.spending.prices import PriceTable
 
 if TYPE_CHECKING:  # a declaration needs the engine's SDK, but a check does not
@@ -128,6 +128,7 @@ class Kind(ABC, Generic[S]):
         invocation: how callers reach it.
         on_cluster: whether it runs on the environment's Kubernetes cluster, and so needs one.
         billed_per_call: whether calls are billed by their duration, so that `advise` can price replayed calls.
+        closed_by_callers: whether only a denial of its callers stops it, because the service always runs a part of it.
     """
 
     name: ClassVar[str]
@@ -136,6 +137,7 @@ class Kind(ABC, Generic[S]):
     invocation: ClassVar[Invocation]
     on_cluster: ClassVar[bool] = False
     billed_per_call: ClassVar[bool] = False
+    closed_by_callers: ClassVar[bool] = False
 
     def site_findings(self, settings: S, region: str) -> Iterable[Finding]:
         """The findings on an endpoint in a region that do not depend on its artifact; paths are below the endpoint."""
@@ -160,6 +162,14 @@ class Kind(ABC, Generic[S]):
 
     def on_dashboard(self, name: str, settings: S, site: Site) -> dict[str, Any] | None:
         """The endpoint as one of `EnvironmentDashboardArgs`, without its name; None where it has no panels."""
+        return None
+
+    def guard(self) -> Guard | None:
+        """What a spending guard does to it; None where a guard cannot close it."""
+        return None
+
+    def guarded(self, settings: S, priced: Priced) -> dict[str, Any] | None:
+        """The endpoint as one of `SpendingGuardArgs`, without its names and its cap; None where it has no guard."""
         return None
 
     def declared_resources(self, name: str, settings: S, region: str) -> Iterable[DeclaredResource]:

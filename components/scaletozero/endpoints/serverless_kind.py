@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
+from scaletozero.endpoints.guarded_costs import serverless_guarded
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.kind_costs import Workload, on_serverless, serverless_priced, serverless_workload
 from scaletozero.endpoints.kind_usage import serverless_metering
@@ -33,7 +34,8 @@ from scaletozero.settings.fit import fit_findings, memory_of
 from scaletozero.settings.regions import serverless_conflicts
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.serverless import ServerlessEndpoint
-from scaletozero.spending.estimate import Alternative, Priced
+from scaletozero.spending.estimate import Alternative, Guard, Priced
+from scaletozero.spending.guard import serverless_guard
 from scaletozero.spending.prices import PriceTable
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
     component = "scaletozero:index:ServerlessEndpoint"
     invocation = Invocation.RESPONSE
     billed_per_call = True
+    closed_by_callers = True
 
     def site_findings(self, settings: ServerlessEndpoint, region: str) -> Iterable[Finding]:
         yield from sagemaker_findings(settings, region)
@@ -108,6 +111,12 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
         most = _provisioned_at_most(settings)
         alarms = serverless_alarms(settings.alarms, bool(most)) if settings.alarms else ()
         return serverless_priced(settings, opened.manifest, region, table, alarms, most)
+
+    def guard(self) -> Guard:
+        return serverless_guard()
+
+    def guarded(self, settings: ServerlessEndpoint, priced: Priced) -> dict[str, Any]:
+        return {"kind": self.name, **serverless_guarded(priced.cost)}
 
     def workload(self, settings: ServerlessEndpoint, opened: Any) -> Workload:
         return serverless_workload(settings, opened.manifest)

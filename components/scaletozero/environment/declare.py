@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -15,6 +17,7 @@ from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.dashboards import EnvironmentDashboard
 from scaletozero.endpoints.kind import Invocation, without_none
 from scaletozero.endpoints.kinds import kind_of
+from scaletozero.endpoints.spending_guard import SpendingGuard
 from scaletozero.environment.estimate import OUTPUT, estimate_environment
 from scaletozero.environment.read import examined, require_caps, site_of
 from scaletozero.environment.settings import Environment
@@ -70,6 +73,8 @@ def declare_environment(environment: Environment, root: Path) -> None:
         for name, endpoint in environment.endpoints.items()
     }
     pulumi.export("endpoints", declared)
+    if environment.guarded:
+        _guard(environment, declared, key, opts)
     if environment.dashboard:
         shown = {
             name: found
@@ -86,6 +91,39 @@ def declare_environment(environment: Environment, root: Path) -> None:
 
 deploy = declare_environment
 """The name of `declare_environment` before 0.2, for one release."""
+
+
+def _guard(
+    environment: Environment,
+    declared: Mapping[str, Mapping[str, Any]],
+    key: pulumi.Input[str] | None,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Declares what closes the environment's endpoints at their caps."""
+    spending, held, table = environment.spending, environment.residency, prices()
+    assert spending
+    assert spending.guard
+    endpoints = []
+    for name in environment.guarded:
+        settings, kind = environment.endpoints[name], kind_of(environment.endpoints[name])
+        priced = kind.priced(settings, environment.opened[name], environment.region, table)
+        about = {"name": name, "endpoint_name": declared[name]["name"], "endpoint_arn": declared[name]["arn"]}
+        cap = {"cap_usd_per_month": spending.endpoints[name]}
+        endpoints.append({**about, **cap, **(kind.guarded(settings, priced) or {})})
+    args = {
+        "region": environment.region,
+        "endpoints": endpoints,
+        **spending.guard.model_dump(exclude_unset=True),
+        "cap_usd_per_month": spending.cap_usd_per_month,
+        # The embedded AWS bills nothing, so that nothing could be budgeted.
+        "budgets": environment.sandbox is None,
+        "log_retention_days": environment.log_retention_days,
+        "tags": dict(environment.tags),
+        **({"residency": list(held.allowed)} if held else {}),
+        **without_none({"kms_key_arn": key}),
+    }
+    guard = SpendingGuard("spending", args, opts)  # pyright: ignore[reportArgumentType]
+    pulumi.export("guard", {"function": guard.function_name, "failures": guard.failures})
 
 
 def _boundary(environment: Environment, opts: pulumi.ResourceOptions) -> pulumi.ResourceTransformation | None:

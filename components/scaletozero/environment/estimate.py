@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from model_packaging.findings import Finding, FindingsError
+from scaletozero.endpoints.guarded_costs import unmeasured
 from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.environment.settings import Environment
 from scaletozero.spending.api_models import TokenPrice
 from scaletozero.spending.costs import TokenCost
 from scaletozero.spending.estimate import Alternative, EndpointEstimate, Estimate, estimate_endpoint
 from scaletozero.spending.gate import gate_findings
+from scaletozero.spending.guard import allowance_finding
 from scaletozero.spending.prices import PriceTable
 from scaletozero.spending.traffic import Assumptions
 
@@ -49,7 +51,8 @@ def estimate_environment(
         others = [each.alternative(work, environment.region, table) for each in KINDS.values() if each is not kind]
         alternatives = [each for each in others if each] + (behind_api if traffic.tokens else [])
         cap = environment.spending.endpoints.get(name) if environment.spending else None
-        found.append(estimate_endpoint(name, kind.name, priced, traffic, alternatives, cap=cap))
+        guard = kind.guard() if name in environment.guarded else None
+        found.append(estimate_endpoint(name, kind.name, priced, traffic, alternatives, cap=cap, guard=guard))
     cap = environment.spending.cap_usd_per_month if environment.spending else None
     return Estimate(environment.region, tuple(found), tuple(unpriced), cap)
 
@@ -59,7 +62,14 @@ def spending_findings(environment: Environment, table: PriceTable, path: str = "
     if environment.spending is None:
         return []
     found = estimate_environment(environment, Assumptions(), table)
-    return gate_findings(environment.spending, found, f"{path}.spending")
+    findings = gate_findings(environment.spending, found, f"{path}.spending")
+    hours = environment.spending.guard.window_hours if environment.spending.guard else 0
+    for each in found.endpoints:
+        at = f"{path}.spending.endpoints.{each.name}"
+        if each.guard and each.cap is not None and not any(one.path == at for one in findings):
+            left = allowance_finding(at, each.cap, unmeasured(each.cost), hours)
+            findings += [left] if left else []
+    return findings
 
 
 def stack_estimate(outputs: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -17,6 +17,7 @@ from scaletozero.endpoints.kinds import DEFAULT, KINDS, kind_of
 from scaletozero.settings.account import Quotas, quota_findings
 from scaletozero.settings.common import ArtifactStoreOptions, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.gateway import Gateway, unknown
+from scaletozero.settings.guard import MOST_CLOSED, address_conflicts, nothing_stops
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import Residency, region_findings
@@ -140,6 +141,14 @@ class Environment(Settings):
         return copy
 
     @property
+    def guarded(self) -> tuple[str, ...]:
+        """The endpoints that its guard closes at their caps: those with a cap, of a kind that can be closed."""
+        if self.spending is None or self.spending.guard is None:
+            return ()
+        known = (name for name in self.spending.endpoints if name in self.endpoints)
+        return tuple(name for name in known if kind_of(self.endpoints[name]).guard() is not None)
+
+    @property
     def has_secret_key(self) -> bool:
         """Whether the KMS key is a secret."""
         return self._has_secret_key and self.artifacts.kms_key_arn is not None
@@ -212,6 +221,7 @@ class Environment(Settings):
                 fix = f"write `{guess}`" if guess else f"write one of {', '.join(self.endpoints) or 'its endpoints'}"
                 rule = "must be an endpoint of the environment"
                 yield Finding(f"spending.endpoints.{name}", rule, name, "the cap would be of nothing", fix)
+        yield from (replace(found, path=f"spending.{found.path}") for found in self._guard_conflicts())
 
     def _gateway_conflicts(self) -> Iterable[Finding]:
         if self.gateway is None:
@@ -236,6 +246,19 @@ class Environment(Settings):
                     "a request to it would have no price of its own",
                     "name another endpoint",
                 )
+
+    def _guard_conflicts(self) -> Iterable[Finding]:
+        guard = self.spending.guard if self.spending else None
+        if guard is None:
+            return
+        yield from (replace(each, path=f"guard.{each.path}") for each in address_conflicts(guard, self.region))
+        for name in self.guarded:
+            if kind_of(self.endpoints[name]).closed_by_callers and not guard.callers:
+                yield nothing_stops("guard.callers", name)
+        if len(self.guarded) > MOST_CLOSED:
+            rule = f"may have {MOST_CLOSED} endpoints under the guard"
+            why = "IAM attaches ten managed policies to a role, one of each closed endpoint"
+            yield Finding("endpoints", rule, str(len(self.guarded)), why, "split the environment")
 
     def _cluster_conflicts(self) -> Iterable[Finding]:
         wanting = [name for name, endpoint in self.endpoints.items() if kind_of(endpoint).on_cluster]

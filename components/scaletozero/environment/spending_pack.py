@@ -19,6 +19,7 @@ from pulumi_policy import (  # pyright: ignore[reportMissingImports] - an extra
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
+from scaletozero.endpoints.spending_guard import SpendingGuard
 from scaletozero.residency.pack import configured, declared_resource
 from scaletozero.settings.spending import Spending
 from scaletozero.spending.gate import cap_findings
@@ -31,6 +32,7 @@ SCHEMA = PolicyConfigSchema(
         "endpoints": {"type": "object"},
         "enforce": {"type": "string"},
         "currency": {"type": "string"},
+        "guard": {"type": "object"},
     }
 )
 """The policy's configuration is a `spending`, as an environment has it."""
@@ -53,6 +55,8 @@ def spending_policy() -> Policy:
         for each in found.unpriced:
             if each.type in PRICED:
                 report(f"{PATH}.cap_usd_per_month: needs a price of {each.name}: {each.why}", each.urn or None)
+        if spending.guard and any(each.resource_type == SpendingGuard.type_name for each in args.resources):
+            return  # the environment has held the caps of its endpoints to that of the whole
         for finding in cap_findings(f"{PATH}.cap_usd_per_month", spending.cap_usd_per_month, found, stopped=False):
             report(str(finding))
 

@@ -1,7 +1,6 @@
 """Keeps a serverless endpoint warm by calls, if provisioned concurrency would be too expensive."""
 
 import json
-import re
 from collections.abc import Iterable
 from importlib import resources
 from typing import Annotated
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.serving.limits import MAX_CONCURRENCY, REQUEST_BYTES
-from model_packaging.validation import Later, Settings, Text, may_be_later, reject
+from model_packaging.validation import Later, Settings, Text, reject
 from scaletozero.args.warm_calls import WarmCallsArgs
 from scaletozero.component import Component, validated
 from scaletozero.partitions import arn_prefix, service_principal
@@ -20,7 +19,15 @@ from scaletozero.policies import account_of, trust_policy
 from scaletozero.scaling.call_schedules import calls
 from scaletozero.scaling.cost import FUNCTION_MB
 from scaletozero.scaling.timeline import early_conflicts, lead_minutes
-from scaletozero.settings.common import EndpointName, KmsKeyArn, LogRetentionDays, Tags, key_conflicts
+from scaletozero.settings.common import (
+    ENDPOINT_ARN,
+    EndpointArn,
+    EndpointName,
+    KmsKeyArn,
+    LogRetentionDays,
+    Tags,
+    key_conflicts,
+)
 from scaletozero.settings.pools import ColdStartSeconds
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
@@ -31,18 +38,6 @@ TIMEOUT_SECONDS = 300
 
 RESERVED = 2
 """Concurrency of the function: the calls of five minutes ago may still be waiting for cold containers."""
-
-_ENDPOINT_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:endpoint/(?P<name>[A-Za-z0-9-]{1,63})")
-
-
-def _endpoint_arn(value: str) -> str:
-    if not _ENDPOINT_ARN.fullmatch(value):
-        reject(
-            "must be the ARN of a SageMaker endpoint",
-            "the function would not be allowed to call it",
-            "write `arn:<partition>:sagemaker:<region>:<account>:endpoint/<name>`, or the endpoint's `endpoint_arn`",
-        )
-    return value
 
 
 def _sample(value: str) -> str:
@@ -63,7 +58,7 @@ class WarmCallsSettings(Settings):
     """`WarmCallsArgs`."""
 
     endpoint_name: EndpointName
-    endpoint_arn: Annotated[Text, AfterValidator(_endpoint_arn), may_be_later]
+    endpoint_arn: EndpointArn
     region: Region
     residency: tuple[Region, ...] = ()
     sample_input: Annotated[Text, AfterValidator(_sample)]
@@ -78,7 +73,7 @@ class WarmCallsSettings(Settings):
         yield from window_findings(self.schedule, floor=0, ceiling=MAX_CONCURRENCY)
         yield from key_conflicts(self.kms_key_arn, self.region)
         yield from within(self.residency, self.region, "region")
-        match = None if isinstance(self.endpoint_arn, Later) else _ENDPOINT_ARN.fullmatch(self.endpoint_arn)
+        match = None if isinstance(self.endpoint_arn, Later) else ENDPOINT_ARN.fullmatch(self.endpoint_arn)
         if match is None:
             return
         begins, name = arn_prefix("sagemaker", self.region), self.endpoint_name

@@ -108,6 +108,24 @@ EndpointName = Annotated[OwnEndpointName, may_be_later]
 """The name of an endpoint, which can be an output of another resource."""
 
 
+ENDPOINT_ARN = re.compile(r"arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:endpoint/(?P<name>[A-Za-z0-9-]{1,63})")
+"""The ARN of an endpoint."""
+
+
+def _endpoint_arn(value: str) -> str:
+    if not ENDPOINT_ARN.fullmatch(value):
+        reject(
+            "must be the ARN of a SageMaker endpoint",
+            "the function would not be allowed to call it",
+            "write `arn:<partition>:sagemaker:<region>:<account>:endpoint/<name>`, or the endpoint's `endpoint_arn`",
+        )
+    return value
+
+
+EndpointArn = Annotated[Text, AfterValidator(_endpoint_arn), may_be_later]
+"""The ARN of an endpoint, which can be an output of another resource."""
+
+
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 

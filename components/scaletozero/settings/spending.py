@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
@@ -10,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Refusals, Settings, Text, reject
+from scaletozero.settings.guard import Guard
 
 LARGEST_CAP = 10_000_000
 """USD a month above which a cap is taken for a mistake: of the unit, or of the currency."""
@@ -17,7 +19,7 @@ LARGEST_CAP = 10_000_000
 _USD = "USD, without a sign or a currency: AWS bills in USD, and a rate of exchange would change the cap by itself"
 
 
-def _amount(value: object) -> object:
+def amount(value: object) -> object:
     if isinstance(value, str) and not _is_number(value):
         reject(f"must be a number of {_USD}", "it would not be clear what the cap is", "write `500`")
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
@@ -40,7 +42,7 @@ def _cap(value: Decimal) -> Decimal:
     return value
 
 
-MonthlyCap = Annotated[Decimal, Field(allow_inf_nan=True), BeforeValidator(_amount), AfterValidator(_cap)]
+MonthlyCap = Annotated[Decimal, Field(allow_inf_nan=True), BeforeValidator(amount), AfterValidator(_cap)]
 """USD a month."""
 
 
@@ -52,6 +54,7 @@ class Spending(Settings):
         endpoints: endpoint -> the most that a month of it may cost, in USD.
         enforce: whether a preview fails (`fail`) or says so (`warn`) where a cap could be exceeded.
         currency: `USD`.
+        guard: what closes the endpoints of `endpoints` at their caps. Default: nothing does.
     """
 
     refused: ClassVar[Refusals] = {
@@ -67,8 +70,21 @@ class Spending(Settings):
     endpoints: dict[Text, MonthlyCap] = Field(default_factory=dict)
     enforce: Literal["fail", "warn"] = "fail"
     currency: Literal["USD"] = "USD"
+    guard: Guard | None = None
 
     def conflicts(self) -> Iterable[Finding]:
+        if self.guard is not None:
+            yield from (replace(found, path=f"guard.{found.path}") for found in self.guard.conflicts())
+            if not self.endpoints:
+                yield Finding(
+                    "guard",
+                    "requires `endpoints`: the guard closes an endpoint at a cap of its own",
+                    "no cap of an endpoint",
+                    "it would have been ignored",
+                    "write `endpoints: {sentences: 100}`",
+                )
+        elif "guard" in self.model_fields_set:
+            yield Finding("guard", "must not be empty", "nothing", "nothing would be closed", "write its `emails`")
         for name, cap in self.endpoints.items():
             if cap > self.cap_usd_per_month:
                 yield Finding(

@@ -79,7 +79,9 @@ def prerequisites(world: Any, row: ResourceType) -> dict[str, str]:
                 Statistic="Sum",
                 Threshold=1,
             )
-    if row.kind.endswith(":FunctionEventInvokeConfig"):
+    if row.service == "events":
+        world.client("events").put_rule(Name="there", ScheduleExpression="rate(5 minutes)")
+    if row.kind.endswith((":FunctionEventInvokeConfig", ":Permission")):
         world.client("lambda").create_function(
             FunctionName="there", Role=ROLE, Runtime="python3.12", Handler="a.b", Code={"ZipFile": zipped("a.py")}
         )

@@ -4,6 +4,7 @@ from scaletozero.sandbox.providers.resources import (
     alarms,
     dashboards,
     eks,
+    events,
     functions,
     iam,
     logs,
@@ -16,6 +17,8 @@ from scaletozero.sandbox.providers.resources import (
 )
 from scaletozero.sandbox.providers.table import ResourceType
 
-_MODULES = (s3, iam, sagemaker, logs, scaling, alarms, dashboards, messaging, schedules, registry, functions, eks)
+_MODULES = (
+    s3, iam, sagemaker, logs, scaling, alarms, dashboards, messaging, schedules, registry, functions, events, eks,
+)  # fmt: skip
 
 TABLE: dict[str, ResourceType] = {row.kind: row for module in _MODULES for row in module.ROWS}

@@ -18,10 +18,22 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from fake_containers import archive
-from role_permissions import ASYNCHRONOUS, FUNCTION, PERMISSIONS, SCHEDULER, SERVERLESS, Fails, Permission, Unused
+from role_permissions import (
+    ASYNCHRONOUS,
+    BUDGETS,
+    FUNCTION,
+    GUARD,
+    PERMISSIONS,
+    SCHEDULER,
+    SERVERLESS,
+    Fails,
+    Permission,
+    Unused,
+)
 
 from scaletozero.endpoints.artifact_store import ANSWERS
 from scaletozero.endpoints.asynchronous import async_statements
+from scaletozero.endpoints.guard_policies import budget_policy, closing_policy
 from scaletozero.endpoints.model import role_policy as model_policy
 from scaletozero.kubernetes.manifests.identity import role_policy as pods_policy
 from scaletozero.partitions import arn, iam_arn, service_principal
@@ -84,6 +96,13 @@ class Stage:
             return json.loads(function_policy(endpoint, self.logs, self.queue_arn))
         if role == SCHEDULER:
             return json.loads(scheduler_policy(arn("lambda", REGION, ACCOUNT, "function:f"), self.queue_arn, self.key))
+        closed = iam_arn(REGION, ACCOUNT, "policy/closed")
+        callers = [iam_arn(REGION, ACCOUNT, "role/gateway")]
+        if role == GUARD:
+            endpoint = arn("sagemaker", REGION, ACCOUNT, "endpoint/a")
+            return json.loads(closing_policy(REGION, self.logs, self.queue_arn, [endpoint], callers, [closed]))
+        if role == BUDGETS:
+            return json.loads(budget_policy(callers, [closed]))
         return pods_policy("models", "gpu/llm", REGION, self.key)
 
     def give(self, document: dict[str, Any]) -> None:

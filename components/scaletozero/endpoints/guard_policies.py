@@ -1,0 +1,82 @@
+"""The policy documents of a spending guard. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scaletozero.partitions import arn
+from scaletozero.policies import account_of
+
+Statement = Mapping[str, Any]
+
+PATTERN = {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]}
+"""The events in which CloudWatch tells of an alarm's change."""
+
+
+def denial(endpoint_arn: str) -> str:
+    """What a caller of a closed endpoint gets attached."""
+    return _document(
+        {"Sid": "Closed", "Effect": "Deny", "Action": "sagemaker:InvokeEndpoint*", "Resource": endpoint_arn}
+    )
+
+
+def alarm_changes(alarm_arns: Sequence[str]) -> str:
+    """The pattern of the events of these alarms when they go into alarm."""
+    return json.dumps({**PATTERN, "resources": list(alarm_arns), "detail": {"state": {"value": ["ALARM"]}}})
+
+
+def closing_policy(
+    region: str,
+    log_group_arn: str,
+    queue_arn: str,
+    endpoint_arns: Sequence[str],
+    roles: Sequence[str],
+    denials: Sequence[str],
+) -> str:
+    """The function's permissions: it can close these endpoints, and open nothing.
+
+    The actions that describe have no resource to name; they are limited by the region.
+    """
+    account, here = account_of(log_group_arn), {"StringEquals": {"aws:RequestedRegion": region}}
+    scaled = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
+    return _document(
+        _allow(
+            "CloseEndpoints",
+            ["sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"],
+            endpoint_arns,
+        ),
+        _allow(
+            "SuspendScaling",
+            "application-autoscaling:RegisterScalableTarget",
+            arn("application-autoscaling", region, account, "scalable-target/*"),
+            scaled,
+        ),
+        _allow("DescribeScaling", "application-autoscaling:DescribeScalableTargets", "*", here),
+        _allow("ReadAlarms", "cloudwatch:DescribeAlarms", arn("cloudwatch", region, account, "alarm:*")),
+        *_attach(["iam:AttachRolePolicy"], roles, denials),
+        _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+        _allow("KeepFailures", "sqs:SendMessage", queue_arn),
+    )
+
+
+def budget_policy(roles: Sequence[str], denials: Sequence[str]) -> str:
+    """The permissions of the budgets' actions: attach these denials to these roles, and detach them."""
+    return _document(*_attach(["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles, denials))
+
+
+def _attach(actions: Sequence[str], roles: Sequence[str], denials: Sequence[str]) -> list[Statement]:
+    if not roles:
+        return []
+    return [_allow("DenyCallers", list(actions), roles, {"ArnEquals": {"iam:PolicyARN": list(denials)}})]
+
+
+def _allow(sid: str, action: Any, resource: Any, condition: Mapping[str, Any] | None = None) -> Statement:
+    resource = list(resource) if isinstance(resource, list | tuple) else resource
+    statement = {"Sid": sid, "Effect": "Allow", "Action": action, "Resource": resource}
+    return {**statement, "Condition": dict(condition)} if condition else statement
+
+
+def _document(*statements: Statement) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
