@@ -1,7 +1,9 @@
 """The whole life of an environment on the real engine: made, unchanged, changed, drifted, broken, repaired, gone."""
 
 import json
+import os
 import re
+import signal
 
 import pytest
 from workbench import NOTHING, Workbench, endpoint
@@ -42,7 +44,7 @@ def test_from_nothing_to_nothing(workbench: Workbench, encoder: Artifact, other_
     # A changed model: the new one is complete before the endpoint moves to it, and the old one goes after that.
     workbench.declare(endpoints={"sentences": endpoint(other_encoder)})
     shown = workbench.run("preview", "--format", "markdown").stdout
-    assert f"**2 to update, 3 to replace**, {RESOURCES - 5} unchanged." in shown
+    assert f"**1 to update, 3 to replace**, {RESOURCES - 4} unchanged." in shown
     assert "| update | `sentences` | `aws:sagemaker:Endpoint` | `endpointConfigName` |" in shown
     for name, kind in (("model", "Model"), ("configuration", "EndpointConfiguration")):
         assert f"| replace | `sentences-{name}` | `aws:sagemaker:{kind}` |" in shown
@@ -95,6 +97,7 @@ def test_a_failure_half_way_leaves_the_old_endpoint_serving_and_the_next_up_reco
     workbench.declare(endpoints={"sentences": endpoint(encoder)})
     workbench.done("up")
     answer = invoke(workbench, "hello")
+    (name,) = json.loads(workbench.run("status", "--json").stdout)["live"]["endpoints"]
 
     workbench.declare(endpoints={"sentences": endpoint(broken_encoder)})
     result = workbench.run("up")
@@ -103,8 +106,10 @@ def test_a_failure_half_way_leaves_the_old_endpoint_serving_and_the_next_up_reco
     assert "sentences: must serve its new configuration" in result.stderr
     assert "SageMaker returned to" in result.stderr
     assert "Traceback" not in result.stderr
+    # Nothing of the old one is gone and its role may still read it, so that it can still start.
+    for instance in json.loads(workbench.run("status", "--json").stdout)["live"]["endpoints"][name]["instances"]:
+        os.kill(instance["pid"], signal.SIGKILL)
     assert invoke(workbench, "hello") == answer
-    # Nothing of the old one is gone, so that it can still start.
     assert workbench.left()["models"] == 2
     assert workbench.run("up").returncode == 1
 

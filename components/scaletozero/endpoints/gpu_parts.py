@@ -11,13 +11,13 @@ from scaletozero.cluster.objects import declare
 from scaletozero.component import Component
 from scaletozero.kubernetes.manifests.identity import role_policy
 from scaletozero.kubernetes.manifests.objects import Manifest
-from scaletozero.kubernetes.model import Model, place
+from scaletozero.kubernetes.model import Model, place, places
 from scaletozero.kubernetes.plan import GpuPlan
 from scaletozero.settings.gpu import GpuEndpointSettings
 
 
 class GpuModelAccess(Component):
-    """A model's files below a prefix with its digest, and a role for one service account that can read only these."""
+    """A model's files below a prefix with its digest, and a role for one service account that can read these."""
 
     type_name = "scaletozero:index:GpuModelAccess"
 
@@ -64,7 +64,7 @@ class GpuModelAccess(Component):
             self.child("permissions", limit=128),
             role=role.name,
             policy=pulumi.Output.all(bucket, key).apply(
-                lambda known: json.dumps(role_policy(known[0], at, region, known[1]))
+                lambda known: json.dumps(role_policy(known[0], places(plan.name, settings), region, known[1]))
             ),
             opts=self.options(),
         )

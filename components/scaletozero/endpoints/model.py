@@ -15,10 +15,12 @@ from scaletozero.component import Component, checked, shown_as_it_is
 from scaletozero.partitions import arn, bucket_arn, service_principal
 from scaletozero.policies import account_of, trust_policy
 from scaletozero.settings.framework_images import FrameworkImage, Processor, address, registries
-from scaletozero.settings.names import model_prefix
+from scaletozero.settings.names import model_prefix, models_prefix
 from scaletozero.settings.serverless import image_account, image_repository_arn
 
 Statement = dict[str, Any]
+
+ARCHIVE = "model.tar.gz"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def declare_model(
         owner.child("artifact"),
         region=region,
         bucket=bucket,
-        key=f"{model_prefix(endpoint_name, artifact.digest, own_key=key is not None)}/model.tar.gz",
+        key=f"{model_prefix(endpoint_name, artifact.digest, own_key=key is not None)}/{ARCHIVE}",
         source=pulumi.FileAsset(str(artifact.archive)),
         checksum_algorithm="SHA256",
         content_type="application/gzip",
@@ -104,8 +106,10 @@ def declare_model(
     permissions = aws.iam.RolePolicy(
         owner.child("permissions", limit=128),
         role=role.name,
-        policy=pulumi.Output.all(served_image, archive.bucket, archive.key, logs.arn, key, more).apply(
-            lambda known: role_policy(region, *known[:4], kms_key_arn=known[4], more=known[5])
+        policy=pulumi.Output.all(served_image, archive.bucket, logs.arn, key, more).apply(
+            lambda known: role_policy(
+                region, *known[:2], models_prefix(endpoint_name), known[2], kms_key_arn=known[3], more=known[4]
+            )
         ),
         opts=owner.options(),
     )
@@ -217,21 +221,21 @@ def role_policy(
     region: str,
     image: str,
     bucket: str,
-    key: str,
+    models: str,
     log_group_arn: str,
     *,
     kms_key_arn: str | None,
     more: Sequence[Statement] = (),
 ) -> str:
-    """The policy of an endpoint's role: read this archive, pull this image, write these logs and metrics, and `more`.
+    """The policy of an endpoint's role: read its archives, pull this image, write these logs and metrics, and `more`.
 
     Two actions have no resource to name (`ecr:GetAuthorizationToken`, `cloudwatch:PutMetricData`); each
     is limited by a condition instead.
     """
-    archive = f"{bucket_arn(region, bucket)}/{key}"
+    archives = f"{bucket_arn(region, bucket)}/{models}/*/{ARCHIVE}"
     here = {"StringEquals": {"aws:RequestedRegion": region}}
     statements: list[Statement] = [
-        {"Sid": "ReadArtifact", "Effect": "Allow", "Action": "s3:GetObject", "Resource": archive},
+        {"Sid": "ReadArtifact", "Effect": "Allow", "Action": "s3:GetObject", "Resource": archives},
         {
             "Sid": "PullImage",
             "Effect": "Allow",

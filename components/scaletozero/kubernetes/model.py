@@ -14,7 +14,7 @@ from model_packaging.artifact.manifest import SCHEMA as ARCHIVE_SCHEMA
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import FindingsError, refuse
 from scaletozero.settings.gpu import GpuEndpointSettings
-from scaletozero.settings.names import model_prefix
+from scaletozero.settings.names import model_prefix, models_prefix
 
 TARGET = "gpu-vllm"
 """The packaging target whose artifacts vLLM serves."""
@@ -53,8 +53,16 @@ class Model:
 
 def place(name: str, settings: GpuEndpointSettings, model: Model) -> str:
     """The prefix of the endpoint's files in the bucket."""
-    owner = f"{settings.cluster.name}/{settings.namespace}/{name}"
-    return model_prefix(owner, model.digest, own_key=settings.kms_key_arn is not None)
+    return model_prefix(_owner(name, settings), model.digest, own_key=settings.kms_key_arn is not None)
+
+
+def places(name: str, settings: GpuEndpointSettings) -> str:
+    """The prefix of the files of all models that the endpoint has and had."""
+    return models_prefix(_owner(name, settings))
+
+
+def _owner(name: str, settings: GpuEndpointSettings) -> str:
+    return f"{settings.cluster.name}/{settings.namespace}/{name}"
 
 
 def read_model(path: Path) -> tuple[Model, dict[str, Path]]:

@@ -58,6 +58,17 @@ def logical_name(name: str, suffix: str = "", *, limit: int | None = None) -> st
     return f"{whole[:room].rstrip('-')}-{digest(name, suffix)}"
 
 
+def models_prefix(owner: str) -> str:
+    """The prefix of all models that an endpoint has and had.
+
+    Its role may read them all: until another model serves, and where it fails to, containers of the one before start.
+
+    Args:
+        owner: a unique name of the endpoint.
+    """
+    return f"{MODELS}/{owner}"
+
+
 def model_prefix(owner: str, digest: str, *, own_key: bool) -> str:
     """The prefix of an endpoint's model.
 
@@ -69,4 +80,4 @@ def model_prefix(owner: str, digest: str, *, own_key: bool) -> str:
         digest: the artifact's SHA-256 digest, in hexadecimal.
         own_key: whether the objects are encrypted with a KMS key of the user's.
     """
-    return f"{MODELS}/{owner}/{digest}{'-kms' if own_key else ''}"
+    return f"{models_prefix(owner)}/{digest}{'-kms' if own_key else ''}"

@@ -128,8 +128,8 @@ def test_an_endpoint_s_role_may_do_what_it_needs_and_nothing_else(run, make_arti
         lambda: ServerlessEndpoint("sentences", args(artifact, **({"kms_key_arn": key} if key else {}))).endpoint_arn
     )
     statements = {s["Sid"]: s for s in json.loads(done.one(":RolePolicy")["policy"])["Statement"]}
-    archive = f"arn:aws:s3:::models/models/acme-dev-sentences/{artifact.digest}{'-kms' if key else ''}/model.tar.gz"
-    assert statements["ReadArtifact"]["Resource"] == archive
+    # Containers of the model before start too, until the endpoint has moved to this one.
+    assert statements["ReadArtifact"]["Resource"] == "arn:aws:s3:::models/models/acme-dev-sentences/*/model.tar.gz"
     assert statements["PullImage"]["Resource"] == "arn:aws:ecr:eu-central-1:111122223333:repository/serving"
     everything = [s for s in statements.values() if s["Resource"] == "*"]
     assert {s["Sid"] for s in everything} == {"LogInToRegistry", "WriteMetrics"}

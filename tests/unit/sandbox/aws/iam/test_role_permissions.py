@@ -43,6 +43,7 @@ from scaletozero.scaling import call_function
 from scaletozero.scaling.warm_calls import RUNTIME, function_policy, scheduler_policy
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
+ARCHIVE = "models/a/0a1b/model.tar.gz"
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/serve:1"
 VPC = {"Subnets": ["subnet-0123456789abcdef0"], "SecurityGroupIds": ["sg-0123456789abcdef0"]}
 
@@ -90,7 +91,7 @@ class Stage:
             more = (
                 async_statements(REGION, "a", "models", *self.topics, self.key, network) if role == ASYNCHRONOUS else ()
             )
-            return json.loads(model_policy(REGION, IMAGE, "models", "a.tar.gz", logs, kms_key_arn=self.key, more=more))
+            return json.loads(model_policy(REGION, IMAGE, "models", "models/a", logs, kms_key_arn=self.key, more=more))
         if role == FUNCTION:
             endpoint = arn("sagemaker", REGION, ACCOUNT, "endpoint/a")
             return json.loads(function_policy(endpoint, self.logs, self.queue_arn))
@@ -129,9 +130,9 @@ class Stage:
     @contextmanager
     def model(self, **more: Any) -> Iterator[None]:
         """The model `a`, encrypted with the key, for as long as it is needed."""
-        self.store("a.tar.gz")
+        self.store(ARCHIVE)
         self.trust("sagemaker", arn("sagemaker", REGION, ACCOUNT, "*"))
-        container = {"Image": IMAGE, "ModelDataUrl": "s3://models/a.tar.gz"}
+        container = {"Image": IMAGE, "ModelDataUrl": f"s3://models/{ARCHIVE}"}
         role = iam_arn(REGION, ACCOUNT, "role/serve")
         sagemaker = self.client("sagemaker")
         sagemaker.create_model(ModelName="a", ExecutionRoleArn=role, PrimaryContainer=container, **more)
