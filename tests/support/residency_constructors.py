@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 from gpu_declarations import AMP, FALLBACK, cluster
+from own_prices import own_price
 from residency_leaks import ACCOUNT, HERE, THERE, at, ecr
 
 import scaletozero
@@ -57,6 +58,21 @@ INSIDE: dict[str, Mapping[str, Any]] = {
         "schedule": [WINDOW],
         "cold_start_seconds": 1.0,
     },
+    "SpendingGuard": {
+        "region": HERE,
+        "endpoints": [
+            {
+                "name": "e",
+                "endpoint_name": "e",
+                "endpoint_arn": at("sagemaker", HERE, "endpoint/e"),
+                "kind": EndpointKind.ASYNCHRONOUS,
+                "instance_type": "ml.g5.xlarge",
+                "max": 1,
+                "cap_usd_per_month": 100.0,
+            }
+        ],
+        "emails": ["team@example.com"],
+    },
     "WarmPool": {
         "endpoint_name": "e",
         "region": HERE,
@@ -84,12 +100,13 @@ CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
     "serverless: calls from another Region": {
         "WarmCalls": {**ELSEWHERE, "endpoint_arn": at("sagemaker", THERE, "endpoint/e")}
     },
-    "serverless: an alarm of another Region": {"EndpointAlarms": ELSEWHERE},
+    "serverless: an alarm of another Region": {"EndpointAlarms": ELSEWHERE, "SpendingGuard": ELSEWHERE},
     "serverless: a registry of another Region": {"ServingImage": ELSEWHERE},
     "asynchronous: an image of another Region": {"AsyncEndpoint": IMAGE},
     "asynchronous: an alarm's topic": {
         "AsyncEndpoint": {"alarms": TOPIC},
         "EndpointAlarms": {"alarms": TOPIC, "kind": EndpointKind.ASYNCHRONOUS},
+        "SpendingGuard": {"topic_arn": at("sns", THERE, "ops")},
     },
     "asynchronous: a key of another Region": {"AsyncEndpoint": {"kms_key_arn": KEY}},
     "asynchronous: an endpoint of another Region": {"AsyncEndpoint": {**ELSEWHERE, **IMAGE}, "WarmPool": ELSEWHERE},
@@ -120,4 +137,6 @@ def build(component: str, changes: Mapping[str, Any], make_artifact: Callable[[]
     if component in WITH_ARTIFACT:
         args["artifact"] = str(make_artifact().path)
     provider = kubernetes.Provider("cluster", kubeconfig="{}")
-    return getattr(scaletozero, component)("it", args, pulumi.ResourceOptions(providers=[provider]))
+    # The guard needs the price of its instances, of which the table has none in this Region.
+    with own_price("sagemaker.hosting", "ml.g5.xlarge", HERE, "h", "1.76"):
+        return getattr(scaletozero, component)("it", args, pulumi.ResourceOptions(providers=[provider]))
