@@ -108,7 +108,13 @@ def declare_model(
         role=role.name,
         policy=pulumi.Output.all(served_image, archive.bucket, logs.arn, key, more).apply(
             lambda known: role_policy(
-                region, *known[:2], models_prefix(endpoint_name), known[2], kms_key_arn=known[3], more=known[4]
+                region,
+                known[0],
+                known[1],
+                models_prefix(endpoint_name),
+                known[2],
+                kms_key_arn=known[3],
+                more=known[4],
             )
         ),
         opts=owner.options(),
