@@ -12,6 +12,7 @@ import httpx2
 import openai
 import pytest
 from gateway_desk import Desk, open_desk, own_prices
+from sandbox_world import wait_for
 from stub_provider import USAGE, StubProvider, stub_provider
 
 from scaletozero.gateway.ledger.dynamo import DynamoStore
@@ -121,7 +122,7 @@ def test_a_client_that_goes_away_pays_for_what_was_used(desk: Desk, provider: St
     stream.close()
     provider.released.set()
     balance = desk.settled()
-    assert provider.finished.is_set()
+    assert provider.finished.wait(120)
     assert balance.spent == COSTS
     assert desk.records()[0]["estimated"] is False
 
@@ -430,12 +431,15 @@ def test_routes_that_there_are_not(desk: Desk) -> None:
 
 
 def test_a_line_of_the_log_is_one_line(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    def said() -> list[str]:
+        return [each.getMessage() for each in caplog.records if each.name == "scaletozero.gateway"]
+
     with caplog.at_level("INFO", "scaletozero.gateway"):
         path = "/endpoints/a%0d%0a%7b%22event%22:%22settled%22%7d/invocations"
         assert post(desk, path, b"{}").status_code == 404
         desk.client().chat.completions.create(model="small", messages=HELLO)
-        desk.settled()
-    lines = [each.getMessage() for each in caplog.records if each.name == "scaletozero.gateway"]
+        wait_for(lambda: len(said()) == 2)  # the line follows the ledger
+    lines = said()
     assert all("\n" not in each and "\r" not in each for each in lines)
     assert [json.loads(each)["event"] for each in lines] == ["refused", "settled"]
     assert desk.keys["acme"] not in " ".join(lines)
