@@ -13,8 +13,8 @@ from model_packaging.thresholds import Floor
 CHOSEN = "chosen"
 
 TOLERATED = 1.25
-"""A latency up to so many times the source's is no reason against a candidate: on a busy host the source itself, written
-again, was measured at up to 1.18 times its own latency, and a smaller artifact saves more at each start."""
+"""A latency up to so many times the source's is no reason against a candidate: on a busy host the source itself,
+written again, was measured at up to 1.18 times its own latency, and a smaller artifact saves more at each start."""
 
 
 def choose(candidates: Sequence[Candidate], floor: Floor) -> tuple[Candidate, ...]:
