@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Annotated, Any
 
@@ -13,7 +13,6 @@ from model_packaging.findings import FindingsError, refuse
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.engine import engine_errors
 from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say, table
-from scaletozero.cli.querying import Target
 from scaletozero.endpoints.kinds import KINDS
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.project import find_project
@@ -45,13 +44,14 @@ def costs(
     with findings_as_exit():
         now = datetime.now(UTC)
         first = first_day(since, now)
-        deployed, sandbox = _deployed(environment)
+        deployed, client = _deployed(environment)
         read = {name: _metering(about) for name, about in deployed.items()}
     found: dict[str, Used] = {}
     for name, metering in read.items():
         if isinstance(metering, Metering):
             about = deployed[name]
-            found[name] = used(metering, _sums(Target(about["name"], about["region"], sandbox), metering, first, now))
+            cloudwatch = client("cloudwatch", about["region"])
+            found[name] = used(metering, _sums(cloudwatch, about["name"], metering, first, now))
     unread = {name: each for name, each in read.items() if isinstance(each, str)}
     spent = total(list(found.values()))
     if as_json:
@@ -78,8 +78,8 @@ def costs(
     done(f"{environment}: {dollars(spent)} since {first}, {rate} a month at this rate. Each day: --json.")
 
 
-def _deployed(environment: str) -> tuple[dict[str, dict[str, Any]], daemon.Sandbox | None]:
-    """The deployed endpoints, and the sandbox that they run in, if any.
+def _deployed(environment: str) -> tuple[dict[str, dict[str, Any]], Callable[[str, str], Any]]:
+    """The deployed endpoints, and what makes clients of where they run, by service and region.
 
     Raises:
         FindingsError: there is none.
@@ -87,15 +87,16 @@ def _deployed(environment: str) -> tuple[dict[str, dict[str, Any]], daemon.Sandb
     project = find_project()
     settings = project.environment(environment, with_artifacts=False)
     sandbox = daemon.running(project.local) if settings.sandbox else None
-    deployed: dict[str, dict[str, Any]] = {}
+    stack, deployed = None, dict[str, dict[str, Any]]()
     if sandbox or not settings.sandbox:
         engine = find_engine(say)
+        stack = EnvironmentStack(project, environment, engine, sandbox)
         with engine_errors("costs", environment, engine):
-            deployed = EnvironmentStack(project, environment, engine, sandbox).endpoints()
-    if not deployed:
+            deployed = stack.endpoints()
+    if stack is None or not deployed:
         fix = f"run `scaletozero up -e {environment}`; before that, `scaletozero estimate -e {environment}`"
         raise refuse(environment, "must be deployed", "no endpoint", "there is nothing to read", fix)
-    return {name: {"region": settings.region, **about} for name, about in deployed.items()}, sandbox
+    return {name: {"region": settings.region, **about} for name, about in deployed.items()}, stack.client
 
 
 def _metering(about: Mapping[str, Any]) -> Metering | str:
@@ -107,12 +108,11 @@ def _metering(about: Mapping[str, Any]) -> Metering | str:
     return found or "its usage is not in CloudWatch"
 
 
-def _sums(target: Target, metering: Metering, first: date, now: datetime) -> Sums:
-    client = target.client("cloudwatch")
+def _sums(client: Any, endpoint: str, metering: Metering, first: date, now: datetime) -> Sums:
     try:
-        return {each: _by_day(client, target.name, each, first, now) for each in metering.measures}
+        return {each: _by_day(client, endpoint, each, first, now) for each in metering.measures}
     except (ClientError, BotoCoreError) as error:
-        raise failed(f"{target.name}: its metrics could not be read: {error}", FAILED) from None
+        raise failed(f"{endpoint}: its metrics could not be read: {error}", FAILED) from None
 
 
 def _by_day(client: Any, endpoint: str, measure: Measure, first: date, now: datetime) -> dict[date, float]:

@@ -16,6 +16,7 @@ from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.common import EndpointArn, EndpointName, KmsKeyArn, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.guard import MOST_CLOSED, Guard, address_conflicts, nothing_stops
 from scaletozero.settings.instances import InstanceType, instance_conflicts
+from scaletozero.settings.names import VARIANT
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.serverless import MemoryMb
@@ -73,7 +74,7 @@ class GuardedEndpoint(Settings):
     provisioned: Annotated[Int, AfterValidator(_units)] = 0
     other_usd_per_month: Paid = Decimal(0)
     payload_bytes: Annotated[Int, Field(ge=0, le=25_000_000)] = 5_000
-    variant: Text = "AllTraffic"
+    variant: Text = VARIANT
 
     def conflicts(self) -> Iterable[Finding]:
         serverless = self.kind is EndpointKind.SERVERLESS

@@ -11,7 +11,6 @@ from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from scaletozero.cli import costing
-from scaletozero.cli.querying import Target
 from scaletozero.settings.names import VARIANT
 
 REGION = "us-east-1"
@@ -27,8 +26,7 @@ def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Any:
     with mock_aws():
         given = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
         client = boto3.client("cloudwatch", region_name=REGION, **given)
-        monkeypatch.setattr(Target, "client", lambda self, service: client)
-        monkeypatch.setattr(costing, "_deployed", lambda environment: (DEPLOYED, None))
+        monkeypatch.setattr(costing, "_deployed", lambda environment: (DEPLOYED, lambda service, region: client))
         yield client
 
 
@@ -74,7 +72,7 @@ def test_a_region_without_a_price_is_said_and_the_others_are_read(
     cloudwatch: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = {**DEPLOYED, "far": {**DEPLOYED["sentences"], "region": "eu-north-1"}}
-    monkeypatch.setattr(costing, "_deployed", lambda environment: (elsewhere, None))
+    monkeypatch.setattr(costing, "_deployed", lambda environment: (elsewhere, lambda service, region: cloudwatch))
     costing.costs("prod", "1d", as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert "must have a row for eu-north-1" in found["not_read"]["far"]
