@@ -64,6 +64,14 @@ def test_a_killed_up_is_repaired_by_the_next(workbench: Workbench, encoder: Arti
     assert workbench.left() == dict.fromkeys(workbench.left(), 1)
 
 
+def test_the_state_has_no_file_beside_it_that_a_kill_could_leave_empty(workbench: Workbench, encoder: Artifact) -> None:
+    workbench.declare(endpoints={"sentences": endpoint(encoder)})
+    workbench.done("up")
+    backend = workbench.root / ".scaletozero" / "backend"
+    assert list(backend.glob(".pulumi/stacks/**/local.json"))
+    assert not list(backend.rglob("*.attrs"))
+
+
 def test_a_second_up_at_the_same_time_is_told_to_wait(workbench: Workbench, encoder: Artifact) -> None:
     workbench.declare(endpoints={"sentences": endpoint(encoder)})
     first = workbench.start("up")

@@ -24,6 +24,10 @@ _FIXES = (
     ("incorrect passphrase", "set PULUMI_CONFIG_PASSPHRASE to the passphrase that the stack was created with"),
     ("unable to open state directory", "set PULUMI_BACKEND_URL to a folder that exists, or `{pulumi} login` elsewhere"),
     (".pulumi/meta.yaml", "check the address in PULUMI_BACKEND_URL, and the credentials for it"),
+    (
+        "failed to load checkpoint: EOF",
+        "a run was killed while it wrote: delete the empty `.attrs` files in the folder of PULUMI_BACKEND_URL",
+    ),
     ("stack is currently locked", "wait for the other run, or see `{pulumi} cancel`"),
 )
 """Text in the engine's output -> what to do."""
