@@ -67,6 +67,18 @@ def test_another_passphrase_than_the_stack_s(account: Workbench) -> None:
     assert "the passphrase that the stack was created with" in result.stderr
 
 
+def test_a_state_whose_attributes_a_killed_run_left_empty(account: Workbench) -> None:
+    account.done("up", "-e", "dev", "--yes")
+    (attributes,) = account.root.rglob("stacks/**/dev.json.attrs")
+    attributes.write_text("")
+    result = account.run("up", "-e", "dev", "--yes")
+    assert result.returncode == 1
+    assert "failed to load checkpoint: EOF" in result.stderr
+    assert "delete the empty `.attrs` files in the folder of PULUMI_BACKEND_URL" in result.stderr
+    attributes.unlink()
+    account.done("up", "-e", "dev", "--yes")
+
+
 def test_an_error_of_the_program_is_printed_once_and_the_hint_names_the_command(account: Workbench) -> None:
     (account.root / "stacks" / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('one\\ntwo')\n")
     result = account.run("preview", "-e", "dev")
