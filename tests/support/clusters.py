@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from schemas import CRD_DIR
 
+from scaletozero.engine.go_build import GoModule, source_folder
 from scaletozero.kubernetes.api import KubernetesApi
 from scaletozero.sandbox.cluster.control_plane import Cluster, control_plane
 from scaletozero.sandbox.cluster.definitions import install_definitions, read_definitions
@@ -34,7 +35,18 @@ def custom_resources() -> list[dict[str, Any]]:
     """The definitions of the custom resources that the toolkit declares. Skips the test where there are none."""
     if not CRD_DIR.is_dir():
         pytest.skip(f"the custom resources' definitions are not at CRD_DIR ({CRD_DIR})")
-    return [*read_definitions(CRD_DIR), node_class_of_auto_mode()]
+    return [*read_definitions(CRD_DIR), node_class_of_auto_mode(), policy_of_cilium()]
+
+
+CILIUM = GoModule("github.com/cilium/cilium", "v1.20.2", {})
+"""Its source has the definitions of its custom resources."""
+
+
+def policy_of_cilium() -> dict[str, Any]:
+    """Cilium's definition of its policies, from its published source."""
+    folder = source_folder(CILIUM) / "pkg/k8s/apis/cilium.io/client/crds/v2"
+    (found,) = (each for each in read_definitions(folder) if each["spec"]["names"]["kind"] == "CiliumNetworkPolicy")
+    return found
 
 
 def node_class_of_auto_mode() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from pulumi import automation as auto
 
 from model_packaging.extras import require_sandbox
@@ -20,10 +21,11 @@ from scaletozero.cli.commenting import Format, Heard, commented, read_before
 from scaletozero.cli.deployed import Deployed
 from scaletozero.cli.engine import color, engine_errors
 from scaletozero.cli.estimating import show_estimate
-from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.cli.output import done, failed, findings_as_exit, print_json, say, table
 from scaletozero.cli.permissions import show_permissions
 from scaletozero.cli.targets import hold_to_cluster, remember
 from scaletozero.endpoints.kinds import KINDS, kind_of
+from scaletozero.endpoints.reopen import allow, closables
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.estimate import estimate_environment
 from scaletozero.environment.project import Project, find_project, require_program
@@ -268,6 +270,7 @@ def down(environment: EnvironmentName = "local", yes: Yes = False, confirm: Conf
             stack = deployment.stack()
             deployment.repair(stack, say)
             _delete_results(deployment)
+            _release_closed(deployment, settings.region)
             stack.destroy(on_output=output, color=color(), refresh=bool(deployment.sandbox))
             if deployment.sandbox:
                 stack.workspace.remove_stack(environment)
@@ -285,6 +288,17 @@ def _delete_results(deployment: EnvironmentStack) -> None:
         from scaletozero.sandbox.results import delete_results  # rarely needed
 
         delete_results(sandbox.aws_url, sandbox.credentials, deployment.resources())
+
+
+def _release_closed(deployment: EnvironmentStack, region: str) -> None:
+    """Takes the denial of closed endpoints off their callers' roles: no policy is deleted while it is attached."""
+    for each in closables(deployment.resources()):
+        try:
+            released = allow(each, lambda service: deployment.client(service, region))
+        except (BotoCoreError, ClientError) as error:
+            raise failed(f"error: {each.endpoint} is closed, and its denial could not be detached: {error}") from None
+        if released:
+            say(f"{each.endpoint} was closed by its spending guard: {', '.join(released)}")
 
 
 def status(

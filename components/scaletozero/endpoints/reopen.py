@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,30 +36,33 @@ class Closable:
 
 
 COMPONENT = "scaletozero:index:SpendingGuard"
+FUNCTION = "aws:lambda/function:Function"
 
 
-def closable(resources: Iterable[Resource], endpoint: str) -> Closable | None:
-    """The guard of an endpoint in a stack's state; None where it has none.
+def closables(resources: Iterable[Resource]) -> list[Closable]:
+    """The endpoints under guards in a stack's state.
 
     Args:
         resources: `deployment.resources` of an exported stack.
-        endpoint: the endpoint's name at the service.
     """
     here = [each for each in resources if not each.get("delete")]
     guards = {each["urn"] for each in here if each["type"] == COMPONENT}
     mine = [each for each in here if each.get("parent") in guards]
-    for each in mine:
-        if each["type"] != "aws:lambda/function:Function":
-            continue
-        variables = (properties(each).get("environment") or {}).get("variables") or {}
-        if "ENDPOINTS" not in variables:
-            continue
-        for alarm, found in json.loads(variables["ENDPOINTS"]).items():
-            if found["endpoint"] == endpoint:
-                policy = found.get("policy", "")
-                roles = tuple(json.loads(variables["ROLES"]))
-                return Closable(alarm, endpoint, found["variant"], policy, roles, _actions(mine, policy))
-    return None
+    return [found for each in mine if each["type"] == FUNCTION for found in _closed_by(each, mine)]
+
+
+def closable(resources: Iterable[Resource], endpoint: str) -> Closable | None:
+    """The guard of one endpoint, by its name at the service, in a stack's state; None where it has none."""
+    return next((each for each in closables(resources) if each.endpoint == endpoint), None)
+
+
+def _closed_by(function: Resource, mine: Sequence[Resource]) -> Iterator[Closable]:
+    """What a guard's function may close; nothing if it is another function."""
+    variables = (properties(function).get("environment") or {}).get("variables") or {}
+    for alarm, found in json.loads(variables.get("ENDPOINTS", "{}")).items():
+        policy = found.get("policy", "")
+        roles = tuple(json.loads(variables["ROLES"]))
+        yield Closable(alarm, found["endpoint"], found["variant"], policy, roles, _actions(mine, policy))
 
 
 def _actions(resources: Iterable[Resource], policy: str) -> tuple[tuple[str, str, str], ...]:
@@ -86,10 +89,14 @@ def reopen(it: Closable, clients: Clients) -> list[str]:
                 "the guard would close it again within five minutes",
                 "wait until the window has passed; or raise its cap, `scaletozero up`, and try again",
             )
-    return [*_allow(it, clients), *_grow(it, clients("sagemaker"), _resume(it, clients("application-autoscaling")))]
+    return [*allow(it, clients), *_grow(it, clients("sagemaker"), _resume(it, clients("application-autoscaling")))]
 
 
-def _allow(it: Closable, clients: Clients) -> list[str]:
+def allow(it: Closable, clients: Clients) -> list[str]:
+    """Lets the callers invoke it again: takes the denial off their roles. Returns what was done.
+
+    A denial that is attached also keeps its policy from being deleted.
+    """
     done = []
     for account, budget, action in it.actions:
         asked = {"AccountId": account, "BudgetName": budget, "ActionId": action}

@@ -18,9 +18,6 @@ from scaletozero.settings.gpu_types import TYPES
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
 from scaletozero.spending.gpu_prices import hourly
 
-PAUSE = "registry.k8s.io/pause:3.10.1"
-"""The image of placeholders, smaller than a megabyte."""
-
 PRIORITY = -10
 """Below the default of 0, and the lowest priority for which Cluster Autoscaler adds nodes."""
 
@@ -120,7 +117,6 @@ def placeholder(name: str, settings: GpuWarmPoolSettings) -> Manifest:
     cluster: Cluster = settings.cluster
     labels = _labels(name)
     resources = gpu_resources(settings.gpus, settings.cpu_millis, settings.memory_mib)
-    small = {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "16Mi"}}
     types = tuple(TYPES[each] for each in settings.types)
     pod: dict[str, Any] = {
         "priorityClassName": priority_class_name(name, settings.namespace),
@@ -129,19 +125,12 @@ def placeholder(name: str, settings: GpuWarmPoolSettings) -> Manifest:
         "enableServiceLinks": False,
         "securityContext": POD_SECURITY,
         **placement(cluster, cluster.pool(settings.pool), types, settings.tolerations),
-        "initContainers": [
-            {
-                "name": "pull",
-                "image": settings.image,
-                "command": ["true"],
-                "securityContext": container_security(),
-                "resources": small,
-            }
-        ],
         "containers": [
             {
                 "name": "placeholder",
-                "image": PAUSE,
+                # The endpoint's own image: it is then on the node, and comes from no public registry.
+                "image": settings.image,
+                "command": ["sleep", "infinity"],
                 "securityContext": container_security(),
                 "resources": resources,
             }

@@ -75,8 +75,11 @@ def test_placeholders_pull_the_image_and_give_way_at_once() -> None:
     served = planned.object("Deployment")["spec"]["template"]["spec"]["containers"][0]
     assert pod["priorityClassName"] == priority["metadata"]["name"] == "models.llm-warm"
     assert pod["terminationGracePeriodSeconds"] == 0
-    assert (pod["initContainers"][0]["image"], pod["initContainers"][0]["command"]) == (served["image"], ["true"])
-    assert pod["containers"][0]["resources"] == served["resources"]
+    (container,) = pod["containers"]
+    # No other image: one of a public registry would come from outside of a residency.
+    assert (container["image"], container["command"]) == (served["image"], ["sleep", "infinity"])
+    assert "initContainers" not in pod
+    assert container["resources"] == served["resources"]
     assert placeholder["spec"]["replicas"] == 2
 
 
