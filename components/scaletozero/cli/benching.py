@@ -46,13 +46,24 @@ def bench(
         typer.Option(help="For an artifact: spec of the source model to compare with. Default: models/<name>.yaml."),
     ] = None,
     svg: Annotated[Path | None, typer.Option(help="For an artifact: write a chart of the phases.")] = None,
+    gate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="PERCENT",
+            min=0,
+            max=1000,
+            help="For an endpoint on a cluster: fail if a phase's p95 is larger than the remembered one by more than "
+            "this, and the difference is significant.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measures cold starts by phase: of a deployed endpoint, with warm queries, or of an artifact on this machine.
 
     Of an endpoint on a cluster it measures the starts of the replicas that are there now, from what the cluster keeps
     of them. It wakes none. The starts are added to <environment>.cold-starts.json beside the settings, from which the
-    deadlines follow at the next preview.
+    deadlines follow at the next preview. With --gate they are compared with the remembered ones first, and are
+    not added if a phase became slower.
 
     An artifact is a path with a slash, an archive, or a folder with a manifest. It is unpacked and started in new
     processes, alternating with the fp32 model that it was packaged from, in the usual gzip -9 archive. A source
@@ -65,12 +76,18 @@ def bench(
     scaletozero bench artifacts/paraphrase-minilm --starts 20 --svg starts.svg
 
     scaletozero bench artifacts/mine --against specs/mine.yaml --json
+
+    scaletozero bench chat -e gpu-eu --gate 10
     """
     of_endpoint = {"--environment": environment, "--payload": payload, "--requests": requests, "--cold": cold}
     of_artifact = {"--starts": starts, "--against": against, "--svg": svg}
     with findings_as_exit():
         artifact = is_artifact(endpoint)
-        _only(of_endpoint if artifact else of_artifact, "an artifact" if artifact else "an endpoint", endpoint)
+        _only(
+            of_endpoint | {"--gate": gate} if artifact else of_artifact,
+            "an artifact" if artifact else "an endpoint",
+            endpoint,
+        )
     if artifact:
         bench_artifact(Path(endpoint), starts or STARTS, against, svg, as_json=as_json)
         return
@@ -78,8 +95,10 @@ def bench(
         with findings_as_exit():
             of_called = {"--payload": payload, "--requests": requests, "--cold": cold}
             _only(of_called, "an endpoint on a cluster", endpoint)
-        bench_cluster(endpoint, environment or "local", as_json=as_json)
+        bench_cluster(endpoint, environment or "local", None if gate is None else gate / 100, as_json=as_json)
         return
+    with findings_as_exit():
+        _only({"--gate": gate}, "an endpoint that is not on a cluster", endpoint)
     cold, requests = 3 if cold is None else cold, requests or 50
     _bench_endpoint(
         endpoint, environment or "local", SAMPLE if payload is None else payload, requests, cold, as_json=as_json

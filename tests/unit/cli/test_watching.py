@@ -130,7 +130,14 @@ def test_a_second_run_counts_the_same_start_once(project: Path, cluster: Cluster
     awake(cluster, project)
     run()
     report = json.loads(run("--json").stdout)
-    assert report["remembered"]["load"] == {"n": 1, "p50": 90.0, "p95": 90.0}
+    load = report["remembered"]["load"]
+    assert (load["n"], load["p50"], load["p90"], load["p95"], load["p95_interval"]) == (
+        1,
+        90.0,
+        90.0,
+        90.0,
+        [None, None],
+    )
     awake(cluster, project, name="llm-2", at=60)
     cluster.items["nodes"] = [node("llm-2", created=61)]
     report = json.loads(run("--json").stdout)
@@ -165,6 +172,73 @@ def test_without_a_cluster_it_is_refused(project: Path, monkeypatch: pytest.Monk
     found = run()
     assert found.exit_code == 2
     assert "KUBECONFIG" in found.stderr
+
+
+def several(cluster: Cluster, project: Path, batch: str, count: int = 6, **phases: Any) -> None:
+    """Replicas of one batch, whose phases differ by a second or two."""
+    artifact = open_folder(project / "artifact").digest
+    names = [f"llm-{batch}-{index}" for index in range(count)]
+    loads = [phases.get("load", 90) + index % 3 for index in range(count)]
+    pods = [pod(name, artifact=artifact, **{**phases, "load": load}) for name, load in zip(names, loads, strict=True)]
+    cluster.items = {"pods": pods, "nodes": [node(name) for name in names], "events": [pulled(name) for name in names]}
+
+
+def remembered(project: Path) -> int:
+    return len(json.loads((project / "local.cold-starts.json").read_text())["endpoints"]["llm"])
+
+
+def test_the_gate_names_the_phase_that_became_slower_and_keeps_what_is_remembered(
+    project: Path, cluster: Cluster
+) -> None:
+    several(cluster, project, "a")
+    assert run().exit_code == 0
+    several(cluster, project, "b", load=117, image="public.ecr.aws/vllm/vllm:v0.99.0")
+    found = run("--gate", "10")
+    assert found.exit_code == 1
+    assert "error: load is slower: p95 119 s, before 92 s (+29 %" in found.stderr
+    assert "6 starts against 6 remembered, margin 10 %" in found.stderr
+    assert "error: node" not in found.stderr
+    assert "run this again without --gate" in found.stderr
+    assert remembered(project) == 6
+    judged = json.loads(run("--gate", "10", "--json").stdout)["gate"]
+    assert judged["held"] is False
+    assert judged["slower"][0]["phase"] == "load"
+    # Accepted, it is what the next ones are held to.
+    assert run().exit_code == 0
+    assert remembered(project) == 12
+
+
+def test_the_gate_holds_for_equal_starts_which_are_then_remembered(project: Path, cluster: Cluster) -> None:
+    several(cluster, project, "a")
+    assert run().exit_code == 0
+    several(cluster, project, "b")
+    found = run("--gate", "10")
+    assert found.exit_code == 0, found.output
+    assert "no phase is slower: 6 starts against 6 remembered, margin 10 %" in found.stderr
+    assert remembered(project) == 12
+    # The same replicas again are not compared with themselves.
+    assert "against 6 remembered" in run("--gate", "10").stderr
+
+
+def test_the_gate_needs_starts_to_tell_a_difference_from_chance(project: Path, cluster: Cluster) -> None:
+    several(cluster, project, "a")
+    found = run("--gate", "10")
+    assert found.exit_code == 2
+    assert "must have 5 remembered starts on g6.xlarge to be compared, got 0" in found.stderr
+    assert not (project / "local.cold-starts.json").exists()
+    assert run().exit_code == 0
+    several(cluster, project, "b", count=4)
+    found = run("--gate", "10")
+    assert found.exit_code == 2
+    assert "must have 5 new starts on g6.xlarge to be compared, got 4" in found.stderr
+    assert remembered(project) == 6
+
+
+@pytest.mark.parametrize("what", ["./artifacts/x", "vectors"])
+def test_the_gate_is_of_endpoints_on_a_cluster(project: Path, cluster: Cluster, what: str) -> None:
+    found = CliRunner().invoke(app, ["bench", what, "--gate", "10"])
+    assert found.exit_code == 2
+    assert "--gate" in found.stderr
 
 
 @pytest.mark.parametrize("option", [("--cold", "3"), ("--requests", "9"), ("--payload", "{}"), ("--starts", "3")])

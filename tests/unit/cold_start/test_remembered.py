@@ -1,14 +1,14 @@
 """Measured starts are kept in a file, and count only for what they were measured of."""
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gpu_declarations import IMAGE, MODEL, endpoint, plan
+from gpu_declarations import MODEL, endpoint, plan
 from hypothesis import given
 from hypothesis import strategies as st
+from measured_starts import SERVED, start
 from workbench import ROOT
 
 from model_packaging.findings import Finding, FindingsError
@@ -16,7 +16,6 @@ from model_packaging.validation import parse
 from scaletozero.cold_start.remembered import (
     MOST_STARTS,
     PhaseSeconds,
-    Served,
     Start,
     add_starts,
     file_of,
@@ -27,23 +26,6 @@ from scaletozero.cold_start.remembered import (
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.table import rows, text
 from scaletozero.settings.gpu import GpuEndpointSettings
-
-AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
-SERVED = Served("eu-central-1", ("g6.xlarge", "g6e.xlarge"), IMAGE, MODEL.digest)
-
-
-def start(number: int = 0, /, **changes: Any) -> Start:
-    written: dict[str, Any] = {
-        "id": f"uid-{number}",
-        "at": AT + timedelta(minutes=number),
-        "region": "eu-central-1",
-        "instance_type": "g6.xlarge",
-        "image": IMAGE,
-        "artifact": MODEL.digest,
-        "seconds": {"node": 50, "pull": 200, "load": 130},
-        **changes,
-    }
-    return parse(Start, written)
 
 
 def planned(*starts: Start, **changes: Any) -> GpuPlan:
