@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +11,16 @@ import typer
 
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.files import require_writable
-from model_packaging.findings import refuse
+from model_packaging.findings import Finding, FindingsError, refuse
 from model_packaging.validation import nearest
+from scaletozero.cli.advising_fleet import advise_instances
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say, table, write_file
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
 from scaletozero.scaling.advice import advise as weigh
 from scaletozero.scaling.advice import cheapest
+from scaletozero.scaling.fleet_advice import Objective
 from scaletozero.scaling.plot import svg
 from scaletozero.scaling.sample import work_seconds
 from scaletozero.scaling.simulation import Endpoint
@@ -33,13 +36,23 @@ def advise(
     endpoint: Annotated[str, typer.Argument(help="The endpoint's name in the environment.")],
     trace: Annotated[Path, typer.Option(help="CSV or JSON lines: `timestamp`, and `duration` or `duration_ms`.")],
     objective_ms: Annotated[
-        float, typer.Option(min=0.001, help="The objective: 99th percentile of latency, in milliseconds.")
-    ],
+        float | None,
+        typer.Option(min=0.001, help="The objective of a serverless endpoint: p99 of the latency, in milliseconds."),
+    ] = None,
+    objective_wait: Annotated[
+        float | None,
+        typer.Option(min=0, help="An objective of an endpoint on instances: p95 of the wait, in seconds."),
+    ] = None,
+    objective_cold: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, help="An objective of an endpoint on instances: percent of calls that are cold."),
+    ] = None,
     environment: EnvironmentName = "local",
     timezone: Annotated[str, typer.Option(help="The time zone of the proposed window.")] = "UTC",
     idle_seconds: Annotated[
-        float, typer.Option(min=1, help="How long SageMaker is assumed to keep an idle container.")
-    ] = IDLE_SECONDS,
+        float | None,
+        typer.Option(min=1, help=f"How long SageMaker is assumed to keep idle containers. Default: {IDLE_SECONDS:g}."),
+    ] = None,
     cold_ms: Annotated[
         float | None, typer.Option(min=0, help="Duration of a cold start. Default: as measured.")
     ] = None,
@@ -51,24 +64,48 @@ def advise(
     plot: Annotated[Path | None, typer.Option(help="Write the comparison to this SVG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Replays recorded calls and recommends what to keep warm: cost, cold starts and p99 of each option.
+    """Replays recorded calls and recommends what to keep warm: cost, cold starts and latency of each option.
 
-    Example: scaletozero advise sentences --trace calls.csv --objective-ms 300 --plot advice.svg
+    For a serverless endpoint it compares provisioned concurrency, schedules and calls. For an asynchronous one, or one
+    on GPUs, it compares floors, idle times, schedules and, on a cluster, nodes that are kept ready, with the price of
+    that buffer.
+
+    Examples: scaletozero advise sentences --trace calls.csv --objective-ms 300 --plot advice.svg
+
+    scaletozero advise chat --trace calls.csv --objective-wait 30 --objective-cold 5
     """
+    of_serverless = {
+        "--objective-ms": objective_ms,
+        "--idle-seconds": idle_seconds,
+        "--cold-ms": cold_ms,
+        "--waits": waits or None,
+        "--plot": plot,
+    }
+    of_instances = {"--objective-wait": objective_wait, "--objective-cold": objective_cold}
     with findings_as_exit():
         project = find_project()
         settings = project.environment(environment, with_artifacts=False)
-        known = [name for name, one in settings.endpoints.items() if kind_of(one).billed_per_call]
-        if endpoint not in known:
-            guess = nearest(endpoint, known)
-            fix = f"write `{guess}`" if guess else f"serverless are: {', '.join(known) or 'none'}"
-            raise refuse("endpoint", f"must be a serverless endpoint of {environment}", endpoint, "", fix)
+        if endpoint not in settings.endpoints:
+            guess = nearest(endpoint, settings.endpoints)
+            fix = f"write `{guess}`" if guess else f"there are: {', '.join(settings.endpoints) or 'none'}"
+            raise refuse("endpoint", f"must be an endpoint of {environment}", endpoint, "", fix)
         written = settings.endpoints[endpoint]
+        by_call = kind_of(written).billed_per_call
+        _only(of_instances if by_call else of_serverless, of_serverless if by_call else of_instances, endpoint)
+        _known_zone(timezone)
+    if not by_call:
+        cold_share = None if objective_cold is None else objective_cold / 100
+        objective = Objective(objective_wait, cold_share)
+        shown = {"timezone": timezone, "region": region, "seed": seed, "as_json": as_json}
+        advise_instances(endpoint, environment, trace, objective, **shown)
+        return
+    assert objective_ms is not None
+    idle_seconds = IDLE_SECONDS if idle_seconds is None else idle_seconds
+    with findings_as_exit():
         manifest = open_artifact(project.root / written.artifact).manifest
         priced = region or settings.region
         declared = kind_of(written).as_declared(written, manifest, priced)
         each, memory = declared.rates, declared.memory_mb
-        _known_zone(timezone)
         if plot:
             require_writable("--plot", plot)
         work = work_seconds(manifest)
@@ -125,6 +162,19 @@ def advise(
         done(f"cheapest that meets {objective_ms:g} ms: {best.plan.name}, {best.usd_per_month:,.2f} USD a month.")
     else:
         done(f"no plan meets {objective_ms:g} ms: the model itself is slower, or `max` is too low.")
+
+
+def _only(others: Mapping[str, object], own: Mapping[str, object], endpoint: str) -> None:
+    """Refuses options of other kinds, and a missing objective."""
+    if given := [name for name, value in others.items() if value is not None]:
+        fix = f"leave it out; of {endpoint} are: {', '.join(own)}"
+        rule = f"must not be given for {endpoint}, which is of another kind"
+        raise FindingsError(Finding(name, rule, consequence="it would have no effect", fix=fix) for name in given)
+    objectives = [name for name in own if name.startswith("--objective")]
+    if all(own[name] is None for name in objectives):
+        raise refuse(
+            " or ".join(objectives), "must say what is to be met", "nothing", fix=f"write `{objectives[0]} 30`"
+        )
 
 
 def _known_zone(name: str) -> None:

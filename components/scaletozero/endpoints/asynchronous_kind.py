@@ -10,6 +10,7 @@ from model_packaging.findings import Finding
 from scaletozero.endpoints.guarded_costs import instances_guarded
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.kind_costs import Workload, asynchronous_priced, asynchronous_workload, on_asynchronous
+from scaletozero.endpoints.kind_fleets import asynchronous_fleet
 from scaletozero.endpoints.kind_usage import asynchronous_metering
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
@@ -25,6 +26,7 @@ from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
 from scaletozero.observability.usage import Metering
 from scaletozero.residency.resource import DeclaredResource
+from scaletozero.scaling.fleet_advice import DeclaredFleet
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
@@ -102,6 +104,9 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
 
     def guarded(self, settings: AsynchronousEndpoint, priced: Priced) -> dict[str, Any]:
         return {"kind": self.name, "instance_type": settings.instance_type, **instances_guarded(priced.cost)}
+
+    def as_fleet(self, settings: AsynchronousEndpoint, opened: Any, region: str, table: PriceTable) -> DeclaredFleet:
+        return asynchronous_fleet(settings, opened.manifest, region, table)
 
     def workload(self, settings: AsynchronousEndpoint, opened: Any) -> Workload:
         return asynchronous_workload(settings, opened.manifest)

@@ -12,8 +12,10 @@ from scaletozero.cold_start.image import ImageContent
 from scaletozero.cold_start.predict import Predicted
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, common_exports, without_none
 from scaletozero.endpoints.kind_costs import Workload, gpu_priced, gpu_workload, on_kubernetes
+from scaletozero.endpoints.kind_fleets import gpu_fleet
 from scaletozero.endpoints.state import Resource, properties, whole
 from scaletozero.residency.resource import DeclaredResource
+from scaletozero.scaling.fleet_advice import DeclaredFleet
 from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
 from scaletozero.spending.estimate import Alternative, Priced
 from scaletozero.spending.prices import PriceTable
@@ -114,6 +116,9 @@ class GpuKind(Kind[GpuEndpoint]):
 
     def budget(self, opened: Any) -> Mapping[str, int]:
         return {each.name: each.seconds for each in opened.plan.derived.cold.phases}
+
+    def as_fleet(self, settings: GpuEndpoint, opened: Any, region: str, table: PriceTable) -> DeclaredFleet:
+        return gpu_fleet(settings, opened, region, table)
 
     def workload(self, settings: GpuEndpoint, opened: Any) -> Workload:
         return gpu_workload(settings, opened)

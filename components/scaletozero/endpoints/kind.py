@@ -25,6 +25,7 @@ from scaletozero.observability.plan import Alarm
 from scaletozero.observability.usage import Metering
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.advice import Declared
+from scaletozero.scaling.fleet_advice import DeclaredFleet
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.kubernetes import Kubernetes
@@ -256,6 +257,18 @@ class Kind(ABC, Generic[S]):
 
     def alternative(self, work: Workload, region: str, table: PriceTable) -> Alternative | None:
         """What this kind would cost for an endpoint of another one; None where it cannot serve it, or has no price."""
+        return None
+
+    def as_fleet(self, settings: S, opened: Any, region: str, table: PriceTable) -> DeclaredFleet | None:
+        """The declared instances, with which `advise` compares others; None for a kind that is not on instances.
+
+        Args:
+            opened: its packaged model, as `examine` opened it.
+            table: the prices.
+
+        Raises:
+            FindingsError: there is no price for them.
+        """
         return None
 
     def as_declared(self, settings: S, manifest: Manifest, region: str) -> Declared:

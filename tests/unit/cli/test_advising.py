@@ -7,7 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 import yaml
+from gpu_environment import environment
 from small_artifact import small_artifact
+from small_checkpoint import small_checkpoint
 from typer.testing import CliRunner, Result
 
 from scaletozero.cli import app
@@ -18,7 +20,16 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with one endpoint, and calls that were recorded of it."""
     small_artifact(tmp_path, "model", recommended_mb=2048)
     image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/serving:1"
-    endpoints = {"sentences": {"artifact": "model", "image": image, "scaling": {"max": 5}}}
+    endpoints = {
+        "sentences": {"artifact": "model", "image": image, "scaling": {"max": 5}},
+        "reports": {
+            "kind": "asynchronous",
+            "artifact": "model",
+            "image": image,
+            "instance_type": "ml.c5.xlarge",
+            "scaling": {"max": 3, "idle_seconds": 600},
+        },
+    }
     config = {"demo:environment": {"region": "us-east-1", "endpoints": endpoints}}
     (tmp_path / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
     (tmp_path / "Pulumi.local.yaml").write_text(yaml.safe_dump({"config": config}))
@@ -57,9 +68,58 @@ def test_people_see_a_table(project: Path) -> None:
     assert "min 0" in found.stdout
 
 
+def test_instances_are_compared_by_the_wait_of_their_calls(project: Path) -> None:
+    rows = [f"{hour * 3600},30" for hour in range(200)]
+    (project / "hourly.csv").write_text("timestamp,duration\n" + "\n".join(rows))
+    command = ("reports", "--trace", "hourly.csv", "--objective-wait", "60")
+    found = advise(*command, "--json")
+    assert found.exit_code == 0, found.output
+    report = json.loads(found.stdout)
+    plans = {each["plan"]: each for each in report["outcomes"]}
+    # An hour apart with ten minutes of idle time: each call wakes an instance, unless one is kept for an hour.
+    assert plans["as declared, idle 600 s"]["cold_share"] == 1.0
+    assert plans["as declared, idle 600 s"]["wait_p95"] == report["assumed"]["start_seconds"] == 300
+    assert plans["min 0, idle 3600 s"]["cold_share"] == 0.005
+    assert plans["min 1, idle 600 s"]["cold_share"] == 0.0
+    assert report["cheapest"] == "min 0, idle 3600 s"
+    (price,) = report["assumed"]["prices"]
+    per_start = (300 + 30 + 600) / 3600 * price["usd"]
+    assert plans["as declared, idle 600 s"]["usd_per_month"] == pytest.approx(per_start * 730, rel=0.02)
+    shown = advise(*command)
+    assert "wait p95" in shown.stdout
+    assert "cheapest that meets the objective: min 0, idle 3600 s" in shown.stderr
+    none = advise(*command[:-1], "0", "--objective-cold", "0", "--json")
+    assert json.loads(none.stdout)["cheapest"] == "min 1, idle 600 s"
+
+
+def test_gpu_nodes_are_compared_with_the_price_of_a_buffer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_checkpoint(tmp_path / "artifact")
+    (tmp_path / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
+    declared = {"config": {"demo:environment": environment("artifact")}}
+    (tmp_path / "Pulumi.local.yaml").write_text(yaml.safe_dump(declared))
+    (tmp_path / "calls.csv").write_text("timestamp,duration\n" + "\n".join(f"{3600 * n},10" for n in range(100)))
+    monkeypatch.chdir(tmp_path)
+    found = advise("llm", "--trace", "calls.csv", "--objective-wait", "120", "--region", "us-east-1", "--json")
+    assert found.exit_code == 0, found.output
+    report = json.loads(found.stdout)
+    buffered = next(each for each in report["outcomes"] if ", buffer 1" in each["plan"])
+    assert buffered["wait_p95"] == report["assumed"]["buffered_start_seconds"] < report["assumed"]["start_seconds"]
+    assert buffered["buffer_usd_per_month"] == pytest.approx(730 * report["assumed"]["prices"][0]["usd"])
+    (tmp_path / "calls.csv").write_text("timestamp\n" + "\n".join(f"{3600 * n}" for n in range(100)))
+    found = advise("llm", "--trace", "calls.csv", "--objective-wait", "120", "--region", "us-east-1")
+    assert found.exit_code == 2
+    assert "must have the durations of the calls" in found.output
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
+        (("sentences", "--trace", "calls.csv", "--objective-wait", "3"), "leave it out; of sentences are"),
+        (("reports", "--trace", "calls.csv", "--objective-ms", "3"), "leave it out; of reports are"),
+        (("reports", "--trace", "calls.csv", "--objective-wait", "3", "--plot", "x.svg"), "--plot"),
+        (("reports", "--trace", "calls.csv"), "--objective-wait or --objective-cold"),
+        (("reports", "--trace", "calls.csv", "--objective-cold", "101"), "100"),
+        (("reports", "--trace", "calls.csv", "--objective-wait", "3", "--region", "eu-west-3"), "must have a row"),
         (("sentence", "--trace", "calls.csv", "--objective-ms", "200"), "write `sentences`"),
         (("sentences", "--trace", "nothing.csv", "--objective-ms", "200"), "must be a readable text file"),
         (("sentences", "--trace", "Pulumi.yaml", "--objective-ms", "200"), "must name a column `timestamp`"),
