@@ -84,9 +84,12 @@ fleets = st.builds(
     start_seconds=st.integers(0, 50).map(float),
     idle_seconds=st.integers(0, 50).map(float),
 )
-traces = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 60)), min_size=1, max_size=40).map(
-    lambda calls: Trace(*(list(map(float, each)) for each in zip(*sorted(calls), strict=True)))
-)
+def recorded(calls: list[tuple[int, int]]) -> Trace:
+    ordered = sorted(calls)
+    return Trace([float(start) for start, _ in ordered], [float(work) for _, work in ordered])
+
+
+traces = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 60)), min_size=1, max_size=40).map(recorded)
 
 
 @given(traces, fleets)
