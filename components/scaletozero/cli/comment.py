@@ -88,7 +88,7 @@ def comment(report: PreviewReport) -> str:
     """The comment, in Markdown: at most as long as GitHub accepts, whatever is in the report."""
     parts = [f"{marker(report)}\n### {_title(report)}", *_refused(report), *_changed(report), *_cost(report)]
     if report.warnings:
-        parts.append(f"#### Warnings\n\n{items(map(prose, dict.fromkeys(report.warnings)), _PART)}")
+        parts.append(f"#### Warnings\n\n{items([*dict.fromkeys(report.warnings)], prose, _PART)}")
     parts.append(_last(report))
     return "\n\n".join(parts) + "\n"
 
@@ -100,8 +100,8 @@ def _title(report: PreviewReport) -> str:
 
 def _refused(report: PreviewReport) -> Iterator[str]:
     if report.findings:
-        shown = (f"{code(each.path)}: {prose(_words(each))}" for each in report.findings)
-        yield f"#### Refused\n\n{items(shown, _PART)}"
+        shown = items(report.findings, lambda each: f"{code(each.path)}: {prose(_words(each))}", _PART)
+        yield f"#### Refused\n\n{shown}"
     if report.errors:
         yield f"#### Errors\n\n{block(chr(10).join(dict.fromkeys(report.errors)), _PART)}"
 
@@ -127,12 +127,13 @@ def _changed(report: PreviewReport) -> Iterator[str]:
     order = [*KINDS, *dict.fromkeys(kinds)]
     counts = [f"{kinds.count(kind):,} to {prose(kind)}" for kind in sorted(dict.fromkeys(kinds), key=order.index)]
     yield f"**{', '.join(counts)}**, {report.unchanged:,} unchanged."
-    rows = [
-        (prose(each.kind), code(each.name), code(each.type), _properties(each))
-        for each in sorted(report.changes, key=lambda each: (order.index(each.kind), each.type, each.name))
-    ]
+    changes = sorted(report.changes, key=lambda each: (order.index(each.kind), each.type, each.name))
     columns = ("", "resource", "type", "what differs")
-    yield details(_count(len(rows), "change"), table(columns, rows, most=_PART))
+    yield details(_count(len(changes), "change"), table(columns, changes, _cells, most=_PART))
+
+
+def _cells(change: Change) -> tuple[str, str, str, str]:
+    return prose(change.kind), code(change.name), code(change.type), _properties(change)
 
 
 def _properties(change: Change) -> str:
@@ -162,8 +163,8 @@ def _cost(report: PreviewReport) -> Iterator[str]:
     yield "#### Cost\n\n" + table(("", "before", "after", "change"), rows, right=(1, 2, 3), most=_PART)
     columns, cells = estimate_table(found, report.before)
     if cells:
-        text = table(columns, ([code(row[0]), *map(prose, row[1:])] for row in cells), most=_PART)
-        notes = items(map(prose, estimate_notes(found, report.assumed, report.before)), _PART)
+        text = table(columns, cells, lambda row: [code(row[0]), *map(prose, row[1:])], most=_PART)
+        notes = items([*estimate_notes(found, report.assumed, report.before)], prose, _PART)
         count = len(found.endpoints) + len(found.unpriced)
         yield details(_count(count, "endpoint"), f"{text}\n\n{notes}")
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from scaletozero.cli.output import plain, printable
+
+T = TypeVar("T")
 
 LONGEST_CODE = 300
 """Characters of one name or value that are shown."""
@@ -18,10 +21,16 @@ _WORD = re.compile(r"(?!www\.|GH-|[0-9a-f]{7,40}\b)[^\W_]+(?:[-'’./,:;][^\W_]+
 _AROUND = re.compile(r"""(["'(]*)(.*?)(["').,:;?!]*)""")
 
 
+def _as_it_is(cells: Any) -> Any:
+    return cells
+
+
 def line(text: str, most: int = LONGEST_CODE) -> str:
     """The text on one line, without colours, with control characters written out; shortened with an ellipsis."""
-    flat = " ".join(printable(plain(text)).split())
-    return flat if len(flat) <= most else f"{flat[: most - 1]}…"
+    # A text may be of any length, and this is done for each name of a report.
+    first = text[: 4 * most]
+    flat = " ".join(printable(plain(first)).split())
+    return flat if len(flat) <= most and first == text else f"{flat[: most - 1]}…"
 
 
 def code(text: object) -> str:
@@ -61,25 +70,33 @@ def block(text: str, most: int) -> str:
     return f"{fence}text\n{shown}\n{fence}"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[int] = (), most: int) -> str:
-    """A table of cells that are Markdown already; a line says how many rows did not fit.
+def table(
+    columns: Sequence[str],
+    rows: Sequence[T],
+    cells: Callable[[T], Sequence[str]] = _as_it_is,
+    *,
+    right: Iterable[int] = (),
+    most: int,
+) -> str:
+    """A table; a line says how many rows did not fit.
 
     Args:
         columns: the titles.
-        rows: the cells.
+        rows: what each row is of.
+        cells: makes a row's cells, Markdown already. Only rows that may fit are made.
         right: the columns of numbers.
         most: how many characters its rows may have.
     """
     numbers = set(right)
     rule = ["---:" if at in numbers else "---" for at in range(len(columns))]
-    shown, left = fitting((_row(cells) for cells in rows), most)
+    shown, left = fitting(rows, lambda each: _row(cells(each)), most)
     more = f"\n\nAnd {left:,} more." if left else ""
     return "\n".join([_row(columns), _row(rule), *shown]) + more
 
 
-def items(lines: Iterable[str], most: int) -> str:
-    """A list of lines that are Markdown already; the last one says how many did not fit."""
-    shown, left = fitting((f"- {each}" for each in lines), most)
+def items(things: Sequence[T], line_of: Callable[[T], str], most: int) -> str:
+    """A list of lines that `line_of` makes, Markdown already; the last one says how many did not fit."""
+    shown, left = fitting(things, lambda each: f"- {line_of(each)}", most)
     return "\n".join([*shown, *([f"- And {left:,} more."] if left else [])])
 
 
@@ -88,16 +105,16 @@ def details(summary: str, text: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
-def fitting(lines: Iterable[str], most: int) -> tuple[list[str], int]:
-    """The first lines that have no more characters than `most` together, and how many are left."""
+def fitting(things: Sequence[T], line_of: Callable[[T], str], most: int) -> tuple[list[str], int]:
+    """The first lines that have no more characters than `most` together, and how many are left, which are not made."""
     shown: list[str] = []
-    rest: Iterator[str] = iter(lines)
-    for each in rest:
-        most -= len(each) + 1
+    for each in things:
+        made = line_of(each)
+        most -= len(made) + 1
         if most < 0:
-            return shown, 1 + sum(1 for _ in rest)
-        shown.append(each)
-    return shown, 0
+            break
+        shown.append(made)
+    return shown, len(things) - len(shown)
 
 
 def _row(cells: Iterable[str]) -> str:

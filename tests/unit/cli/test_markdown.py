@@ -90,9 +90,11 @@ def test_a_block_cannot_be_closed_from_inside(text: str) -> None:
 
 def test_what_is_too_long_is_shortened_and_counted() -> None:
     assert len(code("x" * 10_000)) < 400
-    assert "And 97 more." in items([f"{n:02}" for n in range(100)], 15)
+    assert "And 97 more." in items(range(100), lambda n: f"{n:02}", 15)
     assert table(["a"], [["x"]] * 1500, most=600).endswith("And 1,400 more.")
-    assert fitting(["aa", "bb"], 6) == (["aa", "bb"], 0)
+    made: list[str] = []
+    assert fitting(["aa", "bb", "cc", "dd"], lambda each: made.append(each) or each, 6) == (["aa", "bb"], 2)
+    assert made == ["aa", "bb", "cc"]  # what cannot fit is not made
     assert block("x" * 100, 10) == f"```text\n{'x' * 10}\n…\n```"
 
 

@@ -84,6 +84,8 @@ fleets = st.builds(
     start_seconds=st.integers(0, 50).map(float),
     idle_seconds=st.integers(0, 50).map(float),
 )
+
+
 def recorded(calls: list[tuple[int, int]]) -> Trace:
     ordered = sorted(calls)
     return Trace([float(start) for start, _ in ordered], [float(work) for _, work in ordered])

@@ -37,6 +37,7 @@ class Endpoint(FakeEndpoint):
         super().__init__(ACCOUNT, region, name, config.endpoint_config_name, config.production_variants, {}, tags)
         self.status("Creating")
         self.last_deployment: dict[str, Any] | None = None
+        self.arriving: InstancePool | None = None  # of a configuration that does not serve yet
 
     def status(self, status: str, reason: str | None = None) -> None:
         self.endpoint_status, self.failure_reason, self.last_modified_time = status, reason, utcnow()
@@ -169,8 +170,11 @@ class Endpoints:
             if endpoint.endpoint_status == "Deleting":
                 raise _invalid(f'Cannot delete in-progress endpoint "{endpoint.arn}".')
             endpoint.status("Deleting")
+            arriving = endpoint.arriving
 
         def finish() -> None:
+            if arriving:  # an instance that never starts would be waited for
+                arriving.stop(cancel=True)
             self._runtime.remove(call.region, endpoint.endpoint_name)
             with self._lock:
                 _store(call).endpoints.pop(endpoint.endpoint_name, None)
@@ -218,15 +222,18 @@ class Endpoints:
     def _switch(self, call: Call, endpoint: Endpoint, config: Any, created: bool = False) -> None:
         """Starts the new configuration beside the old one and switches to it once it is healthy."""
         plan = deployment(call.region, endpoint.endpoint_name, config, _store(call)._models)
+        pool = self._runtime.new_pool(plan)
+        with self._lock:
+            endpoint.arriving = pool
 
         def work() -> None:
-            pool = self._runtime.new_pool(plan)
             try:
                 pool.prove()
             except StartFailedError as error:
                 pool.stop()
                 log.warning("%s: %s", endpoint.endpoint_name, error)
                 with self._lock:
+                    endpoint.arriving = None
                     if endpoint.endpoint_status != "Deleting":
                         endpoint.status("Failed" if created else "InService", _failure(plan, error))
                 return
@@ -235,6 +242,7 @@ class Endpoints:
                     pool.stop()
                     return
                 self._runtime.install(pool)
+                endpoint.arriving = None
                 endpoint.endpoint_config_name = plan.config
                 endpoint.production_variants = _variants(endpoint, config, plan)
                 endpoint.status("InService")

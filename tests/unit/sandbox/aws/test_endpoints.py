@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scaletozero.sandbox.aws.runtime.instance import Instance
+from scaletozero.sandbox.aws.runtime.instance import START_SECONDS, Instance
 
 ARN = "arn:aws:sagemaker:eu-central-1:123456789012"
 ROLE = "arn:aws:iam::123456789012:role/serve"
@@ -171,9 +171,11 @@ def test_an_endpoint_can_be_deleted_while_it_is_created(world: Any) -> None:
     world.config("a", "a")
     client = world.client("sagemaker")
     client.create_endpoint(EndpointName="a", EndpointConfigName="a")
+    world.wait_for(world.folders)
     client.delete_endpoint(EndpointName="a")
-    world.wait_for(lambda: not client.list_endpoints()["Endpoints"])
-    world.wait_for(lambda: not world.folders())
+    # Long before the instance would be given up.
+    world.wait_for(lambda: not client.list_endpoints()["Endpoints"], seconds=START_SECONDS / 3)
+    world.wait_for(lambda: not world.folders(), seconds=START_SECONDS / 3)
 
 
 def test_capacity_changes_without_a_new_configuration(world: Any) -> None:
