@@ -33,6 +33,7 @@ up: $(READY) ## package a real model, deploy it on this machine, invoke it, prin
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
 	$(BIN)/scaletozero up -e local
 	source .scaletozero/aws.env && $(BIN)/python examples/sentences.py
+	@echo "next: $(BIN)/scaletozero dashboard    shows it live while calls come in"
 
 down: $(READY) ## delete the local environment
 	$(BIN)/scaletozero down -e local
@@ -94,7 +95,7 @@ lock: $(READY) ## resolve the dependencies again
 	echo 'onnxruntime' | $(RESOLVE) - --extra policy --extra sagemaker --extra sandbox --extra dev -o extras.lock
 	echo 'compressed-tensors>=0.18' | $(RESOLVE) - --extra packaging --extra torch --extra dev -o torch.lock
 
-EXTRAS  := $(foreach extra,packaging sandbox sign prices gateway docs dev,--extra $(extra))
+EXTRAS  := $(foreach extra,packaging sandbox sign prices gateway dashboard docs browser dev,--extra $(extra))
 RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q
 

@@ -16,6 +16,7 @@ WANTING: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     (("packaging",), ("up",), "sandbox"),
     ((), ("prices", "show", "--model", "anthropic/claude-haiku-4-5"), "prices"),
     ((), ("gateway",), "gateway"),
+    ((), ("dashboard",), "dashboard"),
 ]
 """Extras that are installed, a command, and the extra that it asks for."""
 

@@ -18,6 +18,7 @@ from scaletozero.cli import (
     checking,
     clusters,
     costing,
+    dashboards,
     deploying,
     estimating,
     gateways,
@@ -55,6 +56,7 @@ app.command()(clusters.cluster)
 app.command()(checking.check)
 app.command()(estimating.estimate)
 app.command()(costing.costs)
+app.command()(dashboards.dashboard)
 app.command()(predicting.predict)
 app.command()(reopening.reopen)
 app.command()(reporting.residency)

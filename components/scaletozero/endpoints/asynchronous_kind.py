@@ -63,7 +63,7 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
     def panels(self, watched: Watched) -> list[Panel]:
         return asynchronous_panels(watched)
 
-    def on_dashboard(self, name: str, settings: AsynchronousEndpoint, site: Site) -> dict[str, Any]:
+    def on_dashboard(self, name: str, settings: AsynchronousEndpoint, memory_mb: int | None) -> dict[str, Any]:
         return on_dashboard(name, settings)
 
     def examine(self, name: str, settings: AsynchronousEndpoint, site: Site) -> Examined:

@@ -2,25 +2,20 @@
 
 import json
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any, TypeAlias
 
 import pulumi
 import pulumi_aws as aws
 
-from model_packaging.findings import FindingsError
 from scaletozero.args.dashboards import EndpointDashboardArgs, EnvironmentDashboardArgs
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.kinds import KINDS
+from scaletozero.endpoints.dashboard_sections import section, watched
 from scaletozero.observability.cloudwatch_dashboard import check_body, dashboard_bodies
-from scaletozero.observability.panels import Section, Watched
 from scaletozero.settings.dashboards import (
     DashboardEndpoint,
     EndpointDashboardSettings,
     EnvironmentDashboardSettings,
 )
-from scaletozero.spending.costs import MB_PER_GB
-from scaletozero.spending.prices import SERVERLESS, price
 
 
 class EndpointDashboard(Component):
@@ -87,10 +82,10 @@ def _plan(component: str, title: str | None, endpoints: Sequence[DashboardEndpoi
     Raises:
         FindingsError: CloudWatch would refuse one of them.
     """
-    watched = [_watched(each, region) for each in endpoints]
+    seen_of = [watched(each, region) for each in endpoints]
 
     def bodies(names: Sequence[str]) -> list[dict[str, Any]]:
-        found = zip(endpoints, watched, names, strict=True)
+        found = zip(endpoints, seen_of, names, strict=True)
         return dashboard_bodies(title or names[0], [section(each, seen, name) for each, seen, name in found], region)
 
     first = bodies(["e" * 63] * len(endpoints))
@@ -114,31 +109,3 @@ def _declare(
         for index in range(count)
         for suffix in [str(index + 1) if index else ""]
     ]
-
-
-def section(endpoint: DashboardEndpoint, watched: Watched, name: str) -> Section:
-    """One endpoint's part of a dashboard.
-
-    Args:
-        endpoint: what is declared of it.
-        watched: what its panels depend on.
-        name: the endpoint's name at the service.
-    """
-    about = f"Endpoint `{name}`, {endpoint.kind.value}."
-    if endpoint.memory_mb is not None and watched.usd_per_second is None:
-        about += " What its requests cost is not shown: no price of its region is on record."
-    dimensions = {"EndpointName": name, "VariantName": endpoint.variant}
-    return Section(endpoint.title or name, dimensions, tuple(KINDS[endpoint.kind].panels(watched)), about)
-
-
-def _watched(endpoint: DashboardEndpoint, region: str) -> Watched:
-    return Watched(endpoint.alarms, endpoint.provisioned, _usd_per_second(endpoint.memory_mb, region))
-
-
-def _usd_per_second(memory_mb: int | None, region: str) -> Decimal | None:
-    if memory_mb is None:
-        return None
-    try:
-        return price(SERVERLESS, "gb-second", region).amount * memory_mb / MB_PER_GB
-    except FindingsError:
-        return None

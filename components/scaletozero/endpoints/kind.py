@@ -161,8 +161,16 @@ class Kind(ABC, Generic[S]):
         """What a dashboard on CloudWatch shows of it; nothing where its metrics are elsewhere."""
         return []
 
-    def on_dashboard(self, name: str, settings: S, site: Site) -> dict[str, Any] | None:
-        """The endpoint as one of `EnvironmentDashboardArgs`, without its name; None where it has no panels."""
+    def on_dashboard(self, name: str, settings: S, memory_mb: int | None) -> dict[str, Any] | None:
+        """The endpoint as one of `EnvironmentDashboardArgs`, without its name; None where it has no panels.
+
+        Args:
+            memory_mb: the memory of one container, where its spending follows from it.
+        """
+        return None
+
+    def memory_mb(self, name: str, settings: S, site: Site) -> int | None:
+        """The memory of one container, where its spending follows from it."""
         return None
 
     def guard(self) -> Guard | None:

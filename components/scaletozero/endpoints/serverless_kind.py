@@ -9,7 +9,7 @@ from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
 from scaletozero.endpoints.guarded_costs import serverless_guarded
-from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
+from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, without_none
 from scaletozero.endpoints.kind_costs import Workload, on_serverless, serverless_priced, serverless_workload
 from scaletozero.endpoints.kind_usage import serverless_metering
 from scaletozero.endpoints.sagemaker_kind import (
@@ -72,14 +72,17 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
     def panels(self, watched: Watched) -> list[Panel]:
         return serverless_panels(watched)
 
-    def on_dashboard(self, name: str, settings: ServerlessEndpoint, site: Site) -> dict[str, Any]:
-        artifact = site.opened.get(name) or open_artifact(site.root / settings.artifact)
+    def on_dashboard(self, name: str, settings: ServerlessEndpoint, memory_mb: int | None) -> dict[str, Any]:
         by_calls = settings.scaling.warm_by is WarmBy.CALLS
         return {
             **on_dashboard(name, settings),
-            "memory_mb": memory_of(artifact.manifest, settings.memory_mb),
+            **without_none({"memory_mb": memory_mb}),
             "provisioned": bool(settings.scaling.min) and not by_calls,
         }
+
+    def memory_mb(self, name: str, settings: ServerlessEndpoint, site: Site) -> int:
+        artifact = site.opened.get(name) or open_artifact(site.root / settings.artifact)
+        return memory_of(artifact.manifest, settings.memory_mb)
 
     def examine(self, name: str, settings: ServerlessEndpoint, site: Site) -> Examined:
         artifact = open_artifact(site.root / settings.artifact)

@@ -79,7 +79,8 @@ def declare_environment(environment: Environment, root: Path) -> None:
         shown = {
             name: found
             for name, endpoint in environment.endpoints.items()
-            if (found := kinds[name].on_dashboard(name, endpoint, site)) is not None
+            if (found := kinds[name].on_dashboard(name, endpoint, kinds[name].memory_mb(name, endpoint, site)))
+            is not None
         }
         args: EnvironmentDashboardArgs = {
             "region": environment.region,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_packaging.findings import Finding, FindingsError
-from scaletozero.observability.panels import Measure, Panel, Section, Series
+from scaletozero.observability.panels import Measure, Panel, Section
 
 WIDGETS = 500
 """Widgets of one dashboard (CloudWatch service quotas)."""
@@ -278,17 +278,11 @@ def _rows(panel: Panel, dimensions: Mapping[str, str]) -> Iterator[list[Any]]:
         # The same name may stand in each of a panel's series, and an id has to be unique.
         ids = {name: f"{name}{index}" for name in series.measures}
         if series.expression:
-            yield [{"expression": _renamed(series, ids), "label": series.label, "id": f"series{index}"}]
+            yield [{"expression": series.renamed(ids), "label": series.label, "id": f"series{index}"}]
         for name, measure in series.measures.items():
             shown: dict[str, Any] = {"visible": False} if series.expression else {"label": series.label}
             yield [*_metric(measure, dimensions), {"id": ids[name], "stat": measure.statistic, **shown}]
 
 
-def _renamed(series: Series, ids: Mapping[str, str]) -> str:
-    pattern = "|".join(rf"\b{re.escape(name)}\b" for name in ids)
-    return re.sub(pattern, lambda found: ids[found.group()], series.expression)
-
-
 def _metric(measure: Measure, dimensions: Mapping[str, str]) -> list[str]:
-    kept = {key: value for key, value in dimensions.items() if measure.by_variant or key != "VariantName"}
-    return [measure.namespace, measure.metric, *(part for pair in kept.items() for part in pair)]
+    return [measure.namespace, measure.metric, *(part for pair in measure.of(dimensions).items() for part in pair)]

@@ -1,10 +1,12 @@
 """What a dashboard shows of an endpoint: panels of series, in no dashboard's own format. Pure.
 
-Each kind of endpoint names its panels once; `cloudwatch_dashboard` writes them for CloudWatch.
+Each kind of endpoint names its panels once; `cloudwatch_dashboard` writes them for CloudWatch, and `metric_queries`
+asks it for what they show.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -35,6 +37,10 @@ class Measure:
     by_variant: bool = True
     namespace: str = SERVICE
 
+    def of(self, dimensions: Mapping[str, str]) -> dict[str, str]:
+        """The dimensions that the metric has, of an endpoint's."""
+        return {key: value for key, value in dimensions.items() if self.by_variant or key != "VariantName"}
+
 
 @dataclass(frozen=True)
 class Series:
@@ -49,6 +55,11 @@ class Series:
     label: str
     measures: Mapping[str, Measure]
     expression: str = ""
+
+    def renamed(self, ids: Mapping[str, str]) -> str:
+        """The expression with other names of its metrics: in CloudWatch they are unique beyond a series."""
+        pattern = "|".join(rf"\b{re.escape(name)}\b" for name in ids)
+        return re.sub(pattern, lambda found: ids[found.group()], self.expression)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """`costs`: what is read of CloudWatch, as a table and as JSON."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -21,12 +23,18 @@ DEPLOYED: dict[str, dict[str, Any]] = {
 }
 
 
+def deployed(endpoints: dict[str, dict[str, Any]], client: Any) -> Callable[..., Any]:
+    """In place of the engine: what it would find."""
+    stack = SimpleNamespace(client=lambda service, region: client)
+    return lambda environment, what: SimpleNamespace(endpoints=endpoints, stack=stack)
+
+
 @pytest.fixture
 def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Any:
     with mock_aws():
         given = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
         client = boto3.client("cloudwatch", region_name=REGION, **given)
-        monkeypatch.setattr(costing, "_deployed", lambda environment: (DEPLOYED, lambda service, region: client))
+        monkeypatch.setattr(costing, "running", deployed(DEPLOYED, client))
         yield client
 
 
@@ -72,7 +80,7 @@ def test_a_region_without_a_price_is_said_and_the_others_are_read(
     cloudwatch: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = {**DEPLOYED, "far": {**DEPLOYED["sentences"], "region": "eu-north-1"}}
-    monkeypatch.setattr(costing, "_deployed", lambda environment: (elsewhere, lambda service, region: cloudwatch))
+    monkeypatch.setattr(costing, "running", deployed(elsewhere, cloudwatch))
     costing.costs("prod", "1d", as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert "must have a row for eu-north-1" in found["not_read"]["far"]

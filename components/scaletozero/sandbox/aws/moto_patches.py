@@ -14,6 +14,7 @@ from moto.applicationautoscaling import responses as scaling_responses
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.awslambda.models import LambdaFunction
 from moto.awslambda.responses import LambdaResponse
+from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
 from moto.dynamodb.responses import DynamoHandler
@@ -28,6 +29,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.scheduler.models import EventBridgeSchedulerBackend
 
 from scaletozero.partitions import arn
+from scaletozero.sandbox.aws.metric_data import get_metric_data
 from scaletozero.sandbox.aws.middleware import ACCOUNT
 
 
@@ -38,6 +40,7 @@ def patch_moto() -> None:
     SageMakerResponse.describe_model = _describe_model  # type: ignore[method-assign]
     SageMakerResponse.describe_endpoint_config = _describe_endpoint_config  # type: ignore[method-assign]
     CloudWatchResponse.put_composite_alarm = _put_composite_alarm  # type: ignore[attr-defined]
+    CloudWatchBackend.get_metric_data = get_metric_data  # type: ignore[method-assign]
     ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy  # type: ignore[method-assign]
     LambdaResponse.invoke = _invoke  # type: ignore[method-assign]
     LambdaFunction.update_configuration = _update_configuration  # type: ignore[method-assign]

@@ -21,6 +21,7 @@ OVERRIDES: Final[dict[str, str]] = {
     "application-autoscaling:TagResource": "moto has no tags of scalable targets",
     "cloudwatch:PutMetricAlarm": "moto evaluates nothing; here alarms on a backlog that call a scaling policy do",
     "cloudwatch:PutCompositeAlarm": "moto has no operation that makes one; the rule's alarms must exist",
+    "cloudwatch:GetMetricData": "moto has neither percentiles nor metric math, and periods of its own",
     "lambda:Invoke": "moto starts Docker; here no function is run, and a dry run checks the permission",
     "logs:AssociateKmsKey": "moto does not have it, nor DisassociateKmsKey",
     "lambda:UpdateFunctionConfiguration": "moto ignores another KMS key",

@@ -1,19 +1,16 @@
-"""The HTTP layer of the sandbox's servers: local callers only, and no request is processed before it is complete.
-
-Any web page can reach this machine's ports through a browser, so requests from browsers are recognised and refused:
-by the name of another host, the page's origin, or a preflight.
-"""
+"""The HTTP layer of the sandbox's servers: local callers only, and no request is processed before it is complete."""
 
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import tempfile
 from typing import IO, Any, Protocol
 from urllib.parse import urlsplit
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+
+from scaletozero.sandbox.local_callers import ForeignError, MalformedError, is_local, require_local
 
 SECONDS = 60
 """How long a client may take to send the next part of its request."""
@@ -38,14 +35,6 @@ class Readable(Protocol):
     def readline(self, size: int, /) -> bytes: ...
 
 
-class MalformedError(ValueError):
-    """A request that is not valid HTTP; the text is the reason."""
-
-
-class ForeignError(ValueError):
-    """A request that a program on this machine would not send; the text is the reason."""
-
-
 class Handler(MotoRequestHandler):
     """Reads a complete request and passes it to the application; refuses anything else, in JSON."""
 
@@ -62,7 +51,7 @@ class Handler(MotoRequestHandler):
         try:
             if self.headers.defects:
                 raise MalformedError("a line of the headers is not a header")
-            require_local(self.headers.items(), self.command)
+            require_local(self.headers.items(), self.command, "the sandbox")
             self._body = read_body(self.rfile, self.headers.items())
             require_target(self.path)
         except ForeignError as error:
@@ -97,47 +86,6 @@ class Handler(MotoRequestHandler):
         self.end_headers()
         if getattr(self, "command", None) != "HEAD":
             self.wfile.write(body)
-
-
-def require_local(headers: Any, method: str) -> None:
-    """Refuses what a page in a browser sends, or makes a browser send.
-
-    Args:
-        headers: (name, value) pairs as received.
-
-    Raises:
-        ForeignError: the request is for another host, has a web page's origin, or is a preflight.
-        MalformedError: the request does not have exactly one Host header.
-    """
-    found: dict[str, list[str]] = {}
-    for name, value in headers:
-        found.setdefault(name.lower(), []).append(value.strip())
-    hosts = found.get("host", [])
-    if len(hosts) != 1:
-        raise MalformedError(f"exactly one Host header is required, got {len(hosts)}")
-    if not is_local(hosts[0]):
-        raise ForeignError("the sandbox serves 127.0.0.1 and localhost only, not for another Host")
-    if any(origin.lower() != f"http://{hosts[0].lower()}" for origin in found.get("origin", ())):
-        raise ForeignError("the sandbox accepts no requests from web pages (Origin)")
-    if any(site not in ("none", "same-origin") for site in found.get("sec-fetch-site", ())):
-        raise ForeignError("the sandbox accepts no requests from web pages (Sec-Fetch-Site)")
-    if method == "OPTIONS":
-        raise ForeignError("the sandbox accepts no requests from web pages (OPTIONS)")
-
-
-def is_local(host: str) -> bool:
-    """Whether the value of a Host header names this machine: a loopback address, `localhost`, or a name below it,
-    which resolvers never look up elsewhere (RFC 6761)."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def require_target(target: str) -> None:

@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scaletozero.sandbox.aws import wire
-from scaletozero.sandbox.aws.wire import ForeignError, MalformedError, is_local, read_body, require_local
+from scaletozero.sandbox.aws.wire import read_body
+from scaletozero.sandbox.local_callers import ForeignError, MalformedError, is_local, require_local
 
 REGION = "eu-central-1"
 
@@ -243,6 +244,6 @@ def test_a_body_that_does_not_come_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_page_of_the_sandbox_itself_is_not_foreign() -> None:
-    require_local([("Host", "127.0.0.1:8476"), ("Origin", "http://127.0.0.1:8476")], "GET")
+    require_local([("Host", "127.0.0.1:8476"), ("Origin", "http://127.0.0.1:8476")], "GET", "the sandbox")
     with pytest.raises(ForeignError):
-        require_local([("Host", "127.0.0.1:8476"), ("Origin", "http://127.0.0.1:8477")], "GET")
+        require_local([("Host", "127.0.0.1:8476"), ("Origin", "http://127.0.0.1:8477")], "GET", "the sandbox")

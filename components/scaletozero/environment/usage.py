@@ -1,0 +1,57 @@
+"""Reads from CloudWatch what deployed endpoints used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from model_packaging.findings import FindingsError
+from scaletozero.endpoints.kinds import KINDS
+from scaletozero.observability.panels import Measure
+from scaletozero.observability.usage import Metering, Sums
+from scaletozero.settings.names import VARIANT
+from scaletozero.spending.prices import prices
+
+DAY_SECONDS = 86_400
+
+
+def metering_of(about: Mapping[str, Any]) -> Metering | str:
+    """What to read of a deployed endpoint, or why nothing can be.
+
+    Args:
+        about: as `endpoints_in` has it, with its region.
+    """
+    try:
+        found = KINDS[about["kind"]].metering(about, about["region"], prices())
+    except FindingsError as error:
+        return str(error.findings[0])
+    return found or "its usage is not in CloudWatch"
+
+
+def read_sums(client: Any, endpoint: str, metering: Metering, first: date, now: datetime) -> Sums:
+    """The sum of each metric by day.
+
+    Args:
+        client: of CloudWatch in the endpoint's region.
+        endpoint: its name at the service.
+        first: the first day, in UTC.
+
+    Raises:
+        ClientError, BotoCoreError: CloudWatch refused, or did not respond.
+    """
+    return {each: _by_day(client, endpoint, each, first, now) for each in metering.measures}
+
+
+def _by_day(client: Any, endpoint: str, measure: Measure, first: date, now: datetime) -> dict[date, float]:
+    dimensions = measure.of({"EndpointName": endpoint, "VariantName": VARIANT})
+    found = client.get_metric_statistics(
+        Namespace=measure.namespace,
+        MetricName=measure.metric,
+        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        StartTime=datetime.combine(first, time(), UTC),
+        EndTime=now,
+        Period=DAY_SECONDS,
+        Statistics=[measure.statistic],
+    )
+    return {point["Timestamp"].astimezone(UTC).date(): point[measure.statistic] for point in found["Datapoints"]}
