@@ -27,7 +27,7 @@ from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.gateway.service.app import application
 from scaletozero.gateway.service.door import Door
-from scaletozero.gateway.service.upstream import ProviderTarget
+from scaletozero.gateway.service.providers import ProviderTarget
 from scaletozero.spending.prices import SERVERLESS, shipped
 
 PRICED_AS = "openai/gpt-5.6-luna"
@@ -69,26 +69,37 @@ class Desk:
 
     def patient(self, seconds: float) -> None:
         """Gives providers so long."""
-        for target in self.door.models.values():
-            if isinstance(target, ProviderTarget):
-                target._seconds = seconds
+        for way in (way for route in self.door.models.values() for way in route.ways):
+            if isinstance(way.target, ProviderTarget):
+                way.seconds = seconds
 
 
-def declared(provider: StubProvider, keys: Mapping[str, str], **customers: Mapping[str, Any]) -> dict[str, Any]:
-    """An environment with a model of a provider and one of its own, as a user would write it."""
+def api(provider: StubProvider, **more: Any) -> dict[str, Any]:
+    """A provider as a user would declare it."""
+    return {"base_url": provider.url, "secret": "provider-key", "model": "luna", "price": PRICED_AS, **more}
+
+
+def declared(
+    provider: StubProvider,
+    keys: Mapping[str, str],
+    models: Mapping[str, Mapping[str, Any]],
+    customers: Mapping[str, Mapping[str, Any]],
+) -> dict[str, Any]:
+    """An environment with a model of a provider, one of its own and further ones, as a user would write it."""
     hashed = {name: [key_hash(key)] for name, key in keys.items()}
-    everything = {"models": ["small", "vectors", "own"], "endpoints": ["sentences"], "cap_usd_per_month": "1"}
-    api = {"base_url": provider.url, "secret": "provider-key"}
+    names = ["small", "vectors", "own", *models]
+    everything = {"models": names, "endpoints": ["sentences"], "cap_usd_per_month": "1"}
     return {
         "region": "eu-central-1",
         "endpoints": {"sentences": {"artifact": "artifacts/a", "image": IMAGE}},
         "sandbox": {},
         "gateway": {
             "models": {
-                "small": {"provider": {**api, "model": "luna", "price": PRICED_AS}, "max_output_tokens": 1000,
+                "small": {"provider": api(provider), "max_output_tokens": 1000,
                           "default_output_tokens": 100},
-                "vectors": {"provider": {**api, "model": "embed", "price": "openai/text-embedding-3-small"}},
+                "vectors": {"provider": api(provider, model="embed", price="openai/text-embedding-3-small")},
                 "own": {"endpoint": "sentences"},
+                **models,
             },
             "customers": {name: {**everything, "keys": hashed[name], **customers.get(name, {})} for name in keys},
         },
@@ -102,16 +113,22 @@ def own_prices(of: str, region: str) -> str:
 
 
 @contextlib.contextmanager
-def open_desk(clients: Callable[[str], Any], provider: StubProvider, **customers: Mapping[str, Any]) -> Iterator[Desk]:
+def open_desk(
+    clients: Callable[[str], Any],
+    provider: StubProvider,
+    models: Mapping[str, Mapping[str, Any]] | None = None,
+    **customers: Mapping[str, Any],
+) -> Iterator[Desk]:
     """A gateway that serves on a free port.
 
     Args:
         clients: makes clients of the AWS that it runs on.
         provider: where its models are.
+        models: further models.
         customers: customers besides `acme` and `globex`: what differs from these.
     """
     keys = {name: new_key() for name in ("acme", "globex", *customers)}
-    environment = parse(Environment, declared(provider, keys, **customers), "environment")
+    environment = parse(Environment, declared(provider, keys, models or {}, customers), "environment")
     clients("secretsmanager").create_secret(Name="provider-key", SecretString="sk-provider")
 
     def client(service: str, region: str, config: Any = None) -> Any:

@@ -20,16 +20,12 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         request = json.loads(body)
         self.server.received.append((self.path, dict(self.headers), request))
-        if self.path.endswith("/embeddings"):
+        if self.path.endswith("/embeddings") and not self.server.always:
             data = [{"object": "embedding", "index": 0, "embedding": [0.25, -1.0]}]
             usage = {"prompt_tokens": 5, "total_tokens": 5}
             self._send(200, {"object": "list", "data": data, "model": request["model"], "usage": usage})
             return
-        said = request["messages"][-1]["content"]
-        try:
-            do = json.loads(said)
-        except ValueError:
-            do = {}
+        do = self._asked(request) | self.server.always
         if do.get("hang"):
             self.server.released.wait(60)
             self.close_connection = True
@@ -53,6 +49,12 @@ class Handler(BaseHTTPRequestHandler):
             "usage": do.get("usage", USAGE),
         }
         self._send(200, {key: value for key, value in answer.items() if value is not None})
+
+    def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return json.loads(request["messages"][-1]["content"])
+        except (ValueError, KeyError):
+            return {}
 
     def _stream(
         self, request: dict[str, Any], parts: int = 3, broken: bool = False, wait: bool = False, **_: Any
@@ -104,6 +106,7 @@ class StubProvider(ThreadingHTTPServer):
         received: path, headers and body of each request.
         released: lets what waits go on.
         finished: whether a stream was sent to its end.
+        always: what it does whatever the message asks for.
     """
 
     daemon_threads = True
@@ -113,6 +116,7 @@ class StubProvider(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.always: dict[str, Any] = {}
         self.released, self.finished = threading.Event(), threading.Event()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,11 +10,12 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from model_packaging.extras import needs
-from model_packaging.findings import Finding, FindingsError
+from model_packaging.findings import Finding, FindingsError, refuse
 from scaletozero.environment.read import KEY
 from scaletozero.environment.settings import Environment
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.settings.gateway_models import Provider, Target
 from scaletozero.settings.names import safe_name
 from scaletozero.spending.costs import ServerlessCost
 from scaletozero.spending.prices import SERVERLESS, prices
@@ -26,6 +28,8 @@ Client = Callable[[str, str, Any], Any]
 
 CALLS = Config(read_timeout=300, retries={"total_max_attempts": 1}, max_pool_connections=64)
 """Of calls of endpoints: a cold start may take minutes, and a second try would be another, billed request."""
+
+_REFUSED = "the provider would refuse every request"
 
 LEDGER = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3}, max_pool_connections=64)
 """Of calls of the ledger: a request waits for them."""
@@ -58,13 +62,15 @@ def open_door(
         import httpx2
 
         from scaletozero.gateway.service.door import Door
-        from scaletozero.gateway.service.upstream import EndpointTarget, ProviderTarget
+        from scaletozero.gateway.service.endpoints import EndpointTarget
+        from scaletozero.gateway.service.providers import ProviderTarget
+        from scaletozero.gateway.service.ways import ModelRoute, Way
     from scaletozero.gateway.tariffs import BySeconds, ByTokens
     from scaletozero.spending.api_models import TokenTariff
 
     gateway, region, findings = environment.gateway, environment.region, []
     assert gateway
-    runtime, secrets = client("sagemaker-runtime", region, CALLS), client("secretsmanager", region, None)
+    runtime, keys = client("sagemaker-runtime", region, CALLS), Keys(client("secretsmanager", region, None))
     http = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=256), trust_env=False)
 
     def endpoint(name: str, path: str) -> EndpointTarget | None:
@@ -79,37 +85,73 @@ def open_door(
         cost = ServerlessCost(int(about["memory_mb"]), 1, compute, data)
         return EndpointTarget(about["name"], runtime, BySeconds(cost))
 
-    models: dict[str, Any] = {}
-    for name, model in gateway.models.items():
-        path = f"models.{name}"
-        if model.provider is None:
-            models[name] = endpoint(str(model.endpoint), f"{path}.endpoint")
-            continue
+    def provider(declared: Provider, path: str) -> ProviderTarget | None:
         try:
-            tariff = TokenTariff(model.provider.price)
+            tariff = TokenTariff(declared.price)
         except FindingsError as error:
-            at = f"{KEY}.gateway.{path}.provider.price"
-            findings += [
-                Finding(at, each.rule, each.got, "a request would have no price", each.fix) for each in error.findings
-            ]
-            continue
+            at, then = f"{KEY}.gateway.{path}.price", "a request would have no price"
+            findings.extend(Finding(at, each.rule, each.got, then, each.fix) for each in error.findings)
+            return None
         try:
-            key = secrets.get_secret_value(SecretId=model.provider.secret)["SecretString"]
-        except (ClientError, KeyError) as error:
-            code = error.response["Error"]["Code"] if isinstance(error, ClientError) else "it holds bytes"
-            findings.append(
-                Finding(
-                    f"{KEY}.gateway.{path}.provider.secret",
-                    "must be a secret in AWS Secrets Manager that holds the API's key as text",
-                    f"{model.provider.secret} ({code})",
-                    "the provider would refuse every request",
-                    "create it where the environment runs; docs/gateway.md shows how in the sandbox",
-                )
-            )
-            continue
-        models[name] = ProviderTarget(model, key, http, ByTokens(tariff))
+            return ProviderTarget(declared, keys.key(declared, f"{KEY}.gateway.{path}"), http, ByTokens(tariff))
+        except FindingsError as error:
+            findings.extend(error.findings)
+            return None
+
+    def way(target: Target, path: str) -> Way:
+        if target.provider is not None:
+            found = provider(target.provider, f"{path}provider")
+        else:
+            found = endpoint(str(target.endpoint), f"{path}endpoint")
+        return Way(found, target.weight, target.seconds)  # pyright: ignore[reportArgumentType]
+
+    models = {
+        name: ModelRoute(name, model, tuple(way(each, f"models.{name}.{path}") for path, each in model.ways()))
+        for name, model in gateway.models.items()
+    }
     reached = {name: path for path, name in gateway.endpoints() if path.startswith("customers.")}
     endpoints = {name: endpoint(name, path) for name, path in reached.items()}
     if findings:
         raise FindingsError(findings)
     return Door(gateway, Ledger(store), models, endpoints)  # pyright: ignore[reportArgumentType]
+
+
+class Keys:
+    """The keys of providers, each of which is read once.
+
+    Args:
+        secrets: a boto3 client of Secrets Manager.
+        variables: the environment's variables.
+    """
+
+    def __init__(self, secrets: Any, variables: Mapping[str, str] = os.environ) -> None:
+        self._secrets, self._variables = secrets, variables
+        self._read: dict[str, str] = {}
+
+    def key(self, declared: Provider, path: str) -> str:
+        """The key of a provider.
+
+        Raises:
+            FindingsError: there is none.
+        """
+        if declared.variable is not None:
+            key = self._variables.get(declared.variable, "").strip()
+            if not key:
+                rule = "must be a variable that is set where the gateway runs, to the API's key"
+                fix = f"export {declared.variable}=..."
+                raise refuse(f"{path}.variable", rule, declared.variable, _REFUSED, fix)
+            return key
+        secret = str(declared.secret)
+        if secret not in self._read:
+            try:
+                self._read[secret] = self._secrets.get_secret_value(SecretId=secret)["SecretString"].strip()
+            except (ClientError, KeyError) as error:
+                code = error.response["Error"]["Code"] if isinstance(error, ClientError) else "it holds bytes"
+                raise refuse(
+                    f"{path}.secret",
+                    "must be a secret in AWS Secrets Manager that holds the API's key as text",
+                    f"{secret} ({code})",
+                    _REFUSED,
+                    "create it where the environment runs; docs/gateway.md shows how in the sandbox",
+                ) from None
+        return self._read[secret]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from urllib.parse import urlsplit
 
 from model_packaging.findings import Finding
 from scaletozero.endpoints.kinds import kind_of
@@ -39,13 +38,11 @@ def _declared(environment: Environment) -> Iterator[DeclaredResource]:
 
 def _providers(gateway: Gateway) -> Iterator[DeclaredResource]:
     """The hosts that the gateway sends prompts to, in the spelling of a policy that allows them."""
-    for name, model in gateway.models.items():
-        if model.provider is None:
-            continue
-        spec = {"spec": {"egress": [{"to": [{"domainNames": [urlsplit(model.provider.base_url).hostname]}]}]}}
+    for path, provider in gateway.providers():
+        spec = {"spec": {"egress": [{"to": [{"domainNames": [provider.host]}]}]}}
         policy = "kubernetes:networking.k8s.aws/v1alpha1:ApplicationNetworkPolicy"
-        written = {"spec.egress[0].to[0].domainNames[0]": f"gateway.models.{name}.provider.base_url"}
-        yield DeclaredResource(policy, f"gateway.models.{name}", spec, written=written)
+        written = {"spec.egress[0].to[0].domainNames[0]": f"gateway.{path}.base_url"}
+        yield DeclaredResource(policy, f"gateway.{path.removesuffix('provider').rstrip('.')}", spec, written=written)
 
 
 def residency_findings(environment: Environment, today: date, path: str = "environment") -> list[Finding]:

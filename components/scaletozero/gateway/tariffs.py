@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from model_packaging.serving.limits import INVOCATION_SECONDS, REQUEST_BYTES
 from scaletozero.spending.api_models import TokenCount, TokenTariff
@@ -53,25 +52,16 @@ class ByTokens:
         """
         return micros(self._tariff.most_usd(body_bytes + ADDED_TOKENS, output_tokens))
 
-    def settled(self, usage: object, *, body_bytes: int, answer_bytes: int, most: int) -> Cost:
+    def settled(self, count: TokenCount, *, most: int, estimated: bool) -> Cost:
         """What a request cost.
 
         Args:
-            usage: `usage` of the answer; anything else if it had none.
-            body_bytes: the bytes of the request.
-            answer_bytes: the bytes of the text that came, which bound its tokens if nobody counted them.
+            count: its tokens.
             most: what was held, above which nothing is estimated.
+            estimated: whether its provider did not count all of them.
         """
-        count = token_count(usage)
-        if count is not None:
-            amount = micros(self._tariff.usd(count))
-            return Cost(amount, False, self._about(count))
-        count = TokenCount(body_bytes + ADDED_TOKENS, answer_bytes)
-        return Cost(min(micros(self._tariff.usd(count)), most), True, self._about(count))
-
-    def unknown(self, most: int) -> Cost:
-        """A request whose answer did not come, and that may have been worked on: what it held."""
-        return Cost(most, True, {"price": self._tariff.price.source})
+        amount = micros(self._tariff.usd(count))
+        return Cost(min(amount, most) if estimated else amount, estimated, self._about(count))
 
     def _about(self, count: TokenCount) -> dict[str, str | int | bool]:
         names = {"input_tokens": count.input, "output_tokens": count.output, "cached_tokens": count.cached}
@@ -101,21 +91,3 @@ class BySeconds:
 
     def _usd(self, seconds: Decimal, payload_bytes: int) -> int:
         return micros(self._cost.per_request(Traffic(Decimal(1), seconds, payload_bytes)))
-
-
-def token_count(usage: object) -> TokenCount | None:
-    """The counts in an answer's `usage`; None if it has none that can be true."""
-    if not isinstance(usage, Mapping):
-        return None
-    details = usage.get("prompt_tokens_details")
-    cache: Mapping[str, Any] = details if isinstance(details, Mapping) else {}
-    numbers = [
-        usage.get("prompt_tokens"),
-        usage.get("completion_tokens", 0),
-        cache.get("cached_tokens") or 0,
-        cache.get("cache_write_tokens") or 0,
-    ]
-    if any(not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < 2**40 for each in numbers):
-        return None
-    count = TokenCount(*numbers)  # pyright: ignore[reportArgumentType]
-    return count if count.cached + count.written <= count.input else None

@@ -1,9 +1,11 @@
 """A ledger in an embedded DynamoDB."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
+from gateway_desk import own_prices
 from moto import mock_aws
 from sandbox_world import idle_seconds, world
 
@@ -22,3 +24,10 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoStore]:
         store = DynamoStore(boto3.client("dynamodb", region_name="eu-central-1"), "ledger")
         store.create_table()
         yield store
+
+
+@pytest.fixture
+def priced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "prices.json"
+    own.write_text(own_prices("us-east-1", "eu-central-1"))
+    monkeypatch.setenv("SCALETOZERO_PRICES", str(own))

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from model_packaging.validation import parse
 from scaletozero.gateway.service.bodies import chat_request, embedding_request, read_object
 from scaletozero.gateway.service.errors import RefusedError
-from scaletozero.settings.gateway import Model
+from scaletozero.settings.gateway_models import Model, Provider
 
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 API = {"base_url": "https://api.example.com/v1", "model": "there", "secret": "key", "price": "openai/gpt-5-mini"}
 MODEL = parse(Model, {"provider": API, "max_output_tokens": 1000, "default_output_tokens": 100})
+PROVIDER = parse(Provider, API)
 
 
 def chat(**fields: Any) -> bytes:
@@ -63,7 +64,7 @@ def chat(**fields: Any) -> bytes:
 )
 def test_a_chat_that_is_refused(body: bytes, param: str | None) -> None:
     with pytest.raises(RefusedError) as caught:
-        chat_request(read_object(body)).upstream(MODEL)
+        chat_request(read_object(body)).sent(PROVIDER, MODEL)
     assert (caught.value.status, caught.value.param) == (400, param)
 
 
@@ -89,8 +90,10 @@ def test_embeddings_that_are_refused(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize("asked, sent", [({}, 100), ({"max_tokens": 7}, 7), ({"max_completion_tokens": 1000}, 1000)])
 @pytest.mark.parametrize("field", ["max_completion_tokens", "max_tokens"])
 def test_every_request_has_a_bound_in_the_field_of_its_provider(asked: dict[str, int], sent: int, field: str) -> None:
-    model = parse(Model, {**MODEL.model_dump(exclude={"endpoint"}), "provider": {**API, "limit_field": field}})
-    request = json.loads(chat_request(read_object(chat(**asked, user="u"))).upstream(model))
+    provider = parse(Provider, {**API, "limit_field": field})
+    path, body = chat_request(read_object(chat(**asked, user="u"))).sent(provider, MODEL)
+    request = json.loads(body)
+    assert path == "/chat/completions"
     limits = {key: value for key, value in request.items() if key.startswith("max_")}
     assert (limits, request["model"], request["user"]) == ({field: sent}, "there", "u")
 

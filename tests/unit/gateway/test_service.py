@@ -1,27 +1,19 @@
 """The gateway over a socket, with OpenAI's own client: what it answers, and what it costs to the micro-dollar."""
 
-import functools
 import json
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import boto3
 import httpx2
 import openai
 import pytest
-from gateway_desk import Desk, open_desk, own_prices
+from gateway_desk import Desk, open_desk
+from gateway_world import COSTS, HELLO, asking, client, post
 from sandbox_world import wait_for
 from stub_provider import USAGE, StubProvider, stub_provider
 
 from scaletozero.gateway.ledger.dynamo import DynamoStore
-from scaletozero.spending.api_models import TokenCount, TokenTariff
-from scaletozero.spending.money import micros
-
-HELLO: Any = [{"role": "user", "content": "Hello"}]
-COSTS = micros(TokenTariff("openai/gpt-5.6-luna").usd(TokenCount(12, 7, 4)))
-"""What the stub's usage costs."""
 
 
 @pytest.fixture
@@ -40,20 +32,6 @@ CUSTOMERS: dict[str, dict[str, Any]] = {
 }
 
 
-@functools.cache
-def client(service: str) -> Any:
-    """Made once: to make one takes longer than most of these tests."""
-    where = {"region_name": "eu-central-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    return boto3.client(service, **where)  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-@pytest.fixture
-def priced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = tmp_path / "prices.json"
-    own.write_text(own_prices("us-east-1", "eu-central-1"))
-    monkeypatch.setenv("SCALETOZERO_PRICES", str(own))
-
-
 @pytest.fixture
 def desk(provider: StubProvider, priced: None, store: DynamoStore) -> Iterator[Desk]:
     """A gateway whose AWS is in this process, and has no endpoints."""
@@ -67,16 +45,6 @@ def sandboxed(provider: StubProvider, priced: None, world: Any) -> Iterator[Desk
     world.endpoint("sentences")
     with open_desk(world.client, provider, **CUSTOMERS) as desk:
         yield desk
-
-
-def asking(**do: Any) -> Any:
-    """Messages that make the stub do something."""
-    return [{"role": "user", "content": json.dumps(do)}]
-
-
-def post(desk: Desk, path: str, content: bytes, **headers: str) -> httpx2.Response:
-    own = {"Authorization": f"Bearer {desk.keys['acme']}", "Content-Type": "application/json"}
-    return httpx2.post(f"{desk.url}{path}", content=content, headers={**own, **headers}, timeout=120)
 
 
 def test_a_completion_is_answered_and_settled(desk: Desk, provider: StubProvider) -> None:

@@ -14,13 +14,15 @@ from model_packaging.validation import parse
 from scaletozero.environment.residency import residency_findings
 from scaletozero.environment.settings import Environment
 from scaletozero.gateway.keys import KeyRing, RefusedKeyError, key_hash, new_key
-from scaletozero.gateway.tariffs import ADDED_TOKENS, ByTokens, token_count
+from scaletozero.gateway.service.readings import count_of
+from scaletozero.gateway.tariffs import ADDED_TOKENS, ByTokens
 from scaletozero.settings.gateway import Customer
 from scaletozero.spending.api_models import TokenCount, TokenTariff
 from scaletozero.spending.money import MICRO, micros, of_micros
 
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/serve:1"
 API = {"base_url": "https://api.example.com/v1", "model": "there", "secret": "key", "price": "openai/gpt-5-mini"}
+OTHER = {key: value for key, value in API.items() if key != "secret"}
 HASH = key_hash("stz-a")
 
 
@@ -41,8 +43,11 @@ def gateway(model: dict[str, Any] | None = None, customer: dict[str, Any] | None
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
-    (gateway({}), "gateway.models.small.endpoint: or `provider` is required, and only one of them, got neither"),
-    (gateway({"endpoint": "sentences", "provider": API}), "only one of them, got both"),
+    (
+        gateway({}),
+        "gateway.models.small.endpoint: or `provider` or `targets` is required, and only one of them, got neither",
+    ),
+    (gateway({"endpoint": "sentences", "provider": API}), "only one of them, got endpoint and provider"),
     (gateway({"endpoint": "sentence"}), "gateway.models.small.endpoint: must be an endpoint of the environment"),
     (gateway({"endpoint": "sentences", "max_output_tokens": 4096}), "is a setting of a model behind a provider"),
     (gateway({"provider": API, "default_output_tokens": 5000}), "must be at most `max_output_tokens`, 4096"),
@@ -71,6 +76,36 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"customers": {"Acme": {"cap_usd_per_month": 5, "models": []}}}, "must begin with a lower-case letter"),
     ({"models": {"a b": {"provider": API}}}, "must have 1 to 128 letters"),
     ({"port": 70000}, "must be from 0"),
+    (gateway({"provider": OTHER}), "or `variable` is required"),
+    (
+        gateway({"provider": {**API, "variable": "KEY"}}),
+        "provider.secret: or `variable` is required, and only one of them, got both",
+    ),
+    (gateway({"provider": {**API, "secret": "sk-proj-word@"}}), "must be the name of a secret, not a key"),
+    (gateway({"provider": {**OTHER, "variable": "sk-word@"}}), "must be the name of an environment variable"),
+    (gateway({"provider": {**API, "speaks": ["smtp"]}}), "gateway.models.small.provider.speaks.0"),
+    (gateway({"provider": API, "on_cold": "reject"}), "on_cold: is a setting of a model with an `endpoint`"),
+    (gateway({"endpoint": "sentences", "on_cold": "fallback"}), "must have a second target to fall back to"),
+    (
+        gateway({"endpoint": "sentences", "cold_after_seconds": 5}),
+        "is a setting beside `on_cold: fallback` or `reject`",
+    ),
+    (gateway({"provider": API, "same_vectors": True}), "is a setting of a model with several `targets`"),
+    (gateway({"provider": API, "seconds": 601}), "must be from 1 to 600 seconds"),
+    (gateway({"provider": API, "retries": 6}), "must be from 0 to 5"),
+    (gateway({"targets": [{"provider": API}], "provider": API}), "got provider and targets"),
+    (gateway({"targets": [{"provider": API, "weight": 0}]}), "targets.0.weight: must be from 1 to 1,000"),
+    (gateway({"targets": [{"weight": 1}]}), "gateway.models.small.targets.0.endpoint: or `provider` is required"),
+    (gateway({"targets": [{"endpoint": "sentence"}]}), "gateway.models.small.targets.0.endpoint: must be an endpoint"),
+    (
+        gateway({"targets": [{"provider": API}, {"endpoint": "sentences"}]}),
+        "must be beside targets with the same vectors",
+    ),
+    (gateway({"targets": [{"provider": API}] * 9}), "targets: must be 8 at most"),
+    (
+        gateway({"targets": [{"provider": API, "seconds": 9}, {"provider": API}], "seconds": 8}),
+        "must be at most the model's `seconds`, 8",
+    ),
 ]
 
 
@@ -104,11 +139,23 @@ def test_an_endpoint_without_a_price_of_a_request_is_refused() -> None:
         environment(gateway({"endpoint": "sentences"}), endpoints=queued)
 
 
-def test_a_provider_outside_the_residency_is_refused() -> None:
-    api = {**API, "base_url": "https://api.openai.com/v1"}
-    inside = environment(gateway({"provider": api}), residency={"regions": ["eu-central-1"]})
+OUTSIDE = {**API, "base_url": "https://api.openai.com/v1"}
+
+
+@pytest.mark.parametrize(
+    "model, path",
+    [
+        ({"provider": OUTSIDE}, "provider"),
+        (
+            {"targets": [{"provider": {**API, "base_url": "http://localhost/v1"}}, {"provider": OUTSIDE}]},
+            "targets.1.provider",
+        ),
+    ],
+)
+def test_a_provider_outside_the_residency_is_refused(model: dict[str, Any], path: str) -> None:
+    inside = environment(gateway(model), residency={"regions": ["eu-central-1"]})
     (found,) = [each for each in residency_findings(inside, date(2026, 11, 28)) if "gateway" in each.path]
-    assert found.path == "environment.gateway.models.small.provider.base_url"
+    assert found.path == f"environment.gateway.models.small.{path}.base_url"
 
 
 def test_a_key_is_its_customer_s_as_long_as_that_is_accepted() -> None:
@@ -143,7 +190,9 @@ def test_nothing_costs_more_than_its_bound(body_bytes: int, limit: int, data: st
         "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": written},
     }
     most = METER.most(body_bytes, limit)
-    cost = METER.settled(usage, body_bytes=body_bytes, answer_bytes=0, most=most)
+    count = count_of("/chat/completions", usage)
+    assert count
+    cost = METER.settled(count, most=most, estimated=False)
     assert (cost.micros <= most, cost.estimated) == (True, False)
 
 
@@ -159,5 +208,10 @@ def test_long_requests_are_held_at_the_price_of_their_tier() -> None:
 
 @given(st.recursive(st.none() | st.integers() | st.text() | st.booleans(), lambda each: st.lists(each, max_size=3)))
 def test_counts_that_are_none(value: Any) -> None:
-    assert token_count(value) is None
-    assert token_count({"prompt_tokens": json.dumps(value)}) is None
+    for path, name in (
+        ("/chat/completions", "prompt_tokens"),
+        ("/messages", "input_tokens"),
+        ("/responses", "input_tokens"),
+    ):
+        assert count_of(path, value) is None
+        assert count_of(path, {name: json.dumps(value)}) is None

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scaletozero.gateway.service.door import Door
 from scaletozero.gateway.service.errors import RefusedError
+from scaletozero.gateway.service.failures import FailedError
 from scaletozero.gateway.service.routes import BODY_SECONDS, Routes
-from scaletozero.gateway.service.upstream import FailedError
 
 log = logging.getLogger("scaletozero.gateway")
 

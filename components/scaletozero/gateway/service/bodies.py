@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 
 from model_packaging.serving.limits import REQUEST_BYTES
 from scaletozero.gateway.service.errors import wrong
-from scaletozero.settings.gateway import Model
+from scaletozero.gateway.service.streams import ChatEvents, Events
+from scaletozero.settings.gateway_models import Model, Provider
 
 LARGEST_BODY = REQUEST_BYTES
 """Bytes of a request: as many as a serverless endpoint takes."""
@@ -64,14 +65,27 @@ class ChatRequest:
             wrong_limit(f"must be at most {model.max_output_tokens} for {self.model}")
         return self.limit
 
-    def upstream(self, model: Model) -> bytes:
-        """The request as the provider is to get it: with a bound, and with its usage where it is streamed."""
-        assert model.provider
+    def sent(self, provider: Provider, model: Model) -> tuple[str, bytes]:
+        """The path and the request as the provider is to get it: with a bound, and with its usage where it is streamed.
+
+        Raises:
+            RefusedError: the provider has no chats.
+        """
+        if "chat" not in provider.protocols:
+            raise wrong(f"{self.model} has no chat completions.", "model", "model_not_supported")
         rest = {key: value for key, value in self.fields.items() if key not in ("max_tokens", "max_completion_tokens")}
-        sent = {**rest, "model": model.provider.model, model.provider.limit_field: self.output_tokens(model)}
+        sent = {**rest, "model": provider.model, provider.limit_field: self.output_tokens(model)}
         if self.stream:
             sent["stream_options"] = {**(self.fields.get("stream_options") or {}), "include_usage": True}
-        return dumped(sent)
+        return "/chat/completions", dumped(sent)
+
+    def answer(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
+        """A provider's answer, as the caller is to get it."""
+        return {**content, "model": self.model}
+
+    def events(self, path: str) -> Events:
+        """What makes the events of the caller's stream from those of a provider."""
+        return ChatEvents(self.model, with_usage=self.with_usage)
 
 
 @dataclass(frozen=True)
@@ -90,10 +104,9 @@ class EmbeddingRequest:
     inputs: tuple[str, ...] | None
     base64: bool
 
-    def upstream(self, model: Model) -> bytes:
+    def sent(self, provider: Provider) -> bytes:
         """The request as the provider is to get it."""
-        assert model.provider
-        return dumped({**self.fields, "model": model.provider.model})
+        return dumped({**self.fields, "model": provider.model})
 
 
 def read_object(body: bytes) -> dict[str, Any]:

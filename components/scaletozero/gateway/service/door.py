@@ -24,11 +24,14 @@ from scaletozero.gateway.caps import accounts
 from scaletozero.gateway.keys import KeyRing, RefusedKeyError
 from scaletozero.gateway.ledger.accounts import Account, Balance, CapReachedError, Lease
 from scaletozero.gateway.ledger.ledger import Ledger, LedgerBusyError
+from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.errors import RefusedError, capped, unauthorised, unavailable
+from scaletozero.gateway.service.failures import FailedError
 from scaletozero.gateway.service.limits import Rates
-from scaletozero.gateway.service.upstream import LONGEST_SECONDS, EndpointTarget, FailedError, ProviderTarget
+from scaletozero.gateway.service.ways import ModelRoute
 from scaletozero.gateway.tariffs import Cost
 from scaletozero.settings.gateway import Customer, Gateway
+from scaletozero.settings.gateway_models import LONGEST_SECONDS
 from scaletozero.spending.money import dollars, of_micros
 
 LEASE_SECONDS = LONGEST_SECONDS + 120
@@ -43,23 +46,57 @@ T = TypeVar("T")
 
 
 @dataclass
-class Held:
-    """A request that holds what it may cost.
+class Hold:
+    """One lease of a request.
 
     Attributes:
         customer: who pays.
         lease: what is held.
         about: what the record of its usage says.
         cost: what it cost; None as long as that is not known, for which it is charged with what it holds.
-        handed: whether a response ends it.
     """
 
     customer: str
     lease: Lease
     about: dict[str, str | int | bool]
     cost: Cost | None = None
-    handed: bool = False
     began: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class Held:
+    """A request that holds what it may cost.
+
+    Attributes:
+        customer: who pays.
+        most: what it holds, in millionths of a dollar.
+        target: the model or endpoint that was asked for.
+        hold: its lease; None when that was given away, or ended.
+        handed: whether a response ends it.
+        leases: how many it has had: one more for each try that may have cost something.
+    """
+
+    customer: str
+    most: int
+    target: str
+    hold: Hold | None = None
+    handed: bool = False
+    leases: int = 0
+
+    @property
+    def cost(self) -> Cost | None:
+        """What it cost so far under this lease."""
+        return self.hold.cost if self.hold else FREE
+
+    @cost.setter
+    def cost(self, cost: Cost) -> None:
+        assert self.hold
+        self.hold.cost = cost
+
+    def ask(self, label: str) -> None:
+        """Notes which target is asked."""
+        assert self.hold
+        self.hold.about["asked"] = label
 
 
 class Door:
@@ -78,7 +115,7 @@ class Door:
         self,
         gateway: Gateway,
         ledger: Ledger,
-        models: Mapping[str, ProviderTarget | EndpointTarget],
+        models: Mapping[str, ModelRoute],
         endpoints: Mapping[str, EndpointTarget],
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -105,7 +142,7 @@ class Door:
         """What was declared of a customer."""
         return self.gateway.customers[customer]
 
-    def model(self, customer: str, name: str) -> ProviderTarget | EndpointTarget:
+    def model(self, customer: str, name: str) -> ModelRoute:
         """What a model leads to.
 
         Raises:
@@ -138,12 +175,12 @@ class Door:
             RefusedError: 402 at a cap, 429 at a rate, 503 if the ledger does not answer: nothing was sent.
         """
         self._rates.begin(customer, self.settings(customer))
+        held = Held(customer, most, target)
         try:
-            lease = await self._thread(self._reserve, customer, most)
+            await self._take(held)
         except BaseException:
             self._rates.end(customer)
             raise
-        held = Held(customer, lease, {"target": target})
         try:
             yield held
         except FailedError as error:
@@ -158,9 +195,50 @@ class Door:
         """Settles a request with what it cost; if nobody knows, with what it holds."""
         with anyio.CancelScope(shield=True):
             try:
-                await self._thread(self._end, held)
+                if held.hold is not None:
+                    await self.settle(held.hold)
             finally:
                 self._rates.end(held.customer)
+
+    async def settle(self, hold: Hold) -> None:
+        """Settles one lease."""
+        with anyio.CancelScope(shield=True):
+            await self._thread(self._settle, hold)
+
+    async def renew(self, held: Held) -> None:
+        """Settles the lease of a try that failed, and takes another one for the next.
+
+        Raises:
+            RefusedError: 402 at a cap, 503 if the ledger does not answer: nothing is held.
+        """
+        hold, held.hold = held.hold, None
+        assert hold
+        await self.settle(hold)
+        await self._take(held)
+
+    async def part(self, held: Held, *, again: bool) -> Hold:
+        """Gives the lease of a request to what goes on without it, which then settles it.
+
+        Args:
+            again: whether the request takes another lease, for another target.
+
+        Raises:
+            RefusedError: as `renew`; the lease remains the request's.
+        """
+        hold, held.hold = held.hold, None
+        assert hold
+        try:
+            if again:
+                await self._take(held)
+        except BaseException:
+            held.hold = hold
+            raise
+        return hold
+
+    async def _take(self, held: Held) -> None:
+        lease = await self._thread(self._reserve, held.customer, held.most)
+        held.leases += 1
+        held.hold = Hold(held.customer, lease, {"target": held.target, "number": held.leases})
 
     async def balances(self, customer: str) -> list[tuple[Account, Balance]]:
         """A customer's figures of this day and month."""
@@ -189,7 +267,7 @@ class Door:
                 f"{period}_cap_reached",
             ) from None
 
-    def _end(self, held: Held) -> None:
+    def _settle(self, held: Hold) -> None:
         cost = held.cost or Cost(held.lease.held, True, {})
         about = {**held.about, **cost.about, "estimated": cost.estimated}
         about["total_milliseconds"] = int((time.monotonic() - held.began) * 1000)

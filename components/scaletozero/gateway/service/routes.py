@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
-from collections.abc import AsyncGenerator
-from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from scaletozero.gateway.service import answers
+from scaletozero.gateway.service.attempts import Attempts, Candidate
 from scaletozero.gateway.service.bodies import (
     LARGEST_BODY,
-    ChatRequest,
+    EmbeddingRequest,
     chat_request,
     dumped,
     embedding_request,
     read_object,
 )
-from scaletozero.gateway.service.door import Door, Ending, Held
+from scaletozero.gateway.service.conversations import Conversation
+from scaletozero.gateway.service.door import Door, Ending
+from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.errors import RefusedError, json_response, wrong
-from scaletozero.gateway.service.upstream import EndpointTarget, FailedError, ProviderTarget
+from scaletozero.gateway.service.invocations import Invocation
+from scaletozero.gateway.service.providers import ProviderTarget
+from scaletozero.gateway.service.readings import Reading
+from scaletozero.gateway.service.relay import Relay
+from scaletozero.gateway.service.ways import ModelRoute, in_order
 
 BODY_SECONDS = 30.0
 """In which a request's body has to come."""
@@ -64,59 +66,100 @@ class Routes:
     async def chat(self, request: Request) -> Response:
         """A chat completion, in one piece or in parts."""
         customer = self._door.customer(request.headers)
-        asked = chat_request(read_object(await self._body(request)))
-        target = self._door.model(customer, asked.model)
-        if not isinstance(target, ProviderTarget):
-            raise wrong(f"{asked.model} is no chat model; it has embeddings.", "model", "model_not_supported")
-        body = asked.upstream(target.model)
-        most = target.meter.most(len(body), asked.output_tokens(target.model) * asked.choices)
-        async with self._door.holding(customer, most, asked.model) as held:
-            if asked.stream:
-                return await self._streamed(held, target, asked, body)
-            answer = await target.ask("/chat/completions", body)
-            said = answers.text_bytes(answer.get("choices"))
-            held.cost = target.meter.settled(
-                answer.get("usage"), body_bytes=len(body), answer_bytes=said, most=held.lease.held
-            )
-            return Ending(self._door, held, json_response({**answer, "model": asked.model}))
+        return await self._converse(customer, chat_request(read_object(await self._body(request))))
 
-    async def _streamed(self, held: Held, target: ProviderTarget, asked: ChatRequest, body: bytes) -> Response:
-        parts = target.stream("/chat/completions", body)
-        try:
-            first = await anext(parts)
-        except StopAsyncIteration:
-            first = None
-        return Ending(self._door, held, _Relay(held, target, asked, body, first, parts))
+    async def _converse(self, customer: str, asked: Conversation) -> Response:
+        """An answer of the first target that gives one, in the caller's protocol."""
+        route = self._door.model(customer, asked.model)
+        attempts = Attempts(self._door, route, self._conversing(route, asked))
+        async with self._door.holding(customer, attempts.most, asked.model) as held:
+
+            async def send(candidate: Candidate, seconds: float) -> Response:
+                target = candidate.way.target
+                assert isinstance(target, ProviderTarget)
+                reading = Reading(candidate.path)
+                if asked.stream:
+                    relay = Relay(held, candidate, reading, asked.events(candidate.path))
+                    await relay.begin(seconds, attempts.left)
+                    return Ending(self._door, held, relay)
+                content = await target.ask(candidate.path, candidate.body, seconds)
+                reading.answer(content)
+                held.cost = reading.cost(target.meter, len(candidate.body), candidate.most)
+                return Ending(self._door, held, json_response(asked.answer(candidate.path, content)))
+
+            return await attempts.reached(held, send)
+
+    def _conversing(self, route: ModelRoute, asked: Conversation) -> list[Candidate]:
+        """The targets that can answer, with what each would be sent.
+
+        Raises:
+            RefusedError: none can.
+        """
+        found: list[Candidate] = []
+        wrongs: list[RefusedError] = []
+        for way in in_order(route.ways):
+            if not isinstance(way.target, ProviderTarget):
+                continue
+            try:
+                path, body = asked.sent(way.target.declared, route.model)
+            except RefusedError as error:
+                wrongs.append(error)
+                continue
+            tokens = asked.output_tokens(route.model) * asked.choices
+            found.append(Candidate(way, path, body, way.target.meter.most(len(body), tokens)))
+        if found:
+            return found
+        if wrongs:
+            raise wrongs[0]
+        raise wrong(f"{asked.model} is no chat model; it has embeddings.", "model", "model_not_supported")
 
     async def embeddings(self, request: Request) -> Response:
         """Embeddings of texts, by a provider or by an encoder on an endpoint."""
         customer = self._door.customer(request.headers)
         asked = embedding_request(read_object(await self._body(request)))
-        target = self._door.model(customer, asked.model)
-        if isinstance(target, EndpointTarget):
-            if asked.inputs is None:
-                raise wrong(f"{asked.model} takes texts, not tokens.", "input")
-            if asked.fields.get("dimensions") is not None:
-                raise wrong(f"{asked.model} has one number of dimensions.", "dimensions", "unsupported_parameter")
-            return await self._own_embeddings(customer, target, asked.model, asked.inputs, asked.base64)
-        body = asked.upstream(target.model)
-        async with self._door.holding(customer, target.meter.most(len(body), 0), asked.model) as held:
-            answer = await target.ask("/embeddings", body)
-            held.cost = target.meter.settled(
-                answer.get("usage"), body_bytes=len(body), answer_bytes=0, most=held.lease.held
-            )
-            return Ending(self._door, held, json_response({**answer, "model": asked.model}))
+        route = self._door.model(customer, asked.model)
+        if len(route.ways) > 1 and not route.model.same_vectors:
+            rule = "has several targets that are not declared to have the same vectors"
+            raise wrong(f"{asked.model} {rule}.", "model", "model_not_supported")
+        attempts = Attempts(self._door, route, self._embedding(route, asked))
+        async with self._door.holding(customer, attempts.most, asked.model) as held:
 
-    async def _own_embeddings(
-        self, customer: str, target: EndpointTarget, name: str, inputs: tuple[str, ...], as_base64: bool
-    ) -> Response:
-        body = dumped({"inputs": list(inputs)})
-        async with self._door.holding(customer, target.meter.most(len(body)), name) as held:
-            content, _, seconds = await target.invoke(body, "application/json", "application/json")
-            held.cost = target.meter.settled(seconds, len(body), len(content))
-            return Ending(
-                self._door, held, json_response(answers.embeddings(name, content, len(inputs), as_base64=as_base64))
-            )
+            async def send(candidate: Candidate, seconds: float) -> Response:
+                target = candidate.way.target
+                if isinstance(target, EndpointTarget):
+                    content = await Invocation(self._door, route.model, target).answer(held, candidate.body, seconds)
+                    assert asked.inputs is not None
+                    answer = answers.embeddings(asked.model, content, len(asked.inputs), as_base64=asked.base64)
+                else:
+                    content = await target.ask(candidate.path, candidate.body, seconds)
+                    reading = Reading(candidate.path)
+                    reading.answer(content)
+                    held.cost = reading.cost(target.meter, len(candidate.body), candidate.most)
+                    answer = {**content, "model": asked.model}
+                return Ending(self._door, held, json_response(answer))
+
+            return await attempts.reached(held, send)
+
+    def _embedding(self, route: ModelRoute, asked: EmbeddingRequest) -> list[Candidate]:
+        """The targets that can answer. Raises as `_conversing`."""
+        found: list[Candidate] = []
+        wrongs: list[RefusedError] = []
+        for way in in_order(route.ways):
+            target = way.target
+            if isinstance(target, ProviderTarget):
+                body = asked.sent(target.declared)
+                found.append(Candidate(way, "/embeddings", body, target.meter.most(len(body), 0)))
+            elif asked.inputs is None:
+                wrongs.append(wrong(f"{asked.model} takes texts, not tokens.", "input"))
+            elif asked.fields.get("dimensions") is not None:
+                rule = f"{asked.model} has one number of dimensions."
+                wrongs.append(wrong(rule, "dimensions", "unsupported_parameter"))
+            else:
+                body = dumped({"inputs": list(asked.inputs)})
+                found.append(Candidate(way, "", body, target.meter.most(len(body))))
+        if not found:
+            raise wrongs[0]
+        return found
 
     async def invocations(self, request: Request) -> Response:
         """An endpoint's own answer, as `InvokeEndpoint` of SageMaker has it."""
@@ -153,78 +196,3 @@ class Routes:
         except ClientDisconnect:
             raise wrong("The body did not come.") from None
         return b"".join(parts)
-
-
-class _Relay(Response):
-    """Passes the parts of an answer on, and finds out what it cost.
-
-    A caller that goes away is not waited for, but the provider is: what it counts at the end is what was used. Behind a
-    Lambda function nobody learns that the caller has gone, so that it could not be otherwise there.
-    """
-
-    media_type = "text/event-stream"
-
-    def __init__(
-        self,
-        held: Held,
-        target: ProviderTarget,
-        asked: ChatRequest,
-        body: bytes,
-        first: dict[str, Any] | None,
-        rest: AsyncGenerator[dict[str, Any]],
-    ) -> None:
-        self._held, self._target, self._asked, self._body, self._rest = held, target, asked, body, rest
-        self._usage: object = None
-        self._said = 0
-        self._first = [] if first is None else self._passed(first)
-        self.settle()
-        super().__init__(None, 200, {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        del self.headers["content-length"]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        gone = False
-        async with contextlib.aclosing(self._events()) as events:
-            async for event in events:
-                try:
-                    if not gone:
-                        await send({"type": "http.response.body", "body": event, "more_body": True})
-                except OSError:
-                    gone = True
-        if not gone:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _events(self) -> AsyncGenerator[bytes]:
-        try:
-            for event in self._first:
-                yield event
-            async with contextlib.aclosing(self._rest) as rest:
-                async for part in rest:
-                    for event in self._passed(part):
-                        yield event
-            yield b"data: [DONE]\n\n"
-        except FailedError as error:
-            yield _event(error.refusal.content())
-
-    def settle(self) -> None:
-        """Sets what the request has cost so far."""
-        self._held.cost = self._target.meter.settled(
-            self._usage, body_bytes=len(self._body), answer_bytes=self._said, most=self._held.lease.held
-        )
-
-    def _passed(self, part: dict[str, Any]) -> list[bytes]:
-        choices = part.get("choices")
-        deltas = [each.get("delta") for each in choices if isinstance(each, dict)] if isinstance(choices, list) else []
-        self._said += answers.text_bytes(deltas)
-        usage = part.get("usage")
-        if usage is not None:
-            self._usage = usage
-        self.settle()
-        if usage is not None and not choices and not self._asked.with_usage:
-            return []
-        kept = part if self._asked.with_usage else {key: value for key, value in part.items() if key != "usage"}
-        return [_event({**kept, "model": self._asked.model})]
-
-
-def _event(content: object) -> bytes:
-    return b"data: " + json.dumps(content, separators=(",", ":")).encode() + b"\n\n"

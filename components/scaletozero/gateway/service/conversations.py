@@ -1,0 +1,43 @@
+"""What a route needs of a request for an answer in words, whichever protocol it came in."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from scaletozero.gateway.service.streams import Events
+from scaletozero.settings.gateway_models import Model, Provider
+
+
+class Conversation(Protocol):
+    """A validated request for an answer in words."""
+
+    @property
+    def model(self) -> str:
+        """The name that was asked for."""
+        ...
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is to come in parts."""
+        ...
+
+    @property
+    def choices(self) -> int:
+        """How many answers."""
+        ...
+
+    def output_tokens(self, model: Model) -> int:
+        """The most tokens of one answer; raises RefusedError for more than the model's most."""
+        ...
+
+    def sent(self, provider: Provider, model: Model) -> tuple[str, bytes]:
+        """The path and the body of what a provider gets; raises RefusedError if it cannot answer such a request."""
+        ...
+
+    def answer(self, path: str, content: dict[str, Any]) -> dict[str, Any]:
+        """A provider's answer, as the caller is to get it; raises FailedError if it cannot be one."""
+        ...
+
+    def events(self, path: str) -> Events:
+        """What makes the events of the caller's stream from those of a provider."""
+        ...

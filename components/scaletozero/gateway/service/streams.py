@@ -1,0 +1,59 @@
+"""The events of an answer in parts, as the caller's protocol has them. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+from scaletozero.gateway.service.errors import RefusedError
+
+
+class Events(Protocol):
+    """Makes the events of the caller's stream from those of a provider."""
+
+    def part(self, part: dict[str, Any]) -> list[bytes]:
+        """What the caller gets for one event of the provider."""
+        ...
+
+    def end(self) -> list[bytes]:
+        """What the caller gets when the provider's stream is whole."""
+        ...
+
+    def failed(self, refusal: RefusedError) -> list[bytes]:
+        """What the caller gets when it broke off."""
+        ...
+
+
+class ChatEvents:
+    """A stream of chat completions, from the same.
+
+    Args:
+        model: the name that was asked for.
+        with_usage: whether the caller asked for the usage, which is always asked of the provider.
+    """
+
+    def __init__(self, model: str, *, with_usage: bool) -> None:
+        self._model, self._with_usage = model, with_usage
+
+    def part(self, part: dict[str, Any]) -> list[bytes]:
+        if self._with_usage:
+            return [data({**part, "model": self._model})]
+        if part.get("usage") is not None and not part.get("choices"):
+            return []
+        return [data({key: value for key, value in part.items() if key != "usage"} | {"model": self._model})]
+
+    def end(self) -> list[bytes]:
+        return [b"data: [DONE]\n\n"]
+
+    def failed(self, refusal: RefusedError) -> list[bytes]:
+        return [data(refusal.content())]
+
+
+def data(content: object) -> bytes:
+    """An event without a name."""
+    return b"data: " + json.dumps(content, separators=(",", ":")).encode() + b"\n\n"
+
+
+def named(content: dict[str, Any]) -> bytes:
+    """An event whose name is its type."""
+    return f"event: {content['type']}\n".encode() + data(content)
