@@ -40,7 +40,7 @@ down: $(READY) ## delete the local environment
 
 test: $(READY) ## run the default tests: unit, contracts, packaging, engine
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
-	$(BIN)/pytest -n 3 -m "not long" tests/unit tests/contracts tests/packaging tests/engine
+	$(BIN)/pytest -n 3 -m "not long" --durations=20 tests/unit tests/contracts tests/packaging tests/engine
 
 test-long: $(READY) $(EXTRAS_READY) ## opt in: scaling and schedules on the engine, load, simulation, faults at further moments, further models
 	$(BIN)/pytest -n 2 -m long tests/engine tests/packaging

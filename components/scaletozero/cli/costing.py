@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from model_packaging.files import require_writable
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say, table
+from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say, table, write_file
 from scaletozero.cli.running import running
 from scaletozero.environment.usage import metering_of, read_sums
+from scaletozero.observability.focus import as_csv, focus_rows
 from scaletozero.observability.usage import Metering, Sums, Used, by_month, first_day, total, used
 from scaletozero.spending.money import dollars, number
 from scaletozero.spending.prices import stale_warning
@@ -24,15 +27,23 @@ def costs(
         str | None,
         typer.Option(help="The first day in UTC, `2026-11-01`, or days, `7d`. Default: the first of the month."),
     ] = None,
+    focus: Annotated[
+        Path | None,
+        typer.Option(help="Write each endpoint's charges by day to this CSV file, in FOCUS 1.3's columns."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each day's quantities.")] = False,
 ) -> None:
     """Shows what each endpoint used and cost so far: its metrics in CloudWatch times the prices of its region.
 
     In the sandbox it shows what the same requests would have cost on AWS.
 
-    Example: scaletozero costs -e prod-eu --since 7d
+    Examples: scaletozero costs -e prod-eu --since 7d
+
+    scaletozero costs -e prod-eu --since 2026-11-01 --focus november.csv
     """
     with findings_as_exit():
+        if focus:
+            require_writable("--focus", focus)
         now = datetime.now(UTC)
         first = first_day(since, now)
         now_running = running(environment, "costs")
@@ -46,6 +57,11 @@ def costs(
             found[name] = used(metering, _sums(cloudwatch, about["name"], metering, first, now))
     unread = {name: each for name, each in read.items() if isinstance(each, str)}
     spent = total(list(found.values()))
+    if focus:
+        rows = focus_rows(environment, deployed, found)
+        with findings_as_exit(FAILED):
+            write_file("--focus", focus, as_csv(rows))
+        say(f"{focus}: {len(rows)} rows, metered at list prices; they are no invoice")
     if as_json:
         print_json(
             {
@@ -63,8 +79,8 @@ def costs(
     _show(deployed, found, now)
     for name, reason in unread.items():
         say(f"{name}: not read, {reason}")
-    rows = {charge.price.sku: charge.price for each in found.values() for charge in each.charges}
-    if warning := stale_warning(rows.values(), now.date()):
+    used_prices = {charge.price.sku: charge.price for each in found.values() for charge in each.charges}
+    if warning := stale_warning(used_prices.values(), now.date()):
         say(f"warning: {warning}")
     rate = dollars(by_month(list(found.values()), now))
     done(f"{environment}: {dollars(spent)} since {first}, {rate} a month at this rate. Each day: --json.")

@@ -1,8 +1,11 @@
 """`costs`: what is read of CloudWatch, as a table and as JSON."""
 
+import csv
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,8 +19,9 @@ from scaletozero.cli import costing
 from scaletozero.settings.names import VARIANT
 
 REGION = "us-east-1"
+ARN = f"arn:aws:sagemaker:{REGION}:123456789012:endpoint/acme-sentences"
 DEPLOYED: dict[str, dict[str, Any]] = {
-    "sentences": {"kind": "serverless", "name": "acme-sentences", "region": REGION, "memory_mb": 2048},
+    "sentences": {"kind": "serverless", "name": "acme-sentences", "arn": ARN, "region": REGION, "memory_mb": 2048},
     "images": {"kind": "asynchronous", "name": "acme-images", "region": REGION, "instance_type": "ml.g5.xlarge"},
     "llm": {"kind": "gpu", "name": "llm", "region": REGION},
 }
@@ -74,6 +78,46 @@ def test_as_json(cloudwatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["usd"] == 0.04
     assert found["endpoints"]["images"]["usd"] == 0
     assert found["not_read"] == {"llm": "its usage is not in CloudWatch"}
+
+
+def test_rows_of_focus(cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    put(cloudwatch, "acme-sentences", "ModelLatency", [1e9])
+    put(cloudwatch, "acme-images", "CPUUtilization", [12.5] * 60, "/aws/sagemaker/Endpoints")
+    path = tmp_path / "focus.csv"
+    costing.costs("prod", "2d", focus=path)
+    assert "2 rows, metered at list prices" in capsys.readouterr().err
+    with path.open(newline="") as file:
+        images, sentences = csv.DictReader(file)
+    assert (sentences["ChargeDescription"], sentences["EffectiveCost"]) == ("sentences: work on requests", "0.04")
+    assert (sentences["ConsumedQuantity"], sentences["ConsumedUnit"]) == ("2000", "GB-Seconds")
+    assert (sentences["BillingAccountId"], sentences["ResourceId"]) == ("123456789012", ARN)
+    assert (images["ConsumedQuantity"], images["ConsumedUnit"], images["BillingAccountId"]) == ("1", "Hours", "")
+    # No invoice: AWS's own export has these charges.
+    assert {sentences["BilledCost"], images["BilledCost"]} == {"0"}
+    today = datetime.now(UTC).date()
+    assert sentences["ChargePeriodStart"] in {f"{today}T00:00:00Z", f"{today - timedelta(days=1)}T00:00:00Z"}
+    for row in (sentences, images):
+        cost = Decimal(row["ListUnitPrice"]) * Decimal(row["PricingQuantity"])
+        assert cost == Decimal(row["ListCost"]) == Decimal(row["ContractedCost"])
+        assert list(row) == [
+            *sorted(each for each in row if each[0] != "x"),
+            "x_Endpoint",
+            "x_PriceConfidence",
+            "x_PriceDate",
+        ]
+        assert json.loads(row["Tags"])["environment"] == "prod"
+        began, ended = (datetime.fromisoformat(row[f"BillingPeriod{each}"]) for each in ("Start", "End"))
+        assert began.day == ended.day == 1
+        assert 28 <= (ended - began).days <= 31
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(
+    cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with pytest.raises(typer.Exit) as caught:
+        costing.costs("prod", "2d", focus=tmp_path / "none" / "focus.csv")
+    assert caught.value.exit_code == 2
+    assert "--focus" in capsys.readouterr().err
 
 
 def test_a_region_without_a_price_is_said_and_the_others_are_read(
