@@ -1,6 +1,7 @@
 """Regressions of starts are found, and equal starts are not taken for one; intervals hold what they promise."""
 
 import random
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -13,10 +14,10 @@ from scaletozero.cold_start.remembered import percentile
 MEDIANS = {"node": 60.0, "pull": 200.0, "load": 130.0}
 
 
-def drawn(chance: random.Random, count: int = 20, **slow: float) -> dict[str, list[float]]:
+def drawn(chance: random.Random, slow: Mapping[str, float] | None = None, count: int = 20) -> dict[str, list[float]]:
     """Starts with a spread of a tenth, with the factors of the phases that became slower."""
     phases = {
-        name: [median * slow.get(name, 1) * chance.lognormvariate(0, 0.1) for _ in range(count)]
+        name: [median * (slow or {}).get(name, 1) * chance.lognormvariate(0, 0.1) for _ in range(count)]
         for name, median in MEDIANS.items()
     }
     return {**phases, TOTAL: [sum(each) for each in zip(*phases.values(), strict=True)]}
@@ -25,7 +26,7 @@ def drawn(chance: random.Random, count: int = 20, **slow: float) -> dict[str, li
 @pytest.mark.parametrize("phase", MEDIANS)
 def test_a_phase_that_is_30_percent_slower_is_named_in_20_of_20_runs(phase: str) -> None:
     found = [
-        {each.phase for each in slower(drawn(chance), drawn(chance, **{phase: 1.3}), 0.1)}
+        {each.phase for each in slower(drawn(chance), drawn(chance, {phase: 1.3}), 0.1)}
         for chance in map(random.Random, range(20))
     ]
     assert all(phase in each for each in found)
@@ -40,7 +41,7 @@ def test_equal_starts_raise_at_most_one_alarm_in_20_runs() -> None:
 
 def test_a_tail_alone_is_a_regression() -> None:
     chance = random.Random(1)
-    before, now = drawn(chance, 40), drawn(chance, 40)
+    before, now = drawn(chance, count=40), drawn(chance, count=40)
     now["load"] = [each * (3 if index % 8 == 0 else 1) for index, each in enumerate(now["load"])]
     assert "load" in {each.phase for each in slower(before, now, 0.1)}
 
