@@ -188,8 +188,14 @@ def idle_seconds() -> float:
 
 
 @pytest.fixture
-def world(tmp_path: Path, idle_seconds: float) -> Iterator[World]:
-    servers = Servers(tmp_path, 0, 0, idle_seconds, program=PROGRAM)
+def speed() -> float:
+    """How fast the clock of alarms and schedules runs; tests of them set their own."""
+    return 1.0
+
+
+@pytest.fixture
+def world(tmp_path: Path, idle_seconds: float, speed: float) -> Iterator[World]:
+    servers = Servers(tmp_path, 0, 0, idle_seconds, program=PROGRAM, speed=speed)
     world = World(servers, tmp_path)
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "sagemaker.amazonaws.com"}}
     moto_api_backend.reset()  # what another test left in this process

@@ -49,6 +49,7 @@ def opened(
     on_sandbox: bool = False,
     with_artifacts: bool = True,
     serving: bool = False,
+    speed: int | None = None,
     heard: Callable[[FindingsError], object] | None = None,
 ) -> Iterator[tuple[EnvironmentStack, Environment]]:
     """An environment, validated and locked for this command, with an engine and, if it uses one, a running sandbox.
@@ -58,6 +59,7 @@ def opened(
         on_sandbox: run it on the embedded AWS even if it is meant for an account.
         with_artifacts: whether every artifact has to be complete; not needed to delete the environment.
         serving: whether models will be started in the sandbox.
+        speed: the speed of the sandbox's clock, before that in the settings.
         heard: who else is told of findings.
     """
     with findings_as_exit(heard=heard):
@@ -74,14 +76,14 @@ def opened(
             anywhere = Sandbox(aws_port=0, runtime_port=0)
             # An environment is deleted in its sandbox as that runs, even if the settings have changed since.
             as_it_runs = on_sandbox or not with_artifacts
-            sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox, as_it_runs)
+            sandbox = _sandbox(project, anywhere if on_sandbox else environment.sandbox, as_it_runs, speed)
             deployment = EnvironmentStack(project, name, engine, sandbox)
             if secrets := deployment.replaced_secrets:
                 say(f"the sandbox uses its own values instead of encrypted ones: {', '.join(secrets)}")
             yield deployment, environment
 
 
-def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool) -> daemon.Sandbox | None:
+def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool, speed: int | None) -> daemon.Sandbox | None:
     if settings is None:
         return None
     sandbox = daemon.running(project.local) if as_it_runs else None
@@ -90,6 +92,7 @@ def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool) -> da
         aws_port=settings.aws_port,
         runtime_port=settings.runtime_port,
         idle_seconds=settings.idle_seconds,
+        speed=speed or settings.speed,
     )
     say(f"embedded AWS: {sandbox.aws_url}, runtime: {sandbox.runtime_url}")
     return sandbox
@@ -101,12 +104,16 @@ def up(
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Adopt existing resources that have a declared name and this stack's tags.")
     ] = False,
+    speed: Annotated[
+        int | None,
+        typer.Option("--speed", min=1, max=3600, help="Run the clock of the sandbox's alarms and schedules faster."),
+    ] = None,
 ) -> None:
     """Deploys an environment. On an account it shows the preview first, and asks for confirmation.
 
     Example: scaletozero up -e dev
     """
-    with opened(environment, serving=True) as (deployment, settings):
+    with opened(environment, serving=True, speed=speed) as (deployment, settings):
         on_account = deployment.sandbox is None
         adoption: Adoption | None = None
         if on_account:

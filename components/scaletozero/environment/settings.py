@@ -66,6 +66,12 @@ def _idle(value: int) -> int:
     return value
 
 
+def _speed(value: int) -> int:
+    if not 1 <= value <= 3600:
+        reject("must be from 1 to 3600", "alarms and schedules would not keep up with their clock")
+    return value
+
+
 class Sandbox(Settings):
     """Makes an environment run on the embedded AWS of this machine, without an account.
 
@@ -73,11 +79,14 @@ class Sandbox(Settings):
         aws_port: the port of the embedded AWS; 0 selects any free one.
         runtime_port: the port of the embedded SageMaker Runtime, which receives requests.
         idle_seconds: how long an idle model process is kept. SageMaker Serverless does not document its value.
+        speed: how many times faster than this machine's the clock of alarms and schedules is. Default: 1, or that of a
+            sandbox that runs already.
     """
 
     aws_port: Port = 8476
     runtime_port: Port = 8477
     idle_seconds: Annotated[Int, AfterValidator(_idle)] = 20
+    speed: Annotated[Int, AfterValidator(_speed)] | None = None
 
 
 class Environment(Settings):

@@ -58,7 +58,9 @@ class Sandbox:
     fresh: bool = False
 
 
-def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_seconds: float) -> Sandbox:
+def ensure_running(
+    state: Path, *, aws_port: int, runtime_port: int, idle_seconds: float, speed: float | None = None
+) -> Sandbox:
     """Returns the sandbox of the folder `state`. Starts it, in a session of its own, if it is not running.
 
     It runs while an environment is deployed in it or a process uses it, and then ends by itself. This process
@@ -67,6 +69,8 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
     Args:
         aws_port, runtime_port: 0 selects any free port, or the port of the running sandbox.
         idle_seconds: how long an instance without requests is kept.
+        speed: how many times faster than this machine's the clock of alarms and schedules is. Default: that of the
+            running sandbox, or 1.
 
     Raises:
         NotInstalledError: the extra `sandbox` is not installed.
@@ -82,7 +86,7 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
         folder.use(state)
         found = running(state) or _await_another(state)
         if found:
-            _same_settings(state, found, aws_port, runtime_port, idle_seconds)
+            _same_settings(state, found, aws_port, runtime_port, idle_seconds, speed)
             return found
         _end_hung(state)
         _file(state).unlink(missing_ok=True)
@@ -92,7 +96,7 @@ def ensure_running(state: Path, *, aws_port: int, runtime_port: int, idle_second
             raise refuse(
                 "sandbox.runtime_port", "must differ from sandbox.aws_port", runtime_port, fix="take another port"
             )
-        return _start(state, aws_port, runtime_port, idle_seconds)
+        return _start(state, aws_port, runtime_port, idle_seconds, 1.0 if speed is None else speed)
 
 
 def _await_another(state: Path) -> Sandbox | None:
@@ -187,15 +191,18 @@ def _recorded(state: Path) -> dict[str, Any] | None:
     return recorded if whole else None
 
 
-def _same_settings(state: Path, found: Sandbox, aws_port: int, runtime_port: int, idle_seconds: float) -> None:
+def _same_settings(
+    state: Path, found: Sandbox, aws_port: int, runtime_port: int, idle_seconds: float, speed: float | None
+) -> None:
     recorded = _recorded(state) or {}
     wanted = (
         ("sandbox.aws_port", aws_port, int(found.aws_url.rpartition(":")[2])),
         ("sandbox.runtime_port", runtime_port, int(found.runtime_url.rpartition(":")[2])),
         ("sandbox.idle_seconds", idle_seconds, recorded.get("idle_seconds", idle_seconds)),
+        ("sandbox.speed", recorded.get("speed", 1.0) if speed is None else speed, recorded.get("speed", 1.0)),
     )
     for path, asked, has in wanted:
-        if asked != has and not (asked == 0 and path != "sandbox.idle_seconds"):
+        if asked != has and not (asked == 0 and path.endswith("_port")):
             raise refuse(
                 path,
                 f"the sandbox is running already with {has}",
@@ -221,7 +228,7 @@ def _in_use(path: str, port: int, error: Exception) -> Exception:
     return refuse(path, reason, port, "the sandbox cannot listen there", "take another port, or 0 for any free one")
 
 
-def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -> Sandbox:
+def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float, speed: float) -> Sandbox:
     command = [sys.executable, "-m", "scaletozero.sandbox.daemon", "--state", str(state.absolute())]
     command += [
         "--end-unused",
@@ -231,6 +238,8 @@ def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float) -
         str(runtime_port),
         "--idle-seconds",
         str(idle_seconds),
+        "--speed",
+        str(speed),
     ]
     log = state / "sandbox.log"
     with log.open("ab") as output:
@@ -300,6 +309,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--aws-port", type=int, default=0)
     parser.add_argument("--runtime-port", type=int, default=0)
     parser.add_argument("--idle-seconds", type=float, default=60.0)
+    parser.add_argument("--speed", type=float, default=1.0, help="of the clock of alarms and schedules")
     parser.add_argument("--end-unused", action="store_true", help="end when nothing is deployed and no process uses it")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
@@ -316,11 +326,12 @@ def main(arguments: list[str] | None = None) -> int:
     from scaletozero.sandbox.aws.server import Servers
 
     try:
-        servers = Servers(options.state, options.aws_port, options.runtime_port, options.idle_seconds)
+        ports = options.aws_port, options.runtime_port
+        servers = Servers(options.state, *ports, options.idle_seconds, speed=options.speed)
     except OSError as error:
         print(f"port {error.filename} is in use", file=sys.stderr)
         return IN_USE
-    _record(options.state, servers.aws_url, servers.runtime_url, options.idle_seconds, servers.credentials)
+    _record(options, servers.aws_url, servers.runtime_url, servers.credentials)
     logging.info("embedded AWS at %s, runtime at %s", servers.aws_url, servers.runtime_url)
     while not stopped.wait(WATCH_SECONDS):
         # While the folder is locked, no process can start another sandbox or begin to use this one.
@@ -346,19 +357,20 @@ def _shut_down(servers: Any, state: Path) -> None:
         _file(state).unlink(missing_ok=True)
 
 
-def _record(state: Path, aws_url: str, runtime_url: str, idle_seconds: float, credentials: Credentials) -> None:
+def _record(options: argparse.Namespace, aws_url: str, runtime_url: str, credentials: Credentials) -> None:
     record = {
         "pid": os.getpid(),
         "aws_url": aws_url,
         "runtime_url": runtime_url,
         "access_key": credentials.access_key,
         "secret_key": credentials.secret_key,
-        "idle_seconds": idle_seconds,
+        "idle_seconds": options.idle_seconds,
+        "speed": options.speed,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": importlib.metadata.version("scaletozero"),
     }
-    write_environment_file(state, aws_url, credentials)
-    write_private(_file(state), json.dumps(record, indent=2) + "\n")
+    write_environment_file(options.state, aws_url, credentials)
+    write_private(_file(options.state), json.dumps(record, indent=2) + "\n")
 
 
 if __name__ == "__main__":

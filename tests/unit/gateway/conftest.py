@@ -7,12 +7,12 @@ import boto3
 import pytest
 from gateway_desk import own_prices
 from moto import mock_aws
-from sandbox_world import idle_seconds, world
+from sandbox_world import idle_seconds, speed, world
 
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.sandbox.aws.moto_patches import patch_moto
 
-__all__ = ["idle_seconds", "store", "world"]
+__all__ = ["idle_seconds", "speed", "store", "world"]
 
 
 @pytest.fixture

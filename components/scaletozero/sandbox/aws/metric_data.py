@@ -15,7 +15,8 @@ from typing import Any
 from moto.cloudwatch.exceptions import ValidationError
 from moto.cloudwatch.models import CloudWatchBackend, MetricDatum
 
-from scaletozero.sandbox.aws.metric_math import MathError, Points, evaluate
+from scaletozero.sandbox.monitoring.metric_math import MathError, Points, evaluate
+from scaletozero.sandbox.monitoring.statistics import percentile
 
 MOST_QUERIES = 500
 """Queries of one call (API reference, GetMetricData)."""
@@ -151,12 +152,4 @@ def _statistic(name: str, samples: Sequence[Sample]) -> float:
             return max(each[3] for each in samples)
     if name[0] != "p" or any(each[0] != 1 for each in samples):
         raise ValidationError(f"the embedded CloudWatch has no statistic {name} of this metric")
-    return _percentile(float(name[1:]), sorted(each[1] for each in samples))
-
-
-def _percentile(percent: float, ordered: Sequence[float]) -> float:
-    """Between the two values next to it, in proportion: the service documents no other way."""
-    place = percent / 100 * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+    return percentile(float(name[1:]), sorted(each[1] for each in samples))

@@ -6,14 +6,11 @@ import enum
 import re
 import threading
 from typing import Any
-from urllib.parse import unquote
 
 import botocore.session
 from moto.applicationautoscaling import models as scaling_models
 from moto.applicationautoscaling import responses as scaling_responses
 from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
-from moto.awslambda.models import LambdaFunction
-from moto.awslambda.responses import LambdaResponse
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
@@ -42,8 +39,6 @@ def patch_moto() -> None:
     CloudWatchResponse.put_composite_alarm = _put_composite_alarm  # type: ignore[attr-defined]
     CloudWatchBackend.get_metric_data = get_metric_data  # type: ignore[method-assign]
     ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy  # type: ignore[method-assign]
-    LambdaResponse.invoke = _invoke  # type: ignore[method-assign]
-    LambdaFunction.update_configuration = _update_configuration  # type: ignore[method-assign]
     LogsResponse.associate_kms_key = _associate_kms_key  # type: ignore[attr-defined]
     LogsResponse.disassociate_kms_key = _disassociate_kms_key  # type: ignore[attr-defined]
     EventBridgeSchedulerBackend.delete_schedule_group = _delete_schedule_group  # type: ignore[method-assign]
@@ -119,15 +114,6 @@ def _delete_schedule_group(self: EventBridgeSchedulerBackend, name: str | None) 
     self.schedule_groups.pop(name or "default")
 
 
-def _invoke(self: LambdaResponse) -> tuple[int, dict[str, str], str]:
-    """Functions: moto would start Docker. Here none is run; a dry run (Lambda API reference, Invoke) only says whether
-    the caller may, which was decided in front of moto."""
-    self.backend.get_function(unquote(self.path.rsplit("/", 2)[-2]), self._get_param("qualifier"))
-    if self.headers.get("X-Amz-Invocation-Type") != "DryRun":
-        raise NotImplementedError("the sandbox runs no functions; InvocationType=DryRun checks the permission")
-    return 204, {"status": "204"}, ""
-
-
 def _associate_kms_key(self: LogsResponse) -> ActionResult:
     """Log groups: moto takes their key when they are made, and has no operation that changes it."""
     _log_group(self).kms_key_id = self._get_param("kmsKeyId")
@@ -144,16 +130,6 @@ def _log_group(self: LogsResponse) -> LogGroup:
     if found is None:
         raise ResourceNotFoundException()
     return found
-
-
-_moto_update_configuration = LambdaFunction.update_configuration
-
-
-def _update_configuration(self: LambdaFunction, config_updates: dict[str, Any]) -> dict[str, Any]:
-    """Functions: moto takes their key when they are made, and ignores another one."""
-    if "KMSKeyArn" in config_updates:
-        self.kms_key_arn = config_updates["KMSKeyArn"] or None
-    return _moto_update_configuration(self, config_updates)
 
 
 _moto_call_dynamodb = DynamoHandler.call_action

@@ -14,11 +14,17 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from scaletozero.sandbox.aws.async_inference.store import Store
 from scaletozero.sandbox.aws.endpoints import Endpoints
+from scaletozero.sandbox.aws.events.bus import Bus
+from scaletozero.sandbox.aws.events.schedules import Schedules
+from scaletozero.sandbox.aws.functions.asynchronous import Asynchronous
+from scaletozero.sandbox.aws.functions.service import Functions
 from scaletozero.sandbox.aws.gate import Gate
 from scaletozero.sandbox.aws.iam.gatekeeper import Gatekeeper, RoleClients
 from scaletozero.sandbox.aws.iam.model_access import ModelAccess
 from scaletozero.sandbox.aws.iam.roles import Roles
 from scaletozero.sandbox.aws.middleware import AwsError, Middleware
+from scaletozero.sandbox.aws.monitoring.service import Alarms
+from scaletozero.sandbox.aws.moto_acts import Acting, act
 from scaletozero.sandbox.aws.moto_patches import patch_moto
 from scaletozero.sandbox.aws.overrides import OVERRIDES
 from scaletozero.sandbox.aws.pod_identity import PodIdentity
@@ -28,7 +34,9 @@ from scaletozero.sandbox.aws.runtime.instance import PROGRAM, Starter, StartFail
 from scaletozero.sandbox.aws.runtime.metrics import Metrics
 from scaletozero.sandbox.aws.runtime_api import Runtime
 from scaletozero.sandbox.aws.scaling.service import Scaling
+from scaletozero.sandbox.aws.ticker import Ticker
 from scaletozero.sandbox.aws.wire import Handler
+from scaletozero.sandbox.clock import Clock
 from scaletozero.sandbox.credentials import new_credentials
 from scaletozero.sandbox.providers.clients import Clients
 
@@ -47,6 +55,7 @@ class Servers:
         aws_port, runtime_port: 0 selects any free port.
         idle_seconds: how long an instance without requests is kept.
         program: the container's program: folder of the package, module and arguments.
+        speed: how many times faster than this machine's the clock of alarms and schedules is.
 
     Raises:
         OSError: a port is in use; its number is `filename`.
@@ -59,12 +68,21 @@ class Servers:
         runtime_port: int,
         idle_seconds: float,
         program: tuple[str, ...] = PROGRAM,
+        speed: float = 1.0,
     ) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         patch_moto()
-        self._metrics = Metrics()
-        roles = Roles()
+        clock, roles = Clock(speed), Roles()
+        self._metrics = Metrics(clock)
         self._container_logs = ContainerLogs(roles)
+        self._functions = Functions(state, roles, self._metrics, lambda: self.aws_url)
+        self._asynchronous = Asynchronous(
+            self._functions, lambda credentials, *of: Clients(self.aws_url, credentials)(*of), clock
+        )
+        bus = Bus(roles, self._functions, self._asynchronous)
+        act(Acting(self._functions, self._asynchronous, bus))
+        self._alarms = Alarms(clock, roles, bus, self._functions, self._asynchronous, self._metrics.flush)
+        schedules = Schedules(clock, roles, bus, self._asynchronous)
         self._as_role = RoleClients(roles, lambda credentials: Clients(self.aws_url, credentials))
         start = Starter(state, self._fetch, self._container_logs, program).start
         self._runtime = Runtime(start, idle_seconds, self._metrics, Store(self._as_role), self._container_logs)
@@ -87,13 +105,23 @@ class Servers:
         os.environ["MOTO_PORT"] = str(self._aws.port)
         for server in (self._aws, self._front):
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
+        self._clock, self._ticker = clock, Ticker([self._alarms.step, schedules.step])
 
     def status(self) -> dict[str, Any]:
         """What `/_sandbox/status` shows."""
-        return {"pid": os.getpid(), "endpoints": self._endpoints.snapshot(), "provided_here": dict(OVERRIDES)}
+        return {
+            "pid": os.getpid(),
+            "endpoints": self._endpoints.snapshot(),
+            "alarms": self._alarms.snapshot(),
+            "clock": {"now": self._clock.now().isoformat(timespec="seconds"), "speed": self._clock.speed},
+            "provided_here": dict(OVERRIDES),
+        }
 
     def stop(self) -> None:
         """Stops accepting requests and ends all processes."""
+        self._ticker.stop()
+        self._asynchronous.stop()
+        self._functions.stop()
         self._scaling.stop()
         self._front.shutdown()
         self._runtime.stop()

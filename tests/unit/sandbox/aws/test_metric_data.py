@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from scaletozero.sandbox.aws.metric_math import MathError, evaluate
 from scaletozero.sandbox.aws.moto_patches import patch_moto
+from scaletozero.sandbox.monitoring.metric_math import MathError, evaluate
 
 GRID = range(0, 300, 60)
 KNOWN = {"a": {0: 2.0, 60: 4.0, 120: 0.0}, "b": {0: 1.0, 60: 0.0, 180: 8.0}}

@@ -1,4 +1,4 @@
-"""The policies that the embedded AWS stores: of roles and users, and of buckets, keys, topics and queues."""
+"""The policies that the embedded AWS stores: of roles and users, and of buckets, keys, topics, queues and functions."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from moto.awslambda.models import lambda_backends
 from moto.iam.models import iam_backends
 from moto.kms.models import kms_backends
 from moto.s3.models import s3_backends
@@ -70,10 +71,24 @@ def resource_policy(arn: str, region: str) -> tuple[Policy | None, bool]:
     elif service == "sns":
         topic = sns_backends[ACCOUNT][region].topics.get(arn)
         document = topic.policy if topic is not None else None
+    elif service == "lambda":
+        document = _function_policy(name.removeprefix("function:").partition(":")[0], region)
     elif service == "sqs":
         queue = sqs_backends[ACCOUNT][region].queues.get(name)
         document = queue.policy if queue is not None else None
     return (parse(document, PolicyType.RESOURCE, f"{service} policy") if document else None), False
+
+
+def _function_policy(name: str, region: str) -> Any:
+    """The policy of a function. moto ends its resource with a version that was not named, which AWS does not."""
+    for function in lambda_backends[ACCOUNT][region].list_functions():
+        if function.function_name == name and function.policy.statements:
+            statements = [
+                {**each, "Resource": str(each["Resource"]).removesuffix(":$LATEST").removesuffix(":")}
+                for each in function.policy.statements
+            ]
+            return {"Version": "2012-10-17", "Statement": statements}
+    return None
 
 
 def object_key(bucket: str, key: str) -> str | None:

@@ -149,7 +149,10 @@ def _logs(operation: Operation, place: Place) -> Iterator[Demand]:
     yield Demand(f"logs:{operation.name}", resource)
 
 
-def _cloudwatch(operation: Operation, _: Place) -> Iterator[Demand]:
+def _cloudwatch(operation: Operation, place: Place) -> Iterator[Demand]:
+    if operation.name == "DescribeAlarms":
+        yield Demand("cloudwatch:DescribeAlarms", _arn("cloudwatch", place, "alarm:*"))
+        return
     namespace = operation.parameters.get("Namespace")
     own = (("cloudwatch:namespace", str(namespace)),) if namespace and operation.name == "PutMetricData" else ()
     yield Demand(f"cloudwatch:{operation.name}", "*", own)
@@ -186,6 +189,24 @@ def _sqs(operation: Operation, place: Place) -> Iterator[Demand]:
     yield Demand(f"sqs:{_ACTIONS.get(('sqs', operation.name), operation.name)}", resource)
 
 
+def _scaling(operation: Operation, place: Place) -> Iterator[Demand]:
+    parameters = operation.parameters
+    pairs = (("service-namespace", "ServiceNamespace"), ("scalable-dimension", "ScalableDimension"))
+    named = ((f"application-autoscaling:{key}", parameters.get(member)) for key, member in pairs)
+    own = tuple((key, str(value)) for key, value in named if value)
+    describes = operation.name.startswith("Describe")
+    # The id of a target is not known to the caller: a policy names all of them.
+    resource = "*" if describes else _arn("application-autoscaling", place, "scalable-target/*")
+    yield Demand(f"application-autoscaling:{operation.name}", resource, own)
+
+
+def _iam(operation: Operation, place: Place) -> Iterator[Demand]:
+    name, policy = operation.parameters.get("RoleName"), operation.parameters.get("PolicyArn")
+    resource = iam_arn(place.region, place.account, f"role/{name}") if name else str(policy or "*")
+    own = (("iam:policyarn", str(policy)),) if name and policy else ()
+    yield Demand(f"iam:{operation.name}", resource, own)
+
+
 _SERVICES: Final[Mapping[str, Callable[..., Iterator[Demand]]]] = {
     "s3": _s3,
     "sagemaker": _sagemaker,
@@ -200,6 +221,7 @@ _SERVICES: Final[Mapping[str, Callable[..., Iterator[Demand]]]] = {
         "secretsmanager", "SecretId", named=lambda place, name: _arn("secretsmanager", place, f"secret:{name}")
     ),
     "sts": _by("sts", "RoleArn"),
-    "iam": _by("iam", "RoleName", named=lambda place, name: iam_arn(place.region, place.account, f"role/{name}")),
+    "iam": _iam,
+    "application-autoscaling": _scaling,
     "ecr": _by("ecr", "repositoryName", named=lambda place, name: _arn("ecr", place, f"repository/{name}")),
 }

@@ -114,6 +114,21 @@ class Roles:
         session = f"arn:{PARTITION}:sts::{ACCOUNT}:assumed-role/{name}/SageMaker"
         self.require(Caller(Principal(role_arn, session), attached.role(role_arn)), wanted, place)
 
+    def require_service(self, service: str, action: str, resource: str, region: str, source_arn: str) -> None:
+        """Raises AwsError (`AccessDenied`) unless a resource's policy lets a service act on it.
+
+        Args:
+            service: the service principal's name.
+            source_arn: the resource on whose behalf the service acts.
+        """
+        principal = Principal(service=service)
+        source = {"aws:sourceaccount": ACCOUNT, "aws:sourceowner": ACCOUNT, "aws:sourcearn": source_arn}
+        request = Request(action, resource, principal, {**_context(principal, region), **source}, ACCOUNT)
+        policy, _ = attached.resource_policy(resource, region)
+        decision = decide(request, Policies(resource=policy, resource_decides=True))
+        if not decision.allowed:
+            raise AwsError("AccessDenied", denied_message(request, decision), 403)
+
     def decide(self, caller: Caller, demand: Demand, place: Place) -> Decision:
         """Decides one action by the current policies."""
         owner, principal = caller.owner, caller.principal

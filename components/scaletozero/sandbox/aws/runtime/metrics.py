@@ -1,6 +1,7 @@
-"""The metrics that AWS emits for an endpoint, put into the embedded CloudWatch.
+"""The metrics that AWS emits for an endpoint and for a function, put into the embedded CloudWatch.
 
-Names, units and dimensions: SageMaker developer guide, monitoring of serverless and of asynchronous endpoints.
+Names, units and dimensions: SageMaker developer guide, monitoring of serverless and of asynchronous endpoints;
+Lambda developer guide, types of metrics.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
-from moto.core.utils import utcnow
 
 from scaletozero.sandbox.aws.middleware import ACCOUNT
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
+from scaletozero.sandbox.clock import Clock
 
 NAMESPACE = "AWS/SageMaker"
 INSTANCES = "/aws/sagemaker/Endpoints"
@@ -29,6 +30,7 @@ _UNITS = {
     "CPUUtilization": "Percent",
     "ApproximateAgeOfOldestRequest": "Seconds",
     "TotalProcessingTime": "Milliseconds",
+    "Duration": "Milliseconds",
     **dict.fromkeys(
         (
             "ModelLatency",
@@ -43,14 +45,21 @@ _UNITS = {
 }
 """The units of metrics that are not counts."""
 
-Key = tuple[str, str, str | None, str]
-"""Region, endpoint, variant (None for a metric of the endpoint as a whole), metric."""
+FUNCTIONS = "AWS/Lambda"
+
+Key = tuple[str, str, tuple[tuple[str, str], ...], str]
+"""Region, namespace, dimensions, metric."""
 
 
 class Metrics:
-    """Collects values and writes them once a second, so that no request waits for it."""
+    """Collects values and writes them once a second, so that no request waits for it.
 
-    def __init__(self) -> None:
+    Args:
+        clock: values are reported with this machine's time, of this clock.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._values: dict[Key, list[float]] = defaultdict(list)
         self._stopped = threading.Event()
@@ -59,25 +68,34 @@ class Metrics:
 
     def record(self, deployment: Deployment, values: Mapping[str, float]) -> None:
         """Records the values of one request, in the metrics' units."""
-        self._add(deployment, deployment.variant, values)
+        self._add_endpoint(deployment, {"VariantName": deployment.variant}, values)
 
     def record_endpoint(self, deployment: Deployment, values: Mapping[str, float]) -> None:
         """Records values of the endpoint as a whole, which have no variant among their dimensions."""
-        self._add(deployment, None, values)
+        self._add_endpoint(deployment, {}, values)
 
-    def _add(self, deployment: Deployment, variant: str | None, values: Mapping[str, float]) -> None:
+    def record_function(self, region: str, name: str, values: Mapping[str, float]) -> None:
+        """Records values of a Lambda function."""
+        for metric, value in values.items():
+            self._add((region, FUNCTIONS, (("FunctionName", name),), metric), value)
+
+    def _add_endpoint(self, deployment: Deployment, more: Mapping[str, str], values: Mapping[str, float]) -> None:
+        named = tuple({"EndpointName": deployment.endpoint, **more}.items())
+        for name, value in values.items():
+            self._add((deployment.region, _NAMESPACES.get(name, NAMESPACE), named, name), value)
+
+    def _add(self, key: Key, value: float) -> None:
         with self._lock:
-            for name, value in values.items():
-                self._values[deployment.region, deployment.endpoint, variant, name].append(value)
+            self._values[key].append(value)
 
     def flush(self) -> None:
+        """Writes what was recorded."""
         with self._lock:
             taken, self._values = self._values, defaultdict(list)
-        now = utcnow()  # moto compares without a time zone
-        for (region, endpoint, variant, name), values in taken.items():
+        now = self._clock.real().replace(tzinfo=None)  # moto compares without a time zone
+        for (region, namespace, dimensions, name), values in taken.items():
             backend = cloudwatch_backends[ACCOUNT][region]
-            data = [_datum(name, value, endpoint, variant, now) for value in values]
-            backend.put_metric_data(_NAMESPACES.get(name, NAMESPACE), data)
+            backend.put_metric_data(namespace, [_datum(name, value, dimensions, now) for value in values])
 
     def _run(self) -> None:
         while not self._stopped.wait(FLUSH_SECONDS):
@@ -89,13 +107,11 @@ class Metrics:
         self.flush()
 
 
-def _datum(name: str, value: float, endpoint: str, variant: str | None, now: datetime) -> dict[str, Any]:
-    named = {"EndpointName": endpoint} | ({"VariantName": variant} if variant else {})
-    dimensions = [{"Name": key, "Value": value} for key, value in named.items()]
+def _datum(name: str, value: float, dimensions: tuple[tuple[str, str], ...], now: datetime) -> dict[str, Any]:
     return {
         "MetricName": name,
         "Value": value,
         "Unit": _UNITS.get(name, "Count"),
         "Timestamp": now,
-        "Dimensions": dimensions,
+        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions],
     }

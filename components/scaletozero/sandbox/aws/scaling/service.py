@@ -164,7 +164,9 @@ class Scaling:
         key = (region, action.resource_id, action.scalable_dimension, action.scheduled_action_name)
         since = self._began.setdefault(key, now)
         target = backend.targets.get(action.scalable_dimension, {}).get(action.resource_id)
-        if target is None or not fires(action.schedule, action.timezone or "UTC", after, now, since):
+        if target is None or (target.suspended_state or {}).get("ScheduledScalingSuspended"):
+            return
+        if not fires(action.schedule, action.timezone or "UTC", after, now, since):
             return
         if not _within(action, now):
             return
@@ -173,6 +175,9 @@ class Scaling:
         log.info("%s: %s sets capacity to %s", action.resource_id, action.scheduled_action_name, capacity)
 
     def _scale(self, region: str, backend: Any, dimension: str, target: Any, now: datetime) -> None:
+        suspended = target.suspended_state or {}
+        if suspended.get("DynamicScalingInSuspended") and suspended.get("DynamicScalingOutSuspended"):
+            return
         _, endpoint, _, _ = target.resource_id.split("/")
         pool = self._endpoints.pool(region, endpoint)
         # A target can outlive what it scales: a configuration may have no provisioned concurrency any more.

@@ -1,10 +1,11 @@
-"""CloudWatch alarms."""
+"""CloudWatch alarms; those that the embedded CloudWatch would never evaluate are refused here already."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from scaletozero.sandbox.monitoring.expressions import UnsupportedError, parse
 from scaletozero.sandbox.providers.rules import known
 from scaletozero.sandbox.providers.shapes import Failure
 from scaletozero.sandbox.providers.table import Convert, Naming, Read, ResourceType, State, Step, Tagging
@@ -26,7 +27,8 @@ def _nested(queries: Any) -> Any:
     """Terraform's `metric` holds what the API keeps in MetricStat and, one deeper, in its Metric."""
     out = []
     for query in queries:
-        query = dict(query)
+        # Without it the API takes true; the Terraform provider sends false.
+        query = {"returnData": False, **query}
         metric = query.pop("metric", None)
         if isinstance(metric, list):
             metric = metric[0] if metric else None
@@ -43,7 +45,7 @@ def _nested(queries: Any) -> Any:
 def _flat(queries: Any) -> Any:
     out = []
     for query in queries or []:
-        query = dict(query)
+        query = {key: value for key, value in dict(query).items() if (key, value) != ("returnData", False)}
         stat = query.pop("metricStat", None)
         if stat:
             inner = dict(stat.pop("metric", {}))
@@ -109,6 +111,11 @@ def _queries(queries: list[Any]) -> Iterator[Failure]:
     for index, query in enumerate(queries):
         if isinstance(query, dict) and (query.get("metric") is None) == (query.get("expression") is None):
             yield Failure(f"metricQueries[{index}]", "must have exactly one of `metric` and `expression`")
+        elif isinstance(query, dict) and known(written := query.get("expression")):
+            try:
+                parse(str(written))
+            except UnsupportedError as error:
+                yield Failure(f"metricQueries[{index}].expression", str(error))
 
 
 def _periods(state: State) -> Iterator[Failure]:

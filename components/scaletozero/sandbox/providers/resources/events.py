@@ -1,4 +1,4 @@
-"""EventBridge rules with their targets, and permissions to call functions. Nothing fires in the sandbox."""
+"""EventBridge rules with their targets, and permissions to call functions."""
 
 from __future__ import annotations
 

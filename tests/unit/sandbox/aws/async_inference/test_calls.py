@@ -245,7 +245,7 @@ def test_a_closed_backlog_takes_no_more_and_lets_go() -> None:
 
 def test_every_metric_has_the_services_unit() -> None:
     def unit(name: str) -> Any:
-        return metrics._datum(name, 1.0, "e", None, datetime(2026, 1, 1))["Unit"]
+        return metrics._datum(name, 1.0, (("EndpointName", "e"),), datetime(2026, 1, 1))["Unit"]
 
     assert unit("ApproximateBacklogSize") == "Count"
     assert unit("ApproximateAgeOfOldestRequest") == "Seconds"

@@ -241,7 +241,7 @@ def call_the_endpoint(stage: Stage) -> None:
 
 
 def call_the_function(stage: Stage) -> None:
-    """A dry run, which checks the permission: the sandbox runs no functions."""
+    """A dry run, which checks the permission."""
     if not stage.client("lambda").list_functions()["Functions"]:
         code = {"ZipFile": packed_function()}
         role = iam_arn(REGION, ACCOUNT, "role/serve")

@@ -1,0 +1,1 @@
+"""The embedded EventBridge: rules and schedules that call their targets."""

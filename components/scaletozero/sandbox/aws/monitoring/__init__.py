@@ -1,0 +1,1 @@
+"""The embedded CloudWatch: metrics by the minute, and alarms that act."""

@@ -1,0 +1,1 @@
+"""CloudWatch alarms as pure functions: metric math, evaluation, composite rules."""

@@ -1,0 +1,146 @@
+"""A runaway on the real engine: the sandbox's own metrics, alarm, rule and function close the endpoint at its cap."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from clusters import eventually
+from workbench import Workbench, endpoint
+
+from model_packaging import Artifact
+
+NAME, SPEED, CALLERS = "scaletozero-local-sentences", 30, 8
+CALLER = "arn:aws:iam::123456789012:role/gateway"
+QUESTION = json.dumps({"inputs": ["A cold start is a number, not a hope."] * 8}).encode()
+
+
+def declare(workbench: Workbench, encoder: Artifact, cap: float) -> dict[str, Any]:
+    """Deploys an endpoint under a guard. Returns its estimate, as preview prints it."""
+    guard = {"callers": [CALLER], "emails": ["team@example.com"], "window_hours": 1}
+    workbench.declare(
+        endpoints={"sentences": endpoint(encoder, memory_mb=2048, scaling={"max": 2})},
+        spending={"cap_usd_per_month": 100, "endpoints": {"sentences": cap}, "guard": guard},
+    )
+    workbench.done("up", "--speed", str(SPEED))
+    return json.loads(workbench.run("estimate", "--json").stdout)["endpoints"]["sentences"]
+
+
+def caller(workbench: Workbench) -> Callable[[], Any]:
+    """Makes clients that act for the role that may invoke the endpoint."""
+    iam = workbench.aws("iam")
+    who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
+    iam.create_role(RoleName="gateway", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
+    may = {"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [may]})
+    iam.put_role_policy(RoleName="gateway", PolicyName="invoke", PolicyDocument=document)
+    given = workbench.aws("sts").assume_role(RoleArn=CALLER, RoleSessionName="test")["Credentials"]
+
+    def client() -> Any:
+        return boto3.client(
+            "sagemaker-runtime",
+            region_name="us-east-1",
+            endpoint_url=workbench.sandbox().runtime_url,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=120),
+        )
+
+    return client
+
+
+def call(client: Any) -> str:
+    """What comes of a request: `answered`, or the error's code."""
+    try:
+        client.invoke_endpoint(EndpointName=NAME, Body=QUESTION, ContentType="application/json")["Body"].read()
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return "answered"
+
+
+@contextmanager
+def runaway(clients: Callable[[], Any]) -> Iterator[list[str]]:
+    """Callers without pause. What they get is in the list; each ends when it is denied."""
+    seen, over = list[str](), threading.Event()
+
+    def run() -> None:
+        client = clients()
+        while not over.is_set():
+            seen.append(call(client))
+            if seen[-1] == "AccessDeniedException":
+                return
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        for _ in range(CALLERS):
+            pool.submit(run)
+        try:
+            yield seen
+        finally:
+            over.set()
+
+
+def spent(workbench: Workbench) -> float:
+    """USD by the endpoint's metrics: seconds of work and of starts times 2 GB, and 5,000 bytes a call."""
+
+    def total(metric: str) -> float:
+        found = workbench.aws("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName=metric,
+            Dimensions=[{"Name": "EndpointName", "Value": NAME}, {"Name": "VariantName", "Value": "main"}],
+            StartTime=time.time() - 7200,
+            EndTime=time.time() + 60,
+            Period=60,
+            Statistics=["Sum"],
+        )
+        return sum(each["Sum"] for each in found["Datapoints"])
+
+    seconds = (total("ModelLatency") + total("ModelSetupTime")) / 1e6
+    return seconds * 2 * 0.00002 + total("Invocations") * 5_000 / 1e9 * 0.016
+
+
+def attached(workbench: Workbench) -> list[str]:
+    found = workbench.aws("iam").list_attached_role_policies(RoleName="gateway")["AttachedPolicies"]
+    return [each["PolicyName"] for each in found]
+
+
+def capacity(workbench: Workbench) -> int:
+    found = workbench.aws("sagemaker").describe_endpoint(EndpointName=NAME)
+    return found["ProductionVariants"][0]["CurrentServerlessConfig"]["MaxConcurrency"]
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_runaway_is_closed_within_what_preview_printed_and_opened_by_command(
+    workbench: Workbench, encoder: Artifact
+) -> None:
+    estimate = declare(workbench, encoder, 0.05)
+    clients = caller(workbench)
+    began = time.monotonic()
+    with runaway(clients) as seen:
+        eventually(lambda: seen.count("AccessDeniedException") == CALLERS, patience=120)
+        seconds = (time.monotonic() - began) * SPEED
+    assert "answered" in seen
+    assert seconds <= estimate["detector_seconds"]
+    assert spent(workbench) <= 0.05 / 744 + estimate["overshoot_usd"]
+    eventually(lambda: capacity(workbench) == 1, patience=30)
+    assert len(attached(workbench)) == 1
+    # Closed it stays, also after another `up`, and while its alarm stands.
+    refused = workbench.run("reopen", "sentences")
+    assert refused.returncode != 0
+    assert "an alarm that still stands" in refused.stderr
+    declare(workbench, encoder, 50)
+    assert call(clients()) == "AccessDeniedException"
+    # With the higher cap the alarm is over at its next evaluation.
+    alarms = workbench.aws("cloudwatch")
+    eventually(lambda: not alarms.describe_alarms(StateValue="ALARM")["MetricAlarms"], patience=60)
+    assert "may invoke it" in workbench.done("reopen", "sentences")
+    assert attached(workbench) == []
+    eventually(lambda: capacity(workbench) == 2, patience=30)
+    assert call(clients()) == "answered"
