@@ -1,4 +1,4 @@
-"""CloudWatch's metric math, the part that dashboards and alarms of endpoints use: arithmetic, comparisons, FILL, IF, RUNNING_SUM.
+"""CloudWatch's metric math, the part that dashboards and alarms use: arithmetic, comparisons, FILL, IF, RUNNING_SUM.
 
 Source: CloudWatch user guide, "Using metric math". These operators are those of Python's grammar, so an
 expression is read by Python's own parser, and each part of it that is not listed here is refused.
