@@ -40,8 +40,8 @@ def components() -> set[type[Component]]:
     return {kind for kind in found if kind.__module__.startswith("scaletozero.")}
 
 
-INNER = {"GpuModelAccess", "GpuMonitoring", "GpuScaling", "PlannedAlarms"}
-"""Parts of a component, which take its plan instead of arguments."""
+INNER = {"GpuModelAccess", "GpuMonitoring", "GpuScaling", "GrafanaDashboard", "PlannedAlarms"}
+"""Parts of a component or an environment, which take its plan instead of arguments."""
 
 
 def test_every_component_is_public_in_the_plugin_and_in_this_table() -> None:

@@ -14,6 +14,7 @@ from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, common_
 from scaletozero.endpoints.kind_costs import Workload, gpu_priced, gpu_workload, on_kubernetes
 from scaletozero.endpoints.kind_fleets import gpu_fleet
 from scaletozero.endpoints.state import Resource, properties, whole
+from scaletozero.observability.panels import Panel
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.fleet_advice import DeclaredFleet
 from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
@@ -87,6 +88,22 @@ class GpuKind(Kind[GpuEndpoint]):
             "cold_start_seconds": endpoint.cold_start_seconds,
             "usd_per_hour": endpoint.usd_per_hour,
         }
+
+    def cluster_panels(self, name: str, opened: Any) -> list[Panel]:
+        from scaletozero.kubernetes.manifests.scaling import http_trigger
+        from scaletozero.observability.gpu import OnCluster, gpu_panels
+
+        settings, derived = opened.settings, opened.plan.derived
+        replicas, usd = settings.scaling.max + settings.scaling.buffer, derived.usd_per_hour
+        seen = OnCluster(
+            name,
+            settings.namespace,
+            settings.scaling.max,
+            vllm=settings.serving.engine == "vllm",
+            held=http_trigger(settings) is not None,
+            usd_per_replica_hour=None if usd is None else usd / replicas,
+        )
+        return gpu_panels(seen)
 
     def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
         deployment = children.get("kubernetes:Deployment")

@@ -173,6 +173,14 @@ class Kind(ABC, Generic[S]):
         """The memory of one container, where its spending follows from it."""
         return None
 
+    def cluster_panels(self, name: str, opened: Any) -> list[Panel]:
+        """What a dashboard over Prometheus shows of it; nothing where its metrics are elsewhere.
+
+        Args:
+            opened: its packaged model, as `examine` opened it.
+        """
+        return []
+
     def guard(self) -> Guard | None:
         """What a spending guard does to it; None where a guard cannot close it."""
         return None

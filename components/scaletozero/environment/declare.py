@@ -15,14 +15,18 @@ from scaletozero.args.dashboards import EnvironmentDashboardArgs
 from scaletozero.args.residency_guard import ResidencyGuardArgs
 from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.dashboards import EnvironmentDashboard
+from scaletozero.endpoints.grafana import GrafanaDashboard
 from scaletozero.endpoints.kind import Invocation, without_none
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.endpoints.spending_guard import SpendingGuard
 from scaletozero.environment.estimate import OUTPUT, estimate_environment
 from scaletozero.environment.read import examined, require_caps, site_of
 from scaletozero.environment.settings import Environment
+from scaletozero.observability.grafana_dashboard import grafana_config_map, grafana_dashboard
+from scaletozero.observability.panels import Section
 from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
 from scaletozero.settings.common import RESULT_DAYS
+from scaletozero.settings.names import safe_name
 from scaletozero.spending.prices import prices
 from scaletozero.spending.traffic import Assumptions
 
@@ -37,7 +41,8 @@ def declare_environment(environment: Environment, root: Path) -> None:
     Raises:
         FindingsError: it could exceed a cap, and says `enforce: fail`.
     """
-    if environment.spending and not environment.opened:
+    grafana = environment.kubernetes is not None and environment.kubernetes.grafana
+    if (environment.spending or grafana) and not environment.opened:
         findings, opened = examined(environment, root)
         if findings:
             raise FindingsError(findings)
@@ -75,6 +80,8 @@ def declare_environment(environment: Environment, root: Path) -> None:
     pulumi.export("endpoints", declared)
     if environment.guarded:
         _guard(environment, declared, key, opts)
+    if grafana:
+        _grafana(environment, opts)
     if environment.dashboard:
         shown = {
             name: found
@@ -125,6 +132,21 @@ def _guard(
     }
     guard = SpendingGuard("spending", args, opts)  # pyright: ignore[reportArgumentType]
     pulumi.export("guard", {"function": guard.function_name, "failures": guard.failures})
+
+
+def _grafana(environment: Environment, opts: pulumi.ResourceOptions) -> None:
+    """Declares the dashboard of the environment's endpoints on its cluster."""
+    block, opened = environment.kubernetes, environment.opened
+    assert block
+    panels = {
+        name: kind_of(each).cluster_panels(name, opened[name])
+        for name, each in environment.endpoints.items()
+        if kind_of(each).on_cluster
+    }
+    title = f"{pulumi.get_project()}, {pulumi.get_stack()}"
+    found = grafana_dashboard(title, [Section(name, panels=tuple(each)) for name, each in panels.items()])
+    name = safe_name(pulumi.get_project(), pulumi.get_stack(), "dashboard", limit=63).lower()
+    GrafanaDashboard("grafana", grafana_config_map(name, block.namespace, found), environment.region, opts)
 
 
 def _boundary(environment: Environment, opts: pulumi.ResourceOptions) -> pulumi.ResourceTransformation | None:

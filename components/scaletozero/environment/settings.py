@@ -282,6 +282,14 @@ class Environment(Settings):
                     "add `kubernetes: {cluster: {name: ...}, namespace: ...}`",
                 )
             return
+        if self.kubernetes.grafana and not wanting:
+            yield Finding(
+                "kubernetes.grafana",
+                "requires an endpoint on the cluster",
+                "none",
+                "the dashboard would be empty: Prometheus has the metrics of endpoints on the cluster",
+                "remove it",
+            )
         cluster = self.kubernetes.cluster
         yield from (replace(found, path=f"kubernetes.cluster.{found.path}") for found in cluster.conflicts())
         if cluster.region != self.region:

@@ -18,9 +18,12 @@ class Kubernetes(Settings):
         context: the context of the kubeconfig. Default: its current context.
         facts: path of a file that `scaletozero cluster --json` wrote, relative to the project's folder, for runs
             without access to the cluster.
+        grafana: whether a ConfigMap with a dashboard of its endpoints is declared, which the sidecar of Grafana's chart
+            finds by the label `grafana_dashboard`.
     """
 
     cluster: Cluster
     namespace: DnsLabel
     context: Text | None = None
     facts: Text | None = None
+    grafana: bool = False

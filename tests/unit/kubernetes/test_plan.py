@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+import promql_parser
 import pytest
 from gpu_declarations import AMP, FALLBACK, MODEL, PROMETHEUS, QUERY, WINDOWS, endpoint, plan
 
@@ -343,6 +344,8 @@ def test_alerts_know_their_own_endpoint_only() -> None:
     rules = plan().object("PrometheusRule")["spec"]["groups"][0]["rules"]
     assert [each["alert"] for each in rules] == ["GpuPodPending", "RequestsHeldTooLong", "KvCacheNearlyFull"]
     assert all("llm" in each["expr"] and "models" in each["expr"] for each in rules)
+    for each in rules:
+        promql_parser.parse(each["expr"])
 
 
 def test_no_alert_waits_for_held_requests_where_none_is_held() -> None:

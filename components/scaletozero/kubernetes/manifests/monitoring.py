@@ -10,6 +10,19 @@ from scaletozero.kubernetes.manifests.pods import PORT
 from scaletozero.kubernetes.manifests.scaling import http_trigger
 from scaletozero.settings.gpu import GpuEndpointSettings
 
+HERE = 'namespace="{namespace}"'
+"""Selects what is in a namespace."""
+
+KV_CACHE_FULL = 0.9
+"""The share of the KV cache above which requests will soon queue."""
+
+
+def made_by(name: str, namespace: str) -> str:
+    """The metric that has an endpoint's pods, to join theirs with."""
+    here = HERE.format(namespace=namespace)
+    # Kubernetes shortens the names of pods to 63 characters, but not that of the ReplicaSet that created them.
+    return f'kube_pod_info{{{here}, created_by_kind="ReplicaSet", created_by_name=~"{name}-[a-z0-9]+"}}'
+
 
 def pod_monitor(name: str, settings: GpuEndpointSettings) -> Manifest:
     """Scrapes the pods themselves, because a service has no endpoints at zero replicas."""
@@ -29,10 +42,8 @@ def pod_monitor(name: str, settings: GpuEndpointSettings) -> Manifest:
 def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> Manifest:
     """The alerts."""
     namespace = settings.namespace
-    here = f'namespace="{namespace}"'
-    # Kubernetes shortens the names of pods to 63 characters, but not that of the ReplicaSet that created them.
-    made_by = f'kube_pod_info{{{here}, created_by_kind="ReplicaSet", created_by_name=~"{name}-[a-z0-9]+"}}'
-    own = f"and on (namespace, pod) {made_by}"
+    here = HERE.format(namespace=namespace)
+    own = f"and on (namespace, pod) {made_by(name, namespace)}"
     rules = [
         _rule(
             "GpuPodPending",
@@ -57,7 +68,7 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
         rules.append(
             _rule(
                 "KvCacheNearlyFull",
-                f"max(vllm:kv_cache_usage_perc{{{here}}} {own}) > 0.9",
+                f"max(vllm:kv_cache_usage_perc{{{here}}} {own}) > {KV_CACHE_FULL}",
                 300,
                 f"a replica of {name} will soon queue requests: raise `scaling.max` or lower `serving.max_length`",
             )
