@@ -55,8 +55,8 @@ def dashboard(
             return
         server = PageServer(port, snapshots.take, files)
     every, each = snapshots.pace.panels, snapshots.metrics
-    say(f"{each} metrics are read every {every:g} s while the page is open")
-    done(f"dashboard of {environment}: {server.url} (Ctrl-C ends it)")
+    say(f"{each} metrics are read every {every:g} s while the page is open. Ctrl-C ends it.")
+    done(f"dashboard of {environment}: {server.url}")
     if not no_open and _has_screen():
         webbrowser.open(server.url)
     with server, contextlib.suppress(KeyboardInterrupt):  # its usual end
