@@ -1,6 +1,7 @@
 """A runaway on the real engine: the sandbox's own metrics, alarm, rule and function close the endpoint at its cap."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,13 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
-import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from clusters import eventually
 from workbench import Workbench, endpoint
 
 from model_packaging import Artifact
+from scaletozero.settings.names import VARIANT
+from scaletozero.spending.guard import REPAIR_SECONDS
 
 NAME, SPEED, CALLERS = "scaletozero-local-sentences", 30, 8
 CALLER = "arn:aws:iam::123456789012:role/gateway"
@@ -94,7 +96,7 @@ def spent(workbench: Workbench) -> float:
         found = workbench.aws("cloudwatch").get_metric_statistics(
             Namespace="AWS/SageMaker",
             MetricName=metric,
-            Dimensions=[{"Name": "EndpointName", "Value": NAME}, {"Name": "VariantName", "Value": "main"}],
+            Dimensions=[{"Name": "EndpointName", "Value": NAME}, {"Name": "VariantName", "Value": VARIANT}],
             StartTime=time.time() - 7200,
             EndTime=time.time() + 60,
             Period=60,
@@ -116,7 +118,6 @@ def capacity(workbench: Workbench) -> int:
     return found["ProductionVariants"][0]["CurrentServerlessConfig"]["MaxConcurrency"]
 
 
-@pytest.mark.usefixtures("engine")
 def test_a_runaway_is_closed_within_what_preview_printed_and_opened_by_command(
     workbench: Workbench, encoder: Artifact
 ) -> None:
@@ -128,9 +129,14 @@ def test_a_runaway_is_closed_within_what_preview_printed_and_opened_by_command(
         seconds = (time.monotonic() - began) * SPEED
     assert "answered" in seen
     assert seconds <= estimate["detector_seconds"]
-    assert spent(workbench) <= 0.05 / 744 + estimate["overshoot_usd"]
+    assert 0.05 / 744 < spent(workbench) <= 0.05 / 744 + estimate["overshoot_usd"]
     eventually(lambda: capacity(workbench) == 1, patience=30)
     assert len(attached(workbench)) == 1
+    # `status` says so, and what it has cost.
+    now = json.loads(workbench.run("status", "--json").stdout)["spending"]["sentences"]
+    assert (now["state"], now["cap_usd"]) == ("closed", 0.05)
+    assert now["usd"] >= 0.05 / 744
+    assert re.search(r"sentences +\$0\.\d+ +\$0\.05 +closed", workbench.run("status").stdout)
     # Closed it stays, also after another `up`, and while its alarm stands.
     refused = workbench.run("reopen", "sentences")
     assert refused.returncode != 0
@@ -144,3 +150,32 @@ def test_a_runaway_is_closed_within_what_preview_printed_and_opened_by_command(
     assert attached(workbench) == []
     eventually(lambda: capacity(workbench) == 2, patience=30)
     assert call(clients()) == "answered"
+    assert json.loads(workbench.run("status", "--json").stdout)["spending"]["sentences"]["state"] == "open"
+
+
+def test_a_function_that_fails_three_times_closes_it_once_it_can(workbench: Workbench, encoder: Artifact) -> None:
+    declare(workbench, encoder, 0.05)
+    clients = caller(workbench)
+    iam, alarms, sqs = workbench.aws("iam"), workbench.aws("cloudwatch"), workbench.aws("sqs")
+    role = next(each["RoleName"] for each in iam.list_roles()["Roles"] if "spending-function" in each["RoleName"])
+    # What somebody may do to an account by hand: the function may not attach the denial any more.
+    no = {"Effect": "Deny", "Action": "iam:AttachRolePolicy", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [no]})
+    iam.put_role_policy(RoleName=role, PolicyName="mistake", PolicyDocument=document)
+    queue = next(each for each in sqs.list_queues()["QueueUrls"] if "spending-failures" in each)
+    with runaway(clients) as seen:
+        kept = eventually(
+            lambda: sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"]).get("Messages"), patience=180
+        )[0]
+        assert "iam:AttachRolePolicy" in kept["MessageAttributes"]["ErrorMessage"]["StringValue"]
+        # It has taken its other steps, and people are told.
+        assert capacity(workbench) == 1
+        assert "AccessDeniedException" not in seen
+        stood = [each["AlarmName"] for each in alarms.describe_alarms(StateValue="ALARM")["MetricAlarms"]]
+        assert any("spending-failed" in each for each in stood)
+        iam.delete_role_policy(RoleName=role, PolicyName="mistake")
+        mended = time.monotonic()
+        eventually(lambda: seen.count("AccessDeniedException") == CALLERS, patience=120)
+        # The next run by the clock closes it: the alarm has not changed since.
+        assert (time.monotonic() - mended) * SPEED <= 2 * REPAIR_SECONDS
+    assert len(attached(workbench)) == 1

@@ -21,6 +21,7 @@ from scaletozero.cli.commenting import Format, Heard, commented, read_before
 from scaletozero.cli.deployed import Deployed
 from scaletozero.cli.engine import color, engine_errors
 from scaletozero.cli.estimating import show_estimate
+from scaletozero.cli.guarding import capped, show_capped
 from scaletozero.cli.output import done, failed, findings_as_exit, print_json, say, table
 from scaletozero.cli.permissions import show_permissions
 from scaletozero.cli.targets import hold_to_cluster, remember
@@ -318,7 +319,7 @@ def status(
         bool, typer.Option("--permissions", help="Show what each role may do, and which permissions were never used.")
     ] = False,
 ) -> None:
-    """Shows the current state of an environment's endpoints.
+    """Shows the current state of an environment's endpoints; in the sandbox also what those with a cap have cost.
 
     Example: scaletozero status --json
     """
@@ -345,6 +346,7 @@ def status(
                     "shell": str(environment_file(project.local)),
                 }
                 report["live"] = daemon.status(running)
+                report["spending"] = capped(deployment, settings, report["endpoints"])
     if as_json:
         print_json(report)
         return
@@ -375,6 +377,7 @@ def _show_status(report: dict[str, Any], *, verbose: bool) -> None:
             )
         )
     table(("endpoint", "name", "status", "size", "max", "warm", "backlog", "cold starts", "calls", "artifact"), rows)
+    show_capped(report.get("spending", {}))
     if report.get("sandbox"):
         region, shell = report["region"], shlex.quote(report["sandbox"]["shell"])
         say(f"for boto3 and the AWS CLI: source {shell} && export AWS_DEFAULT_REGION={region}")

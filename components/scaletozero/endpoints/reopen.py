@@ -104,13 +104,40 @@ def allow(it: Closable, clients: Clients) -> list[str]:
         if client.describe_budget_action(**asked)["Action"]["Status"] == "EXECUTION_SUCCESS":
             client.execute_budget_action(**asked, ExecutionType="REVERSE_BUDGET_ACTION")
             done.append(f"the action of the budget {budget} is reversed")
+    client = clients("iam")
+    for role in _denied(it, client):
+        client.detach_role_policy(RoleName=role, PolicyArn=it.policy)
+        done.append(f"{role} may invoke it")
+    return done
+
+
+def _denied(it: Closable, client: Any) -> list[str]:
+    """The callers that are denied to invoke it."""
+    found = []
     for role in it.roles if it.policy else ():
-        client = clients("iam")
         pages = client.get_paginator("list_attached_role_policies").paginate(RoleName=role)
         if any(each["PolicyArn"] == it.policy for page in pages for each in page["AttachedPolicies"]):
-            client.detach_role_policy(RoleName=role, PolicyArn=it.policy)
-            done.append(f"{role} may invoke it")
-    return done
+            found.append(role)
+    return found
+
+
+OPEN, CLOSING, CLOSED = "open", "closing", "closed"
+
+
+def state(it: Closable, clients: Clients) -> str:
+    """`closed`: every caller is denied, or without callers its scaling is suspended. `closing`: its alarm stands, and
+    it is not closed yet. Else `open`."""
+    if it.policy and it.roles:
+        closed = len(_denied(it, clients("iam"))) == len(it.roles)
+    else:
+        scaled = f"endpoint/{it.endpoint}/variant/{it.variant}"
+        scaling = clients("application-autoscaling")
+        found = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[scaled])["ScalableTargets"]
+        closed = bool(found) and all(any((each.get("SuspendedState") or {}).values()) for each in found)
+    if closed:
+        return CLOSED
+    alarms = clients("cloudwatch").describe_alarms(AlarmNames=[it.alarm])["MetricAlarms"]
+    return CLOSING if any(each["StateValue"] == ALARM for each in alarms) else OPEN
 
 
 def _resume(it: Closable, client: Any) -> tuple[list[str], int]:

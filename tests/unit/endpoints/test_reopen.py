@@ -1,6 +1,7 @@
 """Opening a closed endpoint: everything that the guard did, backwards, and nothing twice."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from service_clients import Clients
 
 from model_packaging.findings import FindingsError
 from scaletozero.endpoints.close_function import SUSPENDED
-from scaletozero.endpoints.reopen import Closable, closable, reopen
+from scaletozero.endpoints.reopen import Closable, closable, reopen, state
 
 POLICY = "arn:aws:iam::123456789012:policy/sentences-closed"
 ACTION = ("123456789012", "budget", "11111111-2222-4333-8444-555555555555")
@@ -55,6 +56,24 @@ def test_a_serverless_endpoint_gets_back_what_its_configuration_says() -> None:
     (grown,) = clients.of("update_endpoint_weights_and_capacities")
     (variant,) = grown["DesiredWeightsAndCapacities"]
     assert variant["ServerlessUpdateConfig"] == {"MaxConcurrency": 20, "ProvisionedConcurrency": 2}
+
+
+@pytest.mark.parametrize(
+    ("it", "closed", "alarm", "wanted"),
+    [
+        (IT, True, "ALARM", "closed"),
+        (IT, True, "OK", "closed"),
+        (IT, False, "ALARM", "closing"),
+        (IT, False, "OK", "open"),
+        (replace(IT, roles=("gateway", "other")), True, "OK", "closed"),
+        # An asynchronous endpoint without callers is closed by its scaling.
+        (replace(IT, policy="", roles=()), True, "ALARM", "closed"),
+        (replace(IT, policy="", roles=()), False, "ALARM", "closing"),
+        (replace(IT, policy="", roles=()), False, "OK", "open"),
+    ],
+)
+def test_whether_it_is_closed(it: Closable, closed: bool, alarm: str, wanted: str) -> None:
+    assert state(it, services({}, {}, state=alarm, closed=closed)) == wanted
 
 
 def test_instances_get_back_what_scaling_keeps_at_least() -> None:

@@ -141,7 +141,8 @@ class Asynchronous:
         try:
             client = self._connect(self._functions.credentials(function), service, region)
             if service == "sqs":
-                url = client.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+                # Lambda does not ask for it, so that the role needs no permission to.
+                url = f"{client.meta.endpoint_url}/{'/'.join(arn.split(':')[4:6])}"
                 client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=given)
             elif service == "sns":
                 client.publish(TopicArn=arn, Message=body, MessageAttributes=given)

@@ -34,7 +34,7 @@ def deploy(world: World) -> Deploy:
     """Makes a function, and returns its ARN."""
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
     world.client("iam").create_role(RoleName="work", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
-    world.allow("work", "logs:*", "sqs:SendMessage", "sqs:GetQueueUrl")
+    world.allow("work", "logs:*", "sqs:SendMessage")
 
     def make(code: str, **more: Any) -> str:
         made = world.client("lambda").create_function(

@@ -1,0 +1,64 @@
+"""What `status` shows of endpoints with a cap: what they have cost this month, and whether their guard closed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from scaletozero.cli.output import FAILED, failed, table
+from scaletozero.endpoints.reopen import closable, state
+from scaletozero.environment.settings import Environment
+from scaletozero.environment.stack import EnvironmentStack
+from scaletozero.environment.usage import metering_of, read_sums
+from scaletozero.observability.usage import Metering, first_day, used
+from scaletozero.spending.money import dollars, number
+
+
+def capped(stack: EnvironmentStack, settings: Environment, deployed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By endpoint with a cap: `usd` since the first of the month, `cap_usd` a month, and the `state` of its guard,
+    which is null where it has none.
+
+    Args:
+        deployed: name -> what the stack's state has of the endpoint.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    caps = settings.spending.endpoints if settings.spending else {}
+    resources = stack.resources() if caps else []
+    now = datetime.now(UTC)
+    for name, cap in caps.items():
+        if name not in deployed:
+            continue
+        about = {"region": settings.region, **deployed[name]}
+        guarded, metering = closable(resources, about["name"]), metering_of(about)
+        try:
+            closed = guarded and state(guarded, lambda service: stack.client(service, settings.region))
+            spent = None
+            if isinstance(metering, Metering):
+                client = stack.client("cloudwatch", settings.region)
+                spent = number(
+                    used(metering, read_sums(client, about["name"], metering, first_day(None, now), now)).usd
+                )
+        except (ClientError, BotoCoreError) as error:
+            raise failed(f"{name}: what it has cost could not be read: {error}", FAILED) from None
+        found[name] = {"usd": spent, "cap_usd": number(cap), "state": closed}
+    return found
+
+
+def show_capped(found: Mapping[str, Mapping[str, Any]]) -> None:
+    """The same as a table; nothing without caps."""
+    if not found:
+        return
+    rows = [
+        (
+            name,
+            "-" if each["usd"] is None else dollars(Decimal(str(each["usd"]))),
+            dollars(Decimal(str(each["cap_usd"]))),
+            each["state"] or "no guard",
+        )
+        for name, each in found.items()
+    ]
+    table(("endpoint", "spent this month", "cap a month", "state"), rows)
