@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import anthropic
 import openai
 import uvicorn
 from starlette.types import ASGIApp
@@ -48,6 +49,10 @@ class Desk:
     def client(self, customer: str = "acme", **options: Any) -> openai.OpenAI:
         """OpenAI's client with a customer's key."""
         return openai.OpenAI(api_key=self.keys.get(customer, customer), base_url=f"{self.url}/v1", **options)
+
+    def anthropic(self, customer: str = "acme", **options: Any) -> anthropic.Anthropic:
+        """Anthropic's client with a customer's key."""
+        return anthropic.Anthropic(api_key=self.keys.get(customer, customer), base_url=self.url, **options)
 
     def month(self, customer: str = "acme") -> Balance:
         """A customer's figures of this month."""

@@ -1,4 +1,4 @@
-"""A provider that speaks OpenAI's protocol on this machine, and does what the last message asks for."""
+"""A provider that speaks OpenAI's protocol and Anthropic's on this machine, and does what the last message asks for."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19, "prompt_tokens_details": {"cached_tokens": 4}}
+
+MESSAGE_USAGE = {"input_tokens": 8, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2, "output_tokens": 7}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -37,9 +39,22 @@ class Handler(BaseHTTPRequestHandler):
             self._raw(do["status"], json.dumps({"error": do.get("error", {})}).encode(), do.get("headers", {}))
             return
         if request.get("stream"):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            if self.path.endswith("/messages"):
+                self._stream_message(request, **do)
+                return
             self._stream(request, **do)
             return
-        message = {"role": "assistant", "content": "Hello there"}
+        if self.path.endswith("/messages"):
+            content = [{"type": "text", "text": "Hello there"}]
+            about = {"id": "msg_1", "type": "message", "role": "assistant", "model": request["model"]}
+            ends = {"stop_reason": "end_turn", "stop_sequence": None}
+            self._send(200, {**about, "content": content, **ends, "usage": do.get("usage", MESSAGE_USAGE)})
+            return
+        message = do.get("message", {"role": "assistant", "content": "Hello there"})
         answer = {
             "id": "chatcmpl-1",
             "object": "chat.completion",
@@ -57,15 +72,17 @@ class Handler(BaseHTTPRequestHandler):
             return {}
 
     def _stream(
-        self, request: dict[str, Any], parts: int = 3, broken: bool = False, wait: bool = False, **_: Any
+        self,
+        request: dict[str, Any],
+        parts: int = 3,
+        broken: bool = False,
+        wait: bool = False,
+        deltas: list[dict[str, Any]] | None = None,
+        **_: Any,
     ) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
         base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": request["model"]}
-        for number in range(parts):
-            choice = {"index": 0, "delta": {"content": f"part{number} "}, "finish_reason": None}
+        for number, delta in enumerate(deltas or [{"content": f"part{number} "} for number in range(parts)]):
+            choice = {"index": 0, "delta": delta, "finish_reason": delta.pop("finish_reason", None)}
             self._chunk({**base, "choices": [choice], "usage": None})
             if wait and number == 0:
                 self.server.released.wait(60)
@@ -77,6 +94,32 @@ class Handler(BaseHTTPRequestHandler):
         self._write(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
         self.server.finished.set()
+
+    def _stream_message(
+        self, request: dict[str, Any], parts: int = 3, broken: bool = False, failing: bool = False, **_: Any
+    ) -> None:
+        usage = {**MESSAGE_USAGE, "output_tokens": 1}
+        message = {"id": "msg_1", "type": "message", "role": "assistant", "model": request["model"], "content": [],
+                   "stop_reason": None, "stop_sequence": None, "usage": usage}  # fmt: skip
+        self._event(type="message_start", message=message)
+        self._event(type="content_block_start", index=0, content_block={"type": "text", "text": ""})
+        self._event(type="ping")
+        for number in range(parts):
+            self._event(type="content_block_delta", index=0, delta={"type": "text_delta", "text": f"part{number} "})
+        if failing:
+            self._event(type="error", error={"type": "overloaded_error", "message": "secret inside"})
+        if broken or failing:
+            self.close_connection = True
+            return
+        self._event(type="content_block_stop", index=0)
+        ends = {"stop_reason": "end_turn", "stop_sequence": None}
+        self._event(type="message_delta", delta=ends, usage={"output_tokens": MESSAGE_USAGE["output_tokens"]})
+        self._event(type="message_stop")
+        self.wfile.write(b"0\r\n\r\n")
+        self.server.finished.set()
+
+    def _event(self, **content: Any) -> None:
+        self._write(f"event: {content['type']}\ndata: {json.dumps(content)}\n\n".encode())
 
     def _chunk(self, content: object) -> None:
         self._write(b"data: " + json.dumps(content).encode() + b"\n\n")

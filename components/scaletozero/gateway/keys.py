@@ -56,7 +56,7 @@ class KeyRing:
             RefusedKeyError: nobody's, or its customer is disabled or expired.
         """
         if not key:
-            raise RefusedKeyError("No key was sent. Send it as `Authorization: Bearer <key>`.")
+            raise RefusedKeyError("No key was sent. Send it as `Authorization: Bearer <key>`, or as `x-api-key`.")
         # Every hash is compared, so that the time says nothing about which one is near.
         asked, found = key_hash(key).encode() if _FORM.fullmatch(key) else b"", None
         for known, name in self._owners:

@@ -189,6 +189,7 @@ def test_every_route_that_reaches_a_target_holds_first(sandboxed: Desk, provider
     reaching = {route.path for route in routes if "POST" in route.methods}
     bodies = {
         "/v1/chat/completions": {"model": "small", "messages": HELLO, "max_tokens": 1000},
+        "/v1/messages": {"model": "small", "messages": HELLO, "max_tokens": 1000},
         "/v1/embeddings": {"model": "own", "input": "Hello"},
         "/endpoints/{name}/invocations": {"inputs": ["Hello"]},
     }

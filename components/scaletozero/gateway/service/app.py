@@ -37,6 +37,7 @@ def application(door: Door, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
             Route("/v1/models/{name:path}", routes.model),
             Route("/v1/usage", routes.usage),
             Route("/v1/chat/completions", routes.chat, methods=["POST"]),
+            Route("/v1/messages", routes.messages, methods=["POST"]),
             Route("/v1/embeddings", routes.embeddings, methods=["POST"]),
             Route("/endpoints/{name}/invocations", routes.invocations, methods=["POST"]),
         ],
@@ -60,7 +61,8 @@ class WithRequestId:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["x-request-id"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = headers["request-id"] = request_id  # as OpenAI and Anthropic call it
             await send(message)
 
         await self._app(scope, receive, send_with_id)
@@ -71,6 +73,13 @@ async def _refused(request: Request, error: Exception) -> Response:
     # The path is the caller's, and is written as JSON, in which no line ends.
     line = {"event": "refused", "status": error.status, "code": error.code, "path": request.url.path[:200]}
     log.info(json.dumps({"id": request.state.request_id, **line}))
+    return _answer(request, error)
+
+
+def _answer(request: Request, error: RefusedError) -> Response:
+    """The error in the form of the route's protocol."""
+    if request.url.path.startswith("/v1/messages"):
+        return error.anthropic_response(request.state.request_id)
     return error.response()
 
 
@@ -82,9 +91,9 @@ async def _failed(request: Request, error: Exception) -> Response:
 async def _no_route(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = "There is no such route." if error.status_code == 404 else str(error.detail)
-    return RefusedError(error.status_code, message, "unknown_url", headers=error.headers).response()
+    return _answer(request, RefusedError(error.status_code, message, "unknown_url", headers=error.headers))
 
 
 async def _fault(request: Request, error: Exception) -> Response:
     log.error(json.dumps({"event": "fault", "id": request.state.request_id, "error": type(error).__name__}))
-    return RefusedError(500, "The gateway failed.", "internal_error", kind="api_error").response()
+    return _answer(request, RefusedError(500, "The gateway failed.", "internal_error", kind="api_error"))

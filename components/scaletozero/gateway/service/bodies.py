@@ -142,7 +142,7 @@ def chat_request(fields: dict[str, Any]) -> ChatRequest:
     Raises:
         RefusedError: with the field that is wrong.
     """
-    _known(fields, CHAT_FIELDS)
+    known_fields(fields, CHAT_FIELDS)
     if fields.get("modalities") not in (None, ["text"]):
         raise wrong('modalities must be ["text"].', "modalities", "unsupported_parameter")
     if fields.get("service_tier") not in (None, "default"):
@@ -151,19 +151,19 @@ def chat_request(fields: dict[str, Any]) -> ChatRequest:
         )
     _messages(fields.get("messages"))
     _tools(fields.get("tools"))
-    limits = {name: _count(fields, name, 1) for name in ("max_tokens", "max_completion_tokens")}
+    limits = {name: count_field(fields, name, 1) for name in ("max_tokens", "max_completion_tokens")}
     given = [each for each in limits.values() if each is not None]
     if len(given) > 1:
         raise wrong("Give max_completion_tokens or max_tokens, not both.", "max_tokens")
-    choices = _count(fields, "n", 1) or 1
+    choices = count_field(fields, "n", 1) or 1
     if choices > MOST_CHOICES:
         raise wrong(f"n must be at most {MOST_CHOICES}.", "n")
     options = fields.get("stream_options")
     if options is not None and not isinstance(options, dict):
         raise wrong("stream_options must be an object.", "stream_options")
-    stream = _flag(fields, "stream")
-    with_usage = bool(options) and _flag(options, "include_usage")
-    return ChatRequest(_model(fields), fields, choices, given[0] if given else None, stream, with_usage)
+    stream = flag_field(fields, "stream")
+    with_usage = bool(options) and flag_field(options, "include_usage")
+    return ChatRequest(model_field(fields), fields, choices, given[0] if given else None, stream, with_usage)
 
 
 def embedding_request(fields: dict[str, Any]) -> EmbeddingRequest:
@@ -172,11 +172,11 @@ def embedding_request(fields: dict[str, Any]) -> EmbeddingRequest:
     Raises:
         RefusedError: with the field that is wrong.
     """
-    _known(fields, EMBEDDING_FIELDS)
+    known_fields(fields, EMBEDDING_FIELDS)
     form = fields.get("encoding_format", "float")
     if form not in ("float", "base64"):
         raise wrong("encoding_format must be float or base64.", "encoding_format")
-    return EmbeddingRequest(_model(fields), fields, _inputs(fields.get("input")), form == "base64")
+    return EmbeddingRequest(model_field(fields), fields, _inputs(fields.get("input")), form == "base64")
 
 
 def _inputs(given: object) -> tuple[str, ...] | None:
@@ -218,20 +218,23 @@ def _tools(given: object) -> None:
             raise wrong(f"tools[{index}] must be of type function or custom.", f"tools[{index}]")
 
 
-def _known(fields: Mapping[str, Any], known: frozenset[str]) -> None:
+def known_fields(fields: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Refuses a field that is not known; one that is null is none."""
     for name, value in fields.items():
         if name not in known and value is not None:
             raise wrong(f"{name[:80]} is not supported.", name[:80], "unsupported_parameter")
 
 
-def _model(fields: Mapping[str, Any]) -> str:
+def model_field(fields: Mapping[str, Any]) -> str:
+    """The name of the model that is asked for."""
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise wrong("model must be the name of a model.", "model")
     return model
 
 
-def _count(fields: Mapping[str, Any], name: str, least: int) -> int | None:
+def count_field(fields: Mapping[str, Any], name: str, least: int) -> int | None:
+    """A whole number of at least `least`; None if the field is not there."""
     value = fields.get(name)
     if value is None:
         return None
@@ -240,7 +243,8 @@ def _count(fields: Mapping[str, Any], name: str, least: int) -> int | None:
     return value
 
 
-def _flag(fields: Mapping[str, Any], name: str) -> bool:
+def flag_field(fields: Mapping[str, Any], name: str) -> bool:
+    """A yes or no, which is no if the field is not there."""
     value = fields.get(name)
     if value is not None and not isinstance(value, bool):
         raise wrong(f"{name} must be true or false.", name)

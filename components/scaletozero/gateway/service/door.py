@@ -133,8 +133,9 @@ class Door:
             RefusedError: 401.
         """
         scheme, _, key = headers.get("authorization", "").partition(" ")
+        given = key.strip() if scheme.lower() == "bearer" else None
         try:
-            return self._keys.customer(key.strip() if scheme.lower() == "bearer" else None, self._now().date())
+            return self._keys.customer(given or headers.get("x-api-key"), self._now().date())
         except RefusedKeyError as error:
             raise unauthorised(str(error)) from None
 

@@ -8,11 +8,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.responses import Response
 
 LONGEST_RETRY_AFTER = 120
 """Seconds above which OpenAI's clients ignore `Retry-After`."""
+
+
+_ANTHROPIC = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+"""The `type` of an error by its status, in Anthropic's API (anthropic 2.14, `types/shared`)."""
 
 
 class RefusedError(Exception):
@@ -48,6 +61,18 @@ class RefusedError(Exception):
     def response(self) -> Response:
         """The error as a response."""
         return json_response(self.content(), self.status, self.headers)
+
+    def anthropic_content(self, request_id: str | None = None) -> dict[str, Any]:
+        """The error's object in Anthropic's form."""
+        kind = _ANTHROPIC.get(self.status, "invalid_request_error" if self.status < 500 else "api_error")
+        error: dict[str, Any] = {"type": kind, "message": self.message}
+        if self.code is not None:
+            error["details"] = {"error_code": self.code}
+        return {"type": "error", "error": error, **({"request_id": request_id} if request_id else {})}
+
+    def anthropic_response(self, request_id: str) -> Response:
+        """The error as a response in Anthropic's form."""
+        return json_response(self.anthropic_content(request_id), self.status, self.headers)
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -57,8 +57,10 @@ class Reading:
     def _message_part(self, event: Mapping[str, Any]) -> None:
         message = event.get("message")
         usage = message.get("usage") if isinstance(message, Mapping) else event.get("usage")
-        self._said += text_bytes(event.get("delta")) if event.get("type") == "content_block_delta" else 0
-        self._said += text_bytes(event.get("content_block"))
+        for name in ("delta", "content_block"):
+            said = event.get(name)
+            if isinstance(said, Mapping) and event.get("type") != "message_delta":
+                self._said += text_bytes([value for key, value in said.items() if key not in ("type", "id")])
         if isinstance(usage, Mapping):
             self._usage |= {key: value for key, value in usage.items() if value is not None}
             self._count = count_of(self._path, self._usage)

@@ -22,6 +22,7 @@ from scaletozero.gateway.service.door import Door, Ending
 from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.errors import RefusedError, json_response, wrong
 from scaletozero.gateway.service.invocations import Invocation
+from scaletozero.gateway.service.messages import messages_request
 from scaletozero.gateway.service.providers import ProviderTarget
 from scaletozero.gateway.service.readings import Reading
 from scaletozero.gateway.service.relay import Relay
@@ -67,6 +68,11 @@ class Routes:
         """A chat completion, in one piece or in parts."""
         customer = self._door.customer(request.headers)
         return await self._converse(customer, chat_request(read_object(await self._body(request))))
+
+    async def messages(self, request: Request) -> Response:
+        """A message as Anthropic has it, in one piece or in parts."""
+        customer = self._door.customer(request.headers)
+        return await self._converse(customer, messages_request(read_object(await self._body(request))))
 
     async def _converse(self, customer: str, asked: Conversation) -> Response:
         """An answer of the first target that gives one, in the caller's protocol."""

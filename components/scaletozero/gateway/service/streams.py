@@ -49,6 +49,34 @@ class ChatEvents:
         return [data(refusal.content())]
 
 
+class MessageEvents:
+    """A stream of a message, from the same.
+
+    Args:
+        model: the name that was asked for.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+
+    def part(self, part: dict[str, Any]) -> list[bytes]:
+        message = part.get("message")
+        if isinstance(message, dict):
+            part = {**part, "message": {**message, "model": self._model}}
+        return [named(part)] if isinstance(part.get("type"), str) else []
+
+    def end(self) -> list[bytes]:
+        return []
+
+    def failed(self, refusal: RefusedError) -> list[bytes]:
+        return [anthropic_failure(refusal)]
+
+
+def anthropic_failure(refusal: RefusedError) -> bytes:
+    """An error in the middle of a message."""
+    return named(refusal.anthropic_content())
+
+
 def data(content: object) -> bytes:
     """An event without a name."""
     return b"data: " + json.dumps(content, separators=(",", ":")).encode() + b"\n\n"
@@ -56,4 +84,4 @@ def data(content: object) -> bytes:
 
 def named(content: dict[str, Any]) -> bytes:
     """An event whose name is its type."""
-    return f"event: {content['type']}\n".encode() + data(content)
+    return b"event: " + content["type"].encode() + b"\n" + data(content)
