@@ -122,6 +122,8 @@ def test_other_settings_than_those_it_runs_with_are_refused(state: Path) -> None
     start(state)
     with pytest.raises(FindingsError, match=r"sandbox\.aws_port: the sandbox is running already"):
         start(state, aws_port=free_port())
+    with pytest.raises(FindingsError, match=r"sandbox\.speed: the sandbox is running already with 1\.0, got 60"):
+        start(state, speed=60)
     with pytest.raises(FindingsError, match=r"sandbox\.idle_seconds: the sandbox is running already with 5\.0, got 7"):
         start(state, idle_seconds=7)
 

@@ -236,7 +236,15 @@ def test_how_long_old_versions_may_be_kept(days: int, right: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "key, value", [("aws_port", 65536), ("runtime_port", -1), ("idle_seconds", 0), ("idle_seconds", 3601)]
+    "key, value",
+    [
+        ("aws_port", 65536),
+        ("runtime_port", -1),
+        ("idle_seconds", 0),
+        ("idle_seconds", 3601),
+        ("speed", 0),
+        ("speed", 3601),
+    ],
 )
 def test_what_a_sandbox_cannot_be(key: str, value: int) -> None:
     assert only(Environment, environment(sandbox={key: value})).path == f"x.sandbox.{key}"
