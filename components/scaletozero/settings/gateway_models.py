@@ -26,8 +26,8 @@ LONGEST_SECONDS = 600
 MOST_TARGETS = 8
 """Targets of a model: each may be waited for in one request."""
 
-Speech = Literal["chat", "messages", "responses"]
-"""Protocols of conversations: OpenAI's chat completions, Anthropic's messages, OpenAI's responses."""
+Speech = Literal["chat", "messages"]
+"""Protocols of conversations: OpenAI's chat completions, Anthropic's messages."""
 
 
 def _model_name(value: str) -> str:
@@ -95,14 +95,13 @@ class Provider(Settings):
     """A model behind an API that speaks OpenAI's protocol, or Anthropic's.
 
     Attributes:
-        base_url: the API's address, to which `/chat/completions`, `/messages` or `/responses` is added.
+        base_url: the API's address, to which `/chat/completions` or `/messages` is added.
         model: the model's name there.
         secret: the name of the secret in AWS Secrets Manager that holds the API's key, as text.
         variable: in place of it, the environment variable that holds the key where the gateway runs.
         price: the model in genai-prices, `provider/model`, such as `openai/gpt-5-mini`.
         limit_field: the field in which the API takes the most tokens of an answer to a chat.
-        speaks: protocols of conversations that it has. Default: `chat`, with what OpenAI's and Anthropic's hosts have
-            beside it.
+        speaks: protocols of conversations that it has. Default: `chat`, and of Anthropic's host both.
     """
 
     base_url: Annotated[Text, AfterValidator(_base_url)]
@@ -120,12 +119,10 @@ class Provider(Settings):
 
     @property
     def protocols(self) -> tuple[Speech, ...]:
-        """What it speaks, declared or known of its host (platform.claude.com, `openai-sdk`; platform.openai.com)."""
+        """What it speaks, declared or known of its host (platform.claude.com, `openai-sdk`)."""
         if self.speaks:
             return self.speaks
-        if self.host == "api.anthropic.com":
-            return ("chat", "messages")
-        return ("chat", "responses") if re.fullmatch(r"(?:[a-z]+\.)?api\.openai\.com", self.host) else ("chat",)
+        return ("chat", "messages") if self.host == "api.anthropic.com" else ("chat",)
 
     def conflicts(self) -> Iterable[Finding]:
         if "@" in urlsplit(self.base_url).netloc:

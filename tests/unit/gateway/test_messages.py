@@ -15,6 +15,7 @@ from stub_provider import StubProvider, stub_provider
 
 from model_packaging.validation import parse
 from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.service.bodies import chat_request
 from scaletozero.gateway.service.errors import RefusedError
 from scaletozero.gateway.service.messages import messages_request
 from scaletozero.settings.gateway_models import Model, Provider
@@ -208,7 +209,7 @@ def test_errors_have_anthropic_s_form(desk: Desk, provider: StubProvider) -> Non
 
 API = {"base_url": "https://api.example.com/v1", "model": "there", "secret": "key", "price": PRICED_AS}
 MODEL = parse(Model, {"provider": API, "max_output_tokens": 1000, "default_output_tokens": 100})
-CHAT, NONE = parse(Provider, API), parse(Provider, {**API, "speaks": ["responses"]})
+CHAT = parse(Provider, API)
 
 
 def message(**fields: Any) -> dict[str, Any]:
@@ -258,9 +259,10 @@ def test_a_message_that_is_refused(fields: dict[str, Any], param: str) -> None:
     assert (caught.value.status, caught.value.param) == (400, param)
 
 
-def test_a_provider_without_chats_and_messages_is_not_asked() -> None:
-    with pytest.raises(RefusedError, match="has no messages"):
-        messages_request(message()).sent(NONE, MODEL)
+def test_a_provider_without_chats_is_not_asked_for_one() -> None:
+    provider = parse(Provider, {**API, "speaks": ["messages"]})
+    with pytest.raises(RefusedError, match="has no chat completions"):
+        chat_request({"model": "small", "messages": HELLO}).sent(provider, MODEL)
 
 
 values = st.recursive(

@@ -211,7 +211,6 @@ def test_counts_that_are_none(value: Any) -> None:
     for path, name in (
         ("/chat/completions", "prompt_tokens"),
         ("/messages", "input_tokens"),
-        ("/responses", "input_tokens"),
     ):
         assert count_of(path, value) is None
         assert count_of(path, {name: json.dumps(value)}) is None

@@ -55,13 +55,11 @@ class MessagesRequest:
         where it has chats alone.
 
         Raises:
-            RefusedError: the provider has neither, or what is asked for has no counterpart in a chat.
+            RefusedError: what is asked for has no counterpart in a chat.
         """
         self.output_tokens(model)
         if "messages" in provider.protocols:
             return "/messages", dumped({**self.fields, "model": provider.model})
-        if "chat" not in provider.protocols:
-            raise wrong(f"{self.model} has no messages.", "model", "model_not_supported")
         return "/chat/completions", dumped(as_chat(self.fields, provider))
 
     def answer(self, path: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -27,8 +27,8 @@ from scaletozero.settings.gateway_models import Provider
 LARGEST_ANSWER = 32 * 2**20
 """Bytes of an answer above which it is taken for a fault."""
 
-ENDS = frozenset(("message_stop", "response.completed", "response.incomplete", "response.failed"))
-"""Types of the events with which a stream of messages or of a response is whole; a chat's ends with `[DONE]`."""
+END = "message_stop"
+"""The type of the event with which the stream of a message is whole; a chat's ends with `[DONE]`."""
 
 ANTHROPIC_VERSION = "2023-06-01"
 """The version of Anthropic's API, in the header that it requires."""
@@ -87,7 +87,7 @@ class ProviderTarget:
                     if name == b"data":
                         event = read_answer(data, "broke off")
                         yield event
-                        if event.get("type") in ENDS:
+                        if event.get("type") == END:
                             return
         raise garbage("broke off")
 

@@ -30,7 +30,7 @@ class Reading:
 
     def answer(self, content: Mapping[str, Any]) -> None:
         """Reads an answer in one piece."""
-        said = content.get("content" if self._path == "/messages" else "choices", content.get("output"))
+        said = content.get("content" if self._path == "/messages" else "choices")
         self._said = text_bytes(said)
         self._count = count_of(self._path, content.get("usage"))
         self._whole = self._count is not None
@@ -40,16 +40,10 @@ class Reading:
         if self._path == "/messages":
             self._message_part(event)
             return
-        if self._path == "/responses":
-            delta = event.get("delta")
-            self._said += text_bytes(delta) if isinstance(delta, str) else 0
-            response = event.get("response")
-            usage = response.get("usage") if isinstance(response, Mapping) else None
-        else:
-            choices = event.get("choices")
-            listed = choices if isinstance(choices, list) else []
-            self._said += text_bytes([each.get("delta") for each in listed if isinstance(each, Mapping)])
-            usage = event.get("usage")
+        choices = event.get("choices")
+        listed = choices if isinstance(choices, list) else []
+        self._said += text_bytes([each.get("delta") for each in listed if isinstance(each, Mapping)])
+        usage = event.get("usage")
         if usage is not None:
             self._count = count_of(self._path, usage)
             self._whole = self._count is not None
@@ -96,12 +90,11 @@ def count_of(path: str, usage: object) -> TokenCount | None:
             return None
         read, said, cached, written = found
         return TokenCount(read + cached + written, said, cached, written)
-    names = ("input_tokens", "output_tokens") if path == "/responses" else ("prompt_tokens", "completion_tokens")
-    details = usage.get(f"{names[0]}_details")
+    details = usage.get("prompt_tokens_details")
     cache: Mapping[str, Any] = details if isinstance(details, Mapping) else {}
     cached, written = cache.get("cached_tokens") or 0, cache.get("cache_write_tokens") or 0
     total = usage.get("total_tokens") or 0
-    found = _counts(usage.get(names[0]), usage.get(names[1], 0), cached, written, total)
+    found = _counts(usage.get("prompt_tokens"), usage.get("completion_tokens", 0), cached, written, total)
     if found is None or found[2] + found[3] > found[0]:
         return None
     read, said, cached, written, total = found
