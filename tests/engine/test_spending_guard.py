@@ -19,7 +19,7 @@ from model_packaging import Artifact
 from scaletozero.settings.names import VARIANT
 from scaletozero.spending.guard import REPAIR_SECONDS
 
-NAME, SPEED, CALLERS = "scaletozero-local-sentences", 30, 8
+NAME, SPEED, CALLERS = "scaletozero-local-sentences", 15, 8
 CALLER = "arn:aws:iam::123456789012:role/gateway"
 QUESTION = json.dumps({"inputs": ["A cold start is a number, not a hope."] * 8}).encode()
 
