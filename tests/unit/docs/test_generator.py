@@ -1,5 +1,6 @@
 """The reference is what the code says, and says all of it."""
 
+import re
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 import pulumi
@@ -144,6 +145,16 @@ def test_each_component_has_a_page_with_every_argument(pages: dict[str, str]) ->
         for argument in args_of(component).__annotations__:
             # The former name of a setting is no setting of its own.
             assert f"| `{argument}` |" in page, (component, argument)
+
+
+def test_a_link_to_a_section_of_the_page_bears_its_title(pages: dict[str, str]) -> None:
+    links = 0
+    for path, page in pages.items():
+        titles = {match[2]: match[1] for match in re.finditer(r"^#+ (.+?) \{ #([\w-]+) \}$", page, re.MULTILINE)}
+        for shown, anchor in re.findall(r"\[(\w+)\]\(#([\w-]+)\)", page):
+            assert titles[anchor] in (shown, f"{shown}: {anchor}"), (path, shown, anchor)
+            links += 1
+    assert links > 50
 
 
 def test_each_component_validates_its_arguments_by_settings_that_are_found() -> None:
