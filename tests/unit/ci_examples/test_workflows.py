@@ -40,7 +40,7 @@ def scripts(path: Path) -> list[str]:
 
 
 def test_there_are_some() -> None:
-    assert [path.name for path in GITHUB] == ["comment.yml", "deploy.yml", "preview.yml"]
+    assert [path.name for path in GITHUB] == ["cold-starts.yml", "comment.yml", "deploy.yml", "preview.yml"]
     assert [path.name for path in GITLAB] == ["gitlab-ci.yml"]
 
 
@@ -105,7 +105,7 @@ def test_no_text_of_a_stranger_becomes_a_part_of_a_script(path: Path) -> None:
 def test_a_token_goes_to_the_right_jobs_only() -> None:
     granted = {path.stem: next(iter(read(path)["jobs"].values()))["permissions"] for path in GITHUB}
     assert granted["preview"] == {"contents": "read", "id-token": "write"}
-    assert granted["deploy"] == {"contents": "read", "id-token": "write"}
+    assert granted["deploy"] == granted["cold-starts"] == {"contents": "read", "id-token": "write"}
     assert granted["comment"] == {"actions": "read", "contents": "read", "pull-requests": "write"}
 
 
