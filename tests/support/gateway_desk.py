@@ -7,7 +7,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -19,15 +19,16 @@ from starlette.types import ASGIApp
 from stub_provider import StubProvider
 
 from model_packaging.validation import parse
-from scaletozero.environment.gateway import ledger_of, open_door
+from scaletozero.environment.gateway import cache_of, ledger_of, open_door
 from scaletozero.environment.settings import Environment
+from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.caps import accounts
 from scaletozero.gateway.keys import key_hash, new_key
 from scaletozero.gateway.ledger.accounts import Balance
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.gateway.service.app import application
-from scaletozero.gateway.service.door import Door
+from scaletozero.gateway.service.door import Door, Held
 from scaletozero.gateway.service.providers import ProviderTarget
 from scaletozero.spending.prices import SERVERLESS, shipped
 
@@ -42,9 +43,11 @@ class Desk:
     environment: Environment
     door: Door
     store: DynamoStore
+    answers: CacheStore
     app: ASGIApp
     url: str
     keys: Mapping[str, str] = field(default_factory=dict)
+    ended: list[Held] = field(default_factory=list)
 
     def client(self, customer: str = "acme", **options: Any) -> openai.OpenAI:
         """OpenAI's client with a customer's key."""
@@ -142,11 +145,25 @@ def open_desk(
 
     store = ledger_of("demo", "local", environment.region, client)
     store.create_table()
-    deployed = {"sentences": {"name": "sentences", "memory_mb": 1024}}
-    door = open_door(environment, deployed, store, client)
+    answers = cache_of("demo", "local", environment.region, client)
+    answers.create_table()
+    deployed = {"sentences": {"name": "sentences", "memory_mb": 1024, "digest": "sha256:a"}}
+    door = open_door(environment, deployed, store, answers, client)
     app = application(door, body_seconds=2)
     with serving(app) as url:
-        yield Desk(environment, door, store, app, url, keys)
+        desk = Desk(environment, door, store, answers, app, url, keys)
+        door.end = noting(door.end, desk.ended)
+        yield desk
+
+
+def noting(end: Callable[[Held], Awaitable[None]], ended: list[Held]) -> Callable[[Held], Awaitable[None]]:
+    """What ends a request, and then notes it: when its client has its answer, it has not ended yet."""
+
+    async def noted(held: Held) -> None:
+        await end(held)
+        ended.append(held)
+
+    return noted
 
 
 @contextlib.contextmanager

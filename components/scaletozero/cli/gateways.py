@@ -17,7 +17,7 @@ from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.engine import engine_errors
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.engine.find import find_engine
-from scaletozero.environment.gateway import EXTRA, ledger_of, open_door
+from scaletozero.environment.gateway import EXTRA, cache_of, ledger_of, open_door
 from scaletozero.environment.project import Project, find_project
 from scaletozero.environment.settings import Environment
 from scaletozero.environment.stack import EnvironmentStack
@@ -56,7 +56,10 @@ def gateway(environment: EnvironmentName = "local") -> None:
             deployed = stack.endpoints() if settings.endpoints else {}
         store = ledger_of(project.name, environment, settings.region, stack.client)
         store.create_table()
-        door = open_door(settings, deployed, store, stack.client)
+        answers = cache_of(project.name, environment, settings.region, stack.client)
+        if any(each.cache for each in declared.models.values()):
+            answers.create_table()
+        door = open_door(settings, deployed, store, answers, stack.client)
         listening = _listen(declared.port)
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
     logging.getLogger("scaletozero.gateway").setLevel(logging.INFO)

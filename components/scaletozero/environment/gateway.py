@@ -13,6 +13,7 @@ from model_packaging.extras import needs
 from model_packaging.findings import Finding, FindingsError, refuse
 from scaletozero.environment.read import KEY
 from scaletozero.environment.settings import Environment
+from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.settings.gateway_models import Provider, Target
@@ -34,6 +35,9 @@ _REFUSED = "the provider would refuse every request"
 LEDGER = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3}, max_pool_connections=64)
 """Of calls of the ledger: a request waits for them."""
 
+CACHE = Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts": 1}, max_pool_connections=32)
+"""Of calls of the store of answers: a request waits for them, and can do without."""
+
 
 def ledger_of(project: str, name: str, region: str, client: Client) -> DynamoStore:
     """The ledger's store of an environment; its table need not exist yet.
@@ -44,8 +48,17 @@ def ledger_of(project: str, name: str, region: str, client: Client) -> DynamoSto
     return DynamoStore(client("dynamodb", region, LEDGER), safe_name(project, name, "ledger", limit=255))
 
 
+def cache_of(project: str, name: str, region: str, client: Client) -> CacheStore:
+    """Where an environment's gateway keeps answers; its table need not exist yet. Arguments as of `ledger_of`."""
+    return CacheStore(client("dynamodb", region, CACHE), safe_name(project, name, "cache", limit=255))
+
+
 def open_door(
-    environment: Environment, deployed: Mapping[str, Mapping[str, Any]], store: DynamoStore, client: Client
+    environment: Environment,
+    deployed: Mapping[str, Mapping[str, Any]],
+    store: DynamoStore,
+    answers: CacheStore,
+    client: Client,
 ) -> Any:
     """The door of an environment's gateway, a `scaletozero.gateway.service.door.Door`.
 
@@ -53,6 +66,7 @@ def open_door(
         environment: declares the gateway.
         deployed: its endpoints in the stack's state.
         store: its ledger.
+        answers: where answers of models with a cache are kept.
         client: makes clients of what the environment runs on.
 
     Raises:
@@ -63,6 +77,7 @@ def open_door(
 
         from scaletozero.gateway.service.door import Door
         from scaletozero.gateway.service.endpoints import EndpointTarget
+        from scaletozero.gateway.service.keeping import Keeper
         from scaletozero.gateway.service.providers import ProviderTarget
         from scaletozero.gateway.service.ways import ModelRoute, Way
     from scaletozero.gateway.tariffs import BySeconds, ByTokens
@@ -83,7 +98,7 @@ def open_door(
             return None
         compute, data = (table.price(SERVERLESS, sku, region) for sku in ("gb-second", "data-gb"))
         cost = ServerlessCost(int(about["memory_mb"]), 1, compute, data)
-        return EndpointTarget(about["name"], runtime, BySeconds(cost))
+        return EndpointTarget(about["name"], runtime, BySeconds(cost), about.get("digest", ""))
 
     def provider(declared: Provider, path: str) -> ProviderTarget | None:
         try:
@@ -109,11 +124,23 @@ def open_door(
         name: ModelRoute(name, model, tuple(way(each, f"models.{name}.{path}") for path, each in model.ways()))
         for name, model in gateway.models.items()
     }
+    findings += [
+        Finding(
+            f"{KEY}.gateway.models.{route.name}.cache",
+            "must be of a model whose endpoints serve a packaged artifact",
+            f"{each.target.name}, of whose artifact the stack's state has no digest",
+            "answers of another model could be given",
+            "deploy it with this version: `scaletozero up`",
+        )
+        for route in models.values()
+        for each in route.ways
+        if route.model.cache is not None and isinstance(each.target, EndpointTarget) and not each.target.digest
+    ]
     reached = {name: path for path, name in gateway.endpoints() if path.startswith("customers.")}
     endpoints = {name: endpoint(name, path) for name, path in reached.items()}
     if findings:
         raise FindingsError(findings)
-    return Door(gateway, Ledger(store), models, endpoints)  # pyright: ignore[reportArgumentType]
+    return Door(gateway, Ledger(store), models, endpoints, Keeper(answers))  # pyright: ignore[reportArgumentType]
 
 
 class Keys:

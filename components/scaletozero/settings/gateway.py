@@ -70,6 +70,7 @@ class Customer(Settings):
         concurrency: how many requests may be open at a time, in each process. Default: no limit.
         expires: the last day, in UTC, on which its keys are accepted. Default: they do not expire.
         disabled: whether every request is refused.
+        cache: whether its answers may be kept where a model has a `cache`. Default: yes.
         keys: the hashes of its keys, as `scaletozero customers key` prints them.
     """
 
@@ -81,6 +82,7 @@ class Customer(Settings):
     concurrency: Rate | None = None
     expires: SingleDate | None = None
     disabled: bool = False
+    cache: bool = True
     keys: Annotated[tuple[Text, ...], AfterValidator(_key_hashes)] = ()
 
     def conflicts(self) -> Iterable[Finding]:

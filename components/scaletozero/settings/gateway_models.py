@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject
+from scaletozero.settings.gateway_cache import Cache
 
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:/-]{0,126}[A-Za-z0-9])?")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
@@ -181,6 +182,7 @@ class Model(Settings):
         same_vectors: whether all targets answer with the same vectors; without it several have no embeddings.
         default_output_tokens: the most tokens of an answer if the request does not say. Default: 1,024.
         max_output_tokens: the most that a request may ask for. Default: 4,096.
+        cache: how answers are kept, to be given again to the same request. Default: none is kept.
     """
 
     endpoint: Text | None = None
@@ -193,6 +195,7 @@ class Model(Settings):
     same_vectors: bool = False
     default_output_tokens: Tokens = 1024
     max_output_tokens: Tokens = 4096
+    cache: Cache | None = None
 
     def ways(self) -> tuple[tuple[str, Target], ...]:
         """Its targets, with the beginnings of the paths that name them."""
@@ -227,6 +230,9 @@ class Model(Settings):
         for name in ("default_output_tokens", "max_output_tokens"):
             if len(own) == len(self.ways()) and name in self.model_fields_set:
                 yield self._ignored(name, "is a setting of a model behind a provider")
+        if self.cache is not None and self.cache.any_temperature and len(own) == len(self.ways()):
+            rule, then = "is a setting of a model behind a provider", "an encoder's vectors are the same each time"
+            yield Finding("cache.any_temperature", rule, "true", then, "remove it")
 
     def _of_several(self) -> Iterable[Finding]:
         if len(self.targets) > MOST_TARGETS:

@@ -10,6 +10,10 @@ Micros = int
 """Millionths of a US dollar."""
 
 
+HIT = "hit"
+"""What the record of a request says under `cache` that got an answer that was kept."""
+
+
 @dataclass(frozen=True)
 class Account:
     """What a customer may spend in one calendar period, in UTC.
@@ -34,12 +38,14 @@ class Balance:
         remaining: what can still be held; negative where a cap was lowered, or an answer cost more than it held.
         held: what requests that have not ended hold.
         spent: what requests that ended have cost.
+        cached: how many requests got an answer that was kept.
     """
 
     cap: Micros
     remaining: Micros
     held: Micros
     spent: Micros
+    cached: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,11 @@ class Usage:
     outcome: str
     at: int
     about: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+    @property
+    def cached(self) -> bool:
+        """Whether it got an answer that was kept."""
+        return self.about.get("cache") == HIT
 
 
 def accounts_of(customer: str, per_day: Micros | None, per_month: Micros, at: datetime) -> tuple[Account, ...]:

@@ -7,7 +7,6 @@ Items by partition and sort key: `A#<customer>`, `<period>` an account; `L#<cust
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -23,6 +22,7 @@ from scaletozero.gateway.ledger.accounts import (
     NotOpenError,
     Usage,
 )
+from scaletozero.gateway.tables import create_table
 
 KEPT_SECONDS = 400 * 86_400
 """How long a record of usage is kept: a year and a month, so that a year's bill can be explained."""
@@ -35,8 +35,8 @@ _BUSY = frozenset(
 )  # fmt: skip
 _BUSY_REASONS = frozenset(("TransactionConflict", "ProvisionedThroughputExceeded", "ThrottlingError"))
 _TAKE = "SET remaining = remaining - :held, held = held + :held"
-_GIVE = "SET remaining = remaining + :back, held = held - :held ADD spent :used"
-_LATE = "SET remaining = remaining - :used ADD spent :used"
+_GIVE = "SET remaining = remaining + :back, held = held - :held ADD spent :used, cached :cached"
+_LATE = "SET remaining = remaining - :used ADD spent :used, cached :cached"
 
 
 class DynamoStore:
@@ -52,19 +52,7 @@ class DynamoStore:
 
     def create_table(self) -> None:
         """Creates the table if it does not exist, and waits until it can be used."""
-        with contextlib.suppress(self._client.exceptions.ResourceInUseException):
-            self._client.create_table(
-                TableName=self._table,
-                BillingMode="PAY_PER_REQUEST",
-                AttributeDefinitions=[{"AttributeName": each, "AttributeType": "S"} for each in ("pk", "sk")],
-                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            )
-        self._client.get_waiter("table_exists").wait(TableName=self._table, WaiterConfig={"Delay": 1})
-        ttl = self._client.describe_time_to_live(TableName=self._table)["TimeToLiveDescription"]
-        if ttl["TimeToLiveStatus"] == "DISABLED":
-            self._client.update_time_to_live(
-                TableName=self._table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"}
-            )
+        create_table(self._client, self._table, pk="HASH", sk="RANGE")
 
     def open(self, account: Account) -> None:
         item = {"cap": account.cap, "remaining": account.cap, "held": 0, "spent": 0}
@@ -93,7 +81,7 @@ class DynamoStore:
         raise NotOpenError(missing)
 
     def finish(self, lease: Lease, usage: Usage) -> bool:
-        values = {"held": lease.held, "back": lease.held - usage.used, "used": usage.used}
+        values = _ended(usage) | {"held": lease.held, "back": lease.held - usage.used}
         accounts = [self._update(_account(lease.customer, each), _GIVE, values) for each in lease.periods]
         gone = {
             "Delete": {"TableName": self._table, "Key": _lease(lease), "ConditionExpression": "attribute_exists(pk)"}
@@ -102,7 +90,7 @@ class DynamoStore:
         return not self._transact([gone, record, *accounts], f"f{lease.id}{usage.outcome[0]}")
 
     def finish_late(self, lease: Lease, usage: Usage) -> bool:
-        values = {"used": usage.used}
+        values = _ended(usage)
         accounts = [self._update(_account(lease.customer, each), _LATE, values) for each in lease.periods]
         content = {**_record(lease), **_typed(_recorded(lease, usage) | {"late": True})}
         record = {
@@ -192,6 +180,10 @@ def _recorded(lease: Lease, usage: Usage) -> dict[str, Any]:
     return {**usage.about, **own, "periods": " ".join(lease.periods), "ttl": usage.at + KEPT_SECONDS}
 
 
+def _ended(usage: Usage) -> dict[str, int]:
+    return {"used": usage.used, "cached": int(usage.cached)}
+
+
 def _read_lease(customer: str, item: Mapping[str, Any]) -> Lease:
     found = {key: _plain(value) for key, value in item.items()}
     return Lease(found["id"], customer, tuple(found["periods"].split(" ")), found["held"], found["expires"])
@@ -200,7 +192,9 @@ def _read_lease(customer: str, item: Mapping[str, Any]) -> Lease:
 def _balance(item: Mapping[str, Any] | None) -> Balance | None:
     if not item:
         return None
-    return Balance(*(_plain(item[name]) for name in ("cap", "remaining", "held", "spent")))
+    figures = (_plain(item[name]) for name in ("cap", "remaining", "held", "spent"))
+    # An account has no count yet before its first request ends, nor from before there was one.
+    return Balance(*figures, cached=_plain(item["cached"]) if "cached" in item else 0)
 
 
 def _typed(values: Mapping[str, str | int | bool]) -> dict[str, Any]:

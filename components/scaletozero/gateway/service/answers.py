@@ -69,6 +69,7 @@ def usage(customer: str, balances: Sequence[tuple[Account, Balance]]) -> dict[st
                 "held_usd": number(of_micros(balance.held)),
                 "remaining_usd": number(of_micros(account.cap - balance.spent - balance.held)),
                 "spent_micros": balance.spent,
+                "cached_requests": balance.cached,
             }
             for account, balance in balances
         ],

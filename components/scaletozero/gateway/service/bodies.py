@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from model_packaging.serving.limits import REQUEST_BYTES
 from scaletozero.gateway.service.errors import wrong
 from scaletozero.gateway.service.streams import ChatEvents, Events
-from scaletozero.settings.gateway_models import Model, Provider
+from scaletozero.settings.gateway_models import Model, Provider, Speech
 
 LARGEST_BODY = REQUEST_BYTES
 """Bytes of a request: as many as a serverless endpoint takes."""
@@ -44,6 +44,7 @@ class ChatRequest:
         limit: the most tokens of each, as asked for; None if the request does not say.
         stream: whether the answer is to come in parts.
         with_usage: whether the last part is to have the usage.
+        protocol: the one that it came in.
     """
 
     model: str
@@ -52,6 +53,7 @@ class ChatRequest:
     limit: int | None
     stream: bool
     with_usage: bool
+    protocol: Speech = "chat"
 
     def output_tokens(self, model: Model) -> int:
         """The most tokens of one answer.

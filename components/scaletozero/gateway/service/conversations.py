@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from scaletozero.gateway.service.streams import Events
-from scaletozero.settings.gateway_models import Model, Provider
+from scaletozero.settings.gateway_models import Model, Provider, Speech
 
 
 class Conversation(Protocol):
@@ -14,6 +15,16 @@ class Conversation(Protocol):
     @property
     def model(self) -> str:
         """The name that was asked for."""
+        ...
+
+    @property
+    def protocol(self) -> Speech:
+        """The one that it came in."""
+        ...
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The request, as it came."""
         ...
 
     @property

@@ -20,19 +20,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from scaletozero.gateway.cache.store import LARGEST_KEPT, Kept
 from scaletozero.gateway.caps import accounts
 from scaletozero.gateway.keys import KeyRing, RefusedKeyError
-from scaletozero.gateway.ledger.accounts import Account, Balance, CapReachedError, Lease
+from scaletozero.gateway.ledger.accounts import HIT, Account, Balance, CapReachedError, Lease
 from scaletozero.gateway.ledger.ledger import Ledger, LedgerBusyError
 from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.errors import RefusedError, capped, unauthorised, unavailable
 from scaletozero.gateway.service.failures import FailedError
+from scaletozero.gateway.service.keeping import Keeper, State
 from scaletozero.gateway.service.limits import Rates
+from scaletozero.gateway.service.questions import Question
 from scaletozero.gateway.service.ways import ModelRoute
 from scaletozero.gateway.tariffs import Cost
 from scaletozero.settings.gateway import Customer, Gateway
 from scaletozero.settings.gateway_models import LONGEST_SECONDS
-from scaletozero.spending.money import dollars, of_micros
+from scaletozero.spending.money import dollars, micros, of_micros
 
 LEASE_SECONDS = LONGEST_SECONDS + 120
 """After which a request has not ended but crashed: the longest request, and clocks that differ."""
@@ -74,6 +77,11 @@ class Held:
         hold: its lease; None when that was given away, or ended.
         handed: whether a response ends it.
         leases: how many it has had: one more for each try that may have cost something.
+        question: what its answer is kept under; None for what keeps none.
+        cache: what came of looking for an answer that was kept; None for what keeps none.
+        found: that answer.
+        age: its age in seconds.
+        answer: what is to be kept, with its media type.
     """
 
     customer: str
@@ -82,6 +90,27 @@ class Held:
     hold: Hold | None = None
     handed: bool = False
     leases: int = 0
+    question: Question | None = None
+    cache: State | None = None
+    found: Kept | None = None
+    age: int = 0
+    answer: tuple[bytes, str] | None = None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether its answer is to be kept."""
+        return self.found is None and self.question is not None and self.question.directions.write
+
+    def keep(self, body: bytes, media: str) -> None:
+        """Notes what is to be kept when the request has ended."""
+        if self.keeps and len(body) <= LARGEST_KEPT:
+            self.answer = body, media
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What its response says of the cache."""
+        told = {} if self.cache is None else {"x-scaletozero-cache": self.cache}
+        return told if self.found is None else {**told, "Age": str(self.age)}
 
     @property
     def cost(self) -> Cost | None:
@@ -107,6 +136,7 @@ class Door:
         ledger: holds customers to their caps.
         models: model -> what it leads to.
         endpoints: endpoint of the environment -> what it leads to.
+        keeper: keeps answers of models that have a cache.
         now: the time in UTC.
         rates: counts requests.
     """
@@ -117,12 +147,14 @@ class Door:
         ledger: Ledger,
         models: Mapping[str, ModelRoute],
         endpoints: Mapping[str, EndpointTarget],
+        keeper: Keeper,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         rates: Rates | None = None,
     ) -> None:
         self.gateway, self.models, self.endpoints = gateway, models, endpoints
         self._ledger, self._now, self._rates = ledger, now, rates or Rates()
+        self.keeper = keeper
         self._keys = KeyRing(gateway.customers)
         self._threads = anyio.CapacityLimiter(64)
 
@@ -164,13 +196,17 @@ class Door:
         return self.endpoints[name]
 
     @contextlib.asynccontextmanager
-    async def holding(self, customer: str, most: int, target: str) -> AsyncIterator[Held]:
-        """Holds the most that a request may cost, and settles it at the end, or hands that to the response.
+    async def holding(
+        self, customer: str, most: int, target: str, question: Question | None = None
+    ) -> AsyncIterator[Held]:
+        """Holds the most that a request may cost, and settles it at the end, or hands that to the response. One whose
+        answer was kept has it then, and holds its price.
 
         Args:
             customer: who pays.
             most: in millionths of a dollar.
             target: the model or endpoint, for the record.
+            question: what its answer is kept under; None for what keeps none.
 
         Raises:
             RefusedError: 402 at a cap, 429 at a rate, 503 if the ledger does not answer: nothing was sent.
@@ -178,6 +214,7 @@ class Door:
         self._rates.begin(customer, self.settings(customer))
         held = Held(customer, most, target)
         try:
+            await self._look(held, question)
             await self._take(held)
         except BaseException:
             self._rates.end(customer)
@@ -200,6 +237,8 @@ class Door:
                     await self.settle(held.hold)
             finally:
                 self._rates.end(held.customer)
+            if held.question is not None and held.answer is not None:
+                await self.keeper.keep(held.question, *held.answer)
 
     async def settle(self, hold: Hold) -> None:
         """Settles one lease."""
@@ -240,6 +279,19 @@ class Door:
         lease = await self._thread(self._reserve, held.customer, held.most)
         held.leases += 1
         held.hold = Hold(held.customer, lease, {"target": held.target, "number": held.leases})
+        if held.cache is not None:
+            held.hold.about["cache"] = held.cache
+        if held.found is not None:
+            held.cost = Cost(held.most, False, {"cache": HIT, "cache_age": held.age})
+
+    async def _look(self, held: Held, question: Question | None) -> None:
+        """Looks for an answer that was kept; a request that has one holds its price in place of the most."""
+        if question is None:
+            return
+        held.question = question if self.settings(held.customer).cache else question.closed()
+        held.cache, held.found = await self.keeper.find(held.question)
+        if held.found is not None:
+            held.age, held.most = int(self.keeper.age(held.found)), micros(question.cache.usd_per_hit)
 
     async def balances(self, customer: str) -> list[tuple[Account, Balance]]:
         """A customer's figures of this day and month."""
@@ -318,6 +370,7 @@ class Ending(Response):
     def __init__(self, door: Door, held: Held, response: Response) -> None:
         self._door, self._held, self._response = door, held, response
         held.handed = True
+        response.headers.update(held.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -26,6 +26,7 @@ class EndpointTarget:
         name: its name at SageMaker.
         runtime: a boto3 client of the SageMaker Runtime, which tries once.
         meter: its price.
+        digest: of the artifact that it serves; empty if that is not known.
         waking: whether a request that found it cold waits for it.
         start_seconds: what its last start took, or what is assumed.
         going_on: what settles requests that it answers after their callers; the loop keeps no reference of its own.
@@ -34,6 +35,7 @@ class EndpointTarget:
     name: str
     runtime: Any
     meter: BySeconds
+    digest: str = ""
     waking: bool = False
     start_seconds: float = FIRST_START_SECONDS
     going_on: set[asyncio.Task[None]] = field(default_factory=set)
@@ -42,6 +44,11 @@ class EndpointTarget:
     def label(self) -> str:
         """What a record calls it."""
         return self.name
+
+    @property
+    def identity(self) -> list[str]:
+        """What its answers depend on."""
+        return ["endpoint", self.name, self.digest]
 
     async def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str, float]:
         """The answer, its media type, and the seconds that it took.

@@ -10,7 +10,7 @@ from scaletozero.gateway.service.bodies import count_field, dumped, flag_field, 
 from scaletozero.gateway.service.errors import wrong
 from scaletozero.gateway.service.message_chats import ChatAsMessage, as_chat, as_message
 from scaletozero.gateway.service.streams import Events, MessageEvents
-from scaletozero.settings.gateway_models import Model, Provider
+from scaletozero.settings.gateway_models import Model, Provider, Speech
 
 MESSAGE_FIELDS = frozenset(
     (
@@ -32,6 +32,8 @@ class MessagesRequest:
         fields: the request, as it came.
         limit: the most tokens of the answer.
         stream: whether it is to come in parts.
+        choices: how many answers.
+        protocol: the one that it came in.
     """
 
     model: str
@@ -39,6 +41,7 @@ class MessagesRequest:
     limit: int
     stream: bool
     choices: int = 1
+    protocol: Speech = "messages"
 
     def output_tokens(self, model: Model) -> int:
         """The most tokens of the answer.

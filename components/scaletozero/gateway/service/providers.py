@@ -53,6 +53,11 @@ class ProviderTarget:
         """What a record calls it."""
         return f"{self.declared.host}/{self.declared.model}"
 
+    @property
+    def identity(self) -> list[str]:
+        """What its answers depend on."""
+        return ["provider", self.declared.base_url, self.declared.model]
+
     async def ask(self, path: str, body: bytes, seconds: float) -> dict[str, Any]:
         """An answer in one piece.
 

@@ -14,6 +14,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from scaletozero.gateway.cache.store import LARGEST_KEPT
 from scaletozero.gateway.service.attempts import Candidate
 from scaletozero.gateway.service.door import Held
 from scaletozero.gateway.service.failures import FailedError, late
@@ -39,6 +40,8 @@ class Relay(Response):
         self._held, self._candidate, self._target = held, candidate, candidate.way.target
         self._reading, self._made = reading, events
         self._first: list[bytes] = []
+        self._told: list[bytes] = []
+        self._size = 0
         super().__init__(None, 200, {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
 
@@ -82,8 +85,11 @@ class Relay(Response):
                 async for part in rest:
                     for event in self._passed(part):
                         yield event
-            for event in self._made.end():
+            for event in self._noted(self._made.end()):
                 yield event
+            cost = self._held.cost
+            if cost is not None and not cost.estimated:
+                self._held.keep(b"".join(self._told), self.media_type)
         except FailedError as error:
             self._candidate.way.breaker.failed(error)
             for event in self._made.failed(error.refusal):
@@ -92,7 +98,14 @@ class Relay(Response):
     def _passed(self, part: dict[str, Any]) -> list[bytes]:
         self._reading.part(part)
         self._settle()
-        return self._made.part(part)
+        return self._noted(self._made.part(part))
+
+    def _noted(self, events: list[bytes]) -> list[bytes]:
+        """The events, which are remembered as far as they may be kept."""
+        if self._held.keeps and self._size <= LARGEST_KEPT:
+            self._told += events
+            self._size += sum(len(each) for each in events)
+        return events
 
     def _settle(self) -> None:
         """Sets what the request has cost so far."""

@@ -7,6 +7,8 @@ import asyncio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from scaletozero.gateway.cache.control import Directions, directions
+from scaletozero.gateway.cache.store import Kept
 from scaletozero.gateway.service import answers
 from scaletozero.gateway.service.attempts import Attempts, Candidate
 from scaletozero.gateway.service.bodies import (
@@ -18,12 +20,13 @@ from scaletozero.gateway.service.bodies import (
     read_object,
 )
 from scaletozero.gateway.service.conversations import Conversation
-from scaletozero.gateway.service.door import Door, Ending
+from scaletozero.gateway.service.door import Door, Ending, Held
 from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.errors import RefusedError, json_response, wrong
-from scaletozero.gateway.service.invocations import Invocation
+from scaletozero.gateway.service.invocations import JSON, Invocation
 from scaletozero.gateway.service.messages import messages_request
 from scaletozero.gateway.service.providers import ProviderTarget
+from scaletozero.gateway.service.questions import conversation_question, embedding_question
 from scaletozero.gateway.service.readings import Reading
 from scaletozero.gateway.service.relay import Relay
 from scaletozero.gateway.service.ways import ModelRoute, in_order
@@ -67,18 +70,21 @@ class Routes:
     async def chat(self, request: Request) -> Response:
         """A chat completion, in one piece or in parts."""
         customer = self._door.customer(request.headers)
-        return await self._converse(customer, chat_request(read_object(await self._body(request))))
+        return await self._converse(request, customer, chat_request(read_object(await self._body(request))))
 
     async def messages(self, request: Request) -> Response:
         """A message as Anthropic has it, in one piece or in parts."""
         customer = self._door.customer(request.headers)
-        return await self._converse(customer, messages_request(read_object(await self._body(request))))
+        return await self._converse(request, customer, messages_request(read_object(await self._body(request))))
 
-    async def _converse(self, customer: str, asked: Conversation) -> Response:
+    async def _converse(self, request: Request, customer: str, asked: Conversation) -> Response:
         """An answer of the first target that gives one, in the caller's protocol."""
         route = self._door.model(customer, asked.model)
         attempts = Attempts(self._door, route, self._conversing(route, asked))
-        async with self._door.holding(customer, attempts.most, asked.model) as held:
+        question = conversation_question(route, asked, customer, _allowed(request))
+        async with self._door.holding(customer, attempts.most, asked.model, question) as held:
+            if held.found is not None:
+                return self._kept(held, held.found)
 
             async def send(candidate: Candidate, seconds: float) -> Response:
                 target = candidate.way.target
@@ -90,8 +96,8 @@ class Routes:
                     return Ending(self._door, held, relay)
                 content = await target.ask(candidate.path, candidate.body, seconds)
                 reading.answer(content)
-                held.cost = reading.cost(target.meter, len(candidate.body), candidate.most)
-                return Ending(self._door, held, json_response(asked.answer(candidate.path, content)))
+                held.cost = cost = reading.cost(target.meter, len(candidate.body), candidate.most)
+                return self._answered(held, asked.answer(candidate.path, content), sound=not cost.estimated)
 
             return await attempts.reached(held, send)
 
@@ -128,10 +134,13 @@ class Routes:
             rule = "has several targets that are not declared to have the same vectors"
             raise wrong(f"{asked.model} {rule}.", "model", "model_not_supported")
         attempts = Attempts(self._door, route, self._embedding(route, asked))
-        async with self._door.holding(customer, attempts.most, asked.model) as held:
+        question = embedding_question(route, asked, customer, _allowed(request))
+        async with self._door.holding(customer, attempts.most, asked.model, question) as held:
+            if held.found is not None:
+                return self._kept(held, held.found)
 
             async def send(candidate: Candidate, seconds: float) -> Response:
-                target = candidate.way.target
+                target, sound = candidate.way.target, True
                 if isinstance(target, EndpointTarget):
                     content = await Invocation(self._door, route.model, target).answer(held, candidate.body, seconds)
                     assert asked.inputs is not None
@@ -140,9 +149,9 @@ class Routes:
                     content = await target.ask(candidate.path, candidate.body, seconds)
                     reading = Reading(candidate.path)
                     reading.answer(content)
-                    held.cost = reading.cost(target.meter, len(candidate.body), candidate.most)
-                    answer = {**content, "model": asked.model}
-                return Ending(self._door, held, json_response(answer))
+                    held.cost = cost = reading.cost(target.meter, len(candidate.body), candidate.most)
+                    sound, answer = not cost.estimated, {**content, "model": asked.model}
+                return self._answered(held, answer, sound=sound)
 
             return await attempts.reached(held, send)
 
@@ -178,6 +187,21 @@ class Routes:
             held.cost = target.meter.settled(seconds, len(body), len(content))
             return Ending(self._door, held, Response(content, 200, media_type=media))
 
+    def _answered(self, held: Held, content: object, *, sound: bool) -> Response:
+        """An answer in one piece, which is kept where its model keeps answers.
+
+        Args:
+            sound: whether the answer is certainly whole: its provider counted its tokens, or it was checked here.
+        """
+        response = json_response(content)
+        if sound:
+            held.keep(bytes(response.body), JSON)
+        return Ending(self._door, held, response)
+
+    def _kept(self, held: Held, found: Kept) -> Response:
+        """An answer that was kept; a stream in one go."""
+        return Ending(self._door, held, Response(found.body, 200, media_type=found.media))
+
     async def _body(self, request: Request) -> bytes:
         """The request's body.
 
@@ -202,3 +226,8 @@ class Routes:
         except ClientDisconnect:
             raise wrong("The body did not come.") from None
         return b"".join(parts)
+
+
+def _allowed(request: Request) -> Directions:
+    """What a request allows of keeping its answer."""
+    return directions(request.headers.getlist("cache-control"))
