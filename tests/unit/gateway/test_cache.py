@@ -309,6 +309,13 @@ def test_half_a_stream_is_not_kept(desk: Desk, do: Any) -> None:
     assert items(desk) == []
 
 
+def test_a_stream_that_is_too_long_is_not_kept(desk: Desk) -> None:
+    answer = ask(desk, stream=True, messages=asking(parts=3000))
+    assert len(answer.content) > LARGEST_KEPT
+    assert answer.content.endswith(b"data: [DONE]\n\n")
+    assert items(desk) == []
+
+
 def test_a_stream_whose_client_went_away_is_kept(desk: Desk, provider: StubProvider) -> None:
     messages = asking(wait=True, parts=50)
     stream = desk.client().chat.completions.create(model="kept", messages=messages, temperature=0, stream=True)
