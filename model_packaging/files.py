@@ -32,15 +32,16 @@ def readable(path: Path) -> Path:
     return path
 
 
-def require_writable(option: str, path: Path) -> None:
+def require_writable(option: str, path: Path, *, new: bool = False) -> None:
     """Refuses an output file that cannot be written, before the work for it is done.
 
     Args:
         option: the option that names it, for the finding.
         path: the file.
+        new: whether a file that exists is not to be replaced.
 
     Raises:
-        FindingsError: its folder does not exist, or there is a folder or a named pipe.
+        FindingsError: its folder does not exist, or there is a folder or a named pipe, or a file that is to stay.
     """
     then = "the work would be done for nothing"
     try:
@@ -52,6 +53,14 @@ def require_writable(option: str, path: Path) -> None:
         raise refuse(option, "must be in a folder that exists", shown(path), then)
     if kind in (_FOLDER, _PIPE):
         raise refuse(option, "must be a file that can be written", f"{shown(path)}, {kind}", then)
+    if new and os.path.lexists(path):
+        raise exists_already(option, path)
+
+
+def exists_already(option: str, path: Path) -> FindingsError:
+    """The error for an output file that exists, and is not to be replaced."""
+    fix = "take another name, or give `--force`"
+    return refuse(option, "must not exist yet", shown(path), "it would be replaced", fix)
 
 
 def _special(path: Path, mode: int) -> str:

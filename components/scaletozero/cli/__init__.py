@@ -22,6 +22,7 @@ from scaletozero.cli import (
     deploying,
     estimating,
     gateways,
+    importing,
     inspecting,
     packaging,
     predicting,
@@ -62,6 +63,7 @@ app.command()(reopening.reopen)
 app.command()(reporting.residency)
 app.command()(gateways.gateway)
 app.add_typer(gateways.customers, name="customers")
+app.add_typer(importing.app, name="import")
 app.add_typer(pricing.app, name="prices")
 
 _UsageError = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")

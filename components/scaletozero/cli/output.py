@@ -9,13 +9,14 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from model_packaging.files import exists_already
 from model_packaging.findings import FindingsError, refuse
 
 COLOUR = not os.environ.get("NO_COLOR")
@@ -23,11 +24,14 @@ COLOUR = not os.environ.get("NO_COLOR")
 
 _SYSTEM: Any = "auto" if COLOUR else None
 
+
 # Without a terminal there is no maximum width, so that a table keeps its own.
-out = Console(
-    soft_wrap=True, highlight=False, color_system=_SYSTEM, width=None if sys.stdout and sys.stdout.isatty() else 200
-)
-err = Console(stderr=True, soft_wrap=True, highlight=False, color_system=_SYSTEM)
+def _console(stream: TextIO | None, *, stderr: bool) -> Console:
+    width = None if stream and stream.isatty() else 200
+    return Console(stderr=stderr, soft_wrap=True, highlight=False, color_system=_SYSTEM, width=width)
+
+
+out, err = _console(sys.stdout, stderr=False), _console(sys.stderr, stderr=True)
 
 WRONG_USE = 2
 FAILED = 1
@@ -92,14 +96,23 @@ def write(answer: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def write_file(option: str, path: Path, text: str) -> None:
+def write_file(option: str, path: Path, text: str, *, new: bool = False) -> None:
     """Writes a file that an option names.
+
+    Args:
+        option: the option, for the finding.
+        path: the file.
+        text: its content.
+        new: whether a file that exists is left as it is, which is a finding.
 
     Raises:
         FindingsError: it cannot be written.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        with path.open("x" if new else "w", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise exists_already(option, path) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise refuse(option, "must be a file that can be written", f"{str(path)[:200]}: {reason}") from None
@@ -110,14 +123,14 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str, allow_nan=False))
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "") -> None:
-    """Shows a result as a table."""
+def table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "", to: Console = out) -> None:
+    """Shows a result as a table; `to` stderr where stdout has another one."""
     grid = Table(title=printable(title) or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
         grid.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
         grid.add_row(*(Text(printable(str(cell))) for cell in row))
-    out.print(grid)
+    to.print(grid)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ from scaletozero.settings.gateway_cache import Cache
 
 _MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:/-]{0,126}[A-Za-z0-9])?")
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+"""The name of an environment variable."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 MOST_OUTPUT_TOKENS = 1_000_000
@@ -26,6 +27,9 @@ LONGEST_SECONDS = 600
 
 MOST_TARGETS = 8
 """Targets of a model: each may be waited for in one request."""
+
+MOST_RETRIES = 5
+"""How often a target may be asked again in one request."""
 
 Speech = Literal["chat", "messages"]
 """Protocols of conversations: OpenAI's chat completions, Anthropic's messages."""
@@ -89,7 +93,7 @@ Tokens = Annotated[Int, _between(1, MOST_OUTPUT_TOKENS, " tokens", "a request wo
 Seconds = Annotated[Int, _between(1, LONGEST_SECONDS, " seconds", "clients give up after ten minutes")]
 ColdSeconds = Annotated[Int, _between(1, 60, " seconds", "a serverless endpoint works on a request for 60 at most")]
 Weight = Annotated[Int, _between(1, 1000, "", "it could not be a share of the requests")]
-Retries = Annotated[Int, _between(0, 5, "", "a target that fails would be kept from recovering")]
+Retries = Annotated[Int, _between(0, MOST_RETRIES, "", "a target that fails would be kept from recovering")]
 
 
 class Provider(Settings):
@@ -138,7 +142,7 @@ class Provider(Settings):
         # What is written is not shown, because it may be a key.
         if self.secret is not None and self.secret.startswith("sk-"):
             yield Finding("secret", "must be the name of a secret, not a key", "", then, "write a name that is not one")
-        if self.variable is not None and not _VARIABLE.fullmatch(self.variable):
+        if self.variable is not None and not VARIABLE.fullmatch(self.variable):
             yield Finding("variable", "must be the name of an environment variable", "", then, "write `OPENAI_API_KEY`")
 
 
