@@ -20,11 +20,14 @@ from workbench import ROOT
 from model_packaging.spec import spec_of
 from model_packaging.validation import parse
 from scaletozero.endpoints.async_client import MAX_BYTES
+from scaletozero.environment.importing.litellm import import_litellm
 from scaletozero.environment.settings import Environment
-from scaletozero.environment.yaml_file import read_yaml
+from scaletozero.environment.yaml_file import parse_yaml, read_yaml
 from scaletozero.plugin import NAME, schema
+from scaletozero.settings.gateway import Gateway
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.serverless import ServerlessEndpoint
+from scaletozero.spending.api_models import token_price
 
 SNIPPETS = all_snippets()
 NOT_RUN_NOW = 5
@@ -67,6 +70,12 @@ def test_a_block_of_output_holds_no_program() -> None:
             assert not re.search(rf"^(import |from \w+ import |\$ |{COMMAND} \w+ )", each.text, re.MULTILINE), each.name
 
 
+def test_what_the_guide_says_that_a_configuration_becomes_is_what_it_becomes() -> None:
+    blocks = [each.text for each in SNIPPETS if each.path.name == "migrate.md" and each.language == "yaml"]
+    foreign, ours = (parse_yaml(text, "migrate.md") for text in blocks)
+    assert import_litellm(foreign, token_price).gateway == ours["gateway"]
+
+
 @pytest.mark.parametrize("snippet", of("yaml"))
 def test_yaml_is_valid(snippet: Snippet, tmp_path: Path) -> None:
     path = tmp_path / "Pulumi.dev.yaml"
@@ -85,6 +94,10 @@ def validate(written: Mapping[str, Any]) -> None:
         parse(Environment, written["scaletozero:environment"], "environment")
     elif "source" in keys:
         spec_of(written)
+    elif "model_list" in keys:
+        assert import_litellm(written, token_price).gateway
+    elif keys == {"gateway"}:
+        parse(Gateway, written["gateway"], "gateway")
     elif keys <= set(Environment.model_fields):
         region = re.search(r"\.ecr\.([a-z0-9-]+)\.", yaml.safe_dump(dict(written)))
         parse(Environment, {"region": region[1] if region else "eu-central-1", "endpoints": {}, **written}, "")

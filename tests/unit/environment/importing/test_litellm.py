@@ -216,7 +216,7 @@ def test_entries_with_one_name_share_the_requests(first: str, second: str, weigh
 
 
 def test_embeddings_have_targets_with_the_same_model_only() -> None:
-    same = several("", "", models=("text-embedding-3-small",) * 2).gateway["models"]["m"]
+    same = several("", "", models=("text-embedding-3-small", "text-embedding-3-small")).gateway["models"]["m"]
     assert same["same_vectors"] is True
     mixed = several("", "api_key: s3cret", models=("text-embedding-3-small", "text-embedding-3-large"))
     assert mixed.gateway["models"]["m"]["provider"]["model"] == "text-embedding-3-small"
@@ -228,6 +228,14 @@ def test_more_targets_than_a_model_has() -> None:
     imported = read(f"model_list:\n{entry * 9}")
     assert len(imported.gateway["models"]["m"]["targets"]) == 8
     assert "8 targets at most" in row(imported, "model_list.8.model_name").reason
+
+
+def test_fallbacks_that_would_be_too_many_targets_are_not_added() -> None:
+    own = "  - {model_name: m, litellm_params: {model: openai/gpt-5-mini}}\n" * 8
+    other = "  - {model_name: b, litellm_params: {model: anthropic/claude-sonnet-4-5}}\n"
+    imported = read(f"model_list:\n{own}{other}router_settings: {{fallbacks: [{{m: [b]}}]}}")
+    assert len(imported.gateway["models"]["m"]["targets"]) == 8
+    assert "8 targets at most" in row(imported, "router_settings.fallbacks.0.m.0").reason
 
 
 TWO = """
@@ -367,9 +375,7 @@ def test_every_provider_has_a_price_and_an_address_that_the_settings_accept() ->
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-NAMES = st.sampled_from(
-    ["a", "b", "openai/gpt-5-mini", "gpt-4o-mini", "openai/text-embedding-3-small", "*", "nowhere/x"]
-)
+NAMES = st.sampled_from(["a", "b", "openai/gpt-5-mini", "*", "nowhere/x"])
 NUMBERS = st.sampled_from(
     [0, 1, 2.5, -1, 700, 10**6, 10**400, float("nan"), float("inf"), "30d", "1h", "os.environ/A", True]
 )
@@ -384,32 +390,45 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),
     max_leaves=20,
 )
+
+
+def mostly(usual: st.SearchStrategy[Any], else_: st.SearchStrategy[Any] = VALUES) -> st.SearchStrategy[Any]:
+    """Values as they should be, and one in eight as it should not."""
+    return st.integers(0, 7).flatmap(lambda drawn: usual if drawn else else_)
+
+
+MODELS = st.sampled_from(
+    ["openai/gpt-5-mini", "gpt-4o-mini", "anthropic/claude-sonnet-4-5", "openai/text-embedding-3-small"]
+)
+CALLED = st.sampled_from(["a", "b", "c"])
 PARAMS = st.fixed_dictionaries(
-    {"model": NAMES | VALUES},
+    {"model": mostly(MODELS)},
     optional=dict.fromkeys(
         ("weight", "rpm", "order", "timeout", "max_retries", "max_tokens", "input_cost_per_token", "api_key"),
-        NUMBERS | VALUES,
+        mostly(NUMBERS),
     ),
 )
-INFO = st.fixed_dictionaries({}, optional={"mode": st.just("embedding") | VALUES, "max_output_tokens": NUMBERS})
-ENTRIES = st.fixed_dictionaries({"model_name": NAMES, "litellm_params": PARAMS}, optional={"model_info": INFO | VALUES})
-FALLBACKS = st.lists(st.dictionaries(NAMES, st.lists(NAMES, max_size=3), max_size=2), max_size=3)
-SECTION = VALUES | st.fixed_dictionaries(
+INFO = st.fixed_dictionaries({}, optional={"mode": mostly(st.just("embedding")), "max_output_tokens": NUMBERS})
+ENTRIES = st.fixed_dictionaries(
+    {"model_name": mostly(CALLED), "litellm_params": mostly(PARAMS)}, optional={"model_info": mostly(INFO)}
+)
+SECTION = st.fixed_dictionaries(
     {},
     optional={
-        "fallbacks": FALLBACKS | VALUES,
-        "default_fallbacks": st.lists(NAMES, max_size=2) | VALUES,
-        "model_group_alias": st.dictionaries(NAMES | KEYS, NAMES | VALUES, max_size=3) | VALUES,
-        **dict.fromkeys(
-            ("max_budget", "budget_duration", "num_retries", "timeout", "request_timeout"), NUMBERS | VALUES
-        ),
+        "fallbacks": mostly(st.lists(st.dictionaries(CALLED, st.lists(CALLED, max_size=3), max_size=2), max_size=3)),
+        "default_fallbacks": mostly(st.lists(CALLED, max_size=2)),
+        "model_group_alias": mostly(st.dictionaries(CALLED | KEYS, mostly(CALLED), max_size=3)),
+        "max_budget": mostly(st.sampled_from([5, 0.5, 10**6, 10**9])),
+        "budget_duration": mostly(st.sampled_from(["30d", "1h", "24h", "7d", "90d", "1mo"])),
+        **dict.fromkeys(("num_retries", "timeout", "request_timeout"), mostly(NUMBERS)),
         "global_max_parallel_requests": NUMBERS,
+        "x": VALUES,
     },
 )
-CONTENT = st.dictionaries(
-    st.sampled_from(["litellm_settings", "general_settings", "router_settings", "environment_variables", "x"]), SECTION
-).flatmap(
-    lambda rest: (st.lists(ENTRIES | VALUES, max_size=6) | VALUES).map(lambda listed: {"model_list": listed, **rest})
+SECTIONS = ("litellm_settings", "general_settings", "router_settings", "environment_variables")
+CONTENT = st.fixed_dictionaries(
+    {"model_list": mostly(st.lists(mostly(ENTRIES), min_size=1, max_size=10))},
+    optional=dict.fromkeys(SECTIONS, mostly(SECTION)),
 )
 
 
