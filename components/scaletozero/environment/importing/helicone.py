@@ -29,7 +29,7 @@ _OF_MANY = ("gateway", "ai-gateway")
 _ADDRESSES = ("helicone-target-url", "helicone-openai-api-base")
 _POLICY = re.compile(r"(\d{1,9});w=(\d{1,9})(?:;u=(request|cents))?(?:;s=([\w-]{1,100}))?", re.ASCII)
 _NO_LABELS = "the gateway does not read it: a record names the customer, which the key alone says"
-_CACHE = "no cache is taken over"
+_CACHE = "declare the model's `cache` (docs/gateway.md); the header is not read, `Cache-Control` is"
 _FILTER = "the gateway does not inspect contents"
 
 _NONE: dict[str, tuple[str, bool]] = {

@@ -13,6 +13,7 @@ from scaletozero.environment.importing.litellm_models import Deployment, deploym
 from scaletozero.environment.importing.litellm_reasons import GENERAL, LITELLM, ROUTER, SECTIONS, Reasons
 from scaletozero.environment.importing.numbers import caps_of, number, period_of, plain, seconds_of, whole
 from scaletozero.environment.importing.report import CUSTOMER, Imported, Notes, Path, PriceOf
+from scaletozero.settings.gateway_cache import LONGEST_KEPT_SECONDS
 from scaletozero.settings.gateway_models import MOST_RETRIES, MOST_TARGETS
 
 _SETTINGS: dict[str, Reasons] = {"router_settings": ROUTER, "litellm_settings": LITELLM, "general_settings": GENERAL}
@@ -39,6 +40,7 @@ def import_litellm(content: Mapping[str, Any], price_of: PriceOf, cap: Decimal |
     seconds, retries = _of_all_models(content, notes)
     models, embedders = _models(content, price_of, seconds, retries, notes)
     _fallbacks(content, models, embedders, seconds, notes)
+    _cache(content, models, notes)
     _aliases(content, models, notes)
     customers = _customers(content, models, cap, notes)
     return Imported(_block(models, customers), notes.rows)
@@ -195,6 +197,34 @@ def _pairs(content: Mapping[str, Any], notes: Notes) -> Iterator[tuple[Path, str
 def _listed(path: Path, name: str, to: Any) -> Iterator[tuple[Path, str, Any]]:
     for index, each in enumerate(to if isinstance(to, list) else ()):
         yield (*path, str(index)), name, each
+
+
+def _cache(content: Mapping[str, Any], models: dict[str, Any], notes: Notes) -> None:
+    """Has every model keep its answers, where the file says that all are kept, and for how long."""
+    section = "litellm_settings"
+    params = _mapping(_mapping(content, section), "cache_params")
+    if _mapping(content, section).get("cache") is not True:
+        return
+    seconds, of = whole(params.get("ttl")), params.get("type", "redis")
+    if seconds is None or params.get("mode") == "default_off" or not isinstance(of, str) or "semantic" in of:
+        why = "only the same request gets the same answer, for a time that has to be declared: `cache` of a model"
+        notes.none((section, "cache"), why)
+        return
+    made = {"seconds": min(seconds, LONGEST_KEPT_SECONDS), "any_temperature": True}
+    why = refused({name: {**model, "cache": made} for name, model in models.items()})
+    if why or not models:
+        notes.none((section, "cache"), why or "no model is written")
+        return
+    for model in models.values():
+        model["cache"] = dict(made)
+    reason = "each customer has its own; `shared: true` gives the answer to one to others"
+    notes.changed((section, "cache"), "true", f"{_ANY}.cache", reason)
+    most = f"{LONGEST_KEPT_SECONDS:,} seconds at most"
+    ttl = (section, "cache_params", "ttl")
+    if made["seconds"] == seconds:
+        notes.taken(ttl, f"{_ANY}.cache.seconds: {seconds}")
+    else:
+        notes.changed(ttl, show(seconds), f"{_ANY}.cache.seconds: {made['seconds']}", most)
 
 
 def _aliases(content: Mapping[str, Any], models: dict[str, Any], notes: Notes) -> None:

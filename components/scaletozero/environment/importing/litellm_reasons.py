@@ -17,7 +17,7 @@ def _all(reason: str, *keys: str, important: bool = False) -> Reasons:
 
 _LOGS = "no callbacks: the gateway writes usage, and no prompts, to its log and its ledger"
 _REQUEST = "it stands in the request"
-_CACHE = "no cache is taken over"
+_CACHE = "how answers are kept is a model's `cache` (docs/gateway.md)"
 _DATABASE = "the ledger is a table of the environment"
 _KEYS = "keys and teams are not in the file: declare customers, and make their keys with `scaletozero customers key`"
 _MASTER = "never copied: `scaletozero customers key` makes keys"

@@ -265,6 +265,26 @@ def test_default_fallbacks_are_of_every_model_but_those_with_embeddings() -> Non
     assert "not added to e" in row(imported, "litellm_settings.default_fallbacks.0").reason
 
 
+@pytest.mark.parametrize(("ttl", "seconds"), [("600", 600), ("600.0", 600), ("9999999", 2_592_000)])
+def test_a_cache_of_everything_is_each_model_s(ttl: str, seconds: int) -> None:
+    imported = read(
+        f"{TWO}litellm_settings: {{cache: true, cache_params: {{type: redis, ttl: {ttl}, password: s3cret}}}}"
+    )
+    kept = [model["cache"] for model in imported.gateway["models"].values()]
+    assert kept == [{"seconds": seconds, "any_temperature": True}] * 3
+    assert row(imported, "litellm_settings.cache").outcome is Outcome.CHANGED
+    assert "s3cret" not in repr(imported)
+
+
+@pytest.mark.parametrize(
+    "params", ["{}", "{ttl: soon}", "{ttl: 0}", "{ttl: 600, mode: default_off}", "{ttl: 600, type: redis-semantic}"]
+)
+def test_a_cache_that_is_of_another_kind_is_not_taken_over(params: str) -> None:
+    imported = read(f"{TWO}litellm_settings: {{cache: true, cache_params: {params}}}")
+    assert not any("cache" in model for model in imported.gateway["models"].values())
+    assert row(imported, "litellm_settings.cache").outcome is Outcome.NONE
+
+
 def test_an_alias_is_a_model_of_its_own() -> None:
     aliases = "{c: a, d: {model: b, hidden: true}, b: a, 'two words': a, x: nowhere}"
     imported = read(f"{TWO}router_settings: {{model_group_alias: {aliases}}}")
@@ -340,7 +360,12 @@ def test_a_number_with_thousands_of_digits_is_no_number() -> None:
         "model_list": [
             {"model_name": "m", "litellm_params": {"model": "openai/gpt-5-mini", "timeout": digits, "rpm": digits}}
         ],
-        "litellm_settings": {"max_budget": digits, "num_retries": digits},
+        "litellm_settings": {
+            "max_budget": digits,
+            "num_retries": digits,
+            "cache": True,
+            "cache_params": {"ttl": 5, "type": digits},
+        },
     }
     imported = import_litellm(content, price_of)
     holds(imported, content)
@@ -422,6 +447,8 @@ SECTION = st.fixed_dictionaries(
         "budget_duration": mostly(st.sampled_from(["30d", "1h", "24h", "7d", "90d", "1mo"])),
         **dict.fromkeys(("num_retries", "timeout", "request_timeout"), mostly(NUMBERS)),
         "global_max_parallel_requests": NUMBERS,
+        "cache": mostly(st.booleans()),
+        "cache_params": mostly(st.fixed_dictionaries({}, optional={"ttl": NUMBERS, "type": VALUES, "mode": VALUES})),
         "x": VALUES,
     },
 )
