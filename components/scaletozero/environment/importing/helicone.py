@@ -20,8 +20,15 @@ from scaletozero.environment.importing.places import BY_PREFIX, PLACES, Place, a
 from scaletozero.environment.importing.report import CUSTOMER, Imported, Outcome, PriceOf, Row, listed
 from scaletozero.settings.gateway_models import MOST_RETRIES
 
-_HOSTS = {"oai": "openai", "anthropic": "anthropic"}
-"""The first label of a host of Helicone's -> the provider behind it."""
+_HOSTS = {
+    "oai": "openai",
+    "anthropic": "anthropic",
+    "groq": "groq",
+    "openrouter": "openrouter",
+    "together": "together_ai",
+    "deepseek": "deepseek",
+}
+"""The first label of a host of Helicone's, as public programs have them -> the provider behind it."""
 
 _OF_MANY = ("gateway", "ai-gateway")
 """The first labels of hosts that lead to many providers."""

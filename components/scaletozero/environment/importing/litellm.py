@@ -237,7 +237,7 @@ def _aliases(content: Mapping[str, Any], models: dict[str, Any], notes: Notes) -
             path = (section, "model_group_alias", str(alias))
             target = to.get("model") if isinstance(to, Mapping) else to
             if not isinstance(target, str) or target not in models:
-                notes.none(path, "the model is not written")
+                notes.none(path, "it names no model that is written")
                 continue
             why = "a model has this name already" if alias in models else refused({alias: models[target]})
             if why:

@@ -90,6 +90,22 @@ def test_models_of_the_provider_behind_the_host() -> None:
     assert "no price of it at openai" in row(imported, "app.py:3 model claude-sonnet-4-5").reason
 
 
+@pytest.mark.parametrize(
+    ("host", "provider"),
+    [
+        ("groq", "https://api.groq.com/openai/v1"),
+        ("openrouter", "https://openrouter.ai/api/v1"),
+        ("api", ""),
+        ("eu", ""),
+    ],
+)
+def test_a_host_of_one_provider(host: str, provider: str) -> None:
+    found = row(read(f'"https://{host}.helicone.ai/v1"'), f"app.py:1 {host}.helicone.ai")
+    assert (found.outcome, found.here) == (
+        (Outcome.CHANGED, f"models.*.provider.base_url: {provider}") if provider else (Outcome.NONE, "")
+    )
+
+
 def test_a_host_of_many_providers_has_the_models_of_all() -> None:
     imported = read('"https://ai-gateway.helicone.ai"\nmodel="claude-sonnet-4-5"\nmodel="openai/gpt-5-mini"')
     models = imported.gateway["models"]

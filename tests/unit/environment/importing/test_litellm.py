@@ -295,7 +295,7 @@ def test_an_alias_is_a_model_of_its_own() -> None:
     assert [each.partition(",")[0] for each in reasons] == [
         "a model has this name already",
         "`two words` must have 1 to 128 letters",
-        "the model is not written",
+        "it names no model that is written",
     ]
 
 
