@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from model_packaging.extras import NotInstalledError
 from model_packaging.files import require_writable
-from model_packaging.findings import FindingsError, refuse
+from model_packaging.findings import refuse
 from model_packaging.validation import parse
 from scaletozero.cli.output import FAILED, done, err, failed, findings_as_exit, out, print_json, say, table, write_file
 from scaletozero.environment.importing.helicone import import_helicone
@@ -23,7 +22,7 @@ from scaletozero.environment.yaml_file import parse_yaml, read_yaml
 from scaletozero.environment.yaml_text import yaml_text
 from scaletozero.settings.gateway import Gateway
 from scaletozero.settings.spending import LARGEST_CAP
-from scaletozero.spending.api_models import TokenPrice, token_price
+from scaletozero.spending.api_models import known_price
 
 app = typer.Typer(
     help="Takes over the configuration of another gateway. Files are read, never run, and no key is copied.",
@@ -64,7 +63,7 @@ def litellm(
     """
     with findings_as_exit():
         cap = _prepared(output, force, cap_usd_per_month)
-        imported = import_litellm(read_yaml(config), _price_of, cap)
+        imported = import_litellm(read_yaml(config), known_price, cap)
     _show(imported, "LiteLLM's config.yaml", output, force, as_json)
 
 
@@ -95,7 +94,7 @@ def helicone(
         if not any(each.near for each in found):
             rule = "must have a source file that names a host or a header of Helicone"
             raise refuse(str(folder), rule, f"none in {read} files", "there is nothing to take over")
-        imported = import_helicone(found, _price_of, cap)
+        imported = import_helicone(found, known_price, cap)
     _show(Imported(imported.gateway, imported.rows, tuple(skipped)), "calls of Helicone", output, force, as_json)
 
 
@@ -113,15 +112,6 @@ def _prepared(output: Path | None, force: bool, cap: str | None) -> Decimal | No
         rule = f"must be a number of USD from 0.01 to {LARGEST_CAP:,}"
         raise refuse("--cap-usd-per-month", rule, cap[:40], "it would stop nothing, or all", "write `500`")
     return amount
-
-
-def _price_of(reference: str) -> TokenPrice | None:
-    try:
-        return token_price(reference)
-    except NotInstalledError:  # which is not to be taken for a model without a price
-        raise
-    except FindingsError:
-        return None
 
 
 def _show(imported: Imported, what: str, output: Path | None, force: bool, as_json: bool) -> None:

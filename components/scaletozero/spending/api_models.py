@@ -48,11 +48,30 @@ def token_price(reference: str, at: datetime | None = None) -> TokenPrice:
     Raises:
         FindingsError: the library is not installed, or knows no such model, or no price of it by tokens.
     """
-    provider, model = _find(reference)
+    price = _price(*_find(reference), at)
+    if price is None:
+        raise refuse("model", "must have a price by tokens", reference, "it could not be compared")
+    return price
+
+
+def known_price(reference: str) -> TokenPrice | None:
+    """The price of a model's tokens now; None if the library knows no such model, or no price of it by tokens.
+
+    Args:
+        reference: `provider/model`.
+
+    Raises:
+        NotInstalledError: the library is not installed.
+    """
+    provider, model = _look_up(reference)
+    return None if model is None else _price(provider, model, None)
+
+
+def _price(provider: Any, model: Any, at: datetime | None) -> TokenPrice | None:
     prices = model.get_prices(at or datetime.now(UTC))
     amounts = [_base(getattr(prices, name, None)) for name in ("input_mtok", "output_mtok")]
     if amounts[0] is None and amounts[1] is None:
-        raise refuse("model", "must have a price by tokens", reference, "it could not be compared")
+        return None
     spent_in, spent_out = (each or Decimal(0) for each in amounts)
     return TokenPrice(provider.id, model.id, spent_in, spent_out, _source())
 
@@ -115,22 +134,33 @@ class TokenTariff:
 
 def _find(reference: str) -> tuple[Any, Any]:
     """The provider and the model of a reference, as the library has them."""
-    with needs(EXTRA):
-        from genai_prices import data_snapshot  # a second of import, where an API model is asked for
-    snapshot = data_snapshot.get_snapshot()
+    provider, model = _look_up(reference)
     provider_id, _, model_id = reference.partition("/")
-    known = {each.id: each for each in snapshot.providers}
-    provider = known.get(provider_id)
     if provider is None or not model_id:
-        guess = nearest(provider_id, known)
+        guess = nearest(provider_id, [each.id for each in _snapshot().providers])
         fix = f"write `{guess}/{model_id or '<model>'}`" if guess else "write one such as `anthropic/claude-haiku-4-5`"
         raise refuse("model", "must be `provider/model`, as genai-prices names it", reference, "nothing is known", fix)
-    model = provider.find_model(model_id, all_providers=snapshot.providers)
     if model is None:
         guess = nearest(model_id, [each.id for each in provider.models])
         fix = f"write `{provider_id}/{guess}`" if guess else "see https://github.com/pydantic/genai-prices"
         raise refuse("model", f"must be a model of {provider_id} that genai-prices knows", reference, "", fix)
     return provider, model
+
+
+def _look_up(reference: str) -> tuple[Any, Any]:
+    """The provider and the model of a reference; None for what the library does not know."""
+    providers = _snapshot().providers
+    provider_id, _, model_id = reference.partition("/")
+    provider = next((each for each in providers if each.id == provider_id), None)
+    if provider is None or not model_id:
+        return provider, None
+    return provider, provider.find_model(model_id, all_providers=providers)
+
+
+def _snapshot() -> Any:
+    with needs(EXTRA):
+        from genai_prices import data_snapshot  # a second of import, where an API model is asked for
+    return data_snapshot.get_snapshot()
 
 
 def _source() -> str:

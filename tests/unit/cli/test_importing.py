@@ -10,7 +10,7 @@ from import_prices import price_of
 from typer.testing import CliRunner
 
 from model_packaging.extras import NotInstalledError
-from model_packaging.findings import Finding, FindingsError
+from model_packaging.findings import Finding
 from model_packaging.validation import parse
 from scaletozero.cli import app, importing
 from scaletozero.environment.yaml_file import parse_yaml, read_yaml
@@ -33,18 +33,11 @@ client.responses.create(model="gpt-4o-mini")
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(importing, "token_price", known_price)
+    monkeypatch.setattr(importing, "known_price", price_of)
     (tmp_path / "config.yaml").write_text(CONFIG)
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "app.py").write_text(PROGRAM)
     return tmp_path
-
-
-def known_price(reference: str) -> Any:
-    found = price_of(reference)
-    if found is None:
-        raise FindingsError([Finding("model", "is not known")])
-    return found
 
 
 def run(*arguments: str) -> Any:
@@ -187,7 +180,7 @@ def test_without_the_prices_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     def absent(_: str) -> None:
         raise NotInstalledError([Finding("genai_prices", "must be installed")])
 
-    monkeypatch.setattr(importing, "token_price", absent)
+    monkeypatch.setattr(importing, "known_price", absent)
     done = run("litellm", "config.yaml")
     assert done.exit_code == 2
     assert "must be installed" in done.stderr

@@ -27,7 +27,7 @@ from scaletozero.plugin import NAME, schema
 from scaletozero.settings.gateway import Gateway
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.serverless import ServerlessEndpoint
-from scaletozero.spending.api_models import token_price
+from scaletozero.spending.api_models import known_price
 
 SNIPPETS = all_snippets()
 NOT_RUN_NOW = 5
@@ -73,7 +73,7 @@ def test_a_block_of_output_holds_no_program() -> None:
 def test_what_the_guide_says_that_a_configuration_becomes_is_what_it_becomes() -> None:
     blocks = [each.text for each in SNIPPETS if each.path.name == "migrate.md" and each.language == "yaml"]
     foreign, ours = (parse_yaml(text, "migrate.md") for text in blocks)
-    assert import_litellm(foreign, token_price).gateway == ours["gateway"]
+    assert import_litellm(foreign, known_price).gateway == ours["gateway"]
 
 
 @pytest.mark.parametrize("snippet", of("yaml"))
@@ -95,7 +95,7 @@ def validate(written: Mapping[str, Any]) -> None:
     elif "source" in keys:
         spec_of(written)
     elif "model_list" in keys:
-        assert import_litellm(written, token_price).gateway
+        assert import_litellm(written, known_price).gateway
     elif keys == {"gateway"}:
         parse(Gateway, written["gateway"], "gateway")
     elif keys <= set(Environment.model_fields):

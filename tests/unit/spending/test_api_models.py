@@ -6,7 +6,7 @@ from importlib import metadata
 import pytest
 
 from model_packaging.findings import FindingsError
-from scaletozero.spending.api_models import token_price
+from scaletozero.spending.api_models import known_price, token_price
 
 
 def test_a_model_has_a_price_for_tokens_in_and_out() -> None:
@@ -38,3 +38,14 @@ def test_an_unknown_model_is_refused_with_the_nearest(reference: str, wanted: st
     with pytest.raises(FindingsError) as caught:
         token_price(reference)
     assert wanted in str(caught.value)
+
+
+@pytest.mark.parametrize("reference", ["nowhere/gpt-4o", "openai/unheard-of", "openai/", "openai", ""])
+def test_a_model_that_is_not_known_has_no_price(reference: str) -> None:
+    assert known_price(reference) is None
+    with pytest.raises(FindingsError):
+        token_price(reference)
+
+
+def test_a_model_that_is_known_has_the_same_price_either_way() -> None:
+    assert known_price("openai/gpt-4o") == token_price("openai/gpt-4o")

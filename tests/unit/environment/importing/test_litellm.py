@@ -16,7 +16,7 @@ from scaletozero.environment.importing.report import Imported, Outcome, Row
 from scaletozero.environment.yaml_file import parse_yaml
 from scaletozero.environment.yaml_text import yaml_text
 from scaletozero.settings.gateway import Gateway
-from scaletozero.spending.api_models import token_price
+from scaletozero.spending.api_models import known_price
 
 OPENAI = {
     "base_url": "https://api.openai.com/v1",
@@ -395,7 +395,7 @@ def test_every_provider_has_a_price_and_an_address_that_the_settings_accept() ->
     }
     assert [*of_each] == [place.prefix for place in PLACES]
     entries = [{"model_name": key, "litellm_params": {"model": f"{key}/{name}"}} for key, name in of_each.items()]
-    imported = import_litellm({"model_list": entries}, token_price)
+    imported = import_litellm({"model_list": entries}, known_price)
     assert [*imported.gateway["models"]] == [*of_each]
 
 
