@@ -11,6 +11,9 @@ from typing import Any
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19, "prompt_tokens_details": {"cached_tokens": 4}}
 
+RESPONSE_USAGE = {"input_tokens": 12, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0},
+                  "output_tokens": 7, "output_tokens_details": {"reasoning_tokens": 2}, "total_tokens": 19}  # fmt: skip
+
 MESSAGE_USAGE = {"input_tokens": 8, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2, "output_tokens": 7}
 
 
@@ -46,6 +49,9 @@ class Handler(BaseHTTPRequestHandler):
             if self.path.endswith("/messages"):
                 self._stream_message(request, **do)
                 return
+            if self.path.endswith("/responses"):
+                self._stream_response(request, **do)
+                return
             self._stream(request, **do)
             return
         if self.path.endswith("/messages"):
@@ -53,6 +59,9 @@ class Handler(BaseHTTPRequestHandler):
             about = {"id": "msg_1", "type": "message", "role": "assistant", "model": request["model"]}
             ends = {"stop_reason": "end_turn", "stop_sequence": None}
             self._send(200, {**about, "content": content, **ends, "usage": do.get("usage", MESSAGE_USAGE)})
+            return
+        if self.path.endswith("/responses"):
+            self._send(200, self._response(request, "Hello there", do.get("usage", RESPONSE_USAGE)))
             return
         message = do.get("message", {"role": "assistant", "content": "Hello there"})
         answer = {
@@ -67,8 +76,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
-            return json.loads(request["messages"][-1]["content"])
-        except (ValueError, KeyError):
+            return json.loads(request["messages"][-1]["content"] if "messages" in request else request["input"])
+        except (ValueError, KeyError, TypeError):
             return {}
 
     def _stream(
@@ -115,6 +124,36 @@ class Handler(BaseHTTPRequestHandler):
         ends = {"stop_reason": "end_turn", "stop_sequence": None}
         self._event(type="message_delta", delta=ends, usage={"output_tokens": MESSAGE_USAGE["output_tokens"]})
         self._event(type="message_stop")
+        self.wfile.write(b"0\r\n\r\n")
+        self.server.finished.set()
+
+    def _response(self, request: dict[str, Any], text: str, usage: object, status: str = "completed") -> dict[str, Any]:
+        part = {"type": "output_text", "text": text, "annotations": []}
+        item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
+        about = {"id": "resp_1", "object": "response", "created_at": 1, "status": status, "error": None}
+        rest = {"parallel_tool_calls": True, "tool_choice": "auto", "tools": [], "incomplete_details": None}
+        return {**about, **rest, "model": request["model"], "output": [item] if text else [], "usage": usage}
+
+    def _stream_response(
+        self, request: dict[str, Any], parts: int = 3, broken: bool = False, failing: bool = False, **_: Any
+    ) -> None:
+        self._event(
+            type="response.created", sequence_number=0, response=self._response(request, "", None, "in_progress")
+        )
+        whole = self._response(request, "".join(f"part{number} " for number in range(parts)), RESPONSE_USAGE)
+        (item,) = whole["output"]
+        at: dict[str, Any] = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+        self._event(type="response.output_item.added", sequence_number=1, output_index=0, item=item | {"content": []})
+        self._event(type="response.content_part.added", sequence_number=2, part=item["content"][0] | {"text": ""}, **at)
+        for number in range(parts):
+            delta = {"delta": f"part{number} ", "logprobs": []}
+            self._event(type="response.output_text.delta", sequence_number=3 + number, **delta, **at)
+        if failing:
+            self._event(type="error", sequence_number=9, code="server_error", message="secret inside", param=None)
+        if broken or failing:
+            self.close_connection = True
+            return
+        self._event(type="response.completed", sequence_number=9, response=whole)
         self.wfile.write(b"0\r\n\r\n")
         self.server.finished.set()
 

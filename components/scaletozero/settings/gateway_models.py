@@ -31,8 +31,8 @@ MOST_TARGETS = 8
 MOST_RETRIES = 5
 """How often a target may be asked again in one request."""
 
-Speech = Literal["chat", "messages"]
-"""Protocols of conversations: OpenAI's chat completions, Anthropic's messages."""
+Speech = Literal["chat", "messages", "responses"]
+"""Protocols of conversations: OpenAI's chat completions and responses, Anthropic's messages."""
 
 
 def _model_name(value: str) -> str:
@@ -100,13 +100,14 @@ class Provider(Settings):
     """A model behind an API that speaks OpenAI's protocol, or Anthropic's.
 
     Attributes:
-        base_url: the API's address, to which `/chat/completions` or `/messages` is added.
+        base_url: the API's address, to which `/chat/completions`, `/responses` or `/messages` is added.
         model: the model's name there.
         secret: the name of the secret in AWS Secrets Manager that holds the API's key, as text.
         variable: in place of it, the environment variable that holds the key where the gateway runs.
         price: the model in genai-prices, `provider/model`, such as `openai/gpt-5-mini`.
         limit_field: the field in which the API takes the most tokens of an answer to a chat.
-        speaks: protocols of conversations that it has. Default: `chat`, and of Anthropic's host both.
+        speaks: protocols of conversations that it has. Default: `chat`, of Anthropic's host also `messages`, of
+            OpenAI's hosts also `responses`.
     """
 
     base_url: Annotated[Text, AfterValidator(_base_url)]
@@ -127,6 +128,8 @@ class Provider(Settings):
         """What it speaks, declared or known of its host (platform.claude.com, `openai-sdk`)."""
         if self.speaks:
             return self.speaks
+        if f".{self.host}".endswith(".api.openai.com"):  # also those of a region
+            return ("chat", "responses")
         return ("chat", "messages") if self.host == "api.anthropic.com" else ("chat",)
 
     def conflicts(self) -> Iterable[Finding]:

@@ -190,6 +190,7 @@ def test_every_route_that_reaches_a_target_holds_first(sandboxed: Desk, provider
     bodies = {
         "/v1/chat/completions": {"model": "small", "messages": HELLO, "max_tokens": 1000},
         "/v1/messages": {"model": "small", "messages": HELLO, "max_tokens": 1000},
+        "/v1/responses": {"model": "small", "input": "Hello", "max_output_tokens": 1000},
         "/v1/embeddings": {"model": "own", "input": "Hello"},
         "/endpoints/{name}/invocations": {"inputs": ["Hello"]},
     }

@@ -37,6 +37,7 @@ def application(door: Door, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
             Route("/v1/models/{name:path}", routes.model),
             Route("/v1/usage", routes.usage),
             Route("/v1/chat/completions", routes.chat, methods=["POST"]),
+            Route("/v1/responses", routes.responses, methods=["POST"]),
             Route("/v1/messages", routes.messages, methods=["POST"]),
             Route("/v1/embeddings", routes.embeddings, methods=["POST"]),
             Route("/endpoints/{name}/invocations", routes.invocations, methods=["POST"]),

@@ -63,6 +63,8 @@ class MessagesRequest:
         self.output_tokens(model)
         if "messages" in provider.protocols:
             return "/messages", dumped({**self.fields, "model": provider.model})
+        if "chat" not in provider.protocols:
+            raise wrong(f"{self.model} has no messages.", "model", "model_not_supported")
         return "/chat/completions", dumped(as_chat(self.fields, provider))
 
     def answer(self, path: str, content: dict[str, Any]) -> dict[str, Any]:

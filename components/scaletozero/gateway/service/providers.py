@@ -27,8 +27,11 @@ from scaletozero.settings.gateway_models import Provider
 LARGEST_ANSWER = 32 * 2**20
 """Bytes of an answer above which it is taken for a fault."""
 
-END = "message_stop"
-"""The type of the event with which the stream of a message is whole; a chat's ends with `[DONE]`."""
+ENDS = frozenset(("message_stop", "response.completed", "response.incomplete"))
+"""Types of the event with which the stream of a message or a response is whole; a chat's ends with `[DONE]`."""
+
+FAULTS = frozenset(("error", "response.failed"))
+"""Types of the event with which it is known that it will not be."""
 
 ANTHROPIC_VERSION = "2023-06-01"
 """The version of Anthropic's API, in the header that it requires."""
@@ -91,8 +94,10 @@ class ProviderTarget:
                         return
                     if name == b"data":
                         event = read_answer(data, "broke off")
+                        if event.get("type") in FAULTS:
+                            raise garbage("broke off")
                         yield event
-                        if event.get("type") == END:
+                        if event.get("type") in ENDS:
                             return
         raise garbage("broke off")
 

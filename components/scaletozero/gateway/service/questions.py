@@ -22,7 +22,9 @@ FORM = 1
 """Of the hash and of what is kept under it; another number finds nothing of what was kept before."""
 
 _NO_MATTER = frozenset(("metadata", "model", "prompt_cache_key", "safety_identifier", "service_tier", "store", "user"))
-_SAID_OTHERWISE = frozenset(("max_completion_tokens", "max_tokens", "n", "stream", "stream_options"))
+_SAID_OTHERWISE = frozenset(
+    ("max_completion_tokens", "max_output_tokens", "max_tokens", "n", "stream", "stream_options")
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a provider's answer says that it used, by the protocol of the answer. Pure.
 
 OpenAI's counts of input tokens include those read from a cache and written to one, Anthropic's do not. A stream of
-messages tells its input at its beginning and its output so far in each `message_delta`; the others tell all at the end.
+messages tells its input at its beginning and its output so far in each `message_delta`; the others tell all at the end,
+that of a response inside of the response.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from typing import Any
 from scaletozero.gateway.service.answers import text_bytes
 from scaletozero.gateway.tariffs import ADDED_TOKENS, ByTokens, Cost
 from scaletozero.spending.api_models import TokenCount
+
+_SAID = {"/messages": "content", "/responses": "output"}
+_CHAT_NAMES = "prompt_tokens_details", "prompt_tokens", "completion_tokens"
+_RESPONSE_NAMES = "input_tokens_details", "input_tokens", "output_tokens"
 
 
 class Reading:
@@ -30,7 +35,7 @@ class Reading:
 
     def answer(self, content: Mapping[str, Any]) -> None:
         """Reads an answer in one piece."""
-        said = content.get("content" if self._path == "/messages" else "choices")
+        said = content.get(_SAID.get(self._path, "choices"))
         self._said = text_bytes(said)
         self._count = count_of(self._path, content.get("usage"))
         self._whole = self._count is not None
@@ -39,6 +44,9 @@ class Reading:
         """Reads one event of a stream."""
         if self._path == "/messages":
             self._message_part(event)
+            return
+        if self._path == "/responses":
+            self._response_part(event)
             return
         choices = event.get("choices")
         listed = choices if isinstance(choices, list) else []
@@ -59,6 +67,14 @@ class Reading:
             self._usage |= {key: value for key, value in usage.items() if value is not None}
             self._count = count_of(self._path, self._usage)
             self._whole = event.get("type") == "message_delta" and self._count is not None
+
+    def _response_part(self, event: Mapping[str, Any]) -> None:
+        if isinstance(delta := event.get("delta"), str):
+            self._said += text_bytes(delta)
+        response = event.get("response")
+        if isinstance(response, Mapping) and response.get("usage") is not None:
+            self._count = count_of(self._path, response["usage"])
+            self._whole = self._count is not None
 
     def cost(self, meter: ByTokens, body_bytes: int, most: int) -> Cost:
         """What the answer cost, as far as it has come.
@@ -90,11 +106,12 @@ def count_of(path: str, usage: object) -> TokenCount | None:
             return None
         read, said, cached, written = found
         return TokenCount(read + cached + written, said, cached, written)
-    details = usage.get("prompt_tokens_details")
+    names = _RESPONSE_NAMES if path == "/responses" else _CHAT_NAMES
+    details = usage.get(names[0])
     cache: Mapping[str, Any] = details if isinstance(details, Mapping) else {}
     cached, written = cache.get("cached_tokens") or 0, cache.get("cache_write_tokens") or 0
     total = usage.get("total_tokens") or 0
-    found = _counts(usage.get("prompt_tokens"), usage.get("completion_tokens", 0), cached, written, total)
+    found = _counts(usage.get(names[1]), usage.get(names[2], 0), cached, written, total)
     if found is None or found[2] + found[3] > found[0]:
         return None
     read, said, cached, written, total = found

@@ -29,6 +29,7 @@ from scaletozero.gateway.service.providers import ProviderTarget
 from scaletozero.gateway.service.questions import conversation_question, embedding_question
 from scaletozero.gateway.service.readings import Reading
 from scaletozero.gateway.service.relay import Relay
+from scaletozero.gateway.service.responses import responses_request
 from scaletozero.gateway.service.ways import ModelRoute, in_order
 
 BODY_SECONDS = 30.0
@@ -76,6 +77,11 @@ class Routes:
         """A message as Anthropic has it, in one piece or in parts."""
         customer = self._door.customer(request.headers)
         return await self._converse(request, customer, messages_request(read_object(await self._body(request))))
+
+    async def responses(self, request: Request) -> Response:
+        """A response as OpenAI has it, in one piece or in parts; none is stored."""
+        customer = self._door.customer(request.headers)
+        return await self._converse(request, customer, responses_request(read_object(await self._body(request))))
 
     async def _converse(self, request: Request, customer: str, asked: Conversation) -> Response:
         """An answer of the first target that gives one, in the caller's protocol."""

@@ -72,6 +72,42 @@ class MessageEvents:
         return [anthropic_failure(refusal)]
 
 
+class ResponseEvents:
+    """A stream of a response, from the same.
+
+    Args:
+        model: the name that was asked for.
+    """
+
+    def __init__(self, model: str) -> None:
+        self._model, self._number = model, 0
+
+    def part(self, part: dict[str, Any]) -> list[bytes]:
+        if isinstance(number := part.get("sequence_number"), int):
+            self._number = number + 1
+        response = part.get("response")
+        if isinstance(response, dict):
+            part = {**part, "response": {**response, "model": self._model}}
+        return [named(part)] if isinstance(part.get("type"), str) else []
+
+    def end(self) -> list[bytes]:
+        return []
+
+    def failed(self, refusal: RefusedError) -> list[bytes]:
+        return [response_failure(refusal, self._number)]
+
+
+def response_failure(refusal: RefusedError, number: int) -> bytes:
+    """An error in the middle of a response.
+
+    Args:
+        number: of the event in its stream, from 0.
+    """
+    about = {"code": refusal.code, "message": refusal.message, "param": refusal.param}
+    # With `error` OpenAI's client raises it (openai 3.57, `_streaming`); without, it is an event that is easily missed.
+    return named({"type": "error", "sequence_number": number, **about, **refusal.content()})
+
+
 def anthropic_failure(refusal: RefusedError) -> bytes:
     """An error in the middle of a message."""
     return named(refusal.anthropic_content())
