@@ -11,6 +11,7 @@ from urllib.parse import quote
 from model_packaging.findings import Finding
 from scaletozero.cli.estimate_table import amount, estimate_notes, estimate_table
 from scaletozero.cli.markdown import block, code, details, items, prose, table
+from scaletozero.cli.output import counted
 from scaletozero.spending.estimate import Estimate
 from scaletozero.spending.money import LONGEST_MONTH, MICRO, bound, dollars
 from scaletozero.spending.traffic import Assumptions
@@ -129,7 +130,7 @@ def _changed(report: PreviewReport) -> Iterator[str]:
     yield f"**{', '.join(counts)}**, {report.unchanged:,} unchanged."
     changes = sorted(report.changes, key=lambda each: (order.index(each.kind), each.type, each.name))
     columns = ("", "resource", "type", "what differs")
-    yield details(_count(len(changes), "change"), table(columns, changes, _cells, most=_PART))
+    yield details(counted(len(changes), "change"), table(columns, changes, _cells, most=_PART))
 
 
 def _cells(change: Change) -> tuple[str, str, str, str]:
@@ -166,11 +167,7 @@ def _cost(report: PreviewReport) -> Iterator[str]:
         text = table(columns, cells, lambda row: [code(row[0]), *map(prose, row[1:])], most=_PART)
         notes = items([*estimate_notes(found, report.assumed, report.before)], prose, _PART)
         count = len(found.endpoints) + len(found.unpriced)
-        yield details(_count(count, "endpoint"), f"{text}\n\n{notes}")
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+        yield details(counted(count, "endpoint"), f"{text}\n\n{notes}")
 
 
 def _before(kept: object, after: Decimal) -> Decimal | None:

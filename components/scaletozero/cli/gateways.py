@@ -15,7 +15,7 @@ from model_packaging.extras import needs
 from model_packaging.findings import refuse
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.engine import engine_errors
-from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.cli.output import counted, done, findings_as_exit, print_json, say, table
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.gateway import EXTRA, cache_of, ledger_of, open_door
 from scaletozero.environment.project import Project, find_project
@@ -67,7 +67,7 @@ def gateway(environment: EnvironmentName = "local") -> None:
         application(door), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30
     )
     port = listening.getsockname()[1]
-    say(f"{len(declared.models)} models, {len(declared.customers)} customers")
+    say(f"{counted(len(declared.models), 'model')}, {counted(len(declared.customers), 'customer')}")
     done(f"gateway of {environment}: http://{HOST}:{port}/v1")
     with contextlib.suppress(KeyboardInterrupt):  # its usual end, after the open requests
         uvicorn.Server(config).run(sockets=[listening])

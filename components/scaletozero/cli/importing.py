@@ -12,7 +12,19 @@ import typer
 from model_packaging.files import require_writable
 from model_packaging.findings import refuse
 from model_packaging.validation import parse
-from scaletozero.cli.output import FAILED, done, err, failed, findings_as_exit, out, print_json, say, table, write_file
+from scaletozero.cli.output import (
+    FAILED,
+    counted,
+    done,
+    err,
+    failed,
+    findings_as_exit,
+    out,
+    print_json,
+    say,
+    table,
+    write_file,
+)
 from scaletozero.environment.importing.helicone import import_helicone
 from scaletozero.environment.importing.helicone_mentions import Mention, mentions
 from scaletozero.environment.importing.litellm import import_litellm
@@ -163,7 +175,7 @@ def _end(imported: Imported, output: Path | None) -> None:
         steps.append("declare customers with caps")
     if counts[Outcome.UNKNOWN]:
         steps.append("look at what is unknown")
-    line = f"{models} models, {customers} customers. Next: {'; '.join(steps)}."
+    line = f"{counted(models, 'model')}, {counted(customers, 'customer')}. Next: {'; '.join(steps)}."
     if imported.important:
         said = "what is marked with ! changes safety, money or the place of data, and was not taken over"
         raise failed(f"{line} But first: {said} ({len(imported.important)}).")

@@ -70,6 +70,11 @@ def plain(text: str) -> str:
     return _STYLE.sub("", text)
 
 
+def counted(count: int, what: str) -> str:
+    """A number with a word, `1 model` or `2 models`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def say(line: str) -> None:
     """Shows a line about the progress."""
     err.print(Text(printable(line), style="dim"))

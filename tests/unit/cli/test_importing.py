@@ -52,7 +52,7 @@ def test_the_block_is_on_stdout_and_the_report_on_stderr(arguments: tuple[str, s
     assert "taken over" in done.stderr
     last = done.stderr.splitlines()[-1]
     assert last == (
-        "1 models, 1 customers. Next: put the block under `scaletozero:environment`; set OPENAI_API_KEY;"
+        "1 model, 1 customer. Next: put the block under `scaletozero:environment`; set OPENAI_API_KEY;"
         " make keys with `scaletozero customers key everyone`."
     )
 
