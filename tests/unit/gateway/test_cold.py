@@ -60,7 +60,8 @@ def test_another_target_answers_and_the_endpoint_goes_on_starting(
     assert desk.month().held > 0, "the request that wakes the endpoint still holds what it may cost"
     if model == "falling":
         assert embedding(ask(desk, model)) == OTHER
-        assert len(desk.records()) == 2
+        # The record of an answer is written after it.
+        assert len(world.wait_for(lambda: desk.records() if len(desk.records()) > 1 else None)) == 2
     (tmp_path / "go").touch()
     balance = desk.settled()
     assert world.about("sentences")["invocations"] == 1, "one request wakes it, whatever comes in meanwhile"
@@ -68,7 +69,8 @@ def test_another_target_answers_and_the_endpoint_goes_on_starting(
     assert len(provider.received) == (2 if model == "falling" else 1)
     records = desk.records()
     woke = [each for each in records if each["asked"] == "sentences" and each["number"] == 1]
-    assert woke[0]["milliseconds"] >= 1000
+    # The last request may be among them by now, and records of one second have no order.
+    assert max(each["milliseconds"] for each in woke) >= 1000
     assert balance.spent < desk.settled().spent == sum(each["used"] for each in desk.records())
 
 
