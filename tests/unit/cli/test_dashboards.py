@@ -96,10 +96,13 @@ def test_an_environment_that_is_not_there(
 
 
 PAGE = """
+import signal
 from types import SimpleNamespace
 from live_page import DEPLOYED, cloudwatch, environment
 from scaletozero import cli
 from scaletozero.cli import dashboards
+# A shell starts what it runs in the background, these tests perhaps, with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with cloudwatch() as client:
     stack = SimpleNamespace(client=lambda *_: client, sandbox=None)
     found = SimpleNamespace(settings=environment(), endpoints=DEPLOYED, stack=stack)
