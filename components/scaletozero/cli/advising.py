@@ -11,11 +11,11 @@ import typer
 
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.files import require_writable
-from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.advising_fleet import advise_instances
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say, table, write_file
+from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, refuse_given, say, table, write_file
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
 from scaletozero.scaling.advice import advise as weigh
@@ -166,10 +166,8 @@ def advise(
 
 def _only(others: Mapping[str, object], own: Mapping[str, object], endpoint: str) -> None:
     """Refuses options of other kinds, and a missing objective."""
-    if given := [name for name, value in others.items() if value is not None]:
-        fix = f"leave it out; of {endpoint} are: {', '.join(own)}"
-        rule = f"must not be given for {endpoint}, which is of another kind"
-        raise FindingsError(Finding(name, rule, consequence="it would have no effect", fix=fix) for name in given)
+    fix = f"leave it out; of {endpoint} are: {', '.join(own)}"
+    refuse_given(others, f"must not be given for {endpoint}, which is of another kind", fix)
     objectives = [name for name in own if name.startswith("--objective")]
     if all(own[name] is None for name in objectives):
         raise refuse(

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from model_packaging.findings import Finding, FindingsError, refuse
+from model_packaging.findings import FindingsError, refuse
 from scaletozero.cli.measuring import STARTS, bench_artifact, is_artifact
-from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
+from scaletozero.cli.output import done, findings_as_exit, print_json, refuse_given, say, table
 from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
 from scaletozero.cli.watching import bench_cluster
 from scaletozero.cold_start.remembered import percentile
@@ -116,10 +116,8 @@ def _on_cluster(endpoint: str, environment: str) -> bool:
 
 def _only(others: Mapping[str, object], kind: str, what: str) -> None:
     """Refuses options that have no effect on what is measured."""
-    if given := [name for name, value in others.items() if value is not None]:
-        rule = f"must not be given for {kind}, and {what} is one"
-        fix = "leave it out; an artifact is given by a path with a slash, an endpoint by its name"
-        raise FindingsError(Finding(name, rule, consequence="it would have no effect", fix=fix) for name in given)
+    fix = "leave it out; an artifact is given by a path with a slash, an endpoint by its name"
+    refuse_given(others, f"must not be given for {kind}, and {what} is one", fix)
 
 
 def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int, cold: int, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from model_packaging.files import exists_already
-from model_packaging.findings import FindingsError, refuse
+from model_packaging.findings import Finding, FindingsError, refuse
 
 COLOUR = not os.environ.get("NO_COLOR")
 """Whether output may be coloured or emphasised (https://no-color.org)."""
@@ -68,6 +68,19 @@ def _written_out(match: re.Match[str]) -> str:
 def plain(text: str) -> str:
     """The text without colours."""
     return _STYLE.sub("", text)
+
+
+def refuse_given(options: Mapping[str, object], rule: str, fix: str) -> None:
+    """Refuses options that were given and would have no effect.
+
+    Args:
+        options: option -> its value; None if it was not given.
+
+    Raises:
+        FindingsError: with each option that was given.
+    """
+    if given := [name for name, value in options.items() if value is not None]:
+        raise FindingsError(Finding(name, rule, consequence="it would have no effect", fix=fix) for name in given)
 
 
 def counted(count: int, what: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sandbox_world import REGION, World, wait_for
 
-ROLE = "arn:aws:iam::123456789012:role/work"
+ROLE = "arn:aws:iam::123456789012:role/runner"
 
 Deploy = Callable[..., str]
 
@@ -33,8 +33,8 @@ def speed() -> float:
 def deploy(world: World) -> Deploy:
     """Makes a function, and returns its ARN."""
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
-    world.client("iam").create_role(RoleName="work", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
-    world.allow("work", "logs:*", "sqs:SendMessage")
+    world.client("iam").create_role(RoleName="runner", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
+    world.allow("runner", "logs:*", "sqs:SendMessage")
 
     def make(code: str, **more: Any) -> str:
         made = world.client("lambda").create_function(
@@ -107,8 +107,8 @@ def test_it_may_do_what_its_role_may(world: World, deploy: Deploy) -> None:
     assert failed == "Unhandled"
     assert error["errorType"] == "AccessDenied"
     assert "AccessDenied" in error["errorMessage"]
-    assert "assumed-role/work/work is not authorized to perform: s3:ListAllMyBuckets" in error["errorMessage"]
-    world.allow("work", "s3:ListAllMyBuckets", "logs:*")
+    assert "assumed-role/runner/work is not authorized to perform: s3:ListAllMyBuckets" in error["errorMessage"]
+    world.allow("runner", "s3:ListAllMyBuckets", "logs:*")
     assert invoke(world, {})[0] in ("calls", "models")
 
 
@@ -197,7 +197,7 @@ def test_without_retries_a_record_goes_to_the_destination(world: World, deploy: 
 def test_a_queue_that_its_role_may_not_write_to_is_counted(world: World, deploy: Deploy) -> None:
     world.client("sqs").create_queue(QueueName="failures")
     deploy(FAILS, DeadLetterConfig={"TargetArn": f"arn:aws:sqs:{REGION}:123456789012:failures"})
-    world.allow("work", "logs:*")
+    world.allow("runner", "logs:*")
     invoke(world, {"file": str(world.state / "tries"), "failures": 9}, InvocationType="Event")
     wait_for(lambda: counted(world, "DeadLetterErrors") == 1)
 
