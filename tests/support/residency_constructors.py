@@ -7,11 +7,13 @@ from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-from gpu_declarations import AMP, FALLBACK, cluster
+from gpu_declarations import AMP, CRDS, FALLBACK, cluster
 from own_prices import own_price
 from residency_leaks import ACCOUNT, HERE, THERE, at, ecr
 
 import scaletozero
+from scaletozero.kubernetes.manifests.hosts import CILIUM_CRD
+from scaletozero.partitions import dns_suffix
 from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.pools import WarmUnit
 
@@ -113,6 +115,9 @@ CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
     "gpu: an image of another Region": {"GpuEndpoint": IMAGE, "GpuWarmPool": IMAGE},
     "gpu: a service outside": {
         "GpuEndpoint": {"on_cold": {"action": "fallback", "service": {**FALLBACK, "region": THERE}}}
+    },
+    "gpu: a host that pods may reach": {
+        "GpuEndpoint": {"cluster": cluster(crds=[*CRDS, CILIUM_CRD]), "egress": [f"sqs.{THERE}.{dns_suffix(THERE)}"]}
     },
     "gpu: a pool's zone": {"GpuNodePool": {"zones": [f"{THERE}a"]}},
     "gpu: a pool's key of another Region": {"GpuNodePool": {"nodes": {"role": "nodes", "kms_key": KEY}}},

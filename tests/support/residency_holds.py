@@ -151,6 +151,7 @@ REASONS = {
     "gpu: an image of a public registry": "nodes pull images, not pods: their network has to let ECR through only",
     "gpu: a fallback's host": _EGRESS,
     "gpu: a fallback's host of the geography, not attested": _EGRESS,
+    "gpu: a host that pods may reach": "the policy is what lets the host through: without it, pods reach none",
     "gpu: a webhook outside": "the API server calls it, which no policy of the cluster limits",
 }  # fmt: skip
 """Case -> why nothing here holds it without Pulumi."""

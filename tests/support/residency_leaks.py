@@ -152,6 +152,7 @@ GPU: dict[str, Leak] = {
     "gpu: a fallback's host": ([of(DEPLOYMENT, **container(env=[{"name": "F", "value": "https://api.openai.com/v1"}]))], "x.spec.template.spec.containers[0].env[0].value"),
     "gpu: a fallback's host of the geography, not attested": ([of(DEPLOYMENT, **container(env=[{"name": "F", "value": "https://eu.api.openai.com/v1"}]))], "x.spec.template.spec.containers[0].env[0].value"),
     "gpu: a service outside": ([of("kubernetes:core/v1:Service", spec={"externalName": f"bedrock-runtime.{THERE}.{dns_suffix(THERE)}"})], "x.spec.externalName"),
+    "gpu: a host that pods may reach": ([of("kubernetes:cilium.io/v2:CiliumNetworkPolicy", spec={"egress": [{"toFQDNs": [{"matchName": f"sqs.{THERE}.{dns_suffix(THERE)}"}]}]})], "x.spec.egress[0].toFQDNs[0].matchName"),
     "gpu: a webhook outside": ([of("kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration", webhooks=[{"clientConfig": {"url": "https://hooks.example.com"}}])], "x.webhooks[0].clientConfig.url"),
     "gpu: nodes of another Region": ([of(DEPLOYMENT, **_terms("topology.kubernetes.io/region", "In", THERE))], "x.spec.template.spec.affinity"),
     "gpu: nodes of any Region but one": ([of(DEPLOYMENT, **_terms("topology.kubernetes.io/region", "NotIn", HERE))], "x.spec.template.spec.affinity"),

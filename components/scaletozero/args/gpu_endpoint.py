@@ -218,6 +218,10 @@ class GpuEndpointArgs(TypedDict):
     """Host names outside of the cluster that the pods may send HTTPS requests to; `*.` in front stands for subdomains.
     Requires EKS Auto Mode or Cilium, which enforce host names. Default: none."""
     residency: NotRequired[list[str]]
-    """The regions that requests, models and metrics may be in. Default: the cluster's region."""
+    """The regions that requests, models and metrics may be in. Default: the cluster's region. If given, hosts of
+    `egress` must be within them too."""
+    approved_hosts: NotRequired[list[str]]
+    """Hosts of `egress` that `residency` does not refuse: their location is known to be within it, or an exception was
+    approved. Default: none."""
     tags: NotRequired[dict[str, str]]
     """Extra tags for the AWS resources."""

@@ -13,6 +13,7 @@ from scaletozero.kubernetes.manifests.scaling import own_host
 from scaletozero.kubernetes.packaged import plan_packaged
 from scaletozero.kubernetes.plan import prefixed
 from scaletozero.kubernetes.table import text
+from scaletozero.residency.egress import egress_findings
 from scaletozero.settings.gpu import GpuEndpointSettings
 
 SCALING = ("InterceptorRoute", "TriggerAuthentication", "ScaledObject")
@@ -49,8 +50,9 @@ class GpuEndpoint(Component):
         settings, inputs = validated(GpuEndpointSettings, args, name=name, inputs=["bucket", "kms_key_arn"])
         packaged = plan_packaged(name, settings, args["artifact"])
         plan, model = packaged.plan, packaged.model
-        if plan.findings:
-            raise FindingsError(prefixed(name, plan.findings))
+        outside = egress_findings(settings.egress, settings.residency, settings.approved_hosts)
+        if found := [*plan.findings, *outside]:
+            raise FindingsError(prefixed(name, found))
         region = settings.cluster.region
         super().__init__(name, opts, region=region, tags={"endpoint": name, **settings.tags})
         need_cluster(self)

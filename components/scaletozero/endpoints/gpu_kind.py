@@ -15,6 +15,7 @@ from scaletozero.endpoints.kind_costs import Workload, gpu_priced, gpu_workload,
 from scaletozero.endpoints.kind_fleets import gpu_fleet
 from scaletozero.endpoints.state import Resource, properties, whole
 from scaletozero.observability.panels import Panel
+from scaletozero.residency.egress import outside_hosts
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.fleet_advice import DeclaredFleet
 from scaletozero.settings.gpu import GpuEndpoint, GpuEndpointSettings
@@ -147,6 +148,7 @@ class GpuKind(Kind[GpuEndpoint]):
 def _arguments(name: str, settings: GpuEndpoint, site: Site) -> dict[str, Any]:
     """The arguments of `GpuEndpoint`, except its bucket."""
     assert site.kubernetes
+    approved = list(outside_hosts(settings.egress, site.residency))
     return {
         **settings.model_dump(exclude={"kind", "artifact", "tags"}, exclude_unset=True),
         "artifact": site.opened.get(name) or str(site.root / settings.artifact),
@@ -154,6 +156,8 @@ def _arguments(name: str, settings: GpuEndpoint, site: Site) -> dict[str, Any]:
         "namespace": site.kubernetes.namespace,
         "tags": site.tags_of(settings),
         **({"residency": list(site.residency)} if site.residency else {}),
+        # The environment checks them itself, with its exceptions, attestations and locations.
+        **({"approved_hosts": approved} if approved else {}),
         **without_none({"kms_key_arn": site.kms_key_arn}),
     }
 

@@ -389,6 +389,8 @@ class GpuEndpointSettings(GpuEndpoint):
         bucket: the bucket that the model is uploaded to.
         kms_key_arn: the key that encrypts the bucket, if it is not the service's own key.
         residency: the regions that requests, models and metrics may be in. Default: the cluster's region.
+        approved_hosts: hosts of `egress` that `residency` does not refuse: their location is known to be within it, or
+            an exception was approved.
     """
 
     cluster: Cluster
@@ -396,8 +398,13 @@ class GpuEndpointSettings(GpuEndpoint):
     bucket: Annotated[Text, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), may_be_later] | None = None
     kms_key_arn: KmsKeyArn | None = None
     residency: tuple[Region, ...] = ()
+    approved_hosts: Annotated[tuple[OutsideHost, ...], AfterValidator(unique)] = ()
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
+        for index, host in enumerate(self.approved_hosts):
+            if host not in self.egress:
+                said = "nothing would be approved by it"
+                yield Finding(f"approved_hosts.{index}", "must be a host of `egress`", host, said, "remove it")
         yield from (replace(found, path=f"cluster.{found.path}") for found in self.cluster.conflicts())
         yield from key_conflicts(self.kms_key_arn, self.cluster.region)

@@ -1,0 +1,45 @@
+"""The hosts that pods may send requests to, held to the Regions that their component may be in. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from model_packaging.findings import Finding
+from scaletozero.residency.judges import Context, host_name
+from scaletozero.residency.resource import DeclaredResource
+from scaletozero.settings.residency import Residency
+
+
+def outside_hosts(hosts: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:
+    """The hosts that lead out of Regions, or whose location is not known to be within them.
+
+    Args:
+        hosts: names of hosts.
+        allowed: the Regions; all are allowed if there is none.
+
+    Returns:
+        Host -> where it is.
+    """
+    if not allowed:
+        return {}
+    # Attestations, the only thing here with a date, are of an environment, which approves the hosts that have one.
+    context = Context(Residency(regions=tuple(allowed), opted_in=tuple(allowed)), date.min)
+    pods = DeclaredResource("kubernetes:apps/v1:Deployment", "", {})
+    found = ((each, host_name(each, pods, context)) for each in hosts)
+    return {host: outside.where for host, outside in found if outside}
+
+
+def egress_findings(hosts: Sequence[str], allowed: Sequence[str], approved: Iterable[str]) -> Iterator[Finding]:
+    """Findings on hosts of `egress` that are outside of `allowed`, and are not approved."""
+    approved = set(approved)
+    outside = outside_hosts(hosts, allowed)
+    for index, host in enumerate(hosts):
+        if host in outside and host not in approved:
+            yield Finding(
+                f"egress.{index}",
+                f"must stay within the residency, {', '.join(allowed)}",
+                outside[host],
+                "what the pods send would leave it",
+                f"remove it, or write `approved_hosts: [{host}]` if its location or an exception was approved",
+            )
