@@ -1,9 +1,9 @@
 """Runs the stages of continuous integration, each a target of the Makefile, and prints how long each of them took.
 
-The stages are in two lanes. Where there is more than one core the second lane runs beside the first: it begins with
-building, at a low priority, the programs that its own stages need. Its output is printed stage by stage, when a stage
-has ended. A stage in which a few tests failed runs those once more, and the end names those that then passed. The first
-failure that remains ends everything.
+Where there is more than one core two lanes take the stages, in their order, whichever is free: so neither waits while
+there is something to run. One lane prints as it goes, the other a stage's output when it has ended. A stage in which a
+few tests failed runs those once more, and the end names those that then passed. The first failure that remains ends
+everything.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,25 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 
-FRONT = ("setup", "test", "lint", "docs", "test-long", "test-torch")
-BESIDE = ("tools", "test-cluster", "test-live", "test-languages", "test-lowest", "test-extras")
+SETUP = "setup"
+"""Makes the environment that all others share."""
+
+STAGES = (
+    "test",
+    # The programs that the next stages need, built while the first one runs.
+    "tools",
+    "test-cluster",
+    "test-live",
+    "test-languages",
+    "test-lowest",
+    # The longest first, so that both lanes end at about the same time.
+    "test-long",
+    "test-torch",
+    "lint",
+    "test-extras",
+    "docs",
+)
+"""In the order in which they begin, after the setup."""
 
 LOW_PRIORITY = frozenset({"tools"})
 """It only builds, so it has no deadline that a lack of processor time could break."""
@@ -87,16 +105,18 @@ class Pipeline:
         self.failed = ""
         self.flaky: list[str] = []
 
-    async def lane(self, stages: tuple[str, ...], *, captured: bool = False) -> None:
-        """Run `stages` one after the other.
+    async def lane(self, stages: deque[str], *, captured: bool = False) -> None:
+        """Take the next of `stages` and run it, until there is none.
 
         Args:
+            stages: what is left to run, which lanes share.
             captured: print a stage's output when it has ended, instead of while it runs.
 
         Raises:
             StageFailedError: one of them failed.
         """
-        for stage in stages:
+        while stages:
+            stage = stages.popleft()
             code = await self._logged(stage, captured)
             if code and (failed := failed_tests(stage)):
                 print(f"== {stage}: {' '.join(failed)} failed, once more", flush=True)
@@ -171,17 +191,14 @@ async def run(chosen: list[str], cores: int) -> int:
     assert task
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    front, beside = (tuple(s for s in lane if s in chosen or not chosen) for lane in (FRONT, BESIDE))
+    first, rest = (deque(s for s in stages if s in chosen or not chosen) for stages in ((SETUP,), STAGES))
     pipeline, status = Pipeline(), 0
     try:
-        # The lanes share the environment that this makes.
-        await pipeline.lane(front[:1])
-        if front[1:] and beside and cores > 1:
-            async with asyncio.TaskGroup() as lanes:
-                lanes.create_task(pipeline.lane(beside, captured=True))
-                lanes.create_task(pipeline.lane(front[1:]))
-        else:
-            await pipeline.lane((*front[1:], *beside))
+        await pipeline.lane(first)
+        async with asyncio.TaskGroup() as lanes:
+            lanes.create_task(pipeline.lane(rest))
+            if cores > 1:
+                lanes.create_task(pipeline.lane(rest, captured=True))
     except* StageFailedError:
         print(f"\n{pipeline.failed} failed, with the output above. To run it alone: .ci/run {pipeline.failed}")
         status = 1
@@ -197,8 +214,8 @@ async def run(chosen: list[str], cores: int) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog=".ci/run", description="Runs the stages of continuous integration.")
-    parser.add_argument("stage", nargs="*", help=f"only these, of {', '.join((*FRONT, *BESIDE))}")
+    parser.add_argument("stage", nargs="*", help=f"only these, of {', '.join((SETUP, *STAGES))}")
     given = parser.parse_args().stage
-    if unknown := set(given) - {*FRONT, *BESIDE}:
+    if unknown := set(given) - {SETUP, *STAGES}:
         parser.error(f"there is no stage {', '.join(sorted(unknown))}")
     sys.exit(asyncio.run(run(given, len(os.sched_getaffinity(0)))))

@@ -29,7 +29,7 @@ def stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def makefile(folder: Path, stages: ModuleType, **changes: str) -> None:
-    recipes = {name: f"@echo {name} says hello" for name in (*stages.FRONT, *stages.BESIDE)} | changes
+    recipes = {name: f"@echo {name} says hello" for name in (stages.SETUP, *stages.STAGES)} | changes
     (folder / "Makefile").write_text("".join(f"{name}:\n\t{recipe}\n" for name, recipe in recipes.items()))
 
 
@@ -47,7 +47,7 @@ def results(out: str) -> dict[str, str]:
 def test_all_pass(stages: ModuleType, capfd: pytest.CaptureFixture[str], cores: int) -> None:
     assert asyncio.run(stages.run([], cores)) == 0
     out = capfd.readouterr().out
-    everything = {*stages.FRONT, *stages.BESIDE}
+    everything = {stages.SETUP, *stages.STAGES}
     assert results(out) == dict.fromkeys(everything, "passed")
     assert {name for name in everything if f"{name} says hello\n" in out} == everything
 
@@ -56,6 +56,15 @@ def test_the_second_lane_runs_beside_the_first(stages: ModuleType, tmp_path: Pat
     """Each waits for the other's stage: one after the other neither would end."""
     recipes = {"test": f"@touch a; {until('b')}", "tools": f"@touch b; {until('a')}"}
     makefile(tmp_path, stages, **recipes)
+    assert asyncio.run(asyncio.wait_for(stages.run([], 2), 600)) == 0
+
+
+def test_whichever_lane_is_free_takes_the_next_stage(stages: ModuleType, tmp_path: Path) -> None:
+    """The first stage waits for the last one, which the other lane comes to after all others."""
+    makefile(tmp_path, stages, **{stages.STAGES[0]: f"@{until('end')}", stages.STAGES[-1]: "@touch end"})
+    assert asyncio.run(asyncio.wait_for(stages.run([], 2), 600)) == 0
+    (tmp_path / "end").unlink()
+    makefile(tmp_path, stages, **{stages.STAGES[1]: f"@{until('end')}", stages.STAGES[-1]: "@touch end"})
     assert asyncio.run(asyncio.wait_for(stages.run([], 2), 600)) == 0
 
 
@@ -147,5 +156,5 @@ def test_one_stage_alone(stages: ModuleType, capfd: pytest.CaptureFixture[str]) 
 
 def test_every_stage_is_a_target_of_the_makefile(stages: ModuleType) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert {*stages.FRONT, *stages.BESIDE} <= targets
-    assert {name for name in targets if name.startswith(("test", "lint"))} <= {*stages.FRONT, *stages.BESIDE}
+    assert {stages.SETUP, *stages.STAGES} <= targets
+    assert {name for name in targets if name.startswith(("test", "lint"))} <= {stages.SETUP, *stages.STAGES}
