@@ -11,14 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from model_packaging.findings import FindingsError, refuse
+from scaletozero.cli.durations import seconds_of
 from scaletozero.cli.measuring import STARTS, bench_artifact, is_artifact
 from scaletozero.cli.output import done, findings_as_exit, print_json, refuse_given, say, table
 from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
-from scaletozero.cli.watching import bench_cluster
+from scaletozero.cli.watching import bench_cluster, watch_cluster
 from scaletozero.cold_start.remembered import percentile
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
 from scaletozero.sandbox import daemon
+
+LONGEST_WATCH = 31 * 86_400
+"""Most seconds of a watch."""
 
 SAMPLE = '{"inputs": ["A cold start is a number, not a hope."]}'
 
@@ -56,14 +60,21 @@ def bench(
             "this, and the difference is significant.",
         ),
     ] = None,
+    watch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="For an endpoint on a cluster: record the starts that callers cause, for so long (90s, 30m, 24h, 7d).",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measures cold starts by phase: of a deployed endpoint, with warm queries, or of an artifact on this machine.
 
     Of an endpoint on a cluster it measures the starts of the replicas that are there now, from what the cluster keeps
-    of them. It wakes none. The starts are added to <environment>.cold-starts.json beside the settings, from which the
-    deadlines follow at the next preview. With --gate they are compared with the remembered ones first, and are
-    not added if a phase became slower.
+    of them, or with --watch the starts that callers cause from now on. It wakes none. The starts are added to
+    <environment>.cold-starts.json beside the settings, from which the deadlines follow at the next preview. With --gate
+    they are compared with the remembered ones first, and are not added if a phase became slower.
 
     An artifact is a path with a slash, an archive, or a folder with a manifest. It is unpacked and started in new
     processes, alternating with the fp32 model that it was packaged from, in the usual gzip -9 archive. A source
@@ -78,13 +89,16 @@ def bench(
     scaletozero bench artifacts/mine --against specs/mine.yaml --json
 
     scaletozero bench chat -e gpu-eu --gate 10
+
+    scaletozero bench chat -e gpu-eu --watch 24h
     """
     of_endpoint = {"--environment": environment, "--payload": payload, "--requests": requests, "--cold": cold}
     of_artifact = {"--starts": starts, "--against": against, "--svg": svg}
+    on_cluster = {"--gate": gate, "--watch": watch}
     with findings_as_exit():
         artifact = is_artifact(endpoint)
         _only(
-            of_endpoint | {"--gate": gate} if artifact else of_artifact,
+            of_endpoint | on_cluster if artifact else of_artifact,
             "an artifact" if artifact else "an endpoint",
             endpoint,
         )
@@ -95,10 +109,15 @@ def bench(
         with findings_as_exit():
             of_called = {"--payload": payload, "--requests": requests, "--cold": cold}
             _only(of_called, "an endpoint on a cluster", endpoint)
-        bench_cluster(endpoint, environment or "local", None if gate is None else gate / 100, as_json=as_json)
+            seconds = None if watch is None else seconds_of("--watch", watch, longest=LONGEST_WATCH)
+        margin = None if gate is None else gate / 100
+        if seconds is None:
+            bench_cluster(endpoint, environment or "local", margin, as_json=as_json)
+        else:
+            watch_cluster(endpoint, environment or "local", seconds, margin, as_json=as_json)
         return
     with findings_as_exit():
-        _only({"--gate": gate}, "an endpoint that is not on a cluster", endpoint)
+        _only(on_cluster, "an endpoint that is not on a cluster", endpoint)
     cold, requests = 3 if cold is None else cold, requests or 50
     _bench_endpoint(
         endpoint, environment or "local", SAMPLE if payload is None else payload, requests, cold, as_json=as_json

@@ -1,27 +1,50 @@
-"""`bench` of an endpoint on a cluster: measures the starts of its replicas without waking any, and remembers them."""
+"""`bench` of an endpoint on a cluster that adds no wake: the starts of its replicas now, or while they are watched."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from model_packaging.findings import refuse
-from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say, table
-from scaletozero.cold_start.gate import LEAST_STARTS, TOTAL, Slower, by_phase, interval, slower
-from scaletozero.cold_start.remembered import PhaseSeconds, Start, add_starts, percentile, read_starts
+from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say
+from scaletozero.cli.starts_shown import Held, held_to, judge, report, served, show
+from scaletozero.cold_start.gate import by_phase
+from scaletozero.cold_start.remembered import Start, add_starts, read_starts
 from scaletozero.environment.project import find_project
 from scaletozero.settings.kubernetes import Kubernetes
 
 if TYPE_CHECKING:
     from scaletozero.kubernetes.starts import Unmeasured
 
+LOOK_SECONDS = 5.0
+"""How often a cluster is looked at: as often as KEDA looks for requests."""
+
+PATIENCE_SECONDS = 600.0
+"""How long a cluster may not answer until a watch ends."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was measured.
+
+    Attributes:
+        starts: the measured starts.
+        others: the replicas without one.
+        more: what else programs are told.
+    """
+
+    starts: Sequence[Start]
+    others: Sequence[Unmeasured]
+    more: Mapping[str, Any] = field(default_factory=dict)
+
 
 def bench_cluster(endpoint: str, environment: str, margin: float | None, *, as_json: bool) -> None:
-    """Measures and remembers the starts of an endpoint's replicas.
+    """Measures and remembers the starts of the replicas that an endpoint has now.
 
     Args:
         endpoint: an endpoint of the environment, on its cluster.
@@ -31,176 +54,121 @@ def bench_cluster(endpoint: str, environment: str, margin: float | None, *, as_j
         as_json: print JSON.
     """
     with findings_as_exit():
-        project = find_project()
-        block = project.environment(environment, with_artifacts=False).kubernetes
-        assert block
-        path = project.starts_file(environment)
-        before = read_starts(path).get(endpoint, ())
-        found, others = _measure(endpoint, block)
-        held = None if margin is None or not found else _held(endpoint, before, found, margin)
-        if found and not (held and held.slower):
-            add_starts(path, endpoint, found)
+        block, path = where(endpoint, environment)
+        found = _now(endpoint, block)
+    conclude(endpoint, path, found, margin, as_json=as_json)
+
+
+def watch_cluster(endpoint: str, environment: str, seconds: int, margin: float | None, *, as_json: bool) -> None:
+    """Measures and remembers the starts that callers cause in the next `seconds`; Ctrl-C ends it earlier.
+
+    Args:
+        endpoint, environment, margin, as_json: see `bench_cluster`.
+        seconds: how long it is watched.
+    """
+    with findings_as_exit():
+        block, path = where(endpoint, environment)
+        found = _watch(endpoint, block, path if margin is None else None, seconds)
+    conclude(endpoint, path, found, margin, as_json=as_json)
+
+
+def where(endpoint: str, environment: str) -> tuple[Kubernetes, Path]:
+    """The cluster of an environment, and the file of measured starts, which is valid.
+
+    Raises:
+        FindingsError: the environment or the file is invalid.
+    """
+    project = find_project()
+    block = project.environment(environment, with_artifacts=False).kubernetes
+    assert block
+    path = project.starts_file(environment)
+    read_starts(path)
+    return block, path
+
+
+def conclude(endpoint: str, path: Path, found: Findings, margin: float | None, *, as_json: bool) -> None:
+    """Compares, remembers and shows what was measured.
+
+    Raises:
+        Exit: nothing was measured, or a phase is slower.
+    """
+    starts = found.starts
+    with findings_as_exit():
+        held: Held | None = None
+        if margin is not None and starts:
+            held = held_to(endpoint, read_starts(path).get(endpoint, ()), starts, margin)
+        if starts and not (held and held.slower):
+            add_starts(path, endpoint, starts)
         known = read_starts(path).get(endpoint, ())
-    alike = [each for each in known if found and _served(each) == _served(found[-1])]
+    alike = [each for each in known if starts and served(each) == served(starts[-1])]
     if as_json:
-        print_json(_report(endpoint, found, others, alike, held))
+        print_json({**report(endpoint, starts, found.others, alike, held), **found.more})
     else:
-        _show(found, others, alike)
-    if not found:
+        show(starts, found.others, alike)
+    if not starts:
         raise typer.Exit(FAILED)
     if held:
-        _judge(endpoint, held)
+        judge(endpoint, held)
     if not as_json:
         say(f"remembered: {path}, {len(known)} of {endpoint}")
-        done(f"{endpoint}: {len(found)} starts measured. Its deadlines follow from them at the next preview.")
+        done(f"{endpoint}: {len(starts)} starts measured. Its deadlines follow from them at the next preview.")
 
 
-def _measure(endpoint: str, block: Kubernetes) -> tuple[list[Start], list[Unmeasured]]:
-    from scaletozero.kubernetes.api import ApiError
-    from scaletozero.kubernetes.facts.discover import open_cluster
-    from scaletozero.kubernetes.manifests.objects import selector
+def _now(endpoint: str, block: Kubernetes) -> Findings:
+    from scaletozero.kubernetes.look import look, opened
     from scaletozero.kubernetes.starts import starts_of
 
-    cluster, namespace = block.cluster, block.namespace
-    api, _, region = open_cluster(os.environ.get("KUBECONFIG"), cluster.name, cluster.region, context=block.context)
-    try:
-        labels = ",".join(f"{key}={value}" for key, value in selector(endpoint).items())
-        pods = api.list("v1", "Pod", namespace, labels)
-        nodes, events = api.list("v1", "Node"), api.list("v1", "Event", namespace)
-    except ApiError as error:
-        then = "nothing was measured"
-        raise refuse("KUBECONFIG", "must lead to a cluster that answers", str(error), then) from None
-    finally:
-        api.close()
-    if not pods:
+    with opened(block) as (api, region):
+        sight = look(api, block.namespace, endpoint)
+    if not sight.pods:
         raise refuse(
             endpoint,
             "must have a replica to be measured",
             "none, it is asleep",
             "nothing was measured, and nothing is woken",
-            "send it a request, and run this within an hour of its start",
+            "send it a request, and run this within an hour of its start; or add `--watch 24h`, and wait for callers",
         )
-    return starts_of(pods, nodes, events, region)
+    return Findings(*starts_of(sight.pods, sight.nodes, sight.events, region))
 
 
-def _place(start: Start) -> tuple[str, str]:
-    return start.region, start.instance_type
+def _watch(endpoint: str, block: Kubernetes, path: Path | None, seconds: int) -> Findings:
+    """Watches for so long. Each start is remembered at once if there is a path, so that a watch of days loses none."""
+    from scaletozero.kubernetes.api import ApiError
+    from scaletozero.kubernetes.look import look, opened
+    from scaletozero.kubernetes.watched import Watched
+
+    until = time.monotonic() + seconds
+    with opened(block) as (api, region):
+        watched = Watched(region)
+        watched.see(look(api, block.namespace, endpoint))
+        say(f"watching {endpoint} until callers wake it, for {seconds} s; Ctrl-C ends it, and keeps what was measured")
+        answered = time.monotonic()
+        try:
+            while (left := until - time.monotonic()) > 0:
+                time.sleep(min(left, LOOK_SECONDS))
+                try:
+                    new = watched.see(look(api, block.namespace, endpoint))
+                except ApiError as error:
+                    if time.monotonic() - answered > PATIENCE_SECONDS:
+                        say(f"the watch ends: the cluster has not answered for {PATIENCE_SECONDS:.0f} s: {error}")
+                        break
+                    continue
+                answered = time.monotonic()
+                if new and path:
+                    add_starts(path, endpoint, new)
+                told(new)
+        except KeyboardInterrupt:
+            say("the watch was ended")
+    lasted = seconds - max(0.0, until - time.monotonic())
+    if watched.blocked:
+        say(f"no pod could be created: {watched.blocked}")
+    more = {"watched_seconds": round(lasted, 1), **({"blocked": watched.blocked} if watched.blocked else {})}
+    return Findings(watched.starts, tuple(watched.failed.values()), more)
 
 
-def _served(start: Start) -> tuple[str, ...]:
-    return start.region, start.instance_type, start.image, start.artifact
-
-
-@dataclass(frozen=True)
-class Held:
-    """The comparison with the remembered starts.
-
-    Attributes:
-        margin: the share by which a phase may be slower.
-        before, now: how many starts were compared.
-        slower: the phases that are slower.
-    """
-
-    margin: float
-    before: int
-    now: int
-    slower: tuple[Slower, ...]
-
-
-def _held(endpoint: str, known: Sequence[Start], found: Sequence[Start], margin: float) -> Held:
-    """Compares new starts with the last ones that were remembered on the same instance type.
-
-    Another image or artifact is what the gate is there to judge; another instance type is no regression of either.
-
-    Raises:
-        FindingsError: there are too few starts to compare.
-    """
-    now = [each for each in found if _place(each) == _place(found[-1])]
-    new = {each.id for each in now}
-    others = [each for each in known if each.id not in new and _place(each) == _place(found[-1])]
-    before = [each for each in others if _served(each) == _served(others[-1])]
-    for what, starts in (("remembered", before), ("new", now)):
-        if len(starts) < LEAST_STARTS:
-            raise refuse(
-                endpoint,
-                f"must have {LEAST_STARTS} {what} starts on {found[-1].instance_type} to be compared",
-                f"{len(starts)}",
-                "a difference could not be told from chance, and nothing was remembered",
-                "run `scaletozero bench` without --gate while its replicas start, and try again",
-            )
-    return Held(margin, len(before), len(now), tuple(slower(by_phase(before), by_phase(now), margin)))
-
-
-def _judge(endpoint: str, held: Held) -> None:
-    """Says what the comparison found.
-
-    Raises:
-        Exit: a phase is slower.
-    """
-    compared = f"{held.now} starts against {held.before} remembered, margin {held.margin * 100:g} %"
-    for each in held.slower:
-        say(
-            f"error: {each.phase} is slower: p95 {each.now:.0f} s, before {each.before:.0f} s "
-            f"(+{each.percent:.0f} %, p = {each.chance:.3f}; {compared})"
-        )
-    if held.slower:
-        say(f"{endpoint}: the starts are not remembered. To accept them, run this again without --gate.")
-        raise typer.Exit(FAILED)
-    say(f"no phase is slower: {compared}")
-
-
-def _percentiles(starts: Sequence[Start]) -> dict[str, dict[str, Any]]:
-    return {phase: _shares(values) for phase, values in by_phase(starts).items()}
-
-
-SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
-
-
-def _shares(values: Sequence[float]) -> dict[str, Any]:
-    found: dict[str, Any] = {"n": len(values)}
-    for name, share in SHARES.items():
-        ends = interval(values, share)
-        found |= {name: percentile(values, share), f"{name}_interval": [ends.low, ends.high]}
-    return found
-
-
-def _report(
-    endpoint: str,
-    found: Sequence[Start],
-    others: Sequence[Unmeasured],
-    alike: Sequence[Start],
-    held: Held | None,
-) -> dict[str, Any]:
-    return {
-        "endpoint": endpoint,
-        "starts": [each.model_dump(mode="json") for each in found],
-        "not_measured": {each.pod: each.why for each in others},
-        "remembered": _percentiles(alike),
-        **({"gate": {**asdict(held), "held": not held.slower}} if held else {}),
-    }
-
-
-def _show(found: Sequence[Start], others: Sequence[Unmeasured], alike: Sequence[Start]) -> None:
-    for each in others:
-        say(f"not measured: {each.pod}: {each.why}")
-    if not found:
-        return
-    columns = (*PhaseSeconds.model_fields, TOTAL)
-    rows = [(f"{each.at:%Y-%m-%d %H:%M:%S}", each.instance_type, *_cells(by_phase([each]), columns)) for each in found]
-    shares = _percentiles(alike)
-    for name in SHARES:
-        cells = (_with_interval(shares[phase], name) if phase in shares else "-" for phase in columns)
-        rows.append((f"{name} of {len(alike)}", found[-1].instance_type, *cells))
-    table(("start", "instance", *columns), rows)
-    say("in brackets: the interval that holds the true percentile with 95 %; `?`: more starts are needed")
-    if any(each.seconds.pull is None for each in found):
-        say("pull is measured only where the node did not have the image, and for an hour after it was pulled")
-
-
-def _cells(phases: Mapping[str, Sequence[float]], columns: Sequence[str]) -> list[str]:
-    return [f"{phases[each][0]:.0f} s" if each in phases else "-" for each in columns]
-
-
-def _with_interval(shares: Mapping[str, Any], name: str) -> str:
-    low, high = ("?" if end is None else f"{end:.0f}" for end in shares[f"{name}_interval"])
-    return f"{shares[name]:.0f} s ({low} to {high})"
+def told(new: Iterable[Start], say_it: Callable[[str], object] = say) -> None:
+    """Says a line of each new start."""
+    for each in new:
+        phases = by_phase([each])
+        shown = ", ".join(f"{phase} {values[0]:.0f} s" for phase, values in phases.items())
+        say_it(f"{each.at:%H:%M:%S} {each.instance_type}: {shown}")

@@ -13,6 +13,8 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
@@ -127,32 +129,40 @@ class KubernetesApi:
 
         `warn` receives the server's warnings. Raises ApiError.
         """
-        from urllib3.exceptions import HTTPError
-
         if query:
             path = f"{path}?{urlencode(query)}"
-        headers = {"Accept": "application/json", "Content-Type": content_type}
-        if token := self._configuration.auth_settings().get("BearerToken"):
-            headers["Authorization"] = str(token["value"])
-        try:
-            response = self._pool.request(
-                method,
-                self.url + path,
-                body=None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode(),
-                headers=headers,
-                timeout=TIMEOUT_SECONDS,
-                retries=False,
-            )
-        except (HTTPError, OSError) as error:
-            raise ApiError(f"{self.url} does not respond: {error}") from None
+        data = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
+        response = self._send(method, path, data, {"Content-Type": content_type})
         data = response.data
-        if not 200 <= response.status <= 299:
-            raise _refusal(response.status, data)
         for warning in response.headers.getlist("Warning"):
             # RFC 9111: 299 - "the text"
             warn(warning.partition('"')[2].rpartition('"')[0].replace('\\"', '"') or warning)
         text = data.decode() if data else ""
         return json.loads(text) if text.startswith(("{", "[")) else text
+
+    def _send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
+        from urllib3.exceptions import HTTPError
+
+        headers = {"Accept": "application/json", **headers}
+        if token := self._configuration.auth_settings().get("BearerToken"):
+            headers["Authorization"] = str(token["value"])
+        try:
+            response = self._pool.request(
+                method, self.url + path, body=body, headers=headers, timeout=TIMEOUT_SECONDS, retries=False
+            )
+        except (HTTPError, OSError) as error:
+            raise ApiError(f"{self.url} does not respond: {error}") from None
+        if not 200 <= response.status <= 299:
+            raise _refusal(response.status, response.data)
+        return response
+
+    def clock(self) -> datetime:
+        """The server's time, to the second. Raises ApiError."""
+        date = self._send("GET", "/version", None, {}).headers.get("Date", "")
+        try:
+            return parsedate_to_datetime(date)
+        except ValueError:
+            raise ApiError(f"{self.url} does not say what time it is: Date: {date[:100]}") from None
 
     def version(self) -> tuple[int, int]:
         """The server's (major, minor). Raises ApiError."""

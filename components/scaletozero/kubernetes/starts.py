@@ -139,6 +139,11 @@ def _pulled(events: Iterable[Object]) -> dict[str, bool]:
     return pulled
 
 
+def ready_since(pod: Object) -> datetime | None:
+    """When a pod became ready; None while it is not."""
+    return _condition(pod, "Ready") if _find(pod, "Ready").get("status") == "True" else None
+
+
 def _container(pod: Object) -> Object:
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     return next((each for each in statuses if each.get("name") == CONTAINER), {})

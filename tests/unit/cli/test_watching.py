@@ -1,8 +1,10 @@
 """`scaletozero bench` of an endpoint on a cluster, as it is typed: what it reads, prints, refuses and remembers."""
 
 import json
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,28 +13,38 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 from gpu_environment import environment
-from replicas import node, pod, pulled
+from replicas import BEGAN, node, pod, pulled
 from small_checkpoint import small_checkpoint
 from typer.testing import CliRunner, Result
 
 from model_packaging.artifact.folder_manifest import open_folder
-from scaletozero.cli import app
+from scaletozero.cli import app, watching
 from scaletozero.environment.project import find_project
 
 RESOURCES = [
     {"kind": kind, "name": name, "namespaced": namespaced}
     for kind, name, namespaced in (("Pod", "pods", True), ("Node", "nodes", False), ("Event", "events", True))
 ]
+DEPLOYMENTS = {"kind": "Deployment", "name": "deployments", "namespaced": True}
 
 
 class Cluster(HTTPServer):
-    """An API server that has pods, nodes and events."""
+    """An API server that has pods, nodes and events.
+
+    Attributes:
+        script: what it has from one look to the next, as changes of the test; each look is one list of pods.
+        seconds: its clock, since `BEGAN`.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[str] = []
+        self.methods: set[str] = set()
         self.items: dict[str, list[Any]] = {"pods": [], "nodes": [], "events": []}
+        self.deployment: dict[str, Any] = {}
         self.status = 200
+        self.script: list[Callable[[], object]] = []
+        self.seconds = 0.0
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -40,9 +52,14 @@ class Handler(BaseHTTPRequestHandler):
         cluster = self.server
         assert isinstance(cluster, Cluster)
         cluster.asked.append(self.path)
+        cluster.methods.add(self.command)
         at = urlsplit(self.path)
-        if at.path == "/api/v1":
-            answer: dict[str, Any] = {"resources": RESOURCES}
+        if at.path == "/version" and cluster.script:
+            cluster.script.pop(0)()
+        if at.path in ("/api/v1", "/apis/apps/v1"):
+            answer: dict[str, Any] = {"resources": [*RESOURCES, DEPLOYMENTS]}
+        elif at.path in ("/version", "/apis/apps/v1/namespaces/models/deployments/llm"):
+            answer = cluster.deployment
         else:
             answer = {"items": cluster.items[at.path.rpartition("/")[2]], "message": "forbidden"}
         body = json.dumps(answer).encode()
@@ -50,6 +67,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        cluster = self.server
+        assert isinstance(cluster, Cluster)
+        return super().date_time_string((BEGAN + timedelta(seconds=cluster.seconds)).timestamp())
 
     def log_message(self, *_: Any, **__: Any) -> None:
         """Says nothing."""
@@ -254,4 +276,132 @@ def test_a_file_that_is_invalid_stops_it_before_anything_is_asked(project: Path,
     found = run()
     assert found.exit_code == 2
     assert "restore it from version control" in found.stderr
+    assert cluster.asked == []
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch looks often, so that a test of a second has several looks."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.05)
+
+
+def wakes(cluster: Cluster, project: Path) -> None:
+    """A caller wakes it at the second look: its pod waits, runs, and is gone again with its node before the end."""
+    artifact = open_folder(project / "artifact").digest
+    ready = pod(artifact=artifact)
+    waits = json.loads(json.dumps(ready))
+    waits["status"] = {"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/3 nodes"}]}
+
+    def at(seconds: float, **items: Any) -> None:
+        cluster.seconds = seconds
+        cluster.items = {"pods": [], "nodes": [], "events": [], **items}
+
+    cluster.script = [
+        lambda: at(-60),
+        lambda: at(2, pods=[waits]),
+        lambda: at(200, pods=[waits], events=[pulled()]),
+        lambda: at(325, pods=[waits], nodes=[node()]),
+        lambda: at(331, pods=[ready], nodes=[node()]),
+        lambda: at(900),
+    ]
+
+
+def test_a_watch_records_what_callers_wake_and_wakes_nothing(project: Path, cluster: Cluster, quick: None) -> None:
+    wakes(cluster, project)
+    found = run("--watch", "1s", "--json")
+    assert found.exit_code == 0, found.output
+    report = json.loads(found.stdout)
+    # The event had expired when the pod was ready, and pod and node were gone at the end.
+    assert [each["seconds"] for each in report["starts"]] == [{"node": 60.0, "pull": 180.0, "load": 90.0}]
+    assert report["watched_seconds"] >= 1
+    assert "12:00:00 g6.xlarge: node 60 s, pull 180 s, load 90 s, total 330 s" in found.stderr
+    assert remembered(project) == 1
+    assert cluster.methods == {"GET"}
+
+
+def test_a_watch_does_not_count_replicas_that_were_ready_before(project: Path, cluster: Cluster, quick: None) -> None:
+    awake(cluster, project)
+    found = run("--watch", "1s")
+    assert found.exit_code == 1
+    assert not (project / "local.cold-starts.json").exists()
+
+
+def test_a_watch_says_why_a_wake_failed(project: Path, cluster: Cluster, quick: None) -> None:
+    """The pod of one is deleted while it waits for its image; of another none could be created."""
+    artifact = open_folder(project / "artifact").digest
+    missing = pod(artifact=artifact)
+    missing["status"]["containerStatuses"][0]["state"] = {
+        "waiting": {"reason": "ImagePullBackOff", "message": "not found"}
+    }
+    missing["status"]["conditions"].pop()
+    deleted = json.loads(json.dumps(missing))
+    deleted["metadata"]["deletionTimestamp"] = "2026-11-28T12:10:00Z"
+    quota = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: gpus"}
+
+    def full() -> None:
+        cluster.deployment = {"status": {"conditions": [quota]}}
+        cluster.items["pods"] = []
+
+    cluster.script = [
+        lambda: None,
+        lambda: cluster.items.update(pods=[missing], nodes=[node()]),
+        lambda: cluster.items.update(pods=[deleted]),
+        full,
+    ]
+    found = run("--watch", "1s", "--json")
+    assert found.exit_code == 1
+    report = json.loads(found.stdout)
+    assert report["not_measured"] == {"llm-1": "ImagePullBackOff: not found"}
+    assert report["blocked"] == "FailedCreate: exceeded quota: gpus"
+    assert report["starts"] == []
+
+
+def test_a_watch_outlasts_a_cluster_that_does_not_answer_for_a_while(
+    project: Path, cluster: Cluster, quick: None
+) -> None:
+    wakes(cluster, project)
+
+    def status(to: int) -> None:
+        cluster.status = to
+
+    cluster.script[2:2] = [lambda: status(503), lambda: status(503), lambda: status(200)]
+    found = run("--watch", "1s")
+    assert found.exit_code == 0, found.output
+    assert remembered(project) == 1
+
+
+def test_a_watch_that_gets_no_answer_any_more_ends_and_keeps_what_it_has(
+    project: Path, cluster: Cluster, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "PATIENCE_SECONDS", 0.2)
+    wakes(cluster, project)
+    cluster.script[5:] = [lambda: setattr(cluster, "status", 503)]
+    found = run("--watch", "1h")
+    assert found.exit_code == 0, found.output
+    assert "the watch ends: the cluster has not answered" in found.stderr
+    assert remembered(project) == 1
+
+
+def test_a_watch_that_is_broken_off_keeps_what_it_has(project: Path, cluster: Cluster, quick: None) -> None:
+    wakes(cluster, project)
+    cluster.script[5:] = [lambda: signal.raise_signal(signal.SIGINT)]
+    found = run("--watch", "1h")
+    assert found.exit_code == 0, found.output
+    assert "the watch was ended" in found.stderr
+    assert remembered(project) == 1
+
+
+def test_a_watch_may_be_held_to_what_is_remembered(project: Path, cluster: Cluster, quick: None) -> None:
+    wakes(cluster, project)
+    found = run("--watch", "1s", "--gate", "10")
+    assert found.exit_code == 2
+    assert "must have 5 remembered starts" in found.stderr
+    assert not (project / "local.cold-starts.json").exists()
+
+
+@pytest.mark.parametrize("written", ["0s", "24", "1.5h", "-1h", "h", "32d", "999999d", "1w", "", "\u0661h"])
+def test_a_watch_of_no_duration_is_refused(project: Path, cluster: Cluster, written: str) -> None:
+    found = run(f"--watch={written}")
+    assert found.exit_code == 2
+    assert "must be a duration of at most 31 days" in found.stderr
     assert cluster.asked == []

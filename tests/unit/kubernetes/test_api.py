@@ -5,6 +5,7 @@ import ssl
 import threading
 import warnings
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ class Cluster(HTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.authorizations: list[str | None] = []
         self.bodies: list[bytes] = []
+        self.date = ""
 
     def kubeconfig(self, user: dict[str, Any]) -> str:
         """Of this cluster, as that user."""
@@ -54,6 +56,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        cluster = self.server
+        assert isinstance(cluster, Cluster)
+        return cluster.date
+
     do_POST = do_GET  # noqa: N815 - the base class's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -73,6 +80,16 @@ def test_a_token_is_sent_and_without_one_none(cluster: Cluster) -> None:
     assert KubernetesApi(cluster.kubeconfig({"token": "abc"})).version() == (1, 34)
     KubernetesApi(cluster.kubeconfig({})).version()
     assert cluster.authorizations == ["Bearer abc", None]
+
+
+def test_its_clock_is_read_from_its_response(cluster: Cluster) -> None:
+    api = KubernetesApi(cluster.kubeconfig({}))
+    cluster.date = "Sat, 28 Nov 2026 12:00:05 GMT"
+    assert api.clock() == datetime(2026, 11, 28, 12, 0, 5, tzinfo=UTC)
+    for date in ("", "yesterday"):
+        cluster.date = date
+        with pytest.raises(ApiError, match="does not say what time it is"):
+            api.clock()
 
 
 def test_a_program_that_gives_tokens_is_asked_again_once_one_has_run_out(cluster: Cluster, tmp_path: Path) -> None:
