@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,10 +13,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from model_packaging.files import require_writable
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say, table, write_file
-from scaletozero.cli.running import running
-from scaletozero.environment.usage import metering_of, read_sums
+from scaletozero.cli.running import Running, running
+from scaletozero.environment.gateway import ledger_of
+from scaletozero.environment.usage import metering_of, read_sums, read_works
 from scaletozero.observability.focus import as_csv, focus_rows
-from scaletozero.observability.usage import Metering, Sums, Used, by_month, first_day, total, used
+from scaletozero.observability.showback import Basis, CustomerWork, Line, Part, api_shares, lines_of, shares_of
+from scaletozero.observability.usage import (
+    Metering,
+    Sums,
+    Used,
+    by_month,
+    charges_of,
+    first_day,
+    total,
+    used,
+)
 from scaletozero.spending.money import dollars, number
 from scaletozero.spending.prices import stale_warning
 
@@ -31,13 +42,22 @@ def costs(
         Path | None,
         typer.Option(help="Write each endpoint's charges by day to this CSV file, in FOCUS 1.3's columns."),
     ] = None,
+    basis: Annotated[
+        Basis,
+        typer.Option(
+            help="Idle time of warm pools: `usage` shows it by itself, `allocation` spreads it like the work."
+        ),
+    ] = Basis.USAGE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each day's quantities.")] = False,
 ) -> None:
     """Shows what each endpoint used and cost so far: its metrics in CloudWatch times the prices of its region.
 
-    In the sandbox it shows what the same requests would have cost on AWS.
+    With a gateway it also shows what each customer used and cost, from the gateway's ledger. In the sandbox it shows
+    what the same requests would have cost on AWS.
 
     Examples: scaletozero costs -e prod-eu --since 7d
+
+    scaletozero costs -e prod-eu --basis allocation
 
     scaletozero costs -e prod-eu --since 2026-11-01 --focus november.csv
     """
@@ -46,8 +66,8 @@ def costs(
             require_writable("--focus", focus)
         now = datetime.now(UTC)
         first = first_day(since, now)
-        now_running = running(environment, "costs")
-        deployed, client = now_running.endpoints, now_running.stack.client
+        run = running(environment, "costs", or_gateway=True)
+        deployed, client = run.endpoints, run.stack.client
         read = {name: metering_of(about) for name, about in deployed.items()}
     found: dict[str, Used] = {}
     for name, metering in read.items():
@@ -56,12 +76,18 @@ def costs(
             cloudwatch = client("cloudwatch", about["region"])
             found[name] = used(metering, _sums(cloudwatch, about["name"], metering, first, now))
     unread = {name: each for name, each in read.items() if isinstance(each, str)}
-    spent = total(list(found.values()))
+    works = _works(run, first)
+    named = {deployed[name]["name"]: name for name in found}
+    shares = {name: shares_of(each, _at(works, deployed[name]["name"]), basis) for name, each in found.items()}
+    apis = api_shares(works, basis)
+    charges = [*charges_of(found.values()), *(share for each in apis.values() for share in each)]
+    spent = total(charges)
     if focus:
-        rows = focus_rows(environment, deployed, found)
+        rows = focus_rows(environment, deployed, shares | apis)
         with findings_as_exit(FAILED):
             write_file("--focus", focus, as_csv(rows))
         say(f"{focus}: {len(rows)} rows, metered at list prices; they are no invoice")
+    lines = lines_of(shares | apis, works, named)
     if as_json:
         print_json(
             {
@@ -70,19 +96,24 @@ def costs(
                 "since": first.isoformat(),
                 "until": now.isoformat(timespec="seconds"),
                 "usd": number(spent),
-                "usd_per_month_at_this_rate": number(by_month(list(found.values()), now)),
+                "usd_per_month_at_this_rate": number(by_month(charges, now)),
                 "endpoints": {name: each.as_json() for name, each in found.items()},
+                "apis": {name: {"usd": number(total(each))} for name, each in apis.items()},
+                "basis": str(basis),
+                "customers": [each.as_json() for each in lines],
                 "not_read": unread,
             }
         )
         return
     _show(deployed, found, now)
+    if works or any(each.part is Part.IDLE for each in lines):
+        _show_customers(lines)
     for name, reason in unread.items():
         say(f"{name}: not read, {reason}")
-    used_prices = {charge.price.sku: charge.price for each in found.values() for charge in each.charges}
+    used_prices = {charge.price.sku: charge.price for charge in charges_of(found.values())}
     if warning := stale_warning(used_prices.values(), now.date()):
         say(f"warning: {warning}")
-    rate = dollars(by_month(list(found.values()), now))
+    rate = dollars(by_month(charges, now))
     done(f"{environment}: {dollars(spent)} since {first}, {rate} a month at this rate. Each day: --json.")
 
 
@@ -91,6 +122,21 @@ def _sums(client: Any, endpoint: str, metering: Metering, first: date, now: date
         return read_sums(client, endpoint, metering, first, now)
     except (ClientError, BotoCoreError) as error:
         raise failed(f"{endpoint}: its metrics could not be read: {error}", FAILED) from None
+
+
+def _works(run: Running, first: date) -> list[CustomerWork]:
+    """What the gateway recorded; nothing where the environment has none."""
+    if run.settings.gateway is None:
+        return []
+    store = ledger_of(run.project.name, run.stack.name, run.settings.region, run.stack.client)
+    try:
+        return read_works(store, first)
+    except (ClientError, BotoCoreError) as error:
+        raise failed(f"the gateway's ledger could not be read: {error}", FAILED) from None
+
+
+def _at(works: Iterable[CustomerWork], endpoint: str) -> list[CustomerWork]:
+    return [each for each in works if each.target == endpoint]
 
 
 def _show(deployed: Mapping[str, Any], found: Mapping[str, Used], now: datetime) -> None:
@@ -107,9 +153,26 @@ def _show(deployed: Mapping[str, Any], found: Mapping[str, Used], now: datetime)
                 ", ".join(f"{quantity:,.2f} {unit}" for unit, quantity in billed.items()) or "-",
                 dollars(each.usd),
                 dollars(each.per_thousand),
-                dollars(by_month([each], now)),
+                dollars(by_month(each.charges, now)),
                 ", ".join(each.unseen),
             )
         )
     columns = ("endpoint", "kind", "requests", "billed", "USD", "per 1k requests", "a month at this rate", "not in it")
+    table(columns, rows)
+
+
+def _show_customers(lines: Iterable[Line]) -> None:
+    columns = ("customer", "on", "requests", "seconds", "tokens", "USD", "counted against caps")
+    rows = [
+        (
+            each.name,
+            each.target or "answers that were kept",
+            f"{each.requests:,}" if each.owner else "-",
+            f"{each.seconds:,.1f}" if each.seconds else "-",
+            f"{each.tokens:,}" if each.tokens else "-",
+            dollars(each.usd),
+            dollars(each.capped) if each.owner else "-",
+        )
+        for each in lines
+    ]
     table(columns, rows)

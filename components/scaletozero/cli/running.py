@@ -34,15 +34,16 @@ class Running:
         return self.stack.project
 
 
-def running(environment: str, what: str) -> Running:
+def running(environment: str, what: str, *, or_gateway: bool = False) -> Running:
     """Finds an environment's deployed endpoints.
 
     Args:
         environment: its name.
         what: the command, for messages.
+        or_gateway: whether a gateway is enough, where no endpoint is deployed.
 
     Raises:
-        FindingsError: there is no such environment, or no endpoint of it is deployed.
+        FindingsError: there is no such environment, or nothing of it is deployed.
     """
     project = find_project()
     settings = project.environment(environment, with_artifacts=False)
@@ -53,7 +54,7 @@ def running(environment: str, what: str) -> Running:
         stack = EnvironmentStack(project, environment, engine, sandbox)
         with engine_errors(what, environment, engine):
             deployed = stack.endpoints()
-    if stack is None or not deployed:
+    if stack is None or not (deployed or (or_gateway and settings.gateway)):
         fix = f"run `scaletozero up -e {environment}`; before that, `scaletozero estimate -e {environment}`"
         raise refuse(environment, "must be deployed", "no endpoint", "there is nothing to read", fix)
     return Running(settings, {name: {"region": settings.region, **about} for name, about in deployed.items()}, stack)

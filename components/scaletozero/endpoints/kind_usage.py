@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 from scaletozero.observability.panels import INSTANCES, Measure
-from scaletozero.observability.usage import Meter, Metering
+from scaletozero.observability.usage import MICROSECONDS, Meter, Metering
 from scaletozero.spending.costs import MB_PER_GB
 from scaletozero.spending.prices import HOSTING, SERVERLESS, PriceTable
 
-MICROSECONDS = Decimal(1_000_000)
+WORK = Measure("ModelLatency", "Sum")
 
 
 def serverless_metering(memory_mb: int, region: str, table: PriceTable) -> Metering:
@@ -24,8 +24,9 @@ def serverless_metering(memory_mb: int, region: str, table: PriceTable) -> Meter
     per_microsecond = Decimal(memory_mb) / MB_PER_GB / MICROSECONDS
     return Metering(
         Measure("Invocations", "Sum"),
+        WORK,
         (
-            Meter("work on requests", Measure("ModelLatency", "Sum"), per_microsecond, price),
+            Meter("work on requests", WORK, per_microsecond, price),
             Meter("starts of containers", Measure("ModelSetupTime", "Sum"), per_microsecond, price),
         ),
         ("data in and out", "provisioned concurrency"),
@@ -42,6 +43,7 @@ def asynchronous_metering(instance_type: str, region: str, table: PriceTable) ->
     price = table.price(HOSTING, instance_type, region)
     return Metering(
         Measure("InvocationsProcessed", "Sum"),
-        (Meter("instances", running, 1 / Decimal(60), price),),
+        WORK,
+        (Meter("instances", running, 1 / Decimal(60), price, kept=Decimal(60)),),
         ("starts of instances", "requests and responses in S3"),
     )

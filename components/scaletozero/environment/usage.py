@@ -1,4 +1,4 @@
-"""Reads from CloudWatch what deployed endpoints used."""
+"""Reads what deployed endpoints used from CloudWatch, and what of it was for which customer from the ledger."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from model_packaging.findings import FindingsError
 from scaletozero.endpoints.kinds import KINDS
+from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.usage import works_of
 from scaletozero.observability.panels import Measure
+from scaletozero.observability.showback import CustomerWork
 from scaletozero.observability.usage import Metering, Sums
 from scaletozero.settings.names import VARIANT
 from scaletozero.spending.prices import prices
@@ -41,6 +46,21 @@ def read_sums(client: Any, endpoint: str, metering: Metering, first: date, now: 
         ClientError, BotoCoreError: CloudWatch refused, or did not respond.
     """
     return {each: _by_day(client, endpoint, each, first, now) for each in metering.measures}
+
+
+def read_works(store: DynamoStore, first: date) -> list[CustomerWork]:
+    """What customers' requests did since a day in UTC; nothing where no gateway has made the ledger's table.
+
+    Raises:
+        ClientError, BotoCoreError: DynamoDB refused, or did not respond.
+    """
+    since = int(datetime.combine(first, time(), UTC).timestamp())
+    try:
+        return works_of(store.usage(since))
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return []
+        raise
 
 
 def _by_day(client: Any, endpoint: str, measure: Measure, first: date, now: datetime) -> dict[date, float]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from model_packaging.findings import refuse
 from scaletozero.observability.panels import Measure
@@ -16,6 +16,9 @@ from scaletozero.spending.price_rows import Price
 
 KEPT_DAYS = 455
 """CloudWatch keeps points of an hour or more for 15 months (its user guide, metrics concepts)."""
+
+MICROSECONDS = Decimal(1_000_000)
+"""Of a second."""
 
 Sums = Mapping[Measure, Mapping[date, float]]
 """Metric -> day -> its sum, or the count of its samples."""
@@ -30,12 +33,15 @@ class Meter:
         measure: the metric that counts it.
         units: billed units for each of the metric's own.
         price: USD of a billed unit.
+        kept: seconds of capacity for each of the metric's own units, where these are billed whether something works in
+            them or not; None where only work is billed.
     """
 
     what: str
     measure: Measure
     units: Decimal
     price: Price
+    kept: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -44,28 +50,39 @@ class Metering:
 
     Attributes:
         requests: the metric that counts its requests.
+        work: the metric that sums the time of work on them, in microseconds.
         meters: what is billed by its metrics.
         unseen: what no metric counts, and is not in the figures.
     """
 
     requests: Measure
+    work: Measure
     meters: tuple[Meter, ...]
     unseen: tuple[str, ...] = ()
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The metrics to read, each once."""
-        return tuple(dict.fromkeys((self.requests, *(each.measure for each in self.meters))))
+        return tuple(dict.fromkeys((self.requests, self.work, *(each.measure for each in self.meters))))
 
 
 @dataclass(frozen=True)
 class Charge:
-    """What one thing cost on one day, in UTC."""
+    """What one thing cost on one day, in UTC.
+
+    Attributes:
+        day: the day.
+        what: the thing.
+        quantity: billed units.
+        price: USD of one.
+        kept_seconds: of capacity that is in it; None where only work is billed.
+    """
 
     day: date
     what: str
     quantity: Decimal
     price: Price
+    kept_seconds: Decimal | None = None
 
     @property
     def usd(self) -> Decimal:
@@ -84,6 +101,19 @@ class Charge:
 
 
 @dataclass(frozen=True)
+class Worked:
+    """The work of one day.
+
+    Attributes:
+        requests: how many came.
+        seconds: of work on them.
+    """
+
+    requests: int = 0
+    seconds: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
 class Used:
     """What one endpoint used.
 
@@ -91,16 +121,18 @@ class Used:
         requests: how many came.
         charges: by day, what was billed.
         unseen: what is not in the charges.
+        days: the work of each day that had some.
     """
 
     requests: int
     charges: tuple[Charge, ...]
     unseen: tuple[str, ...] = ()
+    days: Mapping[date, Worked] = field(default_factory=dict)
 
     @property
     def usd(self) -> Decimal:
         """USD in all."""
-        return sum((each.usd for each in self.charges), Decimal(0))
+        return total(self.charges)
 
     @property
     def per_thousand(self) -> Decimal | None:
@@ -120,13 +152,24 @@ class Used:
 def used(metering: Metering, sums: Sums) -> Used:
     """What the metrics of an endpoint say that it used and cost; days without a unit have no charge."""
     charges = [
-        Charge(day, each.what, exact(value) * each.units, each.price)
+        Charge(
+            day,
+            each.what,
+            exact(value) * each.units,
+            each.price,
+            None if each.kept is None else exact(value) * each.kept,
+        )
         for each in metering.meters
         for day, value in sums.get(each.measure, {}).items()
         if value
     ]
-    requests = round(sum(sums.get(metering.requests, {}).values()))
-    return Used(requests, tuple(sorted(charges, key=lambda each: (each.day, each.what))), metering.unseen)
+    came, work = sums.get(metering.requests, {}), sums.get(metering.work, {})
+    days = {
+        day: Worked(round(came.get(day, 0)), exact(work.get(day, 0)) / MICROSECONDS)
+        for day in sorted(came.keys() | work.keys())
+    }
+    ordered = tuple(sorted(charges, key=lambda each: (each.day, each.what)))
+    return Used(round(sum(came.values())), ordered, metering.unseen, days)
 
 
 def first_day(since: str | None, now: datetime) -> date:
@@ -160,16 +203,35 @@ def _days(since: str) -> int:
     return int(written)
 
 
-def by_month(found: Sequence[Used], now: datetime) -> Decimal:
-    """USD of a month at the rate of several endpoints since the first day on which one of them cost something."""
-    days = [each.day for one in found for each in one.charges]
-    if not days:
+class Dated(Protocol):
+    """What cost something on a day."""
+
+    @property
+    def day(self) -> date:
+        """The day, in UTC."""
+        ...
+
+    @property
+    def usd(self) -> Decimal:
+        """What it cost."""
+        ...
+
+
+def by_month(charges: Iterable[Dated], now: datetime) -> Decimal:
+    """USD of a month at the rate of these charges since the first of their days."""
+    charges = tuple(charges)
+    if not charges:
         return Decimal(0)
-    began = datetime.combine(min(days), time(), UTC)
+    began = datetime.combine(min(each.day for each in charges), time(), UTC)
     passed = max(exact((now - began).total_seconds()), Decimal(HOUR))
-    return total(found) / passed * HOURS * HOUR
+    return total(charges) / passed * HOURS * HOUR
 
 
-def total(found: Sequence[Used]) -> Decimal:
-    """USD of several endpoints."""
-    return sum((each.usd for each in found), Decimal(0))
+def total(charges: Iterable[Dated]) -> Decimal:
+    """USD of these charges."""
+    return sum((each.usd for each in charges), Decimal(0))
+
+
+def charges_of(found: Iterable[Used]) -> list[Charge]:
+    """The charges of several endpoints."""
+    return [charge for each in found for charge in each.charges]

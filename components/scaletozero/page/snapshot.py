@@ -12,7 +12,7 @@ from typing import Any
 from model_packaging.findings import FindingsError
 from scaletozero.environment.settings import Environment
 from scaletozero.observability.metric_queries import Asked
-from scaletozero.observability.usage import Metering, Used, by_month, first_day, total, used
+from scaletozero.observability.usage import Metering, Used, by_month, charges_of, first_day, total, used
 from scaletozero.page.content import Content, contents
 from scaletozero.page.reading import CALLS, Read, begin, read_panels, read_usage
 from scaletozero.spending.money import number
@@ -170,12 +170,13 @@ class Snapshots:
 
 
 def _money(found: Sequence[Used] | None, cap: Any, now: datetime, error: str | None) -> dict[str, Any]:
-    spent = None if found is None else total(found)
+    charges = None if found is None else charges_of(found)
+    spent = None if charges is None else total(charges)
     return {
         "spent_usd": number(spent),
         "cap_usd": number(cap),
         "left_usd": number(None if spent is None or cap is None else cap - spent),
-        "usd_per_month_at_this_rate": number(None if found is None else by_month(found, now)),
+        "usd_per_month_at_this_rate": number(None if charges is None else by_month(charges, now)),
         "error": error,
     }
 

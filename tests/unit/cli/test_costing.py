@@ -16,6 +16,9 @@ from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
 
 from scaletozero.cli import costing
+from scaletozero.gateway.ledger.accounts import accounts_of
+from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.settings.names import VARIANT
 
 REGION = "us-east-1"
@@ -27,17 +30,23 @@ DEPLOYED: dict[str, dict[str, Any]] = {
 }
 
 
-def deployed(endpoints: dict[str, dict[str, Any]], client: Any) -> Callable[..., Any]:
+GIVEN = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
+
+
+def deployed(endpoints: dict[str, dict[str, Any]], client: Any, gateway: Any = None) -> Callable[..., Any]:
     """In place of the engine: what it would find."""
-    stack = SimpleNamespace(client=lambda service, region: client)
-    return lambda environment, what: SimpleNamespace(endpoints=endpoints, stack=stack)
+    clients = {"cloudwatch": lambda: client, "dynamodb": lambda: boto3.client("dynamodb", region_name=REGION, **GIVEN)}
+    stack = SimpleNamespace(client=lambda service, region, config=None: clients[service](), name="prod")
+    settings, project = SimpleNamespace(gateway=gateway, region=REGION), SimpleNamespace(name="acme")
+    return lambda environment, what, or_gateway: SimpleNamespace(
+        endpoints=endpoints, stack=stack, settings=settings, project=project
+    )
 
 
 @pytest.fixture
 def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Any:
     with mock_aws():
-        given = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-        client = boto3.client("cloudwatch", region_name=REGION, **given)
+        client = boto3.client("cloudwatch", region_name=REGION, **GIVEN)
         monkeypatch.setattr(costing, "running", deployed(DEPLOYED, client))
         yield client
 
@@ -102,6 +111,7 @@ def test_rows_of_focus(cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_
         assert list(row) == [
             *sorted(each for each in row if each[0] != "x"),
             "x_Endpoint",
+            "x_Part",
             "x_PriceConfidence",
             "x_PriceDate",
         ]
@@ -109,6 +119,74 @@ def test_rows_of_focus(cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_
         began, ended = (datetime.fromisoformat(row[f"BillingPeriod{each}"]) for each in ("Start", "End"))
         assert began.day == ended.day == 1
         assert 28 <= (ended - began).days <= 31
+
+
+@pytest.fixture
+def gateway(cloudwatch: Any, monkeypatch: pytest.MonkeyPatch) -> DynamoStore:
+    """An environment whose gateway has a ledger with two customers."""
+    monkeypatch.setattr(costing, "running", deployed(DEPLOYED, cloudwatch, gateway=object()))
+    store = DynamoStore(boto3.client("dynamodb", region_name=REGION, **GIVEN), "acme-prod-ledger")
+    store.create_table()
+    now = datetime.now(UTC)
+    for customer, milliseconds in (("acme", 3000), ("globex", 1000)):
+        lease = Ledger(store).reserve(f"{milliseconds:032x}", accounts_of(customer, None, 10**6, now), 500, 60)
+        Ledger(store).settle(lease, 100, asked="acme-sentences", target="sentences", milliseconds=milliseconds)
+    lease = Ledger(store).reserve("f" * 32, accounts_of("acme", None, 10**6, now), 900_000, 60)
+    Ledger(store).settle(lease, 500_000, asked="api.openai.com/m", priced_as="openai/m", input_tokens=7)
+    return store
+
+
+def test_customers_share_what_their_endpoint_cost(
+    gateway: DynamoStore, cloudwatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(cloudwatch, "acme-sentences", "Invocations", [1.0] * 2)
+    put(cloudwatch, "acme-sentences", "ModelLatency", [4e9])  # 4,000 s of 2 GB: 0.16 USD
+    costing.costs("prod", "2d", as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert {(each["customer"], each["target"]): each["usd"] for each in found["customers"]} == {
+        ("acme", "sentences"): 0.12,
+        ("globex", "sentences"): 0.04,
+        ("acme", "api.openai.com/m"): 0.5,
+    }
+    assert found["apis"] == {"api.openai.com/m": {"usd": 0.5}}
+    assert found["usd"] == 0.66
+    costing.costs("prod", "2d")
+    shown = capsys.readouterr()
+    assert [line.split()[:3] for line in shown.out.splitlines() if line.startswith(("acme", "globex"))] == [
+        ["acme", "api.openai.com/m", "1"],
+        ["acme", "sentences", "1"],
+        ["globex", "sentences", "1"],
+    ]
+    assert "$0.66 since" in shown.err
+
+
+def test_rows_of_focus_for_customers_and_apis(gateway: DynamoStore, cloudwatch: Any, tmp_path: Path) -> None:
+    put(cloudwatch, "acme-sentences", "Invocations", [1.0] * 2)
+    put(cloudwatch, "acme-sentences", "ModelLatency", [4e9])
+    path = tmp_path / "focus.csv"
+    costing.costs("prod", "2d", focus=path)
+    with path.open(newline="") as file:
+        api, acme, globex = csv.DictReader(file)
+    assert (acme["AllocatedResourceName"], acme["ListCost"]) == ("acme", "0.12")
+    assert (globex["AllocatedResourceName"], globex["ListCost"]) == ("globex", "0.04")
+    assert (api["ServiceProviderName"], api["ListCost"], api["AllocatedMethodId"]) == (
+        "api.openai.com",
+        "0.5",
+        "scaletozero/ledger/v1",
+    )
+
+
+def test_a_ledger_that_cannot_be_read_is_an_error(
+    gateway: DynamoStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unreachable(*_: Any) -> None:
+        raise EndpointConnectionError(endpoint_url="https://dynamodb")
+
+    monkeypatch.setattr(costing, "read_works", unreachable)
+    with pytest.raises(typer.Exit) as caught:
+        costing.costs("prod", "1d")
+    assert caught.value.exit_code == 1
+    assert "the gateway's ledger could not be read" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(

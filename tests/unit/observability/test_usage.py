@@ -11,7 +11,7 @@ from model_packaging.findings import FindingsError
 from scaletozero.endpoints.kind_usage import asynchronous_metering, serverless_metering
 from scaletozero.endpoints.kinds import KINDS
 from scaletozero.observability.panels import INSTANCES, Measure
-from scaletozero.observability.usage import KEPT_DAYS, by_month, first_day, total, used
+from scaletozero.observability.usage import KEPT_DAYS, by_month, charges_of, first_day, total, used
 from scaletozero.spending.prices import HOSTING, prices
 
 REGION = "us-east-1"
@@ -46,7 +46,7 @@ def test_an_asynchronous_invoice_is_of_instance_minutes() -> None:
 def test_nothing_used_costs_nothing() -> None:
     found = used(serverless_metering(1024, REGION, prices()), {WORK: {TODAY: 0.0}})
     assert (found.requests, found.usd, found.charges, found.per_thousand) == (0, 0, (), None)
-    assert by_month([found], NOW) == 0
+    assert by_month(found.charges, NOW) == 0
 
 
 def test_what_no_metric_counts_is_said() -> None:
@@ -66,14 +66,14 @@ def test_a_cluster_has_no_usage_in_cloudwatch() -> None:
 def test_the_rate_of_a_month_is_of_the_time_since_something_was_used() -> None:
     metering = serverless_metering(1024, REGION, prices())
     found = used(metering, {WORK: {BEFORE: 36 * 3600 * 1e6}})  # one GB for the 36 hours since
-    assert round(by_month([found], NOW), 9) == Decimal(730) * 3600 * Decimal("0.00002")
+    assert round(by_month(found.charges, NOW), 9) == Decimal(730) * 3600 * Decimal("0.00002")
 
 
 @given(st.lists(st.tuples(st.integers(0, 400), st.floats(0, 1e15)), max_size=30), st.sampled_from([1024, 3072, 6144]))
 def test_days_add_up(days: list[tuple[int, float]], memory_mb: int) -> None:
     sums = {WORK: {TODAY - timedelta(days=back): value for back, value in days}}
     found = used(serverless_metering(memory_mb, REGION, prices()), sums)
-    assert found.usd == sum((each.usd for each in found.charges), Decimal(0)) == total([found])
+    assert found.usd == sum((each.usd for each in found.charges), Decimal(0)) == total(charges_of([found]))
     assert [each.day for each in found.charges] == sorted(each.day for each in found.charges)
     expected = sum(sums[WORK].values()) / 1e6 * memory_mb / 1024 * 0.00002
     assert float(found.usd) == pytest.approx(expected, rel=1e-9)

@@ -112,6 +112,28 @@ class DynamoStore:
         """The records of a customer's requests that ended, each with its id as `sk`."""
         return [{key: _plain(value) for key, value in item.items()} for item in self._items(f"U#{customer}")]
 
+    def usage(self, since: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The customer and the record of each request that ended, of customers that are no longer declared too.
+
+        The whole table is read: records are nearly all of it, and nothing else knows all customers' names.
+
+        Args:
+            since: the first moment, in seconds since 1970.
+
+        Raises:
+            ClientError: the table does not exist, or may not be read.
+        """
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self._table,
+            FilterExpression="begins_with(pk, :records) AND #at >= :since",
+            ExpressionAttributeNames={"#at": "at"},
+            ExpressionAttributeValues=_typed({":records": "U#", ":since": since}),
+        )
+        for page in pages:
+            for item in page["Items"]:
+                record = {key: _plain(value) for key, value in item.items()}
+                yield record["pk"].removeprefix("U#"), record
+
     def _items(self, partition: str) -> Iterator[Mapping[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,

@@ -189,6 +189,7 @@ class Routes:
         body = await self._body(request)
         kind, accept = request.headers.get("content-type", "application/json"), request.headers.get("accept", "*/*")
         async with self._door.holding(customer, target.meter.most(len(body)), request.path_params["name"]) as held:
+            held.ask(target.label)
             content, media, seconds = await target.invoke(body, kind, accept)
             held.cost = target.meter.settled(seconds, len(body), len(content))
             return Ending(self._door, held, Response(content, 200, media_type=media))
