@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.utils import utcnow
 from moto.s3.models import s3_backends
 from moto.sagemaker.models import FakeEndpoint, sagemaker_backends
@@ -21,6 +20,7 @@ from scaletozero.sandbox.aws.async_inference.backlog import Backlog
 from scaletozero.sandbox.aws.async_inference.service import snapshot
 from scaletozero.sandbox.aws.iam.model_access import ModelAccess
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Handler
+from scaletozero.sandbox.aws.moto_scaling import applicationautoscaling_backends
 from scaletozero.sandbox.aws.runtime.deployment import Deployment, deployment
 from scaletozero.sandbox.aws.runtime.instance_pool import InstancePool, StartFailedError
 from scaletozero.sandbox.aws.runtime_api import Runtime

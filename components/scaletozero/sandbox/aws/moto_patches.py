@@ -8,9 +8,6 @@ import threading
 from typing import Any
 
 import botocore.session
-from moto.applicationautoscaling import models as scaling_models
-from moto.applicationautoscaling import responses as scaling_responses
-from moto.applicationautoscaling.models import ApplicationAutoscalingBackend
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
@@ -28,6 +25,8 @@ from moto.scheduler.models import EventBridgeSchedulerBackend
 from scaletozero.partitions import arn
 from scaletozero.sandbox.aws.metric_data import get_metric_data
 from scaletozero.sandbox.aws.middleware import ACCOUNT
+from scaletozero.sandbox.aws.moto_scaling import models as scaling_models
+from scaletozero.sandbox.aws.moto_scaling import responses as scaling_responses
 
 
 def patch_moto() -> None:
@@ -38,7 +37,7 @@ def patch_moto() -> None:
     SageMakerResponse.describe_endpoint_config = _describe_endpoint_config  # type: ignore[method-assign]
     CloudWatchResponse.put_composite_alarm = _put_composite_alarm  # type: ignore[attr-defined]
     CloudWatchBackend.get_metric_data = get_metric_data  # type: ignore[method-assign]
-    ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy  # type: ignore[method-assign]
+    scaling_models.ApplicationAutoscalingBackend.put_scaling_policy = _put_scaling_policy  # type: ignore[method-assign]
     LogsResponse.associate_kms_key = _associate_kms_key  # type: ignore[attr-defined]
     LogsResponse.disassociate_kms_key = _disassociate_kms_key  # type: ignore[attr-defined]
     EventBridgeSchedulerBackend.delete_schedule_group = _delete_schedule_group  # type: ignore[method-assign]
@@ -46,8 +45,8 @@ def patch_moto() -> None:
     dimensions = {member.name: member.value for member in scaling_models.ScalableDimensionValueSet}
     dimensions["SAGEMAKER_PROVISIONED_CONCURRENCY"] = "sagemaker:variant:DesiredProvisionedConcurrency"
     extended: Any = enum.Enum("ScalableDimensionValueSet", dimensions)
-    scaling_models.ScalableDimensionValueSet = extended
-    scaling_responses.ScalableDimensionValueSet = extended  # pyright: ignore[reportPrivateImportUsage]
+    for module in (scaling_models, scaling_responses):
+        setattr(module, "ScalableDimensionValueSet", extended)  # noqa: B010 - a module has no such type
 
 
 def _permit(self: FakeBucket, *_: Any, **__: Any) -> PermissionResult:
@@ -95,10 +94,10 @@ def _put_composite_alarm(self: CloudWatchResponse) -> ActionResult:
     return self.put_metric_alarm()
 
 
-_moto_put_scaling_policy = ApplicationAutoscalingBackend.put_scaling_policy
+_moto_put_scaling_policy = scaling_models.ApplicationAutoscalingBackend.put_scaling_policy
 
 
-def _put_scaling_policy(self: ApplicationAutoscalingBackend, *args: Any, **kwargs: Any) -> Any:
+def _put_scaling_policy(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Scaling policies: a changed policy must keep its ARN, by which alarms call it."""
     before = {key: policy.policy_arn for key, policy in self.policies.items()}
     policy = _moto_put_scaling_policy(self, *args, **kwargs)

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.sagemaker.models import sagemaker_backends
 
 from scaletozero.partitions import iam_arn, service_principal
 from scaletozero.sandbox.aws.endpoints import Endpoints
 from scaletozero.sandbox.aws.middleware import ACCOUNT, AwsError, Call, Handler
+from scaletozero.sandbox.aws.moto_scaling import applicationautoscaling_backends
 from scaletozero.sandbox.aws.scaling.activities import Activities
 from scaletozero.sandbox.aws.scaling.backlog import BacklogScaling, pause
 from scaletozero.sandbox.aws.scaling.cron import fires
