@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from model_packaging.findings import FindingsError, refuse
+from scaletozero.cli.asking import Yes
 from scaletozero.cli.durations import seconds_of
 from scaletozero.cli.measuring import STARTS, bench_artifact, is_artifact
 from scaletozero.cli.output import done, findings_as_exit, print_json, refuse_given, say, table
 from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
+from scaletozero.cli.waking import Asked, wake_cluster
 from scaletozero.cli.watching import bench_cluster, watch_cluster
 from scaletozero.cold_start.remembered import percentile
 from scaletozero.endpoints.kinds import kind_of
@@ -43,8 +45,19 @@ def bench(
         typer.Option(min=0, max=50, help="For an endpoint in the sandbox: number of cold starts. Default: 3."),
     ] = None,
     starts: Annotated[
-        int | None, typer.Option(min=1, max=1000, help=f"For an artifact: number of starts. Default: {STARTS}.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=1000,
+            help="For an endpoint on a cluster: wake it so many times, which costs money. For an artifact: number of "
+            f"starts. Default: {STARTS}.",
+        ),
     ] = None,
+    max_cost: Annotated[
+        float | None,
+        typer.Option(metavar="USD", min=0, help="With --starts on a cluster: end before the starts cost more."),
+    ] = None,
+    yes: Yes = False,
     against: Annotated[
         Path | None,
         typer.Option(help="For an artifact: spec of the source model to compare with. Default: models/<name>.yaml."),
@@ -72,9 +85,10 @@ def bench(
     """Measures cold starts by phase: of a deployed endpoint, with warm queries, or of an artifact on this machine.
 
     Of an endpoint on a cluster it measures the starts of the replicas that are there now, from what the cluster keeps
-    of them, or with --watch the starts that callers cause from now on. It wakes none. The starts are added to
-    <environment>.cold-starts.json beside the settings, from which the deadlines follow at the next preview. With --gate
-    they are compared with the remembered ones first, and are not added if a phase became slower.
+    of them, or with --watch the starts that callers cause from now on, and wakes none. With --starts it wakes the
+    endpoint, one time after the other, once it has printed what this costs at most and that was agreed to. The starts
+    are added to <environment>.cold-starts.json beside the settings, from which the deadlines follow at the next
+    preview. With --gate they are compared with the remembered ones first, and are not added if a phase became slower.
 
     An artifact is a path with a slash, an archive, or a folder with a manifest. It is unpacked and started in new
     processes, alternating with the fp32 model that it was packaged from, in the usual gzip -9 archive. A source
@@ -91,10 +105,13 @@ def bench(
     scaletozero bench chat -e gpu-eu --gate 10
 
     scaletozero bench chat -e gpu-eu --watch 24h
+
+    scaletozero bench chat -e gpu-eu --starts 20 --max-cost 15
     """
     of_endpoint = {"--environment": environment, "--payload": payload, "--requests": requests, "--cold": cold}
-    of_artifact = {"--starts": starts, "--against": against, "--svg": svg}
-    on_cluster = {"--gate": gate, "--watch": watch}
+    of_artifact = {"--against": against, "--svg": svg}
+    of_wakes = {"--max-cost": max_cost, "--yes": yes or None}
+    on_cluster = {"--gate": gate, "--watch": watch, **of_wakes}
     with findings_as_exit():
         artifact = is_artifact(endpoint)
         _only(
@@ -109,15 +126,18 @@ def bench(
         with findings_as_exit():
             of_called = {"--payload": payload, "--requests": requests, "--cold": cold}
             _only(of_called, "an endpoint on a cluster", endpoint)
+            _only_with_starts(of_wakes if starts is None else {"--watch": watch})
             seconds = None if watch is None else seconds_of("--watch", watch, longest=LONGEST_WATCH)
         margin = None if gate is None else gate / 100
-        if seconds is None:
+        if starts is not None:
+            wake_cluster(endpoint, environment or "local", Asked(starts, max_cost, yes), margin, as_json=as_json)
+        elif seconds is None:
             bench_cluster(endpoint, environment or "local", margin, as_json=as_json)
         else:
             watch_cluster(endpoint, environment or "local", seconds, margin, as_json=as_json)
         return
     with findings_as_exit():
-        _only(on_cluster, "an endpoint that is not on a cluster", endpoint)
+        _only({**on_cluster, "--starts": starts}, "an endpoint that is not on a cluster", endpoint)
     cold, requests = 3 if cold is None else cold, requests or 50
     _bench_endpoint(
         endpoint, environment or "local", SAMPLE if payload is None else payload, requests, cold, as_json=as_json
@@ -137,6 +157,13 @@ def _only(others: Mapping[str, object], kind: str, what: str) -> None:
     """Refuses options that have no effect on what is measured."""
     fix = "leave it out; an artifact is given by a path with a slash, an endpoint by its name"
     refuse_given(others, f"must not be given for {kind}, and {what} is one", fix)
+
+
+def _only_with_starts(others: Mapping[str, object]) -> None:
+    """Refuses options of wakes without a wake, and those that exclude them."""
+    refuse_given(
+        others, "is of a run with --starts, or must not be given with it", "add `--starts 20`, or leave it out"
+    )
 
 
 def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int, cold: int, *, as_json: bool) -> None:

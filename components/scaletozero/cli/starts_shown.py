@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,8 @@ def show(found: Sequence[Start], others: Sequence[Unmeasured], alike: Sequence[S
         say(f"not measured: {each.pod}: {each.why}")
     if not found:
         return
-    columns = (*PhaseSeconds.model_fields, TOTAL)
+    seen = by_phase([*found, *alike])
+    columns = [each for each in (*PhaseSeconds.model_fields, TOTAL) if each in seen or each != "poll"]
     rows = [(f"{each.at:%Y-%m-%d %H:%M:%S}", each.instance_type, *_cells(by_phase([each]), columns)) for each in found]
     shares = _percentiles(alike)
     for name in SHARES:
@@ -138,3 +139,11 @@ def _cells(phases: Mapping[str, Sequence[float]], columns: Sequence[str]) -> lis
 def _with_interval(shares: Mapping[str, Any], name: str) -> str:
     low, high = ("?" if end is None else f"{end:.0f}" for end in shares[f"{name}_interval"])
     return f"{shares[name]:.0f} s ({low} to {high})"
+
+
+def told(new: Iterable[Start]) -> None:
+    """Says a line of each new start."""
+    for each in new:
+        phases = by_phase([each])
+        shown = ", ".join(f"{phase} {values[0]:.0f} s" for phase, values in phases.items())
+        say(f"{each.at:%H:%M:%S} {each.instance_type}: {shown}")

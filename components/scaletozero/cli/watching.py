@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,7 @@ import typer
 
 from model_packaging.findings import refuse
 from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say
-from scaletozero.cli.starts_shown import Held, held_to, judge, report, served, show
-from scaletozero.cold_start.gate import by_phase
+from scaletozero.cli.starts_shown import Held, held_to, judge, report, served, show, told
 from scaletozero.cold_start.remembered import Start, add_starts, read_starts
 from scaletozero.environment.project import find_project
 from scaletozero.settings.kubernetes import Kubernetes
@@ -164,11 +163,3 @@ def _watch(endpoint: str, block: Kubernetes, path: Path | None, seconds: int) ->
         say(f"no pod could be created: {watched.blocked}")
     more = {"watched_seconds": round(lasted, 1), **({"blocked": watched.blocked} if watched.blocked else {})}
     return Findings(watched.starts, tuple(watched.failed.values()), more)
-
-
-def told(new: Iterable[Start], say_it: Callable[[str], object] = say) -> None:
-    """Says a line of each new start."""
-    for each in new:
-        phases = by_phase([each])
-        shown = ", ".join(f"{phase} {values[0]:.0f} s" for phase, values in phases.items())
-        say_it(f"{each.at:%H:%M:%S} {each.instance_type}: {shown}")

@@ -13,13 +13,14 @@ CONFIDENCE = 0.95
 """Of an interval, and of all phases of a comparison together."""
 
 LEAST_STARTS = 5
-"""Fewest starts of each side: with four, not even the clearest difference of four phases is significant."""
+"""Fewest starts of each side: with four, not even the clearest difference of five phases is significant."""
 
 SHUFFLES = 1_999
 """Random divisions of the starts into two groups, besides the measured one."""
 
 TOTAL = "total"
-"""The sum of a start's phases, which is compared like one of them."""
+"""The sum of a start's phases since its pod was created, which is compared like one of them. Without the time before,
+which is known of wakes that `bench` made, so that these compare with those of callers."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +76,14 @@ class Slower:
 
 
 def by_phase(starts: Sequence[Start]) -> dict[str, list[float]]:
-    """Phase -> its seconds in the starts that have it, and the total of each start."""
+    """Phase -> its seconds in the starts that have it, and the total of each start since its pod was created."""
     found: dict[str, list[float]] = {}
     for each in starts:
         seconds = each.seconds.model_dump(exclude_none=True)
         for phase in PhaseSeconds.model_fields:
             if phase in seconds:
                 found.setdefault(phase, []).append(seconds[phase])
-        found.setdefault(TOTAL, []).append(sum(seconds.values()))
+        found.setdefault(TOTAL, []).append(sum(value for phase, value in seconds.items() if phase != "poll"))
     return found
 
 

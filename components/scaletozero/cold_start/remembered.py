@@ -40,11 +40,13 @@ class PhaseSeconds(Settings):
     """The measured phases of a start, in seconds. A phase that it did not have, or that left no trace, is absent.
 
     Attributes:
+        poll: from the request until the pod was created; known of wakes that `bench` made.
         node: from the pod until the node that was started for it had room.
         pull: from then until the container ran, where the image was pulled.
         load: from the container's start until the pod was ready: weights and engine.
     """
 
+    poll: Seconds | None = None
     node: Seconds | None = None
     pull: Seconds | None = None
     load: Seconds | None = None
@@ -103,7 +105,8 @@ class Recalled:
     """What measured starts say of an endpoint.
 
     Attributes:
-        seconds: phase (`node`, `pull`, `load`) -> its time in seconds, of which `SHARE` of the starts needed less.
+        seconds: phase (`poll`, `node`, `pull`, `load`) -> its time in seconds, of which `SHARE` of the starts needed
+            less.
         sources: phase -> how many starts it was measured in, and when the last of them was.
         stale: the finding on starts of which none is of what is served now; None otherwise.
     """

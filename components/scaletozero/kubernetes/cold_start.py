@@ -111,6 +111,7 @@ def cold_start(
             f"{weights_gb:.1f} GB at {WEIGHTS_GB_PER_SECOND} GB/s",
         ),
         phase("engine", measured.engine, ENGINE_SECONDS, "default"),
+        known.get("poll", Phase("poll", POLL_SECONDS, "default")),
     )
 
 
@@ -119,7 +120,7 @@ def loading_phases(settings: GpuEndpoint, recalled: Recalled) -> dict[str, Phase
     given by hand of either."""
     found = {
         name: Phase(name, math.ceil(recalled.seconds[name]), recalled.sources[name], measured=True)
-        for name in ("node", "pull")
+        for name in ("poll", "node", "pull")
         if name in recalled.seconds
     }
     if "load" in recalled.seconds:

@@ -56,7 +56,7 @@ def starts_of(
     for pod in pods:
         name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
         node = by_name.get((pod.get("spec") or {}).get("nodeName") or "")
-        why = _unready(pod) or ("its node is gone" if node is None else "")
+        why = why_unready(pod) or ("its node is gone" if node is None else "")
         if why or node is None:
             others.append(Unmeasured(name, why))
             continue
@@ -108,7 +108,7 @@ def _longest_load(pod: Object) -> float:
     return allowed + 2 * (container.get("readinessProbe") or {}).get("periodSeconds", 10)
 
 
-def _unready(pod: Object) -> str:
+def why_unready(pod: Object) -> str:
     """Why a pod has no start that was measured; empty if it is ready, and its container ran only once."""
     status, metadata = pod.get("status") or {}, pod["metadata"]
     if metadata.get("deletionTimestamp"):

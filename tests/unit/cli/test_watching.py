@@ -2,117 +2,18 @@
 
 import json
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import yaml
-from gpu_environment import environment
-from replicas import BEGAN, node, pod, pulled
-from small_checkpoint import small_checkpoint
-from typer.testing import CliRunner, Result
+from bench_cluster import Cluster, awake, run
+from replicas import node, pod, pulled
+from typer.testing import CliRunner
 
 from model_packaging.artifact.folder_manifest import open_folder
 from scaletozero.cli import app, watching
 from scaletozero.environment.project import find_project
-
-RESOURCES = [
-    {"kind": kind, "name": name, "namespaced": namespaced}
-    for kind, name, namespaced in (("Pod", "pods", True), ("Node", "nodes", False), ("Event", "events", True))
-]
-DEPLOYMENTS = {"kind": "Deployment", "name": "deployments", "namespaced": True}
-
-
-class Cluster(HTTPServer):
-    """An API server that has pods, nodes and events.
-
-    Attributes:
-        script: what it has from one look to the next, as changes of the test; each look is one list of pods.
-        seconds: its clock, since `BEGAN`.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[str] = []
-        self.methods: set[str] = set()
-        self.items: dict[str, list[Any]] = {"pods": [], "nodes": [], "events": []}
-        self.deployment: dict[str, Any] = {}
-        self.status = 200
-        self.script: list[Callable[[], object]] = []
-        self.seconds = 0.0
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        cluster = self.server
-        assert isinstance(cluster, Cluster)
-        cluster.asked.append(self.path)
-        cluster.methods.add(self.command)
-        at = urlsplit(self.path)
-        if at.path == "/version" and cluster.script:
-            cluster.script.pop(0)()
-        if at.path in ("/api/v1", "/apis/apps/v1"):
-            answer: dict[str, Any] = {"resources": [*RESOURCES, DEPLOYMENTS]}
-        elif at.path in ("/version", "/apis/apps/v1/namespaces/models/deployments/llm"):
-            answer = cluster.deployment
-        else:
-            answer = {"items": cluster.items[at.path.rpartition("/")[2]], "message": "forbidden"}
-        body = json.dumps(answer).encode()
-        self.send_response(cluster.status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def date_time_string(self, timestamp: float | None = None) -> str:
-        cluster = self.server
-        assert isinstance(cluster, Cluster)
-        return super().date_time_string((BEGAN + timedelta(seconds=cluster.seconds)).timestamp())
-
-    def log_message(self, *_: Any, **__: Any) -> None:
-        """Says nothing."""
-
-
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
-    server = Cluster()
-    content = {
-        "clusters": [{"name": "prod", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
-        "users": [{"name": "u", "user": {}}],
-        "contexts": [{"name": "x", "context": {"cluster": "prod", "user": "u"}}],
-        "current-context": "x",
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(content))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Cluster) -> Path:
-    small_checkpoint(tmp_path / "artifact")
-    (tmp_path / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
-    declared = {"config": {"demo:environment": environment("artifact")}}
-    (tmp_path / "Pulumi.local.yaml").write_text(yaml.safe_dump(declared))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["bench", "llm", *arguments])
-
-
-def awake(cluster: Cluster, project: Path, **phases: Any) -> None:
-    artifact = open_folder(project / "artifact").digest
-    cluster.items = {"pods": [pod(artifact=artifact, **phases)], "nodes": [node()], "events": [pulled()]}
 
 
 def test_the_starts_are_shown_and_remembered(project: Path, cluster: Cluster) -> None:
@@ -263,7 +164,7 @@ def test_the_gate_is_of_endpoints_on_a_cluster(project: Path, cluster: Cluster, 
     assert "--gate" in found.stderr
 
 
-@pytest.mark.parametrize("option", [("--cold", "3"), ("--requests", "9"), ("--payload", "{}"), ("--starts", "3")])
+@pytest.mark.parametrize("option", [("--cold", "3"), ("--requests", "9"), ("--payload", "{}"), ("--against", "x")])
 def test_options_of_other_endpoints_are_refused(project: Path, cluster: Cluster, option: tuple[str, str]) -> None:
     found = run(*option)
     assert found.exit_code == 2
@@ -312,7 +213,7 @@ def test_a_watch_records_what_callers_wake_and_wakes_nothing(project: Path, clus
     assert found.exit_code == 0, found.output
     report = json.loads(found.stdout)
     # The event had expired when the pod was ready, and pod and node were gone at the end.
-    assert [each["seconds"] for each in report["starts"]] == [{"node": 60.0, "pull": 180.0, "load": 90.0}]
+    assert [each["seconds"] for each in report["starts"]] == [{"poll": None, "node": 60.0, "pull": 180.0, "load": 90.0}]
     assert report["watched_seconds"] >= 1
     assert "12:00:00 g6.xlarge: node 60 s, pull 180 s, load 90 s, total 330 s" in found.stderr
     assert remembered(project) == 1
@@ -339,7 +240,7 @@ def test_a_watch_says_why_a_wake_failed(project: Path, cluster: Cluster, quick: 
     quota = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: gpus"}
 
     def full() -> None:
-        cluster.deployment = {"status": {"conditions": [quota]}}
+        cluster.objects["deployments"] = {"status": {"conditions": [quota]}}
         cluster.items["pods"] = []
 
     cluster.script = [
