@@ -1,10 +1,12 @@
-"""Builds the programs that the tests need (engine, YAML host, cluster, KEDA, Karpenter) into the shared cache."""
+"""Builds the programs that the tests need (engine, YAML host, cluster, KEDA, Karpenter) into the shared cache, and
+fetches DynamoDB Local."""
 
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
+from dynamodb_local import NAME, find_dynamodb_local
 from languages import NODE_HOST, YAML_HOST, find_host
 
 from model_packaging.findings import FindingsError
@@ -20,6 +22,7 @@ def main() -> int:
     steps: dict[str, Callable[[], object]] = {"pulumi": lambda: find_engine(say)}
     steps |= {host.name: lambda host=host: find_host(host, say) for host in (YAML_HOST, NODE_HOST)}
     steps |= {module.name: lambda module=module: find_programs([module], say) for module in EVERYTHING}
+    steps[NAME] = lambda: find_dynamodb_local(say)
     for name, step in steps.items():
         began = time.monotonic()
         try:

@@ -31,6 +31,9 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, {"object": "list", "data": data, "model": request["model"], "usage": usage})
             return
         do = self._asked(request) | self.server.always
+        if do.get("later"):
+            self.server.waiting.release()
+            self.server.released.wait(300)
         if do.get("hang"):
             self.server.released.wait(60)
             self.close_connection = True
@@ -87,6 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         broken: bool = False,
         wait: bool = False,
         deltas: list[dict[str, Any]] | None = None,
+        usage: object = USAGE,
         **_: Any,
     ) -> None:
         base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": request["model"]}
@@ -99,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if (request.get("stream_options") or {}).get("include_usage"):
-            self._chunk({**base, "choices": [], "usage": USAGE})
+            self._chunk({**base, "choices": [], "usage": usage})
         self._write(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")
         self.server.finished.set()
@@ -187,6 +191,7 @@ class StubProvider(ThreadingHTTPServer):
     Attributes:
         received: path, headers and body of each request.
         released: lets what waits go on.
+        waiting: is released once for each answer that waits.
         finished: whether a stream was sent to its end.
         always: what it does whatever the message asks for.
     """
@@ -194,12 +199,14 @@ class StubProvider(ThreadingHTTPServer):
     daemon_threads = True
     # The threads that wait for a test are not waited for.
     block_on_close = False
+    request_queue_size = 256
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.always: dict[str, Any] = {}
         self.released, self.finished = threading.Event(), threading.Event()
+        self.waiting = threading.Semaphore(0)
 
     @property
     def url(self) -> str:

@@ -115,6 +115,38 @@ def test_a_request_that_never_ended_gives_back_what_it_held(store: DynamoStore) 
     assert figures(ledger)[1] == (1000, 970, 0, 30)
 
 
+def test_what_another_gateway_gave_back_counts_as_given_back(
+    store: DynamoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    one, other = Ledger(store, clock=clock), Ledger(store, clock=clock)
+    one.reserve(request(), ACCOUNTS, 600, 60)
+    clock.now += 100
+    seen = store.leases("acme")
+    assert other.expire("acme") == 1
+    monkeypatch.setattr(store, "leases", lambda customer: seen)
+    assert one.expire("acme") == 1
+    assert figures(one) == [(600, 600, 0, 0), (1000, 1000, 0, 0)]
+
+
+def test_at_a_cap_the_leases_are_looked_at_again_when_one_can_have_expired(
+    store: DynamoStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, looks = Clock(), []
+    ledger, leases = Ledger(store, clock=clock), store.leases
+    monkeypatch.setattr(store, "leases", lambda customer: looks.append(clock.now) or leases(customer))
+    ledger.reserve(request(), ACCOUNTS, 100, 60)
+    clock.now += 30
+    ledger.reserve(request(), ACCOUNTS, 100, 60)
+    expected = [(0, 0), (20, 0), (12, 1), (0, 0), (28, 0), (2, 1), (59, 0), (1, 0)]
+    for later, given_back in expected:
+        clock.now += later
+        assert ledger.expire("acme", 60) == given_back
+    assert looks == [1030, 1062, 1092, 1152]
+    assert ledger.expire("globex", 60) == 0
+    assert looks[-1] == 1152
+
+
 def test_a_request_over_the_end_of_a_month_is_settled_into_the_month_it_began_in(store: DynamoStore) -> None:
     ledger = Ledger(store)
     lease = ledger.reserve(request(), ACCOUNTS, 100, 60)

@@ -40,6 +40,10 @@ from scaletozero.spending.money import dollars, micros, of_micros
 LEASE_SECONDS = LONGEST_SECONDS + 120
 """After which a request has not ended but crashed: the longest request, and clocks that differ."""
 
+AT_ONCE = 4
+"""Transactions of one customer at a time, in a process. All of them change the same items, so that more would be in
+each other's way: on the store they conflict, or wait until their callers have given up and send them again."""
+
 FREE = Cost(0, False, {})
 """Of a request that reached nothing, or was refused there."""
 
@@ -157,6 +161,7 @@ class Door:
         self.keeper = keeper
         self._keys = KeyRing(gateway.customers)
         self._threads = anyio.CapacityLimiter(64)
+        self._lanes = {name: anyio.Semaphore(AT_ONCE) for name in gateway.customers}
 
     def customer(self, headers: Mapping[str, str]) -> str:
         """The customer whose key a request has. Nothing else of the request says who it is.
@@ -243,7 +248,7 @@ class Door:
     async def settle(self, hold: Hold) -> None:
         """Settles one lease."""
         with anyio.CancelScope(shield=True):
-            await self._thread(self._settle, hold)
+            await self._thread(hold.customer, self._settle, hold)
 
     async def renew(self, held: Held) -> None:
         """Settles the lease of a try that failed, and takes another one for the next.
@@ -276,7 +281,7 @@ class Door:
         return hold
 
     async def _take(self, held: Held) -> None:
-        lease = await self._thread(self._reserve, held.customer, held.most)
+        lease = await self._thread(held.customer, self._reserve, held.customer, held.most)
         held.leases += 1
         held.hold = Hold(held.customer, lease, {"target": held.target, "number": held.leases})
         if held.cache is not None:
@@ -295,7 +300,8 @@ class Door:
 
     async def balances(self, customer: str) -> list[tuple[Account, Balance]]:
         """A customer's figures of this day and month."""
-        return await self._thread(lambda: self._guarded(lambda: self._ledger.balances(self._accounts(customer))))
+        found = self._ledger.balances
+        return await self._thread(customer, lambda: self._guarded(lambda: found(self._accounts(customer))))
 
     def _reserve(self, customer: str, most: int) -> Lease:
         of, request = self._accounts(customer), secrets.token_hex(16)
@@ -305,7 +311,7 @@ class Door:
                 return self._ledger.reserve(request, of, most, LEASE_SECONDS)
             except CapReachedError:
                 # What crashed requests held is given back when it matters, and not before.
-                if not self._ledger.expire(customer):
+                if not self._ledger.expire(customer, LEASE_SECONDS):
                     raise
                 return self._ledger.reserve(request, of, most, LEASE_SECONDS)
 
@@ -354,8 +360,9 @@ class Door:
     def _accounts(self, customer: str) -> tuple[Account, ...]:
         return accounts(customer, self.settings(customer), self._now())
 
-    async def _thread(self, call: Callable[..., T], *args: Any) -> T:
-        return await anyio.to_thread.run_sync(call, *args, limiter=self._threads)
+    async def _thread(self, customer: str, call: Callable[..., T], *args: Any) -> T:
+        async with self._lanes[customer]:
+            return await anyio.to_thread.run_sync(call, *args, limiter=self._threads)
 
 
 class Ending(Response):
