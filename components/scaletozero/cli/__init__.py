@@ -18,6 +18,7 @@ from scaletozero.cli import (
     checking,
     clusters,
     costing,
+    customers,
     dashboards,
     deploying,
     estimating,
@@ -62,7 +63,7 @@ app.command()(predicting.predict)
 app.command()(reopening.reopen)
 app.command()(reporting.residency)
 app.command()(gateways.gateway)
-app.add_typer(gateways.customers, name="customers")
+app.add_typer(customers.customers, name="customers")
 app.add_typer(importing.app, name="import")
 app.add_typer(pricing.app, name="prices")
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import socket
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +26,7 @@ from scaletozero.gateway.keys import key_hash, new_key
 from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.state import locked, private_folder, use
-from scaletozero.settings.gateway import Gateway, unknown
+from scaletozero.settings.gateway import Customer, Gateway, unknown
 from scaletozero.spending.money import dollars, number, of_micros
 
 HOST = "127.0.0.1"
@@ -46,7 +46,7 @@ def gateway(environment: EnvironmentName = "local") -> None:
             import uvicorn
 
             from scaletozero.gateway.service.app import application
-        project, settings, declared = _declared(environment)
+        project, settings, declared = declared_gateway(environment)
         with locked(private_folder(project.local)):
             sandbox = _running(project, environment)
             use(project.local)  # so that the sandbox does not end while the gateway runs
@@ -83,8 +83,8 @@ def key(
     Example: scaletozero customers key acme -e local
     """
     with findings_as_exit():
-        _, _, declared = _declared(environment)
-        _require(customer, declared)
+        _, _, declared = declared_gateway(environment)
+        require_customer(customer, declared)
     made = new_key()
     print(made)
     say(f"It is shown once. Add its hash to gateway.customers.{customer}.keys, and start the gateway again:")
@@ -101,7 +101,7 @@ def list_(
     Example: scaletozero customers list -e local
     """
     with findings_as_exit():
-        project, settings, declared = _declared(environment)
+        project, settings, declared = declared_gateway(environment)
         sandbox = _running(project, environment)
         stack = EnvironmentStack(project, environment, find_engine(say), sandbox)
         store = ledger_of(project.name, environment, settings.region, stack.client)
@@ -127,8 +127,6 @@ def list_(
 
 def _figures(ledger: Ledger, name: str, declared: Gateway) -> dict[str, Any]:
     customer, now = declared.customers[name], datetime.now(UTC)
-    over = customer.expires is not None and now.date() > customer.expires
-    state = "disabled" if customer.disabled else "expired" if over else "active"
     periods = [
         {
             "period": account.period[2:],
@@ -139,10 +137,26 @@ def _figures(ledger: Ledger, name: str, declared: Gateway) -> dict[str, Any]:
         }
         for account, balance in ledger.balances(accounts(name, customer, now))
     ]
-    return {"name": name, "state": state, "keys": len(customer.keys), "periods": periods}
+    return {"name": name, "state": state_of(customer, now.date()), "keys": len(customer.keys), "periods": periods}
 
 
-def _declared(environment: str) -> tuple[Project, Environment, Gateway]:
+def state_of(customer: Customer, today: date) -> str:
+    """Whether a customer's requests are accepted: `active`, `disabled` or `expired`.
+
+    Args:
+        today: the day in UTC.
+    """
+    if customer.disabled:
+        return "disabled"
+    return "expired" if customer.expires is not None and today > customer.expires else "active"
+
+
+def declared_gateway(environment: str) -> tuple[Project, Environment, Gateway]:
+    """The project, an environment and its gateway as they are declared.
+
+    Raises:
+        FindingsError: the environment is invalid, or has no gateway.
+    """
     project = find_project()
     settings = project.environment(environment, with_artifacts=False)
     if settings.gateway is None:
@@ -159,10 +173,11 @@ def _running(project: Project, environment: str) -> daemon.Sandbox:
     return sandbox
 
 
-def _require(customer: str, declared: Gateway) -> None:
+def require_customer(customer: str, declared: Gateway) -> None:
+    """Refuses a customer that is not declared."""
     if customer not in declared.customers:
         finding = unknown("customer", "a customer of the environment", customer, declared.customers)
-        raise refuse(finding.path, finding.rule, finding.got, "the key would be nobody's", finding.fix)
+        raise refuse(finding.path, finding.rule, finding.got, "nobody would be let in by it", finding.fix)
 
 
 def _listen(port: int) -> socket.socket:

@@ -73,7 +73,13 @@ class Project:
         return config
 
     def environment(
-        self, name: str, *, with_artifacts: bool = True, on_sandbox: bool = False, gated: bool = True
+        self,
+        name: str,
+        *,
+        with_artifacts: bool = True,
+        on_sandbox: bool = False,
+        gated: bool = True,
+        config: dict[str, Any] | None = None,
     ) -> Environment:
         """A validated environment with complete artifacts.
 
@@ -82,11 +88,12 @@ class Project:
             with_artifacts: whether to check the artifacts, and the cluster of endpoints on Kubernetes.
             on_sandbox: whether it runs in the sandbox, regardless of its settings.
             gated: see `read_environment`.
+            config: the `config` that its settings file is to have. Default: what it has.
 
         Raises:
             FindingsError: with everything that is wrong.
         """
-        path, config = self.settings_file(name), self.configuration(name)
+        path, config = self.settings_file(name), self.configuration(name) if config is None else config
         key = f"{self.name}:{KEY}"
         if key not in config:
             guess = nearest(key, config)

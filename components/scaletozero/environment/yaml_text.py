@@ -18,14 +18,14 @@ def yaml_text(content: Mapping[str, Any]) -> str:
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 4096  # a value is on one line
     text = io.StringIO()
-    yaml.dump(_written(content), text)
+    yaml.dump(as_written(content), text)
     return text.getvalue()
 
 
-def _written(value: Any) -> Any:
+def as_written(value: Any) -> Any:
     """The value, with strings in quotes that would be read as something else without."""
     if isinstance(value, Mapping):
-        return {_written(key): _written(each) for key, each in value.items()}
+        return {as_written(key): as_written(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_written(each) for each in value]
+        return [as_written(each) for each in value]
     return DoubleQuotedScalarString(value) if isinstance(value, str) and kind_of(value) != "str" else value

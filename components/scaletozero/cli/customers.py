@@ -1,0 +1,191 @@
+"""`customers`: who may go through an environment's gateway, and for how much. What is written is read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from model_packaging.findings import refuse
+from scaletozero.cli.deploying import EnvironmentName
+from scaletozero.cli.gateways import customers, declared_gateway, require_customer, state_of
+from scaletozero.cli.output import counted, done, findings_as_exit, print_json, refuse_given, say
+from scaletozero.environment.customers import change_customer
+from scaletozero.gateway.keys import key_hash, new_key
+from scaletozero.settings.gateway import Customer
+from scaletozero.spending.money import exact
+
+Name = Annotated[str, typer.Argument(help="The customer.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PerMonth = Annotated[
+    str | None, typer.Option("--cap-usd-per-month", help="What a calendar month in UTC may cost, in USD.")
+]
+PerDay = Annotated[str | None, typer.Option("--cap-usd-per-day", help="What a day in UTC may cost, in USD.")]
+
+
+@customers.command()
+def add(
+    customer: Name,
+    cap_usd_per_month: Annotated[
+        str, typer.Option("--cap-usd-per-month", help="What a calendar month in UTC may cost, in USD.")
+    ],
+    environment: EnvironmentName = "local",
+    cap_usd_per_day: PerDay = None,
+    model: Annotated[list[str] | None, typer.Option("--model", help="A model that it may ask for; repeatable.")] = None,
+    endpoint: Annotated[
+        list[str] | None, typer.Option("--endpoint", help="An endpoint that it may invoke; repeatable.")
+    ] = None,
+    requests_per_minute: Annotated[int | None, typer.Option(help="How many requests may begin in a minute.")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="How many requests may be open at a time.")] = None,
+    expires: Annotated[str | None, typer.Option(help="The last day on which its keys are accepted.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Adds a customer to the environment's settings file, and prints its key, once: the file has the key's hash.
+
+    Examples: scaletozero customers add acme --cap-usd-per-month 50 --model sentences
+
+    scaletozero customers add globex --cap-usd-per-month 10 --cap-usd-per-day 1 --endpoint sentences -e prod-eu
+    """
+    key = new_key()
+    fields = {
+        "cap_usd_per_month": _number(cap_usd_per_month),
+        "cap_usd_per_day": _number(cap_usd_per_day),
+        "models": model or None,
+        "endpoints": endpoint or None,
+        "requests_per_minute": requests_per_minute,
+        "concurrency": concurrency,
+        "expires": expires,
+        "keys": [key_hash(key)],
+    }
+
+    def decide(known: Mapping[str, Customer]) -> Mapping[str, Any]:
+        if customer in known:
+            rule, then = "must be a name that is not taken", "the key would be another customer's"
+            fix = f"take another name, or make a further key: `scaletozero customers rotate {customer}`"
+            raise refuse("customer", rule, customer, then, fix)
+        return {field: value for field, value in fields.items() if value is not None}
+
+    with findings_as_exit():
+        project, _, _ = declared_gateway(environment)
+        found = change_customer(project, environment, customer, decide)
+    _show(customer, found, as_json, environment, key)
+
+
+@customers.command()
+def rotate(
+    customer: Name,
+    environment: EnvironmentName = "local",
+    revoke: Annotated[bool, typer.Option("--revoke", help="End all earlier keys, also the newest.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Makes a new key and prints it, once. The newest earlier one stays valid, so that it is replaced without a pause.
+
+    Examples: scaletozero customers rotate acme
+
+    scaletozero customers rotate acme --revoke    (for a key that has leaked)
+    """
+    key = new_key()
+
+    def decide(known: Mapping[str, Customer]) -> Mapping[str, Any]:
+        earlier = known[customer].keys[-1:]
+        return {"keys": [*(() if revoke else earlier), key_hash(key)]}
+
+    with findings_as_exit():
+        project, _, declared = declared_gateway(environment)
+        require_customer(customer, declared)
+        found = change_customer(project, environment, customer, decide)
+    _show(customer, found, as_json, environment, key)
+
+
+@customers.command()
+def disable(customer: Name, environment: EnvironmentName = "local", as_json: AsJson = False) -> None:
+    """Refuses every request of a customer. Its keys and caps stay.
+
+    Example: scaletozero customers disable acme
+    """
+    _set(customer, environment, {"disabled": True}, as_json)
+
+
+@customers.command()
+def enable(customer: Name, environment: EnvironmentName = "local", as_json: AsJson = False) -> None:
+    """Accepts the requests of a disabled customer again.
+
+    Example: scaletozero customers enable acme
+    """
+    _set(customer, environment, {"disabled": None}, as_json)
+
+
+@customers.command()
+def caps(
+    customer: Name,
+    environment: EnvironmentName = "local",
+    cap_usd_per_month: PerMonth = None,
+    cap_usd_per_day: PerDay = None,
+    no_day: Annotated[bool, typer.Option("--no-day", help="Remove the cap of a day.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Changes what a customer may spend. What it has spent stays: a raised cap leaves more, a lowered one less.
+
+    Examples: scaletozero customers caps acme --cap-usd-per-month 80
+
+    scaletozero customers caps acme --no-day
+    """
+    changes: dict[str, Any] = {}
+    with findings_as_exit():
+        if no_day:
+            refuse_given({"--cap-usd-per-day": cap_usd_per_day}, "must not be given with --no-day", "give one of them")
+            changes["cap_usd_per_day"] = None
+        given = {"cap_usd_per_month": cap_usd_per_month, "cap_usd_per_day": cap_usd_per_day}
+        changes |= {field: _number(value) for field, value in given.items() if value is not None}
+        if not changes:
+            rule, fix = "or --cap-usd-per-day or --no-day is required", "`scaletozero customers list` shows the caps"
+            raise refuse("--cap-usd-per-month", rule, "none", "nothing would change", fix)
+    _set(customer, environment, changes, as_json)
+
+
+def _set(customer: str, environment: str, changes: Mapping[str, Any], as_json: bool) -> None:
+    with findings_as_exit():
+        project, _, declared = declared_gateway(environment)
+        require_customer(customer, declared)
+        found = change_customer(project, environment, customer, lambda _: changes)
+    _show(customer, found, as_json, environment)
+
+
+def _number(given: str | None) -> int | float | str | None:
+    """An amount as the settings file has it: a number if that is exact, otherwise the text, which is judged there."""
+    try:
+        amount = Decimal(given or "nan")
+        number = int(given) if given and given.isdigit() else float(amount)
+        return number if exact(number) == amount else given
+    except (ArithmeticError, ValueError, OverflowError):
+        return given
+
+
+def _show(name: str, customer: Customer, as_json: bool, environment: str, key: str | None = None) -> None:
+    state = state_of(customer, datetime.now(UTC).date())
+    restart = "start the gateway again, so that it counts"
+    if as_json:
+        about = {
+            "customer": name,
+            "state": state,
+            "cap_usd_per_month": _usd(customer.cap_usd_per_month),
+            "cap_usd_per_day": _usd(customer.cap_usd_per_day),
+            "models": list(customer.models),
+            "endpoints": list(customer.endpoints),
+            "keys": len(customer.keys),
+        }
+        print_json(about if key is None else {**about, "key": key})
+        return
+    if key is not None:
+        print(key)
+        say("The key is shown once. The settings file has its hash.")
+    day = f", ${customer.cap_usd_per_day:f} a day" if customer.cap_usd_per_day is not None else ""
+    line = f"{name}: {state}, ${customer.cap_usd_per_month:f} a month{day}, {counted(len(customer.keys), 'key')}"
+    done(f"{line}. Written to Pulumi.{environment}.yaml and read back; {restart}.")
+
+
+def _usd(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
