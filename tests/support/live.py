@@ -10,6 +10,7 @@ from typing import Any
 from clusters import custom_resources, eventually, own_cluster, say
 from demand import Demand, Scaler
 from gpu_declarations import IMAGE, MODEL, endpoint
+from known_starts import stages
 
 from model_packaging.validation import parse
 from scaletozero.kubernetes.api import ApiError, KubernetesApi
@@ -62,8 +63,8 @@ class Live:
         kubeconfig = Path(address["kubeconfig"])
         return cls(kubeconfig, address["pids"], KubernetesApi(kubeconfig), Demand(Path(address["demand"])))
 
-    def pool(self, name: str = POOL, **changes: Any) -> str:
-        """A pool of nodes as it is declared, with the simulated node class in place of the declared one."""
+    def pool(self, name: str = POOL, *, node_class: str = NODE_CLASS["name"], **changes: Any) -> str:
+        """A pool of nodes as it is declared, with a simulated node class in place of the declared one."""
         declared = {
             "cluster": "prod",
             "region": REGION,
@@ -74,7 +75,7 @@ class Live:
             **changes,
         }
         _, pool = plan_gpu_node_pool(name, parse(GpuNodePoolSettings, declared, name)).objects
-        pool["spec"]["template"]["spec"]["nodeClassRef"] = dict(NODE_CLASS)
+        pool["spec"]["template"]["spec"]["nodeClassRef"] = {**NODE_CLASS, "name": node_class}
         self.api.apply(pool)
         return name
 
@@ -214,7 +215,7 @@ def live_cluster() -> Iterator[dict[str, Any]]:
         install_definitions(api, others)
         start_controller_manager(cluster, programs)
         start_scheduler(cluster, programs)
-        start_nodes(cluster, programs)
+        start_nodes(cluster, programs, stages(cluster.folder / "stages.yaml"))
         start_karpenter(cluster, programs, api, instance_types(TYPES, REGION, ZONES))
         start_keda(cluster, programs, api, proxy=scaler.proxy)
         yield {"kubeconfig": str(cluster.kubeconfig), "pids": cluster.supervisor.pids, "demand": demand}

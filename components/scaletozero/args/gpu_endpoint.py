@@ -132,6 +132,8 @@ class OnColdArgs(TypedDict):
     """The maximum time in seconds that a request is held. Default: the cold start for `hold`, 2 for `fallback`."""
     service: NotRequired[FallbackServiceArgs]
     """The service that responds. Required for `fallback`."""
+    objective_seconds: NotRequired[int]
+    """The maximum 95th percentile of a cold start, from its pod until that is ready, in seconds. Default: no alert."""
 
 
 class PlacementArgs(TypedDict):

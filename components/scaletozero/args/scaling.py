@@ -39,6 +39,8 @@ class AlarmsArgs(TypedDict):
     """Maximum 99th percentile of the model's latency in milliseconds. Default: no alarm."""
     cold_starts: NotRequired[int]
     """Containers that are started for a call, per hour. Default: 60. Serverless endpoints only."""
+    cold_start_ms: NotRequired[float]
+    """Maximum 95th percentile of the time to start a container, in ms. Default: no alarm. Serverless endpoints only."""
     concurrency_percent: NotRequired[float]
     """Percentage of `max` in use. Default: 80. Serverless endpoints only."""
     backlog_seconds: NotRequired[int]

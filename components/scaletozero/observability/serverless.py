@@ -34,6 +34,19 @@ def serverless_alarms(settings: Alarms, provisioned: bool) -> list[Alarm]:
             description=f"More than {settings.concurrency_percent:g} % of `max` is in use; above it, calls get 429.",
         ),
     ]
+    if settings.cold_start_ms is not None:
+        found.append(
+            Alarm(
+                "cold-start-time",
+                {"setup": "ModelSetupTime"},
+                "p95",
+                settings.cold_start_ms * 1000,
+                seconds=3600,
+                periods=1,
+                breaching=1,
+                description=f"1 start in 20 of an hour took more than {settings.cold_start_ms:g} ms, the objective.",
+            )
+        )
     if provisioned:
         found.append(
             Alarm(
@@ -90,7 +103,13 @@ def serverless_panels(watched: Watched) -> list[Panel]:
             limits(alarms, "cold-starts"),
             seconds=3600,
         ),
-        Panel("Time to start a container", "seconds", percentiles("ModelSetupTime", 1e6), seconds=300),
+        Panel(
+            "Time to start a container",
+            "seconds",
+            percentiles("ModelSetupTime", 1e6),
+            limits(alarms, "cold-start-time", 1e-6),
+            seconds=300,
+        ),
         Panel("Time outside of the model", "milliseconds", percentiles("OverheadLatency", 1000)),
         Panel(
             "Concurrency",

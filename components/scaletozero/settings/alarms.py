@@ -91,6 +91,8 @@ class Alarms(Settings):
         error_percent: percentage of calls that fail with a server error, over five minutes.
         p99_ms: the endpoint's objective: maximum 99th percentile of latency. Default: no alarm.
         cold_starts: containers that are started for a call, per hour; serverless only.
+        cold_start_ms: the endpoint's objective for cold starts: maximum 95th percentile of the time to start a
+            container; serverless only. Default: no alarm.
         concurrency_percent: percentage of `max` in use; serverless only.
         backlog_seconds: age of the oldest waiting request; asynchronous only.
         runbooks: the address below which the runbooks are.
@@ -102,6 +104,7 @@ class Alarms(Settings):
     error_percent: Percent = 1.0
     p99_ms: Annotated[float, BeforeValidator(_number), AfterValidator(_milliseconds)] | None = None
     cold_starts: Annotated[Int, AfterValidator(_count)] = 60
+    cold_start_ms: Annotated[float, BeforeValidator(_number), AfterValidator(_milliseconds)] | None = None
     concurrency_percent: Percent = 80.0
     backlog_seconds: Annotated[Int, AfterValidator(_age)] = 900
     runbooks: Text = "docs/runbooks"
@@ -117,6 +120,14 @@ def topic_conflicts(alarms: Alarms | None, region: str, path: str = "alarms") ->
             at, rule = f"{path}.notify.{index}", f"must be a topic in {region}"
             fix = f"write an ARN that begins with `{begins}`"
             yield Finding(at, rule, topic, "nobody would be notified", fix)
+
+
+def kind_conflicts(alarms: Alarms | None, kind: EndpointKind, path: str = "alarms") -> Iterable[Finding]:
+    """Findings on objectives that no metric of the kind measures."""
+    if alarms and alarms.cold_start_ms is not None and kind is EndpointKind.ASYNCHRONOUS:
+        rule, fix = "is of serverless endpoints: SageMaker publishes no time of an instance's start", "remove it"
+        said = "the alarm would never be set off"
+        yield Finding(f"{path}.cold_start_ms", rule, f"{alarms.cold_start_ms:g}", said, fix)
 
 
 class PlannedAlarmsSettings(Settings):
@@ -153,3 +164,7 @@ class EndpointAlarmsSettings(PlannedAlarmsSettings):
     """
 
     kind: EndpointKind
+
+    def conflicts(self) -> Iterable[Finding]:
+        yield from super().conflicts()
+        yield from kind_conflicts(self.alarms, self.kind)

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 from model_packaging.findings import Finding
 from model_packaging.serving.limits import ASYNC_CONCURRENCY
 from model_packaging.validation import Int, Refusals, Settings, Text, may_be_later, reject
-from scaletozero.settings.alarms import Alarms, topic_conflicts
+from scaletozero.settings.alarms import Alarms, EndpointKind, kind_conflicts, topic_conflicts
 from scaletozero.settings.common import KmsKeyArn, LogRetentionDays, OwnEndpointName, Tags, key_conflicts
 from scaletozero.settings.framework_images import Processor
 from scaletozero.settings.instances import InstanceType, instance_conflicts, processor_of
@@ -128,6 +128,7 @@ class AsynchronousEndpoint(Settings):
                 f"write {self.concurrency} or more, or leave it out",
             )
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="instances")
+        yield from kind_conflicts(self.alarms, EndpointKind.ASYNCHRONOUS)
 
 
 class AsyncEndpointSettings(AsynchronousEndpoint):

@@ -231,11 +231,14 @@ class OnCold(Settings):
             wakes the endpoint.
         after_seconds: maximum time that a request is held. Default: the cold start for `hold`, 2 for `fallback`.
         service: the fallback.
+        objective_seconds: the endpoint's objective for cold starts: maximum 95th percentile of the time from a pod
+            until it is ready. Default: no alert.
     """
 
     action: Literal["hold", "fallback", "reject"] = "hold"
     after_seconds: Seconds | None = None
     service: FallbackService | None = None
+    objective_seconds: Seconds | None = None
 
     def conflicts(self) -> Iterable[Finding]:
         if (self.action == "fallback") != (self.service is not None):
@@ -363,6 +366,10 @@ class GpuEndpoint(Settings):
         for group in ("serving", "scaling", "on_cold"):
             for found in getattr(self, group).conflicts():
                 yield replace(found, path=f"{group}.{found.path}")
+        if self.on_cold.objective_seconds is not None and not self.overrides.monitoring:
+            rule, then = "needs `overrides.monitoring`", "there would be no alert"
+            given = f"{self.on_cold.objective_seconds} s, without it"
+            yield Finding("on_cold.objective_seconds", rule, given, then, "remove `overrides.monitoring: false`")
         yield from window_findings(self.schedule, floor=self.scaling.min, ceiling=self.scaling.max, unit="replicas")
         yield from date_findings(self.schedule)
 

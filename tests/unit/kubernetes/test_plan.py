@@ -8,6 +8,7 @@ import promql_parser
 import pytest
 from gpu_declarations import AMP, FALLBACK, MODEL, PROMETHEUS, QUERY, WINDOWS, endpoint, plan
 
+from model_packaging.findings import FindingsError
 from model_packaging.validation import LATER, parse
 from scaletozero.kubernetes.manifests.identity import role_policy, trust_policy
 from scaletozero.kubernetes.model import places
@@ -346,6 +347,23 @@ def test_alerts_know_their_own_endpoint_only() -> None:
     assert all("llm" in each["expr"] and "models" in each["expr"] for each in rules)
     for each in rules:
         promql_parser.parse(each["expr"])
+
+
+def test_an_objective_for_cold_starts_is_recorded_and_held() -> None:
+    _, group = plan(on_cold__objective_seconds=600).object("PrometheusRule")["spec"]["groups"]
+    recorded, alert = group["rules"]
+    assert recorded["record"] == "scaletozero:start_seconds"
+    assert recorded["labels"] == {"endpoint": "llm"}
+    assert alert["alert"] == "ColdStartsTooSlow"
+    assert alert["expr"].endswith(" > 600")
+    for each in group["rules"]:
+        promql_parser.parse(each["expr"])
+        assert "llm" in each["expr"]
+
+
+def test_an_objective_without_monitoring_is_refused() -> None:
+    with pytest.raises(FindingsError, match=r"on_cold.objective_seconds: needs `overrides.monitoring`"):
+        plan(on_cold__objective_seconds=600, overrides__monitoring=False)
 
 
 def test_no_alert_waits_for_held_requests_where_none_is_held() -> None:

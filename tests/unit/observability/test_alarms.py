@@ -83,3 +83,27 @@ def test_every_alarm_has_a_metric_that_its_kind_publishes_and_a_runbook(kind, pr
         assert alarm.breaching <= alarm.periods
         assert alarm.seconds * alarm.periods <= 86_400
         assert len(alarm.description) <= 1024
+
+
+def test_an_objective_for_cold_starts_is_held_by_an_alarm(run, packaged) -> None:
+    given = args(packaged, alarms={"cold_start_ms": 4000})
+    done = run(lambda: ServerlessEndpoint("sentences", given).endpoint_arn)
+    found = {each.name.removeprefix("sentences-alarms-"): each.inputs for each in done.of(":MetricAlarm")}
+    alarm = found["cold-start-time"]
+    assert (alarm["metricName"], alarm["extendedStatistic"], alarm["threshold"], alarm["period"]) == (
+        "ModelSetupTime",
+        "p95",
+        4_000_000,
+        3600,
+    )
+    assert alarm["alarmDescription"].endswith("Runbook: docs/runbooks/cold-start-time.md")
+
+
+def test_an_objective_that_no_metric_measures_is_refused(run) -> None:
+    def program() -> Any:
+        alarms = {"cold_start_ms": 4000}
+        given: Any = {"endpoint_name": "e", "region": REGION, "kind": EndpointKind.ASYNCHRONOUS, "alarms": alarms}
+        return EndpointAlarms("e", given).arn
+
+    with pytest.raises(Exception, match=r"e.alarms.cold_start_ms: is of serverless endpoints"):
+        run(program)

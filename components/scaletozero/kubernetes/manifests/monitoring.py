@@ -8,6 +8,7 @@ from scaletozero.kubernetes.derive import Derived
 from scaletozero.kubernetes.manifests.objects import Manifest, go_seconds, manifest, selector
 from scaletozero.kubernetes.manifests.pods import PORT
 from scaletozero.kubernetes.manifests.scaling import http_trigger
+from scaletozero.kubernetes.starts import CONTAINER
 from scaletozero.settings.gpu import GpuEndpointSettings
 
 HERE = 'namespace="{namespace}"'
@@ -73,8 +74,45 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
                 f"a replica of {name} will soon queue requests: raise `scaling.max` or lower `serving.max_length`",
             )
         )
-    spec = {"groups": [{"name": f"{namespace}.{name}", "rules": rules}]}
+    groups = [{"name": f"{namespace}.{name}", "rules": rules}]
+    if settings.on_cold.objective_seconds is not None:
+        groups.append({"name": f"{namespace}.{name}.cold-starts", "rules": _cold_starts(name, settings, derived)})
+    spec = {"groups": groups}
     return manifest("monitoring.coreos.com/v1", "PrometheusRule", name, namespace, selector(name), spec=spec)
+
+
+START_SECONDS = "scaletozero:start_seconds"
+"""Recorded: how long each replica that is there needed from its pod until it was ready."""
+
+
+def _cold_starts(name: str, settings: GpuEndpointSettings, derived: Derived) -> list[dict[str, Any]]:
+    """Records the starts, and holds them to the objective.
+
+    From kube-state-metrics and not from `interceptor_cold_start_duration_seconds`: that histogram exists from version
+    1.0 of the HTTP add-on, and ends at 300 s, which a large model takes (its metrics reference). A pod that became
+    ready a second time looks as if it had started late: those whose container was started again are left out, and those
+    that took longer than a rollout waits for a replica.
+    """
+    namespace, objective = settings.namespace, settings.on_cold.objective_seconds
+    here = HERE.format(namespace=namespace)
+    on = "on (namespace, pod)"
+    took = f"(kube_pod_status_ready_time{{{here}}} - {on} kube_pod_created{{{here}}})"
+    first = f'(kube_pod_container_status_restarts_total{{{here}, container="{CONTAINER}"}} == 0)'
+    labels = {"endpoint": name}
+    starts = f'max_over_time({START_SECONDS}{{{here}, endpoint="{name}"}}[1h])'
+    return [
+        {
+            "record": START_SECONDS,
+            "expr": f"{took} <= {derived.deadlines.rollout} and {on} {first} and {on} {made_by(name, namespace)}",
+            "labels": labels,
+        },
+        _rule(
+            "ColdStartsTooSlow",
+            f"quantile(0.95, {starts}) > {objective}",
+            0,
+            f"1 of 20 starts of {name} in the last hour took longer than {objective} s, its objective",
+        ),
+    ]
 
 
 def _rule(alert: str, expression: str, seconds: int, summary: str) -> dict[str, Any]:

@@ -49,14 +49,18 @@ def start_scheduler(cluster: Cluster, programs: Mapping[str, Path]) -> None:
     )  # fmt: skip
 
 
-def start_nodes(cluster: Cluster, programs: Mapping[str, Path]) -> None:
-    """Starts kwok, so that every Node object behaves like a node and its pods become Running."""
+def start_nodes(cluster: Cluster, programs: Mapping[str, Path], stages: Path | None = None) -> None:
+    """Starts kwok, so that every Node object behaves like a node and its pods become Running.
+
+    Args:
+        stages: kwok's configuration, with the stages of pods; by default they are Running and ready at once.
+    """
     (port,) = free_ports(1)
     cluster.supervisor.start(
         "kwok",
         [
             programs["kwok"], "--kubeconfig", cluster.kubeconfig, "--manage-all-nodes", "--cidr", "10.99.0.0/16",
-            "--server-address", f"127.0.0.1:{port}",
+            "--server-address", f"127.0.0.1:{port}", *(["--config", stages] if stages else []),
         ],
     )  # fmt: skip
 
