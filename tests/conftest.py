@@ -13,11 +13,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks
 from pulumi.runtime.mocks import MockMonitor
+from service_models import share_service_models
 from small_artifact import small_artifact
 
 from model_packaging.artifact.reader import Artifact
 
 pytest_plugins = ["scaletozero.sandbox.testing"]
+
+share_service_models()
 
 # A machine that is busy with something else is no failure. The same inputs are drawn on each run, so that a change is
 # judged by itself; `HYPOTHESIS_PROFILE=explore` draws others.
