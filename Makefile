@@ -33,6 +33,8 @@ up: $(READY) ## package a real model, deploy it on this machine, invoke it, prin
 	$(BIN)/scaletozero package models/paraphrase-minilm.yaml
 	$(BIN)/scaletozero up -e local
 	source .scaletozero/aws.env && $(BIN)/python examples/sentences.py
+	$(BIN)/python examples/customers.py
+	$(BIN)/scaletozero costs -e local
 	@echo "next: $(BIN)/scaletozero dashboard    shows it live while calls come in"
 
 down: $(READY) ## delete the local environment

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import socket
 import sys
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
@@ -36,10 +38,21 @@ customers = typer.Typer(
 )
 
 
-def gateway(environment: EnvironmentName = "local") -> None:
+def gateway(
+    environment: EnvironmentName = "local",
+    temporary_keys: Annotated[
+        bool,
+        typer.Option("--temporary-keys", help="Make a key for each customer, accepted until the gateway ends."),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the address and the temporary keys as one line of JSON.")
+    ] = False,
+) -> None:
     """Runs an environment's gateway on this machine, until it is interrupted.
 
-    Example: scaletozero gateway -e local
+    Examples: scaletozero gateway -e local
+
+    scaletozero gateway -e local --temporary-keys    (to try it: no key is written anywhere)
     """
     with findings_as_exit():
         with needs(EXTRA):
@@ -47,6 +60,8 @@ def gateway(environment: EnvironmentName = "local") -> None:
 
             from scaletozero.gateway.service.app import application
         project, settings, declared = declared_gateway(environment)
+        keys = {name: new_key() for name in declared.customers} if temporary_keys else {}
+        settings, declared = _with_keys(settings, declared, keys)
         with locked(private_folder(project.local)):
             sandbox = _running(project, environment)
             use(project.local)  # so that the sandbox does not end while the gateway runs
@@ -67,8 +82,13 @@ def gateway(environment: EnvironmentName = "local") -> None:
         application(door), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30
     )
     port = listening.getsockname()[1]
+    address = f"http://{HOST}:{port}"
+    if as_json:  # in one line, and at once, for a program that waits for it
+        print(json.dumps({"url": address, "keys": keys}), flush=True)
+    elif keys:
+        table(("customer", "key, until the gateway ends"), keys.items())
     say(f"{counted(len(declared.models), 'model')}, {counted(len(declared.customers), 'customer')}")
-    done(f"gateway of {environment}: http://{HOST}:{port}/v1")
+    done(f"gateway of {environment}: {address}/v1")
     with contextlib.suppress(KeyboardInterrupt):  # its usual end, after the open requests
         uvicorn.Server(config).run(sockets=[listening])
 
@@ -178,6 +198,16 @@ def require_customer(customer: str, declared: Gateway) -> None:
     if customer not in declared.customers:
         finding = unknown("customer", "a customer of the environment", customer, declared.customers)
         raise refuse(finding.path, finding.rule, finding.got, "nobody would be let in by it", finding.fix)
+
+
+def _with_keys(settings: Environment, declared: Gateway, keys: Mapping[str, str]) -> tuple[Environment, Gateway]:
+    """An environment and its gateway with further keys of customers."""
+    more = {
+        name: customer.model_copy(update={"keys": (*customer.keys, *((key_hash(keys[name]),) if name in keys else ()))})
+        for name, customer in declared.customers.items()
+    }
+    declared = declared.model_copy(update={"customers": more})
+    return settings.model_copy(update={"gateway": declared}), declared
 
 
 def _listen(port: int) -> socket.socket:

@@ -38,6 +38,13 @@ def dollars(amount: Decimal | None) -> str:
     return f"${amount.quantize(Decimal((0, (1,), amount.adjusted() - 1)), ROUND_HALF_EVEN):f}"
 
 
+def to_the_micro(amount: int) -> str:
+    """Millionths of a dollar for people, exact: `$0.001266`, and `$5.00`."""
+    cents, rest = divmod(amount, 10_000)
+    digits = f"{rest:04}".rstrip("0")
+    return f"${cents // 100:,}.{cents % 100:02}{digits}"
+
+
 def bound(amount: Decimal | None) -> str:
     """An amount that must not be exceeded: never rounded down."""
     return "-" if amount is None else f"${amount.quantize(CENT, ROUND_UP):,}"

@@ -35,7 +35,7 @@ from scaletozero.gateway.service.ways import ModelRoute
 from scaletozero.gateway.tariffs import Cost
 from scaletozero.settings.gateway import Customer, Gateway
 from scaletozero.settings.gateway_models import LONGEST_SECONDS
-from scaletozero.spending.money import dollars, micros, of_micros
+from scaletozero.spending.money import micros, to_the_micro
 
 LEASE_SECONDS = LONGEST_SECONDS + 120
 """After which a request has not ended but crashed: the longest request, and clocks that differ."""
@@ -321,8 +321,8 @@ class Door:
             period = "day" if reached.account.period.startswith("D") else "month"
             left = max(0, reached.balance.remaining)
             raise capped(
-                f"The cap of this {period} (UTC) leaves {dollars(of_micros(left))}, and the request could cost "
-                f"{dollars(of_micros(most))}. Ask for fewer tokens, or for a higher cap.",
+                f"The cap of this {period} (UTC) leaves {to_the_micro(left)}, and the request could cost "
+                f"{to_the_micro(most)}. Ask for fewer tokens, or for a higher cap.",
                 f"{period}_cap_reached",
             ) from None
 
