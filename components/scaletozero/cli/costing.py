@@ -14,9 +14,12 @@ from model_packaging.files import require_writable
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say, table, write_file
 from scaletozero.cli.running import Running, running
+from scaletozero.endpoints.gpu_kind import GpuKind
 from scaletozero.environment.gateway import ledger_of
+from scaletozero.environment.prometheus import UnansweredError, checked_url, read_gpu
 from scaletozero.environment.usage import metering_of, read_sums, read_works
 from scaletozero.observability.focus import as_csv, focus_rows
+from scaletozero.observability.gpu_usage import gpu_used, replica_price
 from scaletozero.observability.showback import Basis, CustomerWork, Line, Part, api_shares, lines_of, shares_of
 from scaletozero.observability.usage import (
     Metering,
@@ -28,8 +31,11 @@ from scaletozero.observability.usage import (
     total,
     used,
 )
+from scaletozero.settings.gpu import GpuEndpoint
 from scaletozero.spending.money import dollars, number
 from scaletozero.spending.prices import stale_warning
+
+GPU = GpuKind.name
 
 
 def costs(
@@ -48,6 +54,12 @@ def costs(
             help="Idle time of warm pools: `usage` shows it by itself, `allocation` spreads it like the work."
         ),
     ] = Basis.USAGE,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            help="The Prometheus server that has the metrics of GPU endpoints, such as http://127.0.0.1:9090."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with each day's quantities.")] = False,
 ) -> None:
     """Shows what each endpoint used and cost so far: its metrics in CloudWatch times the prices of its region.
@@ -64,6 +76,8 @@ def costs(
     with findings_as_exit():
         if focus:
             require_writable("--focus", focus)
+        if prometheus is not None:
+            prometheus = checked_url("--prometheus", prometheus)
         now = datetime.now(UTC)
         first = first_day(since, now)
         run = running(environment, "costs", or_gateway=True)
@@ -76,6 +90,13 @@ def costs(
             cloudwatch = client("cloudwatch", about["region"])
             found[name] = used(metering, _sums(cloudwatch, about["name"], metering, first, now))
     unread = {name: each for name, each in read.items() if isinstance(each, str)}
+    for name in [name for name in unread if deployed[name]["kind"] == GPU]:
+        about = _gpu(run, name, prometheus, first, now)
+        if isinstance(about, Used):
+            found[name] = about
+            del unread[name]
+        else:
+            unread[name] = about
     works = _works(run, first)
     named = {deployed[name]["name"]: name for name in found}
     shares = {name: shares_of(each, _at(works, deployed[name]["name"]), basis) for name, each in found.items()}
@@ -122,6 +143,24 @@ def _sums(client: Any, endpoint: str, metering: Metering, first: date, now: date
         return read_sums(client, endpoint, metering, first, now)
     except (ClientError, BotoCoreError) as error:
         raise failed(f"{endpoint}: its metrics could not be read: {error}", FAILED) from None
+
+
+def _gpu(run: Running, name: str, prometheus: str | None, first: date, now: datetime) -> Used | str:
+    """What an endpoint on a cluster used, or why that is not known."""
+    about = run.endpoints[name]
+    if prometheus is None:
+        return (
+            "its metrics are in Prometheus: give the server with --prometheus (docs/spending.md says how to reach it)"
+        )
+    if "usd_per_hour" not in about:
+        return "its state has no price (`usd_per_hour`), because its instance type has none"
+    declared = run.settings.endpoints.get(name)
+    replicas = int(about["max"]) + (declared.scaling.buffer if isinstance(declared, GpuEndpoint) else 0)
+    try:
+        answers = read_gpu(prometheus, about["name"], about["namespace"], first, now)
+    except UnansweredError as error:
+        raise failed(f"{name}: {prometheus} could not be asked: {error}", FAILED) from None
+    return gpu_used(answers, replica_price(about["usd_per_hour"], replicas, about["region"], now.date()))
 
 
 def _works(run: Running, first: date) -> list[CustomerWork]:

@@ -96,7 +96,7 @@ def _row(environment: str, name: str, deployed: Mapping[str, Mapping[str, Any]],
 
 
 def _of(charge: Charge, about: Mapping[str, Any], share: Share) -> Row:
-    """What a row says of an endpoint of SageMaker."""
+    """What a row says of an endpoint of the environment."""
     price, arn = charge.price, about.get("arn")
     quantity, unit = _number(share.quantity), _number(price.amount)
     return {
@@ -110,15 +110,21 @@ def _of(charge: Charge, about: Mapping[str, Any], share: Share) -> Row:
         "PricingUnit": _unit(price.unit),
         "RegionId": about["region"],
         "RegionName": about["region"],
-        "ResourceId": arn,
         "ResourceName": about["name"],
-        "ResourceType": "SageMaker endpoint",
-        "ServiceName": "Amazon SageMaker AI",
+        **_resource(about),
         "SkuId": f"{price.service}/{price.sku}",
         "SkuPriceId": f"{price.service}/{price.sku}/{price.region}",
         "x_PriceConfidence": price.confidence,
         "x_PriceDate": price.date.isoformat(),
     }
+
+
+def _resource(about: Mapping[str, Any]) -> Row:
+    if "namespace" in about:
+        where = f"{about['namespace']}/{about['name']}"
+        return {"ResourceId": where, "ResourceType": "Kubernetes Deployment", "ServiceName": "Nodes of a cluster"}
+    named = {"ResourceType": "SageMaker endpoint", "ServiceName": "Amazon SageMaker AI"}
+    return {"ResourceId": about.get("arn"), **named}
 
 
 def _of_api(name: str, share: Share) -> Row:

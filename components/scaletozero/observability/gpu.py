@@ -48,8 +48,12 @@ def _line(label: str, expression: str) -> Series:
     return Series(label, {}, expression)
 
 
-def _own(seen: OnCluster, metric: str, over: str = "") -> str:
-    """A metric of the endpoint's own pods."""
+def own(seen: OnCluster, metric: str, over: str = "") -> str:
+    """A metric of the endpoint's own pods.
+
+    Args:
+        over: of a counter: the time over which its rate is taken, such as `[2m]`.
+    """
     here = HERE.format(namespace=seen.namespace)
     read = f"rate({metric}{{{here}}}{over})" if over else f"{metric}{{{here}}}"
     return f"{read} and on (namespace, pod) {made_by(seen.name, seen.namespace)}"
@@ -62,8 +66,8 @@ def _requests(seen: OnCluster) -> Iterator[Panel]:
         lines.append(_line("at the interceptor", f"sum(interceptor_request_concurrency{{{at}}})"))
     if seen.vllm:
         lines += [
-            _line("waiting in the engine", f"sum({_own(seen, 'vllm:num_requests_waiting')})"),
-            _line("in work", f"sum({_own(seen, 'vllm:num_requests_running')})"),
+            _line("waiting in the engine", f"sum({own(seen, 'vllm:num_requests_waiting')})"),
+            _line("in work", f"sum({own(seen, 'vllm:num_requests_running')})"),
         ]
     if lines:
         yield Panel("Queue", "requests", tuple(lines))
@@ -74,11 +78,11 @@ def _engine(seen: OnCluster) -> Iterator[Panel]:
         "Tokens",
         "tokens a second",
         tuple(
-            _line(label, f"sum({_own(seen, f'vllm:{kind}_tokens_total', OFTEN)})")
+            _line(label, f"sum({own(seen, f'vllm:{kind}_tokens_total', OFTEN)})")
             for label, kind in (("generated", "generation"), ("read", "prompt"))
         ),
     )
-    buckets = _own(seen, "vllm:time_to_first_token_seconds_bucket", OFTEN)
+    buckets = own(seen, "vllm:time_to_first_token_seconds_bucket", OFTEN)
     yield Panel(
         "Time to the first token",
         "seconds",
@@ -90,26 +94,34 @@ def _engine(seen: OnCluster) -> Iterator[Panel]:
     yield Panel(
         "KV cache",
         "percent",
-        (_line("fullest replica", f"100 * max({_own(seen, 'vllm:kv_cache_usage_perc')})"),),
+        (_line("fullest replica", f"100 * max({own(seen, 'vllm:kv_cache_usage_perc')})"),),
         (Limit("alert: KvCacheNearlyFull", 100 * KV_CACHE_FULL),),
     )
 
 
 def _gpus(seen: OnCluster) -> Iterator[Panel]:
-    used, free = (f"sum({_own(seen, f'DCGM_FI_DEV_FB_{each}')})" for each in ("USED", "FREE"))
+    used, free = (f"sum({own(seen, f'DCGM_FI_DEV_FB_{each}')})" for each in ("USED", "FREE"))
     yield Panel(
         "GPUs",
         "percent",
         (
-            _line("at work, mean", f"avg({_own(seen, 'DCGM_FI_DEV_GPU_UTIL')})"),
+            _line("at work, mean", f"avg({own(seen, 'DCGM_FI_DEV_GPU_UTIL')})"),
             _line("memory", f"100 * {used} / ({used} + {free})"),
         ),
     )
 
 
+def _deployment(seen: OnCluster) -> str:
+    return f'namespace="{seen.namespace}", deployment="{seen.name}"'
+
+
+def replicas_of(seen: OnCluster) -> str:
+    """How many replicas there are."""
+    return f"sum(kube_deployment_status_replicas{{{_deployment(seen)}}})"
+
+
 def _replicas(seen: OnCluster) -> Iterator[Panel]:
-    of = f'namespace="{seen.namespace}", deployment="{seen.name}"'
-    exist = f"sum(kube_deployment_status_replicas{{{of}}})"
+    of, exist = _deployment(seen), replicas_of(seen)
     yield Panel(
         "Replicas",
         "replicas",

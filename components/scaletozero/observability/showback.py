@@ -148,7 +148,7 @@ def _weights(worked: Worked, works: Sequence[CustomerWork]) -> Weights:
         weights[owner] = weights.get(owner, Decimal(0)) + each.seconds
     taken, outside = sum(weights.values(), Decimal(0)), max(0, worked.requests - sent)
     if not taken:
-        return {(Part.OTHERS, None): worked.seconds} if outside else {}
+        return {(Part.OTHERS, None): worked.seconds} if worked.seconds else {}
     if outside:
         weights[Part.OTHERS, None] = outside * taken / sent
     return weights

@@ -37,7 +37,8 @@ def deployed(endpoints: dict[str, dict[str, Any]], client: Any, gateway: Any = N
     """In place of the engine: what it would find."""
     clients = {"cloudwatch": lambda: client, "dynamodb": lambda: boto3.client("dynamodb", region_name=REGION, **GIVEN)}
     stack = SimpleNamespace(client=lambda service, region, config=None: clients[service](), name="prod")
-    settings, project = SimpleNamespace(gateway=gateway, region=REGION), SimpleNamespace(name="acme")
+    settings = SimpleNamespace(gateway=gateway, region=REGION, endpoints={})
+    project = SimpleNamespace(name="acme")
     return lambda environment, what, or_gateway: SimpleNamespace(
         endpoints=endpoints, stack=stack, settings=settings, project=project
     )
@@ -69,7 +70,7 @@ def test_each_endpoint_is_a_row_and_the_last_line_adds_up(cloudwatch: Any, capsy
     assert "$0.04" in shown.out
     assert "$10.00" in shown.out  # a thousand requests
     assert "1.00 h" in shown.out
-    assert "llm: not read, its usage is not in CloudWatch" in shown.err
+    assert "llm: not read, its metrics are in Prometheus: give the server with --prometheus" in shown.err
 
 
 def test_as_json(cloudwatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +87,8 @@ def test_as_json(cloudwatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
     }
     assert found["usd"] == 0.04
     assert found["endpoints"]["images"]["usd"] == 0
-    assert found["not_read"] == {"llm": "its usage is not in CloudWatch"}
+    assert list(found["not_read"]) == ["llm"]
+    assert "--prometheus" in found["not_read"]["llm"]
 
 
 def test_rows_of_focus(cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
