@@ -24,9 +24,13 @@ CALLER = "arn:aws:iam::123456789012:role/gateway"
 QUESTION = json.dumps({"inputs": ["A cold start is a number, not a hope."] * 8}).encode()
 
 
-def declare(workbench: Workbench, encoder: Artifact, cap: float) -> dict[str, Any]:
+WINDOW: dict[str, Any] = {"window_hours": 1}
+MONTH: dict[str, Any] = {"over": "month"}
+
+
+def declare(workbench: Workbench, encoder: Artifact, cap: float, over: dict[str, Any] = WINDOW) -> dict[str, Any]:
     """Deploys an endpoint under a guard. Returns its estimate, as preview prints it."""
-    guard = {"callers": [CALLER], "emails": ["team@example.com"], "window_hours": 1}
+    guard = {"callers": [CALLER], "emails": ["team@example.com"], **over}
     workbench.declare(
         endpoints={"sentences": endpoint(encoder, memory_mb=2048, scaling={"max": 2})},
         spending={"cap_usd_per_month": 100, "endpoints": {"sentences": cap}, "guard": guard},
@@ -108,6 +112,13 @@ def spent(workbench: Workbench) -> float:
     return seconds * 2 * 0.00002 + total("Invocations") * 5_000 / 1e9 * 0.016
 
 
+def state(workbench: Workbench) -> str:
+    """What `status` says of the endpoint."""
+    said = workbench.run("status", "--json")
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)["spending"]["sentences"]["state"]
+
+
 def attached(workbench: Workbench) -> list[str]:
     found = workbench.aws("iam").list_attached_role_policies(RoleName="gateway")["AttachedPolicies"]
     return [each["PolicyName"] for each in found]
@@ -150,7 +161,38 @@ def test_a_runaway_is_closed_within_what_preview_printed_and_opened_by_command(
     assert attached(workbench) == []
     eventually(lambda: capacity(workbench) == 2, patience=30)
     assert call(clients()) == "answered"
-    assert json.loads(workbench.run("status", "--json").stdout)["spending"]["sentences"]["state"] == "open"
+    assert state(workbench) == "open"
+
+
+def test_a_runaway_is_closed_by_the_month_s_gauge_alone(workbench: Workbench, encoder: Artifact) -> None:
+    cap = 0.002
+    estimate = declare(workbench, encoder, cap, MONTH)
+    clients, alarms = caller(workbench), workbench.aws("cloudwatch")
+    names = [each["AlarmName"] for each in alarms.describe_alarms()["MetricAlarms"]]
+    month = next(each for each in names if each.endswith(".month"))
+    assert month.removesuffix(".month") not in names  # no alarm on a window could have closed it
+    left = alarms.describe_alarms(AlarmNames=[month])["MetricAlarms"][0]["Threshold"]
+    assert 0 < left <= cap
+    with runaway(clients) as seen:
+        began = eventually(lambda: spent(workbench) > left and time.monotonic(), patience=120)
+        eventually(lambda: seen.count("AccessDeniedException") == CALLERS, patience=120)
+        seconds = (time.monotonic() - began) * SPEED
+    assert "answered" in seen
+    assert seconds <= estimate["detector_seconds"]
+    assert left < spent(workbench) <= left + estimate["overshoot_usd"]
+    eventually(lambda: capacity(workbench) == 1, patience=30)
+    assert len(attached(workbench)) == 1
+    assert state(workbench) == "closed"
+    # Neither time nor another `up` opens it: the month's alarm stands until the month or the cap is another one.
+    refused = workbench.run("reopen", "sentences")
+    assert refused.returncode != 0
+    assert "until the month has passed" in refused.stderr
+    declare(workbench, encoder, 50, MONTH)
+    assert call(clients()) == "AccessDeniedException"
+    eventually(lambda: not alarms.describe_alarms(StateValue="ALARM")["MetricAlarms"], patience=60)
+    assert "may invoke it" in workbench.done("reopen", "sentences")
+    eventually(lambda: capacity(workbench) == 2, patience=30)
+    assert call(clients()) == "answered"
 
 
 def test_a_function_that_fails_three_times_closes_it_once_it_can(workbench: Workbench, encoder: Artifact) -> None:

@@ -11,6 +11,7 @@ from own_prices import own_price
 import scaletozero
 from scaletozero.args.gpu_endpoint import Engine
 from scaletozero.settings.alarms import EndpointKind
+from scaletozero.settings.guard import Over
 from scaletozero.settings.pools import WarmUnit
 
 REGION = "eu-central-1"
@@ -49,6 +50,7 @@ def spending_guard(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResou
                 "callers": ["arn:aws:iam::111122223333:role/service/gateway"],
                 "emails": ["team@example.com"],
                 "cap_usd_per_month": 100.0,
+                "over": Over.BOTH,
                 "tags": TAGS,
             },
             opts,

@@ -53,6 +53,7 @@ SERVERLESS, ASYNCHRONOUS = "ServerlessEndpoint role", "AsyncEndpoint role"
 FUNCTION, SCHEDULER = "WarmCalls function-role", "WarmCalls scheduler-role"
 PODS = "GpuEndpoint model-role"
 GUARD, BUDGETS = "SpendingGuard function-role", "SpendingGuard budgets-role"
+GAUGE = "SpendingGuard gauge-role"
 
 _GUIDE = "SageMaker lists it for every model's role (developer guide, CreateModel API: execution role permissions)"
 _ARCHIVE = Fails("create the model", 'Could not access model data at .*"s3:GetObject"')
@@ -118,6 +119,12 @@ PERMISSIONS: dict[Permission, Fails | Unused] = {
             ("WriteLogs", "logs:CreateLogStream"): Fails("write the function's logs"),
             ("WriteLogs", "logs:PutLogEvents"): Fails("write the function's logs"),
             ("KeepFailures", "sqs:SendMessage"): Fails("keep a failure"),
+        },
+        GAUGE: {
+            ("ReadMetrics", "cloudwatch:GetMetricData"): Fails("measure the month"),
+            ("WriteSpending", "cloudwatch:PutMetricData"): Fails("measure the month"),
+            ("WriteLogs", "logs:CreateLogStream"): Fails("write the function's logs"),
+            ("WriteLogs", "logs:PutLogEvents"): Fails("write the function's logs"),
         },
         BUDGETS: {
             ("DenyCallers", "iam:AttachRolePolicy"): _BUDGETED,

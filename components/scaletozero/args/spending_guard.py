@@ -5,6 +5,7 @@ from typing import NotRequired, TypedDict
 import pulumi
 
 from scaletozero.settings.alarms import EndpointKind
+from scaletozero.settings.guard import Over
 
 
 class GuardedEndpointArgs(TypedDict):
@@ -54,6 +55,9 @@ class SpendingGuardArgs(TypedDict):
     window_hours: NotRequired[int]
     """Hours of the sliding window in which an endpoint may spend its part of the cap: 1, 2, 3, 4, 6, 8, 12 or 24.
     Default: 24."""
+    over: NotRequired[Over]
+    """Over what the caps are held: `window`, `month` (what the calendar month has cost, measured every five minutes),
+    or `both`. Default: `window`."""
     cap_usd_per_month: NotRequired[float]
     """The most that a month of the whole stack may cost, in USD, which a budget watches. Default: no such budget."""
     budgets: NotRequired[bool]

@@ -30,6 +30,7 @@ from scaletozero.scaling.fleet_advice import DeclaredFleet
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.asynchronous import AsynchronousEndpoint
+from scaletozero.settings.guard import Over
 from scaletozero.settings.instances import instance_conflicts
 from scaletozero.spending.estimate import Alternative, Guard, Priced
 from scaletozero.spending.guard import asynchronous_guard
@@ -99,8 +100,8 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
         alarms = asynchronous_alarms(settings.alarms, False) if settings.alarms else ()
         return asynchronous_priced(settings, opened.manifest, region, table, alarms)
 
-    def guard(self) -> Guard:
-        return asynchronous_guard()
+    def guard(self, over: Over) -> Guard:
+        return asynchronous_guard(over)
 
     def guarded(self, settings: AsynchronousEndpoint, priced: Priced) -> dict[str, Any]:
         return {"kind": self.name, "instance_type": settings.instance_type, **instances_guarded(priced.cost)}

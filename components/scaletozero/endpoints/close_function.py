@@ -13,6 +13,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 ALARM = "ALARM"
+MONTH = ".month"
+"""The end of the name of an endpoint's alarm on the month; without it, it is the name of the alarm on a window."""
 SUSPENDED = {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": True, "ScheduledScalingSuspended": True}
 
 
@@ -33,7 +35,8 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
     reasons = _told(event)
     failures: list[str] = []
     try:
-        found = boto3.client("cloudwatch").describe_alarms(AlarmNames=list(guarded), AlarmTypes=["MetricAlarm"])
+        names = [name for each in guarded for name in alarms(each)]
+        found = boto3.client("cloudwatch").describe_alarms(AlarmNames=names, AlarmTypes=["MetricAlarm"])
         reasons |= {
             each["AlarmName"]: each.get("StateReason", "")
             for each in found["MetricAlarms"]
@@ -42,10 +45,10 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
     except (BotoCoreError, ClientError) as error:
         failures.append(f"alarms: {error}")
     closed, waiting = [], []
-    for name, reason in reasons.items():
-        if name not in guarded:
+    for alarm, endpoint in guarded.items():
+        reason = next((reasons[each] for each in alarms(alarm) if each in reasons), None)
+        if reason is None:
             continue
-        endpoint = guarded[name]
         failed, waits = close(endpoint, roles)
         failures += [f"{endpoint['endpoint']}: {each}" for each in failed]
         (waiting if failed or waits else closed).append(endpoint["endpoint"])
@@ -53,6 +56,11 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
     if failures:
         raise RuntimeError("; ".join(failures))
     return {"closed": closed, "waiting": waiting}
+
+
+def alarms(name: str) -> list[str]:
+    """The names of the alarms that close an endpoint, by its name here. A guard has one of them or both."""
+    return [name, f"{name}{MONTH}"]
 
 
 def _told(event: Mapping[str, Any]) -> dict[str, str]:

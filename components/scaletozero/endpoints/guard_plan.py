@@ -16,6 +16,7 @@ from scaletozero.spending.guard import (
     allowance,
     allowance_finding,
     asynchronous_guard,
+    held_hours,
     provisioned_usd,
     serverless_guard,
 )
@@ -31,7 +32,8 @@ class Closing:
     Attributes:
         endpoint: the endpoint.
         spent: what its work costs in a window.
-        allowance: USD above which it is closed.
+        allowance: USD of a window above which it is closed.
+        month_allowance: USD of a month above which it is closed.
         guard: how long that takes at most.
         overshoot: USD that are spent until then at most, with requests of one second.
     """
@@ -39,6 +41,7 @@ class Closing:
     endpoint: GuardedEndpoint
     spent: Spent
     allowance: Decimal
+    month_allowance: Decimal
     guard: Guard
     overshoot: Decimal
 
@@ -47,6 +50,16 @@ class Closing:
         cap = self.endpoint.cap_usd_per_month
         text = (
             f"{self.endpoint.name} has cost more than its part of {cap:f} USD a month in {hours} h, and is closed. "
+            f"`scaletozero reopen {self.endpoint.name}` opens it. Prices: {self.spent.sources}"
+        )
+        return text[:1024]
+
+    def month_description(self) -> str:
+        """The same of the alarm on the month."""
+        cap = self.endpoint.cap_usd_per_month
+        text = (
+            f"{self.endpoint.name} has cost more than {self.month_allowance:f} USD since the first of the month (UTC), "
+            f"which its cap of {cap:f} USD a month leaves for requests, and is closed. In the next month, "
             f"`scaletozero reopen {self.endpoint.name}` opens it. Prices: {self.spent.sources}"
         )
         return text[:1024]
@@ -91,13 +104,15 @@ def _closing(each: GuardedEndpoint, settings: SpendingGuardSettings, table: Pric
         compute, data = (table.price(SERVERLESS, sku, region) for sku in ("gb-second", "data-gb"))
         held = table.price(SERVERLESS, "pc-gb-second", region) if each.provisioned else None
         paid += provisioned_usd(memory_mb, each.provisioned, held)
-        spent, guard = serverless_spent(memory_mb, compute, data, each.payload_bytes), serverless_guard()
+        spent, guard = serverless_spent(memory_mb, compute, data, each.payload_bytes), serverless_guard(settings.over)
         cost: ServerlessCost | InstanceCost = ServerlessCost(memory_mb, each.max, compute, data)
     else:
         hourly = table.price(HOSTING, each.instance_type or "", region)
-        spent, guard = asynchronous_spent(hourly, each.max), asynchronous_guard()
+        spent, guard = asynchronous_spent(hourly, each.max), asynchronous_guard(settings.over)
         cost = InstanceCost(hourly, each.max, 1, 0)
-    if found := allowance_finding(path, cap, paid, hours):
+    held = held_hours(settings.over, hours)
+    if found := allowance_finding(path, cap, paid, held):
         raise FindingsError([found])
     worst = cost.worst_per_hour(Traffic(Decimal(0), SECONDS, each.payload_bytes))
-    return Closing(each, spent, allowance(cap, paid, hours), guard, guard.seconds * worst / 3600)
+    most, month = (allowance(cap, paid, length) for length in (hours, int(LONGEST_MONTH)))
+    return Closing(each, spent, most, month, guard, guard.seconds * worst / 3600)

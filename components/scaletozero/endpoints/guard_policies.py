@@ -61,6 +61,20 @@ def closing_policy(
     )
 
 
+def measuring_policy(region: str, log_group_arn: str, namespace: str) -> str:
+    """The permissions of the function that measures: read metrics, and write those of one namespace.
+
+    Neither action has a resource to name.
+    """
+    here = {"StringEquals": {"aws:RequestedRegion": region}}
+    own = {"StringEquals": {"aws:RequestedRegion": region, "cloudwatch:namespace": namespace}}
+    return _document(
+        _allow("ReadMetrics", "cloudwatch:GetMetricData", "*", here),
+        _allow("WriteSpending", "cloudwatch:PutMetricData", "*", own),
+        _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+    )
+
+
 def budget_policy(roles: Sequence[str], denials: Sequence[str]) -> str:
     """The permissions of the budgets' actions: attach these denials to these roles, and detach them."""
     return _document(*_attach(["iam:AttachRolePolicy", "iam:DetachRolePolicy"], roles, denials))

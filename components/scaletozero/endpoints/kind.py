@@ -28,6 +28,7 @@ from scaletozero.scaling.advice import Declared
 from scaletozero.scaling.fleet_advice import DeclaredFleet
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
+from scaletozero.settings.guard import Over
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.schedules import Window
 from scaletozero.spending.estimate import Alternative, Guard, Priced
@@ -181,8 +182,12 @@ class Kind(ABC, Generic[S]):
         """
         return []
 
-    def guard(self) -> Guard | None:
-        """What a spending guard does to it; None where a guard cannot close it."""
+    def guard(self, over: Over) -> Guard | None:
+        """What a spending guard does to it; None where a guard cannot close it.
+
+        Args:
+            over: over what its cap is held: `window`, `month` or `both`.
+        """
         return None
 
     def guarded(self, settings: S, priced: Priced) -> dict[str, Any] | None:

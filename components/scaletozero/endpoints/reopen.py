@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from model_packaging.findings import refuse
-from scaletozero.endpoints.close_function import ALARM, SUSPENDED
+from scaletozero.endpoints.close_function import ALARM, MONTH, SUSPENDED
+from scaletozero.endpoints.close_function import alarms as alarms_of
 from scaletozero.endpoints.state import Resource, properties
 
 Clients = Callable[[str], Any]
@@ -20,7 +21,7 @@ class Closable:
     """An endpoint under a guard, as a stack's state has it.
 
     Attributes:
-        alarm: the name of its alarm.
+        alarm: the name that the guard's function knows it by, from which those of its alarms follow.
         endpoint, variant: its names at the service.
         policy: the ARN of the denial of its callers; empty where it has none.
         roles: the callers' names.
@@ -80,15 +81,15 @@ def reopen(it: Closable, clients: Clients) -> list[str]:
     Raises:
         FindingsError: its alarm is still in alarm, so that it would be closed again within minutes.
     """
-    for each in clients("cloudwatch").describe_alarms(AlarmNames=[it.alarm])["MetricAlarms"]:
-        if each["StateValue"] == ALARM:
-            raise refuse(
-                it.endpoint,
-                "must be within its allowance to be opened",
-                "an alarm that still stands",
-                "the guard would close it again within five minutes",
-                "wait until the window has passed; or raise its cap, `scaletozero up`, and try again",
-            )
+    for each in _standing(it, clients):
+        until = "the month" if each.endswith(MONTH) else "the window"
+        raise refuse(
+            it.endpoint,
+            "must be within its allowance to be opened",
+            "an alarm that still stands",
+            "the guard would close it again within five minutes",
+            f"wait until {until} has passed; or raise its cap, `scaletozero up`, and try again",
+        )
     return [*allow(it, clients), *_grow(it, clients("sagemaker"), _resume(it, clients("application-autoscaling")))]
 
 
@@ -136,8 +137,14 @@ def state(it: Closable, clients: Clients) -> str:
         closed = bool(found) and all(any((each.get("SuspendedState") or {}).values()) for each in found)
     if closed:
         return CLOSED
-    alarms = clients("cloudwatch").describe_alarms(AlarmNames=[it.alarm])["MetricAlarms"]
-    return CLOSING if any(each["StateValue"] == ALARM for each in alarms) else OPEN
+    return CLOSING if _standing(it, clients) else OPEN
+
+
+def _standing(it: Closable, clients: Clients) -> list[str]:
+    """The names of its alarms that are in alarm, of which the month's stands longer and is the first."""
+    found = clients("cloudwatch").describe_alarms(AlarmNames=alarms_of(it.alarm))["MetricAlarms"]
+    standing = [each["AlarmName"] for each in found if each["StateValue"] == ALARM]
+    return sorted(standing, key=len, reverse=True)
 
 
 def _resume(it: Closable, client: Any) -> tuple[list[str], int]:

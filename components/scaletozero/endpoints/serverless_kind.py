@@ -31,6 +31,7 @@ from scaletozero.scaling.cost import rates
 from scaletozero.settings.account import QuotaShare
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.fit import fit_findings, memory_of
+from scaletozero.settings.guard import Over
 from scaletozero.settings.regions import serverless_conflicts
 from scaletozero.settings.scaling import WarmBy
 from scaletozero.settings.serverless import ServerlessEndpoint
@@ -115,8 +116,8 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
         alarms = serverless_alarms(settings.alarms, bool(most)) if settings.alarms else ()
         return serverless_priced(settings, opened.manifest, region, table, alarms, most)
 
-    def guard(self) -> Guard:
-        return serverless_guard()
+    def guard(self, over: Over) -> Guard:
+        return serverless_guard(over)
 
     def guarded(self, settings: ServerlessEndpoint, priced: Priced) -> dict[str, Any]:
         return {"kind": self.name, **serverless_guarded(priced.cost)}

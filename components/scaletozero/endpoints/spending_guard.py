@@ -10,13 +10,15 @@ import pulumi_aws as aws
 from scaletozero.args.spending_guard import SpendingGuardArgs
 from scaletozero.component import Component, validated
 from scaletozero.endpoints.guard_budgets import declare_action, declare_action_role, declare_budget
+from scaletozero.endpoints.guard_gauge import declare_gauge, declare_month_alarm
 from scaletozero.endpoints.guard_plan import Closing, closings
 from scaletozero.endpoints.guard_policies import alarm_changes, closing_policy, denial
 from scaletozero.partitions import has_budgets, service_principal
 from scaletozero.policies import account_of, trust_policy
 from scaletozero.scaling.warm_calls import RUNTIME
+from scaletozero.settings.guard import Over
 from scaletozero.settings.spending_guard import GuardedEndpoint, SpendingGuardSettings
-from scaletozero.spending.guard import REPAIR_SECONDS
+from scaletozero.spending.guard import GAUGE_SECONDS, REPAIR_SECONDS
 from scaletozero.spending.money import number
 from scaletozero.spending.prices import prices
 
@@ -31,14 +33,16 @@ class SpendingGuard(Component):
     """Alarms on what endpoints have spent, and a function that closes an endpoint above its part of the cap.
 
     An alarm sums what an endpoint's work costs over a sliding window, from its metrics and the price table, never below
-    the bill. Above the window's part of the cap, the roles in `callers` are denied to invoke the endpoint, scaling is
-    suspended, and it shrinks to no instance or one container. Every five minutes the function closes what is in alarm
-    and was not closed. It opens nothing: `scaletozero reopen` does. The closed state is not in the program, so that an
-    update leaves an endpoint closed. Budgets of AWS tell people, and deny the callers too, hours later.
+    the bill. With `over` as `month` or `both`, a function also measures every five minutes what the calendar month has
+    cost, and an alarm compares it with the cap. Above the window's part of the cap, or above the cap, the roles in
+    `callers` are denied to invoke the endpoint, scaling is suspended, and it shrinks to no instance or one container.
+    Every five minutes the function closes what is in alarm and was not closed. It opens nothing: `scaletozero reopen`
+    does. The closed state is not in the program, so that an update leaves an endpoint closed. Budgets of AWS tell
+    people, and deny the callers too, hours later.
 
-    Its children are attributes: `alarms`, `denials` and `budgets` by the endpoints' names, `budget` (of the whole),
-    `function`, `role`, `queue`, `log_group`, `changes` and `clock` (the rules that call the
-    function), and `watches` (the alarms on the function).
+    Its children are attributes: `alarms` (on windows), `month_alarms`, `denials` and `budgets` by the endpoints' names,
+    `budget` (of the whole), `function`, `gauge` (the function that measures), `role`, `queue`, `log_group`, `changes`,
+    `clock` and `gauge_clock` (the rules that call the functions), and `watches` (the alarms on the functions).
 
     Raises:
         FindingsError: an argument is invalid, a price is missing, or a cap leaves nothing for requests. Nothing is
@@ -69,9 +73,15 @@ class SpendingGuard(Component):
         names = {each.name: pulumi.Output.from_input(one["endpoint_name"]) for each, one in _pairs(settings, given)}
         arns = {each.name: pulumi.Output.from_input(one["endpoint_arn"]) for each, one in _pairs(settings, given)}
 
+        windows, months = settings.over is not Over.MONTH, settings.over is not Over.WINDOW
         self.alarms = {
             each.endpoint.name: self._alarm(each, names[each.endpoint.name], settings.window_hours, topic)
-            for each in plan
+            for each in (plan if windows else ())
+        }
+        told = {"alarm_actions": [topic] if topic is not None else [], "tags": self._tags}
+        self.month_alarms = {
+            each.endpoint.name: declare_month_alarm(self, region, each, names[each.endpoint.name], told)
+            for each in (plan if months else ())
         }
         self.denials = {
             each: aws.iam.Policy(
@@ -84,14 +94,28 @@ class SpendingGuard(Component):
             for each in (arns if settings.callers else ())
         }
         self._function(settings, inputs, plan, names, arns, callers, roles)
-        self.watches = self._watches(topic)
+        self.watches = self._watches(self.function, ("failed", "silent"), "closes endpoints at their caps", topic)
+        alarms = [*self.alarms.values(), *self.month_alarms.values()]
         self.changes = self._rule(
             "changes",
-            event_pattern=pulumi.Output.all(*(each.arn for each in self.alarms.values())).apply(alarm_changes),
+            self.function,
+            event_pattern=pulumi.Output.all(*(each.arn for each in alarms)).apply(alarm_changes),
             description="A spending alarm goes into alarm",
         )
+        self.gauge = self.gauge_clock = None
+        if months:
+            self.gauge = declare_gauge(self, region, plan, names, self.log_group, self._tags)
+            self.gauge_clock = self._rule(
+                "gauge-clock",
+                self.gauge,
+                schedule_expression=f"rate({GAUGE_SECONDS // 60} minutes)",
+                description="Measures what the month has cost",
+            )
+            what = "measures what endpoints have cost"
+            self.watches |= self._watches(self.gauge, ("gauge-failed", "gauge-silent"), what, topic)
         self.clock = self._rule(
             "clock",
+            self.function,
             schedule_expression=f"rate({REPAIR_SECONDS // 60} minutes)",
             description="Closes what is in alarm and was not closed",
         )
@@ -230,7 +254,7 @@ class SpendingGuard(Component):
             opts=self.options(depends_on=[permissions]),
         )
 
-    def _rule(self, suffix: str, **settings: Any) -> aws.cloudwatch.EventRule:
+    def _rule(self, suffix: str, called: aws.lambda_.Function, **settings: Any) -> aws.cloudwatch.EventRule:
         rule = aws.cloudwatch.EventRule(
             self.child(suffix, limit=64), region=self._region, tags=self._tags, opts=self.options(), **settings
         )
@@ -238,7 +262,7 @@ class SpendingGuard(Component):
             self.child(f"{suffix}-permission", limit=100),
             region=self._region,
             action="lambda:InvokeFunction",
-            function=self.function.name,
+            function=called.name,
             principal=service_principal("events"),
             statement_id=suffix,
             source_arn=rule.arn,
@@ -249,26 +273,29 @@ class SpendingGuard(Component):
             region=self._region,
             rule=rule.name,
             target_id="close",
-            arn=self.function.arn,
+            arn=called.arn,
             opts=self.options(depends_on=[allowed]),
         )
         return rule
 
-    def _watches(self, topic: pulumi.Input[str] | None) -> dict[str, aws.cloudwatch.MetricAlarm]:
-        """Alarms on the function: it failed, or it has not run."""
+    def _watches(
+        self, watched: aws.lambda_.Function, names: tuple[str, str], what: str, topic: pulumi.Input[str] | None
+    ) -> dict[str, aws.cloudwatch.MetricAlarm]:
+        """Alarms on a function: it failed, or it has not run."""
+        failed, silent = names
         common: dict[str, Any] = {
             "region": self._region,
             "namespace": "AWS/Lambda",
-            "dimensions": {"FunctionName": self.function.name},
+            "dimensions": {"FunctionName": watched.name},
             "statistic": "Sum",
             "evaluation_periods": 1,
             "alarm_actions": [topic] if topic is not None else [],
             "tags": self._tags,
         }
         return {
-            "failed": aws.cloudwatch.MetricAlarm(
-                self.child("failed", limit=255),
-                alarm_description="The function that closes endpoints at their caps has failed; its logs say why.",
+            failed: aws.cloudwatch.MetricAlarm(
+                self.child(failed, limit=255),
+                alarm_description=f"The function that {what} has failed; its logs say why.",
                 metric_name="Errors",
                 period=REPAIR_SECONDS,
                 comparison_operator="GreaterThanThreshold",
@@ -277,9 +304,9 @@ class SpendingGuard(Component):
                 opts=self.options(),
                 **common,
             ),
-            "silent": aws.cloudwatch.MetricAlarm(
-                self.child("silent", limit=255),
-                alarm_description="The function that closes endpoints at their caps has not run for 15 minutes.",
+            silent: aws.cloudwatch.MetricAlarm(
+                self.child(silent, limit=255),
+                alarm_description=f"The function that {what} has not run for 15 minutes.",
                 metric_name="Invocations",
                 period=SILENT_SECONDS,
                 comparison_operator="LessThanThreshold",

@@ -9,11 +9,12 @@ from model_packaging.findings import Finding, FindingsError
 from scaletozero.endpoints.guarded_costs import unmeasured
 from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.environment.settings import Environment
+from scaletozero.settings.guard import Over
 from scaletozero.spending.api_models import TokenPrice
 from scaletozero.spending.costs import TokenCost
 from scaletozero.spending.estimate import Alternative, EndpointEstimate, Estimate, estimate_endpoint
 from scaletozero.spending.gate import gate_findings
-from scaletozero.spending.guard import allowance_finding
+from scaletozero.spending.guard import allowance_finding, held_hours
 from scaletozero.spending.prices import PriceTable
 from scaletozero.spending.traffic import Assumptions
 
@@ -38,6 +39,7 @@ def estimate_environment(
         models: models behind an API to compare with, where the traffic has tokens.
     """
     found: list[EndpointEstimate] = []
+    over = environment.spending.guard.over if environment.spending and environment.spending.guard else Over.WINDOW
     unpriced: list[tuple[str, tuple[Finding, ...]]] = []
     behind_api = [Alternative(each.name, TokenCost(each)) for each in models]
     for name, settings in environment.endpoints.items():
@@ -51,7 +53,7 @@ def estimate_environment(
         others = [each.alternative(work, environment.region, table) for each in KINDS.values() if each is not kind]
         alternatives = [each for each in others if each] + (behind_api if traffic.tokens else [])
         cap = environment.spending.endpoints.get(name) if environment.spending else None
-        guard = kind.guard() if name in environment.guarded else None
+        guard = kind.guard(over) if name in environment.guarded else None
         found.append(estimate_endpoint(name, kind.name, priced, traffic, alternatives, cap=cap, guard=guard))
     cap = environment.spending.cap_usd_per_month if environment.spending else None
     return Estimate(environment.region, tuple(found), tuple(unpriced), cap)
@@ -63,7 +65,8 @@ def spending_findings(environment: Environment, table: PriceTable, path: str = "
         return []
     found = estimate_environment(environment, Assumptions(), table)
     findings = gate_findings(environment.spending, found, f"{path}.spending")
-    hours = environment.spending.guard.window_hours if environment.spending.guard else 0
+    held = environment.spending.guard
+    hours = held_hours(held.over, held.window_hours) if held else 0
     for each in found.endpoints:
         at = f"{path}.spending.endpoints.{each.name}"
         if each.guard and each.cap is not None and not any(one.path == at for one in findings):

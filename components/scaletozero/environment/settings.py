@@ -155,7 +155,8 @@ class Environment(Settings):
         if self.spending is None or self.spending.guard is None:
             return ()
         known = (name for name in self.spending.endpoints if name in self.endpoints)
-        return tuple(name for name in known if kind_of(self.endpoints[name]).guard() is not None)
+        over = self.spending.guard.over
+        return tuple(name for name in known if kind_of(self.endpoints[name]).guard(over) is not None)
 
     @property
     def has_secret_key(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -59,6 +60,17 @@ def _window(value: int) -> int:
 WindowHours = Annotated[Int, AfterValidator(_window)]
 
 
+class Over(StrEnum):
+    """Over what a cap is held."""
+
+    WINDOW = "window"
+    """Sliding windows, each with its part of the cap."""
+    MONTH = "month"
+    """The calendar month in UTC, measured every five minutes."""
+    BOTH = "both"
+    """Windows and the month."""
+
+
 class Guard(Settings):
     """What closes an environment's endpoints at their caps.
 
@@ -67,14 +79,19 @@ class Guard(Settings):
         emails: who is told. A budget tells ten addresses at most.
         topic_arn: an SNS topic that is told.
         window_hours: the length of the window in which an endpoint may spend its part of the cap.
+        over: over what the cap is held: such windows, the calendar month, or both.
     """
 
     callers: tuple[RoleArn, ...] = ()
     emails: Annotated[tuple[Email, ...], Field(max_length=MOST_EMAILS)] = ()
     topic_arn: TopicArn | None = None
     window_hours: WindowHours = 24
+    over: Over = Over.WINDOW
 
     def conflicts(self) -> Iterable[Finding]:
+        if self.over is Over.MONTH and "window_hours" in self.model_fields_set:
+            why, fix = "it would have no effect", "remove it, or write `over: both`"
+            yield Finding("window_hours", "is not for a cap over the month", str(self.window_hours), why, fix)
         if not self.emails and self.topic_arn is None:
             fix = "write `emails: [team@example.com]`, or `topic_arn`"
             yield Finding("emails", "must tell somebody", "nobody", "an endpoint would be closed in silence", fix)

@@ -11,6 +11,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from model_packaging.findings import Finding
 from model_packaging.serving.limits import ASYNC_SECONDS, INVOCATION_SECONDS
+from scaletozero.settings.guard import Over
 from scaletozero.spending.costs import HOUR, INSTANCE_START_SECONDS, MB_PER_GB
 from scaletozero.spending.estimate import Guard
 from scaletozero.spending.money import LONGEST_MONTH, MICRO, bound
@@ -33,20 +34,45 @@ REPAIR_SECONDS = 300
 
 DETECTION_SECONDS = METRIC_SECONDS + EVALUATION_SECONDS + DELIVERY_SECONDS + REPAIR_SECONDS
 
+GAUGE_SECONDS = 300
+"""Time between two runs of the function that measures what the month has cost."""
+
+GAUGE_TIMEOUT_SECONDS = 60
+"""The longest time that such a run may take."""
+
+MEASURING_SECONDS = GAUGE_SECONDS + GAUGE_TIMEOUT_SECONDS + EVALUATION_SECONDS
+"""What a cap over the month takes longer: until the next run, the run, and until its metric is there."""
+
 NAME = "the spending guard"
 
 
-def serverless_guard() -> Guard:
-    """A serverless endpoint's: its callers are denied to invoke it, and requests in work run to their end."""
-    return Guard(Decimal(DETECTION_SECONDS + INVOCATION_SECONDS), NAME)
+def serverless_guard(over: Over) -> Guard:
+    """A serverless endpoint's: its callers are denied to invoke it, and requests in work run to their end.
+
+    Args:
+        over: over what the cap is held: `window`, `month` or `both`, of which the window is the faster.
+    """
+    return Guard(Decimal(_detection(over) + INVOCATION_SECONDS), NAME)
 
 
-def asynchronous_guard() -> Guard:
+def asynchronous_guard(over: Over) -> Guard:
     """An asynchronous endpoint's: scaling is suspended and the instances end, those in work with their request.
 
     The start of an instance beyond the first is not measured, and is in its time instead.
+
+    Args:
+        over: over what the cap is held: `window`, `month` or `both`, of which the window is the faster.
     """
-    return Guard(Decimal(DETECTION_SECONDS + ASYNC_SECONDS) + INSTANCE_START_SECONDS, NAME)
+    return Guard(Decimal(_detection(over) + ASYNC_SECONDS) + INSTANCE_START_SECONDS, NAME)
+
+
+def _detection(over: Over) -> int:
+    return DETECTION_SECONDS + (MEASURING_SECONDS if over is Over.MONTH else 0)
+
+
+def held_hours(over: Over, window_hours: int) -> int:
+    """The shortest time whose part of the cap an endpoint may not exceed: a window, or a month of 31 days."""
+    return int(LONGEST_MONTH) if over is Over.MONTH else window_hours
 
 
 def provisioned_usd(memory_mb: int, units: int, price: Price | None) -> Decimal:

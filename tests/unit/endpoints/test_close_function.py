@@ -63,6 +63,15 @@ def test_an_alarm_closes_its_serverless_endpoint(services: Any) -> None:
     assert shrunk == {"EndpointName": "sentences", "DesiredWeightsAndCapacities": wanted}
 
 
+def test_an_alarm_on_the_month_closes_the_same_endpoint_once(services: Any) -> None:
+    month = {**CHANGE, "detail": {**CHANGE["detail"], "alarmName": "acme-sentences.month"}}  # pyright: ignore[reportGeneralTypeIssues]
+    clients = services(describe_alarms=alarms("acme-sentences.month", "acme-sentences"))
+    assert handler(month, None) == {"closed": ["sentences"], "waiting": []}
+    assert len(clients.of("update_endpoint_weights_and_capacities")) == 1
+    (asked,) = clients.of("describe_alarms")
+    assert asked["AlarmNames"] == [f"acme-{each}{end}" for each in ("sentences", "documents") for end in ("", ".month")]
+
+
 def test_the_clock_closes_an_asynchronous_endpoint_whose_event_was_lost(services: Any) -> None:
     targets = {"ScalableTargets": [TARGET]}
     clients = services(

@@ -39,6 +39,16 @@ def services(
     )
 
 
+def test_it_stays_closed_while_the_month_s_alarm_stands_and_says_until_when() -> None:
+    both = [{"AlarmName": f"{IT.alarm}{end}", "StateValue": "ALARM"} for end in ("", ".month")]
+    for standing, until in ((both, "until the month has passed"), (both[:1], "until the window has passed")):
+        clients = Clients({"describe_alarms": {"MetricAlarms": standing}})
+        with pytest.raises(FindingsError, match=until):
+            reopen(IT, clients)
+        assert [name for name, _ in clients.calls] == ["describe_alarms"]
+        assert clients.calls[0][1]["AlarmNames"] == [IT.alarm, f"{IT.alarm}.month"]
+
+
 def test_a_serverless_endpoint_gets_back_what_its_configuration_says() -> None:
     clients = services(
         {"DesiredServerlessConfig": {"MaxConcurrency": 1, "ProvisionedConcurrency": 1}},

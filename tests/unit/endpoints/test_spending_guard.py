@@ -113,8 +113,14 @@ def test_ten_endpoints_with_the_longest_names_fit_in_the_function_s_environment(
     arn = f"arn:aws:sagemaker:{US}:123456789012:endpoint/{'e' * 63}"
     many = [{**DOCUMENTS, "name": f"{'n' * 90}{n}", "endpoint_name": "e" * 63, "endpoint_arn": arn} for n in range(10)]
     roles = [f"arn:aws:iam::123456789012:role/{'r' * 63}{n}" for n in range(3)]
-    function = run(lambda: guard(endpoints=many, callers=roles)).one("lambda/function:Function")
-    assert len("".join(f"{k}{v}" for k, v in function["environment"]["variables"].items())) <= 4096
+    named = {"endpoint_name": "e" * 63, "endpoint_arn": arn}
+    half = [{**SENTENCES, **named, "name": f"{'s' * 90}{n}", "payload_bytes": 123_456 + n} for n in range(5)]
+    functions = run(lambda: guard(endpoints=[*many[:5], *half], callers=roles, over="both")).of(
+        "lambda/function:Function"
+    )
+    assert len(functions) == 2
+    for each in functions:
+        assert len("".join(f"{k}{v}" for k, v in each.inputs["environment"]["variables"].items())) <= 4096
 
 
 def test_two_rules_call_it(run) -> None:
@@ -129,6 +135,72 @@ def test_two_rules_call_it(run) -> None:
     assert clock["scheduleExpression"] == "rate(5 minutes)"
     assert {each.inputs["principal"] for each in done.of(":Permission")} == {"events.amazonaws.com"}
     assert len(done.of(":EventTarget")) == 2
+
+
+def test_over_the_month_a_function_measures_and_an_alarm_on_it_closes(run) -> None:
+    paid = {**SENTENCES, "other_usd_per_month": 1}
+    done = run(lambda: guard(endpoints=[paid, DOCUMENTS], over="month", topic_arn=TOPIC))
+    assert not [each for each in done.of(":MetricAlarm") if "metricQueries" in each.inputs]
+    sentences, documents = sorted(
+        (each.inputs for each in done.of(":MetricAlarm") if each.inputs["metricName"] == "MonthToDate"),
+        key=lambda each: each["name"],
+        reverse=True,
+    )
+    assert (sentences["name"], documents["name"]) == ("acme-dev-it-sentences.month", "acme-dev-it-documents.month")
+    assert sentences["namespace"] == "ScaleToZero/Spending"
+    assert sentences["dimensions"] == {"EndpointName": "there", "VariantName": "AllTraffic"}
+    assert (sentences["statistic"], sentences["period"], sentences["treatMissingData"]) == ("Maximum", 300, "ignore")
+    assert sentences["threshold"] == 29.980821  # $31 without $1 of storage for 730 h, which is $1.019178 in 744 h
+    assert documents["threshold"] == 310
+    assert sentences["alarmActions"] == [TOPIC]
+    functions = {each.inputs["handler"]: each.inputs for each in done.of("lambda/function:Function")}
+    measuring = functions["gauge_function.handler"]["environment"]["variables"]
+    assert [each["endpoint"] for each in json.loads(measuring["MEASURED"])] == ["there", "there"]
+    assert sorted(json.loads(measuring["MEASURES"])) == ["calls", "running", "setup", "waking", "work"]
+    closing = json.loads(functions["close_function.handler"]["environment"]["variables"]["ENDPOINTS"])
+    assert sorted(closing) == ["acme-dev-it-documents", "acme-dev-it-sentences"]
+    rules = [each.inputs for each in done.of(":EventRule")]
+    assert sorted(each.get("scheduleExpression", "") for each in rules) == ["", "rate(5 minutes)", "rate(5 minutes)"]
+    (pattern,) = [json.loads(each["eventPattern"]) for each in rules if "eventPattern" in each]
+    assert len(pattern["resources"]) == 2
+    watched = [each.inputs["metricName"] for each in done.of(":MetricAlarm") if "topic" not in each.inputs]
+    assert sorted(each for each in watched if each != "MonthToDate") == [
+        "Errors",
+        "Errors",
+        "Invocations",
+        "Invocations",
+    ]
+
+
+def test_both_alarms_of_an_endpoint_differ_from_those_of_every_other(run) -> None:
+    other = {**SENTENCES, "name": "sentences-month"}
+    done = run(lambda: guard(endpoints=[SENTENCES, other], over="both"))
+    names = [each.inputs["name"] for each in done.of(":MetricAlarm") if "name" in each.inputs]
+    assert len(names) == len(set(names)) == 4
+
+
+def test_the_gauge_may_read_metrics_and_write_its_own_only(run) -> None:
+    done = run(lambda: guard(over="month"))
+    policies = [json.loads(each.inputs["policy"])["Statement"] for each in done.of("iam/rolePolicy:RolePolicy")]
+    measuring = next(each for each in policies if each[0]["Sid"] == "ReadMetrics")
+    assert [each["Sid"] for each in measuring] == ["ReadMetrics", "WriteSpending", "WriteLogs"]
+    assert measuring[1]["Condition"]["StringEquals"] == {
+        "aws:RequestedRegion": US,
+        "cloudwatch:namespace": "ScaleToZero/Spending",
+    }
+
+
+def test_what_closing_takes_over_the_month_is_an_output(run) -> None:
+    found: dict[str, Any] = {}
+
+    def program() -> None:
+        made = guard(endpoints=[SENTENCES, DOCUMENTS], over="month")
+        made.seconds_to_close.apply(lambda known: found.update(seconds=known))
+        made.overshoot_usd.apply(lambda known: found.update(overshoot=known))
+
+    run(program)
+    assert found["seconds"] == {"sentences": 1025.0, "documents": 4865.0}
+    assert found["overshoot"]["sentences"] == pytest.approx(1025 * 10 * (0.00004 + 5000e-9 * 0.016), abs=1e-6)
 
 
 def test_budgets_tell_of_each_cap_and_deny_the_callers(run) -> None:
@@ -189,6 +261,8 @@ def test_a_partition_without_budgets_has_none(run) -> None:
         ({"callers": [ROLE.replace("aws:", "aws-cn:")]}, "it.callers.0", "must be in the partition"),
         ({"window_hours": 5}, "it.window_hours", "must be a whole part of a day"),
         ({"window_hours": 48}, "it.window_hours", "must be a whole part of a day"),
+        ({"over": "week"}, "it.over", "must be 'window', 'month' or 'both'"),
+        ({"over": "month", "window_hours": 24}, "it.window_hours", "is not for a cap over the month"),
         ({"cap_usd_per_month": 30}, "it.cap_usd_per_month", "must be at least the cap of sentences, 31"),
         ({"endpoints": []}, "it.endpoints", "must be from 1 to 10"),
         ({"endpoints": [SENTENCES, SENTENCES]}, "it.endpoints.1.name", "must differ"),
@@ -228,9 +302,9 @@ def whole_numbers(value: Any) -> Any:
 
 
 def test_the_sandbox_s_provider_accepts_everything_but_budgets(run) -> None:
-    done = run(lambda: guard(endpoints=[SENTENCES, DOCUMENTS], budgets=False, topic_arn=TOPIC))
+    done = run(lambda: guard(endpoints=[SENTENCES, DOCUMENTS], budgets=False, topic_arn=TOPIC, over="both"))
     declared = [each for each in done.registered if each.typ.startswith("aws:")]
-    assert len(declared) == 17
+    assert len(declared) == 27
     for each in declared:
         if each.typ.endswith(":Function"):
             continue  # the mocks have neither its code nor a role's ARN

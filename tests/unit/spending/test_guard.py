@@ -5,6 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scaletozero.settings.guard import Over
 from scaletozero.spending.guard import (
     allowance,
     allowance_finding,
@@ -53,8 +54,12 @@ def test_a_cap_that_leaves_nothing_for_requests() -> None:
 
 def test_the_longest_time_to_close() -> None:
     # A metric a minute, two minutes until it is evaluated, the call, and one repair; then what is in work.
-    assert serverless_guard().seconds == 60 + 120 + 5 + 300 + 60
-    assert asynchronous_guard().seconds == 60 + 120 + 5 + 300 + 3600 + 300
+    for over in (Over.WINDOW, Over.BOTH):
+        assert serverless_guard(over).seconds == 60 + 120 + 5 + 300 + 60
+        assert asynchronous_guard(over).seconds == 60 + 120 + 5 + 300 + 3600 + 300
+    # Over the month: the next run of the gauge, a minute of it, and two minutes until its metric is there.
+    assert serverless_guard(Over.MONTH).seconds == 545 + 300 + 60 + 120
+    assert asynchronous_guard(Over.MONTH).seconds == 4385 + 300 + 60 + 120
 
 
 def test_provisioned_concurrency_of_a_month() -> None:

@@ -22,6 +22,7 @@ from role_permissions import (
     ASYNCHRONOUS,
     BUDGETS,
     FUNCTION,
+    GAUGE,
     GUARD,
     PERMISSIONS,
     SCHEDULER,
@@ -31,9 +32,10 @@ from role_permissions import (
     Unused,
 )
 
+from scaletozero.endpoints import gauge_function
 from scaletozero.endpoints.artifact_store import ANSWERS
 from scaletozero.endpoints.asynchronous import async_statements
-from scaletozero.endpoints.guard_policies import budget_policy, closing_policy
+from scaletozero.endpoints.guard_policies import budget_policy, closing_policy, measuring_policy
 from scaletozero.endpoints.model import role_policy as model_policy
 from scaletozero.kubernetes.manifests.identity import role_policy as pods_policy
 from scaletozero.partitions import arn, iam_arn, service_principal
@@ -102,6 +104,8 @@ class Stage:
         if role == GUARD:
             endpoint = arn("sagemaker", REGION, ACCOUNT, "endpoint/a")
             return json.loads(closing_policy(REGION, self.logs, self.queue_arn, [endpoint], callers, [closed]))
+        if role == GAUGE:
+            return json.loads(measuring_policy(REGION, self.logs, gauge_function.NAMESPACE))
         if role == BUDGETS:
             return json.loads(budget_policy(callers, [closed]))
         return pods_policy("models", "gpu/llm", REGION, self.key)
@@ -271,6 +275,15 @@ def keep_a_failure(stage: Stage) -> None:
     stage.as_role("sqs", "lambda", "").send_message(QueueUrl=stage.queue, MessageBody="{}")
 
 
+def measure_the_month(stage: Stage) -> None:
+    """The gauge's own code, with its role."""
+    client = stage.as_role("cloudwatch", "lambda", arn("lambda", REGION, ACCOUNT, "function:f"))
+    stage.monkeypatch.setattr(gauge_function, "boto3", SimpleNamespace(client=lambda *_, **__: client))
+    stage.monkeypatch.setenv("MEASURED", json.dumps([{"endpoint": "a", "variant": "main", "usd": "FILL(work, 0) * 2"}]))
+    stage.monkeypatch.setenv("MEASURES", json.dumps({"work": ["AWS/SageMaker", "ModelLatency", "Sum", 1]}))
+    assert gauge_function.handler({}, None) == {"a": 0}
+
+
 def decrypt_a_schedule(stage: Stage) -> None:
     sealed = stage.client("kms").encrypt(KeyId=stage.key, Plaintext=b"schedule")["CiphertextBlob"]
     scheduler = stage.as_role("kms", "scheduler", arn("scheduler", REGION, ACCOUNT, "schedule-group/g"))
@@ -294,6 +307,7 @@ OPERATIONS: dict[str, Callable[[Stage], None]] = {
     "call the function": call_the_function,
     "write the function's logs": write_the_functions_logs,
     "keep a failure": keep_a_failure,
+    "measure the month": measure_the_month,
     "decrypt a schedule": decrypt_a_schedule,
     "load the model": load_the_model,
 }
