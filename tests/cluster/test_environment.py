@@ -158,6 +158,38 @@ def test_an_environments_whole_life_on_a_cluster(
     assert there(api, prepared) == {}
 
 
+def test_closed_it_stays_until_it_is_opened(
+    workbench: Workbench, declare: Declare, controlled: Place, prepared: str
+) -> None:
+    api, annotation = controlled.api, "autoscaling.keda.sh/paused-replicas"
+
+    def annotations() -> dict[str, str]:
+        return there(api, prepared)["ScaledObject"]["metadata"].get("annotations") or {}
+
+    declare(prepared, llm__scaling={"max": 2})
+    workbench.done("up")
+    assert annotation not in annotations()
+    assert "KEDA holds it at no replica" in workbench.done("close", "llm")
+    assert annotations()[annotation] == "0"
+    assert "was closed" in workbench.done("close", "llm")
+    assert "llm" in workbench.run("status").stdout
+    assert json.loads(workbench.run("status", "--json").stdout)["cluster"]["llm"]["status"] == "closed"
+    # Neither an `up` that changes nothing, nor one that changes the very object, opens it.
+    assert "nothing changes" in workbench.done("up")
+    declare(prepared, llm__scaling={"max": 3})
+    workbench.done("up")
+    assert there(api, prepared)["ScaledObject"]["spec"]["maxReplicaCount"] == 3
+    assert annotations()[annotation] == "0"
+    assert "KEDA scales it again" in workbench.done("reopen", "llm")
+    assert annotation not in annotations()
+    assert "nothing was changed" in workbench.done("reopen", "llm")
+    assert "nothing changes" in workbench.done("up")
+    elsewhere = workbench.run("close", "llm", KUBECONFIG="")
+    assert elsewhere.returncode == 2
+    assert "KUBECONFIG: must name a cluster's kubeconfig file" in elsewhere.stderr
+    workbench.done("down")
+
+
 def test_the_command_reads_a_real_cluster(workbench: Workbench, prepared: str) -> None:
     result = workbench.run("cluster", "--name", "prod", "--region", "eu-central-1", "--json")
     assert result.returncode == 0, result.stderr

@@ -193,6 +193,12 @@ def test_a_runaway_is_closed_by_the_month_s_gauge_alone(workbench: Workbench, en
     assert "may invoke it" in workbench.done("reopen", "sentences")
     eventually(lambda: capacity(workbench) == 2, patience=30)
     assert call(clients()) == "answered"
+    # A person closes it by the same function, without an alarm, and opens it at once.
+    assert "is closed" in workbench.done("close", "sentences")
+    assert state(workbench) == "closed"
+    assert call(clients()) == "AccessDeniedException"
+    assert "may invoke it" in workbench.done("reopen", "sentences")
+    assert call(clients()) == "answered"
 
 
 def test_a_function_that_fails_three_times_closes_it_once_it_can(workbench: Workbench, encoder: Artifact) -> None:

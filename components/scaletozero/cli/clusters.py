@@ -16,6 +16,7 @@ from scaletozero.environment.project import find_project
 from scaletozero.environment.settings import Environment
 
 if TYPE_CHECKING:
+    from scaletozero.kubernetes.api import KubernetesApi
     from scaletozero.settings.cluster import Cluster, Pool
 
 
@@ -130,9 +131,18 @@ def on_cluster(endpoints: Mapping[str, Mapping[str, Any]], settings: Environment
 
     try:
         api = KubernetesApi(kubeconfig, settings.kubernetes.context if settings.kubernetes else None)
-        return {name: _state(api.get(_deployment(about))) for name, about in asked.items()}
+        return {name: _now(api, about) for name, about in asked.items()}
     except ApiError as error:
         return {name: {"status": f"unknown: {error}"} for name in asked}
+
+
+def _now(api: KubernetesApi, about: Mapping[str, Any]) -> dict[str, Any]:
+    from scaletozero.kubernetes.pausing import paused, scaled_object
+
+    found = _state(api.get(_deployment(about)))
+    if "replicas" in found and paused(api, scaled_object(about["namespace"], about["name"])):
+        found["status"] = "closing" if found["replicas"] else "closed"
+    return found
 
 
 def _deployment(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from scaletozero.endpoints.kind import Invocation
 from scaletozero.endpoints.kinds import KINDS
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.project import find_project
+from scaletozero.environment.settings import Environment
 from scaletozero.environment.stack import EnvironmentStack
 from scaletozero.sandbox import daemon
 
@@ -61,7 +62,33 @@ class Target:
         )
 
 
-def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target:
+@dataclass(frozen=True)
+class Found:
+    """An endpoint of a deployed environment, of any kind.
+
+    Attributes:
+        about: what the stack's state has of it.
+        settings: the environment.
+        sandbox: the sandbox that the environment runs on, if any.
+    """
+
+    about: dict[str, Any]
+    settings: Environment
+    sandbox: daemon.Sandbox | None
+
+    @property
+    def on_cluster(self) -> bool:
+        """Whether it runs on Kubernetes."""
+        return KINDS[self.about["kind"]].invocation is Invocation.CLUSTER
+
+    @property
+    def target(self) -> Target:
+        """The same of an endpoint of SageMaker."""
+        region = self.about.get("region", self.settings.region)
+        return Target(self.about["name"], region, self.sandbox, self.about.get("requests"))
+
+
+def find_deployed(endpoint: str, environment: str, what: str) -> Found:
     """Finds an endpoint of a deployed environment.
 
     Args:
@@ -87,21 +114,35 @@ def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target
         if endpoint not in settings.endpoints:
             raise _unknown(endpoint, environment, {**settings.endpoints, **deployed})
         raise refuse("endpoint", "must be deployed", f"{endpoint}, which is declared only", "nothing was sent", fix)
-    about = deployed[endpoint]
-    if KINDS[about["kind"]].invocation is Invocation.CLUSTER:
+    return Found(deployed[endpoint], settings, sandbox)
+
+
+def find_target(endpoint: str, environment: str, what: str = "invoke") -> Target:
+    """Finds an endpoint of SageMaker in a deployed environment.
+
+    Args:
+        endpoint: the name of its component.
+        environment: the environment's name.
+        what: the calling command, for messages.
+
+    Raises:
+        FindingsError: the environment is not deployed, or has no such endpoint, or it is called in its cluster.
+    """
+    found = find_deployed(endpoint, environment, what)
+    if found.on_cluster:
         from scaletozero.kubernetes.manifests.scaling import interceptor_address
         from scaletozero.settings.cluster import Cluster
 
-        block = settings.kubernetes
+        block = found.settings.kubernetes
         namespace = block.cluster.keda_namespace if block else Cluster.model_fields["keda_namespace"].default
         raise refuse(
             "endpoint",
             "must be an endpoint of SageMaker",
             f"{endpoint}, which is called in its cluster",
             "nothing was sent",
-            f"from inside the cluster: curl -H 'Host: {about.get('host', '')}' http://{interceptor_address(namespace)}/",
+            f"from inside the cluster: curl -H 'Host: {found.about.get('host', '')}' http://{interceptor_address(namespace)}/",
         )
-    return Target(about["name"], about.get("region", settings.region), sandbox, about.get("requests"))
+    return found.target
 
 
 def _unknown(endpoint: str, environment: str, known: Iterable[str]) -> FindingsError:

@@ -63,6 +63,11 @@ def alarms(name: str) -> list[str]:
     return [name, f"{name}{MONTH}"]
 
 
+def by_hand(name: str) -> dict[str, Any]:
+    """The event with which a person has an endpoint closed, by its name here."""
+    return {"detail": {"alarmName": name, "state": {"value": ALARM, "reason": "closed by hand"}}}
+
+
 def _told(event: Mapping[str, Any]) -> dict[str, str]:
     """The alarm in an event, with its reason, so that nothing depends on reading the alarms."""
     detail = event.get("detail") or {}

@@ -25,6 +25,7 @@ class Closable:
         endpoint, variant: its names at the service.
         policy: the ARN of the denial of its callers; empty where it has none.
         roles: the callers' names.
+        function: the name of the function that closes it.
         actions: account, budget and id of the actions of budgets that attach the denial too.
     """
 
@@ -33,6 +34,7 @@ class Closable:
     variant: str
     policy: str
     roles: tuple[str, ...]
+    function: str = ""
     actions: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -59,11 +61,12 @@ def closable(resources: Iterable[Resource], endpoint: str) -> Closable | None:
 
 def _closed_by(function: Resource, mine: Sequence[Resource]) -> Iterator[Closable]:
     """What a guard's function may close; nothing if it is another function."""
+    name = properties(function).get("name", "")
     variables = (properties(function).get("environment") or {}).get("variables") or {}
     for alarm, found in json.loads(variables.get("ENDPOINTS", "{}")).items():
         policy = found.get("policy", "")
         roles = tuple(json.loads(variables["ROLES"]))
-        yield Closable(alarm, found["endpoint"], found["variant"], policy, roles, _actions(mine, policy))
+        yield Closable(alarm, found["endpoint"], found["variant"], policy, roles, name, _actions(mine, policy))
 
 
 def _actions(resources: Iterable[Resource], policy: str) -> tuple[tuple[str, str, str], ...]:

@@ -8,7 +8,7 @@ import pytest
 from service_clients import Clients, refused
 
 from scaletozero.endpoints import close_function
-from scaletozero.endpoints.close_function import SUSPENDED, handler, least
+from scaletozero.endpoints.close_function import SUSPENDED, by_hand, handler, least
 
 POLICY = "arn:aws:iam::123456789012:policy/sentences-closed"
 GUARDED = {
@@ -61,6 +61,12 @@ def test_an_alarm_closes_its_serverless_endpoint(services: Any) -> None:
     (shrunk,) = clients.of("update_endpoint_weights_and_capacities")
     wanted = [{"VariantName": "AllTraffic", "ServerlessUpdateConfig": {"MaxConcurrency": 1}}]
     assert shrunk == {"EndpointName": "sentences", "DesiredWeightsAndCapacities": wanted}
+
+
+def test_a_person_closes_one_as_its_alarm_would(services: Any) -> None:
+    clients = services()
+    assert handler(by_hand("acme-documents"), None) == {"closed": ["documents"], "waiting": []}
+    assert clients.of("describe_endpoint") == [{"EndpointName": "documents"}]
 
 
 def test_an_alarm_on_the_month_closes_the_same_endpoint_once(services: Any) -> None:

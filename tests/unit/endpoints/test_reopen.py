@@ -13,7 +13,7 @@ from scaletozero.endpoints.reopen import Closable, closable, reopen, state
 
 POLICY = "arn:aws:iam::123456789012:policy/sentences-closed"
 ACTION = ("123456789012", "budget", "11111111-2222-4333-8444-555555555555")
-IT = Closable("acme-sentences", "sentences", "AllTraffic", POLICY, ("gateway",), (ACTION,))
+IT = Closable("acme-sentences", "sentences", "AllTraffic", POLICY, ("gateway",), "acme-close", (ACTION,))
 GUARD = "urn:pulumi:dev::acme::scaletozero:index:SpendingGuard::spending"
 
 
@@ -121,10 +121,14 @@ def test_the_guard_of_an_endpoint_is_found_in_the_state() -> None:
     function = {
         "type": "aws:lambda/function:Function",
         "urn": "f",
-        "outputs": {"environment": {"variables": variables}},
+        "outputs": {"name": "acme-close", "environment": {"variables": variables}},
     }
+    # The function that measures is a child of the guard too, and closes nothing.
+    measuring = {"MEASURED": json.dumps([{"endpoint": "sentences", "variant": "AllTraffic", "usd": "work"}])}
+    gauge = {**function, "outputs": {"name": "acme-gauge", "environment": {"variables": measuring}}}
     resources = [
         {"type": "scaletozero:index:SpendingGuard", "urn": GUARD},
+        {**gauge, "parent": GUARD},
         {**function, "parent": GUARD},
         {"type": "aws:budgets/budgetAction:BudgetAction", "urn": "a", "parent": GUARD, "outputs": action},
     ]
