@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import boto3
 from moto import mock_aws
 
+from scaletozero.endpoints.reopen import Closable
 from scaletozero.environment.read import read_environment
 from scaletozero.environment.settings import Environment
 from scaletozero.page.snapshot import Snapshots, Source
@@ -53,14 +54,47 @@ def put(client: Any, metric: str, *values: float, endpoint: str = "acme-sentence
     client.put_metric_data(Namespace="AWS/SageMaker", MetricData=data)
 
 
-def source(client: Any, settings: Environment | None = None, deployed: Deployed = DEPLOYED) -> Source:
-    """What the command would find."""
-    return Source(settings or environment(), deployed, lambda service, region, config: client)
+def source(
+    client: Any,
+    settings: Environment | None = None,
+    deployed: Deployed = DEPLOYED,
+    guards: Mapping[str, Closable] | None = None,
+) -> Source:
+    """What the command would find; services other than CloudWatch are moto's."""
+
+    def made(service: str, region: str, config: Any) -> Any:
+        if service == "cloudwatch":
+            return client
+        return boto3.client(service, region_name=region, aws_access_key_id="key", aws_secret_access_key="secret")
+
+    return Source(settings or environment(), deployed, made, guards or {})
 
 
 def snapshots(
-    client: Any, settings: Environment | None = None, deployed: Deployed = DEPLOYED, *, minutes: int = 60
+    client: Any,
+    settings: Environment | None = None,
+    deployed: Deployed = DEPLOYED,
+    *,
+    minutes: int = 60,
+    guards: Mapping[str, Closable] | None = None,
 ) -> Snapshots:
     """The page's data of what is deployed."""
-    found = source(client, settings, deployed)
+    found = source(client, settings, deployed, guards)
     return Snapshots("local", lambda: found, found, minutes=minutes)
+
+
+def guarded() -> Closable:
+    """The guard of `sentences`, whose callers it has denied in moto's IAM."""
+    iam = boto3.client("iam", region_name=REGION, aws_access_key_id="key", aws_secret_access_key="secret")
+    document = '{"Version": "2012-10-17", "Statement": []}'
+    iam.create_role(RoleName="gateway", AssumeRolePolicyDocument=document)
+    deny = '{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}'
+    policy = iam.create_policy(PolicyName="closed", PolicyDocument=deny)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="gateway", PolicyArn=policy)
+    return Closable("acme-sentences", "acme-sentences", VARIANT, policy, ("gateway",))
+
+
+def allow(guard: Closable) -> None:
+    """Opens it again."""
+    iam = boto3.client("iam", region_name=REGION, aws_access_key_id="key", aws_secret_access_key="secret")
+    iam.detach_role_policy(RoleName="gateway", PolicyArn=guard.policy)

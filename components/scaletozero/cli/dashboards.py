@@ -15,6 +15,8 @@ from model_packaging.findings import refuse
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say
 from scaletozero.cli.running import running
+from scaletozero.endpoints.reopen import closables
+from scaletozero.environment.settings import Environment
 from scaletozero.page.server import PageServer, page_files
 from scaletozero.page.snapshot import Snapshots, Source, errors
 from scaletozero.sandbox import state
@@ -69,9 +71,16 @@ def _finder(environment: str) -> Callable[[], Source]:
         if found.stack.sandbox:
             with state.locked(found.project.local):
                 state.use(found.project.local)  # so that the sandbox does not end while the page is open
-        return Source(found.settings, found.endpoints, found.stack.client)
+        guards = (
+            {each.endpoint: each for each in closables(found.stack.resources())} if _guarded(found.settings) else {}
+        )
+        return Source(found.settings, found.endpoints, found.stack.client, guards)
 
     return find
+
+
+def _guarded(settings: Environment) -> bool:
+    return settings.spending is not None and settings.spending.guard is not None
 
 
 def _print(snapshots: Snapshots) -> None:

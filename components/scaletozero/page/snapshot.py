@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from model_packaging.findings import FindingsError
+from scaletozero.endpoints.reopen import Closable, state
 from scaletozero.environment.settings import Environment
 from scaletozero.observability.metric_queries import Asked
 from scaletozero.observability.usage import Metering, Used, by_month, charges_of, first_day, total, used
 from scaletozero.page.content import Content, contents
-from scaletozero.page.reading import CALLS, Read, begin, read_panels, read_usage
+from scaletozero.page.reading import CALLS, UNREADABLE, Read, begin, read_panels, read_usage
 from scaletozero.spending.money import number
 
 
@@ -24,7 +25,7 @@ class Pace:
 
     Attributes:
         panels: the panels. CloudWatch has a point a minute, and bills each metric that it is asked for.
-        month: what the month has cost so far.
+        month: what the month has cost so far, and whether guards closed endpoints.
         deployed: which endpoints are deployed.
     """
 
@@ -45,11 +46,13 @@ class Source:
         settings: the environment.
         endpoints: the deployed endpoints, each with its region.
         client: makes a boto3 client of a service in a region with a configuration.
+        guards: an endpoint's name at the service -> how its spending guard closes it.
     """
 
     settings: Environment
     endpoints: Mapping[str, Mapping[str, Any]]
     client: Callable[[str, str, Any], Any]
+    guards: Mapping[str, Closable] = field(default_factory=dict)
 
 
 @dataclass
@@ -59,17 +62,30 @@ class _Known:
     source: Source
     contents: list[Content]
     at: float
-    clients: dict[str, Any] = field(default_factory=dict)
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, region: str) -> Callable[[], Any]:
         """Makes the client of CloudWatch in a region, once."""
 
         def made() -> Any:
-            if region not in self.clients:
-                self.clients[region] = self.source.client("cloudwatch", region, CALLS)
-            return self.clients[region]
+            return self.of("cloudwatch", region)
 
         return made
+
+    def of(self, service: str, region: str) -> Any:
+        """The client of a service in a region, made once."""
+        if (service, region) not in self.clients:
+            self.clients[service, region] = self.source.client(service, region, CALLS)
+        return self.clients[service, region]
+
+    def guard(self, content: Content) -> dict[str, Any] | None:
+        """Whether an endpoint's spending guard closed it, or why that could not be read; None where it has none."""
+        if (found := self.source.guards.get(content.at)) is None:
+            return None
+        try:
+            return {"state": state(found, lambda service: self.of(service, content.region)), "error": None}
+        except UNREADABLE as error:
+            return {"state": None, "error": f"Whether the guard closed it could not be read: {error}"}
 
 
 class Snapshots:
@@ -131,7 +147,11 @@ class Snapshots:
             "error": None,
             "spending": month["all"],
             "endpoints": [
-                {**_endpoint(each, read, since), "spending": month["endpoints"][each.name]}
+                {
+                    **_endpoint(each, read, since),
+                    "spending": month["endpoints"][each.name],
+                    "guard": month["guards"][each.name],
+                }
                 for each in self._known.contents
             ],
         }
@@ -166,7 +186,8 @@ class Snapshots:
         missing = [name for name, each in shown.items() if each["error"]]
         error = f"Without {', '.join(missing)}, which could not be read." if missing else None
         cap = spending.cap_usd_per_month if spending else None
-        return {"all": _money(list(found.values()) or None, cap, now, error), "endpoints": shown}
+        guards = {each.name: self._known.guard(each) for each in self._known.contents}
+        return {"all": _money(list(found.values()) or None, cap, now, error), "endpoints": shown, "guards": guards}
 
 
 def _money(found: Sequence[Used] | None, cap: Any, now: datetime, error: str | None) -> dict[str, Any]:
@@ -214,7 +235,8 @@ def _panel(asked: Asked, read: Read, since: datetime) -> dict[str, Any]:
 
 
 def errors(snapshot: Mapping[str, Any]) -> Iterator[str]:
-    """What could not be read of CloudWatch, each reason once."""
+    """What could not be read, each reason once."""
     found = [snapshot["error"]] if snapshot["error"] else []
     found += [panel["error"] for each in snapshot["endpoints"] for panel in each["panels"] if panel["error"]]
+    found += [each["guard"]["error"] for each in snapshot["endpoints"] if each["guard"] and each["guard"]["error"]]
     yield from dict.fromkeys(found)

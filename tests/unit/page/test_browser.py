@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from live_page import DEPLOYED, cloudwatch, put, snapshots
+from live_page import DEPLOYED, cloudwatch, guarded, put, snapshots
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from scaletozero.page.server import PageServer, page_files
@@ -118,6 +118,15 @@ def test_what_cloudwatch_refuses_stands_where_the_plot_would_be(
         expect(panel(page, "Requests").locator(".plot")).to_be_hidden()
         assert page.locator("img").count() == 0
         assert page.title() == "local: scaletozero"
+
+
+def test_an_endpoint_that_its_guard_closed_is_shown_as_closed(browser: Browser, client: Any) -> None:
+    guard = guarded()
+    with served(snapshots(client, guards={guard.endpoint: guard})) as server, opened(browser, server) as (page, _):
+        shown = page.locator("#endpoint-sentences .figure", has_text="spending guard")
+        expect(shown).to_have_text("closedspending guard")
+        expect(shown).to_have_class("figure over")
+        expect(page.locator("#endpoint-images .figure", has_text="spending guard")).to_have_count(0)
 
 
 def test_without_the_command_the_page_says_that_it_is_no_longer_read(browser: Browser, client: Any) -> None:

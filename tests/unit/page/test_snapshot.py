@@ -3,12 +3,13 @@
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
-from live_page import DEPLOYED, cloudwatch, environment, put, snapshots, source
+from live_page import DEPLOYED, allow, cloudwatch, environment, guarded, put, snapshots, source
 
 from model_packaging.findings import refuse
 from scaletozero.observability.metric_queries import ask
@@ -57,6 +58,42 @@ def test_spending_is_that_of_the_month_with_the_caps(client: Any) -> None:
     assert own["usd_per_month_at_this_rate"] > own["spent_usd"]
     assert (found["spending"]["spent_usd"], found["spending"]["cap_usd"]) == (own["spent_usd"], 50)
     assert found["spending"]["error"] == "Without llm, which could not be read."
+
+
+def test_an_endpoint_under_a_guard_says_whether_it_is_closed(client: Any) -> None:
+    guard = guarded()
+
+    def states() -> dict[str, Any]:
+        found = snapshots(client, guards={guard.endpoint: guard}).take()
+        json.dumps(found, allow_nan=False)
+        assert list(errors(found)) == []
+        return {each["name"]: each["guard"] for each in found["endpoints"]}
+
+    assert states() == {"sentences": {"state": "closed", "error": None}, "images": None, "llm": None}
+    allow(guard)
+    assert states()["sentences"] == {"state": "open", "error": None}
+    client.put_metric_alarm(
+        AlarmName=f"{guard.alarm}.month",
+        Namespace="ScaleToZero/Spending",
+        MetricName="MonthToDate",
+        Statistic="Maximum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    client.set_alarm_state(AlarmName=f"{guard.alarm}.month", StateValue="ALARM", StateReason="too much")
+    assert states()["sentences"] == {"state": "closing", "error": None}
+
+
+def test_a_guard_that_cannot_be_read_is_not_shown_as_open(client: Any) -> None:
+    missing = replace(guarded(), roles=("nobody",))
+    found = snapshots(client, guards={missing.endpoint: missing}).take()
+    sentences = next(each for each in found["endpoints"] if each["name"] == "sentences")
+    assert sentences["guard"]["state"] is None
+    assert "NoSuchEntity" in sentences["guard"]["error"]
+    assert sentences["spending"]["spent_usd"] is not None
+    assert list(errors(found)) == [sentences["guard"]["error"]]
 
 
 def test_an_endpoint_on_a_cluster_says_where_its_metrics_are(client: Any) -> None:

@@ -43,7 +43,7 @@ function figure(label, value, over) {
   return found;
 }
 
-function figures(place, spending, about) {
+function figures(place, spending, about, guard) {
   place.replaceChildren();
   if (!spending) return;
   const over = spending.cap_usd !== null && spending.left_usd !== null && spending.left_usd < 0;
@@ -54,6 +54,8 @@ function figures(place, spending, about) {
     place.append(figure("cap of a month", dollars(spending.cap_usd)));
     place.append(figure("left of it", dollars(spending.left_usd), over));
   }
+  if (guard && guard.state) place.append(figure("spending guard", guard.state, guard.state !== "open"));
+  if (guard && guard.error) place.append(element("p", "error", guard.error));
   if (spending.error) place.append(element("p", "error", "Spending: " + spending.error));
   else if (about) place.append(element("p", "note", about));
 }
@@ -168,7 +170,7 @@ function show(snapshot) {
     about.replaceChildren(worded(endpoint.elsewhere || endpoint.about));
     // With one endpoint its figures are the environment's, which stand above, unless it has a cap of its own.
     const own = snapshot.endpoints.length > 1 || endpoint.spending.cap_usd !== null;
-    figures(money, own && !endpoint.elsewhere ? endpoint.spending : null, "");
+    figures(money, own && !endpoint.elsewhere ? endpoint.spending : null, "", endpoint.guard);
     const titles = new Set(endpoint.panels.map((panel) => `${id}/${panel.title}`));
     for (const [key, found] of plots) {
       if (key.startsWith(id + "/") && !titles.has(key)) {
