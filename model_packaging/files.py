@@ -131,3 +131,10 @@ def shown(path: Path) -> str:
     """A path for an error message, truncated if it is too long."""
     text = str(path)
     return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def cache_folder() -> Path:
+    """The folder for what is fetched or made once: `$SCALETOZERO_CACHE`, or else the user's cache folder."""
+    if chosen := os.environ.get("SCALETOZERO_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaletozero"

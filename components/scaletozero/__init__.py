@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from scaletozero.args.framework_image import FrameworkImageArgs
     from scaletozero.args.gpu_endpoint import GpuEndpointArgs
     from scaletozero.args.gpu_warm_pool import GpuWarmPoolArgs
+    from scaletozero.args.inference_gateway import (
+        GatewayCustomerArgs,
+        GatewayEndpointArgs,
+        GatewayModelArgs,
+        InferenceGatewayArgs,
+    )
     from scaletozero.args.node_pools import GpuNodeGroupArgs, GpuNodePoolArgs
     from scaletozero.args.prerequisites import ClusterPrerequisitesArgs
     from scaletozero.args.residency_guard import ResidencyGuardArgs
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
     from scaletozero.endpoints.serverless import ServerlessEndpoint
     from scaletozero.endpoints.serving_image import ServingImage
     from scaletozero.endpoints.spending_guard import SpendingGuard
+    from scaletozero.gateway.inference_gateway import InferenceGateway
     from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
     from scaletozero.scaling.warm_calls import WarmCalls
     from scaletozero.scaling.warm_pool import WarmPool
@@ -65,6 +72,9 @@ _HOME = {
     "EnvironmentDashboard": "endpoints.dashboards",
     "EnvironmentDashboardArgs": "args.dashboards",
     "FrameworkImageArgs": "args.framework_image",
+    "GatewayCustomerArgs": "args.inference_gateway",
+    "GatewayEndpointArgs": "args.inference_gateway",
+    "GatewayModelArgs": "args.inference_gateway",
     "GpuEndpoint": "endpoints.gpu",
     "GpuEndpointArgs": "args.gpu_endpoint",
     "GpuNodeGroup": "cluster.node_pools",
@@ -74,6 +84,8 @@ _HOME = {
     "GpuWarmPool": "cluster.warm_pool",
     "GpuWarmPoolArgs": "args.gpu_warm_pool",
     "GuardedEndpointArgs": "args.spending_guard",
+    "InferenceGateway": "gateway.inference_gateway",
+    "InferenceGatewayArgs": "args.inference_gateway",
     "InstanceScalingArgs": "args.scaling",
     "ModelError": "endpoints.async_client",
     "PoolScalingArgs": "args.scaling",
@@ -115,6 +127,9 @@ __all__ = [
     "EnvironmentDashboard",
     "EnvironmentDashboardArgs",
     "FrameworkImageArgs",
+    "GatewayCustomerArgs",
+    "GatewayEndpointArgs",
+    "GatewayModelArgs",
     "GpuEndpoint",
     "GpuEndpointArgs",
     "GpuNodeGroup",
@@ -124,6 +139,8 @@ __all__ = [
     "GpuWarmPool",
     "GpuWarmPoolArgs",
     "GuardedEndpointArgs",
+    "InferenceGateway",
+    "InferenceGatewayArgs",
     "InstanceScalingArgs",
     "ModelError",
     "PoolScalingArgs",

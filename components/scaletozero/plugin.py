@@ -28,6 +28,7 @@ from scaletozero.endpoints.gpu import GpuEndpoint
 from scaletozero.endpoints.serverless import ServerlessEndpoint
 from scaletozero.endpoints.serving_image import ServingImage
 from scaletozero.endpoints.spending_guard import SpendingGuard
+from scaletozero.gateway.inference_gateway import InferenceGateway
 from scaletozero.residency.residency_guard import ResidencyGuard
 from scaletozero.scaling.warm_calls import WarmCalls
 from scaletozero.scaling.warm_pool import WarmPool
@@ -45,6 +46,7 @@ COMPONENTS: list[type[pulumi.ComponentResource]] = [
     GpuNodeGroup,
     GpuNodePool,
     GpuWarmPool,
+    InferenceGateway,
     ResidencyGuard,
     ServerlessEndpoint,
     ServingImage,

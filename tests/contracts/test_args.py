@@ -38,6 +38,7 @@ from scaletozero.settings.framework_images import FrameworkImage
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_pools import GpuNodeGroupSettings, GpuNodePoolSettings
 from scaletozero.settings.gpu_warm_pool import GpuWarmPoolSettings
+from scaletozero.settings.inference_gateway import InferenceGatewaySettings
 from scaletozero.settings.pools import InstancePoolSettings, ProvisionedPoolSettings
 from scaletozero.settings.prerequisites import PrerequisitesSettings
 from scaletozero.settings.residency_guard import ResidencyGuardSettings
@@ -56,6 +57,7 @@ SETTINGS: dict[str, tuple[type[BaseModel], ...]] = {
     "GpuNodeGroup": (GpuNodeGroupSettings,),
     "GpuNodePool": (GpuNodePoolSettings,),
     "GpuWarmPool": (GpuWarmPoolSettings,),
+    "InferenceGateway": (InferenceGatewaySettings,),
     "ResidencyGuard": (ResidencyGuardSettings,),
     "ServerlessEndpoint": (ServerlessEndpointSettings,),
     "ServingImage": (ServingImageSettings,),
@@ -71,6 +73,7 @@ WRITTEN_OTHERWISE = {
     ("WindowArgs", "days"): list[str],  # names and ranges of names
     ("WindowArgs", "date"): str,  # "2026-11-27"
     ("QuietHoursArgs", "start"): str,
+    ("GatewayCustomerArgs", "expires"): str,
     ("AsyncEndpointArgs", "image"): Any,  # the SDK knows no unions
     ("ServerlessEndpointArgs", "image"): Any,
 }

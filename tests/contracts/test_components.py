@@ -140,7 +140,7 @@ def test_no_policy_allows_more_than_it_names(name: str, make_artifact, mocks) ->
     granting = [dict(request.object) for request in roles if request.type != "aws:iam/policy:Policy"]
     policies = [json.loads(each["policy"]) for each in granting if "policy" in each]
     assert bool(policies) == (
-        name in {"AsyncEndpoint", "GpuEndpoint", "ServerlessEndpoint", "SpendingGuard", "WarmCalls"}
+        name in {"AsyncEndpoint", "GpuEndpoint", "InferenceGateway", "ServerlessEndpoint", "SpendingGuard", "WarmCalls"}
     )
     for statement in (each for policy in policies for each in policy["Statement"]):
         actions, resources = (many(statement[key]) for key in ("Action", "Resource"))
@@ -283,6 +283,16 @@ HANDLES: dict[str, dict[str, Any]] = {
     "GpuNodeGroup": {"group": aws.eks.NodeGroup},
     "GpuNodePool": {"objects": [KubernetesObject]},
     "GpuWarmPool": {"objects": [KubernetesObject]},
+    "InferenceGateway": {
+        "alarms": {str: aws.cloudwatch.MetricAlarm},
+        "answers": aws.dynamodb.Table,
+        "function": aws.lambda_.Function,
+        "ledger": aws.dynamodb.Table,
+        "log_group": aws.cloudwatch.LogGroup,
+        "role": aws.iam.Role,
+        "settings_layer": aws.lambda_.LayerVersion,
+        "url_resource": aws.lambda_.FunctionUrl,
+    },
     "ResidencyGuard": {"boundary": aws.iam.Policy},
     "ServerlessEndpoint": {
         "archive": aws.s3.BucketObjectv2,

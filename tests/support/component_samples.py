@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 from gpu_declarations import cluster
-from own_prices import own_price
+from own_prices import own_price, serverless_prices
 
 import scaletozero
 from scaletozero.args.gpu_endpoint import Engine
@@ -57,6 +57,38 @@ def spending_guard(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResou
         )
 
 
+GATEWAY: Any = {
+    "region": REGION,
+    "models": {
+        "small": {
+            "provider": {
+                "base_url": "https://api.openai.com/v1",
+                "model": "gpt-5-mini",
+                "secret": "openai-key",
+                "price": "openai/gpt-5-mini",
+            },
+            "cache": {"seconds": 60},
+        },
+        "own": {"endpoint": "sentences"},
+    },
+    "customers": {"acme": {"cap_usd_per_month": 10.0, "models": ["small", "own"]}},
+    "endpoints": {
+        "sentences": {
+            "endpoint_name": "there",
+            "endpoint_arn": f"arn:aws:sagemaker:{REGION}:111122223333:endpoint/there",
+            "memory_mb": 2048,
+        }
+    },
+    "tags": TAGS,
+}
+
+
+def gateway(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResource:
+    """A gateway, with a project's own prices of a serverless endpoint, for which the region has no rows."""
+    with serverless_prices(REGION):
+        return scaletozero.InferenceGateway("it", GATEWAY, opts)
+
+
 Build = Callable[[Any, pulumi.ResourceOptions | None], pulumi.ComponentResource]
 
 BUILD: dict[str, Build] = {
@@ -89,6 +121,7 @@ BUILD: dict[str, Build] = {
         },
         opts,
     ),
+    "InferenceGateway": lambda make, opts: gateway(opts),
     "ResidencyGuard": lambda make, opts: scaletozero.ResidencyGuard(
         "it", {"region": REGION, "regions": [REGION], "buckets": ["models"], "tags": TAGS}, opts
     ),

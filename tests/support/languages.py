@@ -10,8 +10,9 @@ from pathlib import Path
 from pulumi import automation as auto
 from workbench import IMAGE, ROOT
 
+from model_packaging.files import cache_folder
 from scaletozero.engine.find import VERSION as VERSION_OF_ENGINE
-from scaletozero.engine.find import cache_folder, find_engine
+from scaletozero.engine.find import find_engine
 from scaletozero.engine.go_build import GoModule, Say, build, one_at_a_time
 from scaletozero.plugin import NAME, VERSION
 from scaletozero.sandbox import daemon

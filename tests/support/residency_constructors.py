@@ -50,6 +50,7 @@ INSIDE: dict[str, Mapping[str, Any]] = {
         "memory_mib": 12288,
         "replicas": 1,
     },
+    "InferenceGateway": {"region": HERE},
     "ServerlessEndpoint": {"bucket": "models", "image": ecr(HERE), "region": HERE},
     "ServingImage": {"region": HERE},
     "WarmCalls": {
@@ -94,7 +95,10 @@ CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
     "a dashboard's widget": {"EndpointDashboard": ELSEWHERE, "EnvironmentDashboard": ELSEWHERE},
     "serverless: an image of another Region": {"ServerlessEndpoint": IMAGE},
     "serverless: an alarm's topic": {"ServerlessEndpoint": {"alarms": TOPIC}, "EndpointAlarms": {"alarms": TOPIC}},
-    "serverless: a key of another Region": {"ServerlessEndpoint": {"kms_key_arn": KEY}},
+    "serverless: a key of another Region": {
+        "InferenceGateway": {"kms_key_arn": KEY},
+        "ServerlessEndpoint": {"kms_key_arn": KEY},
+    },
     "serverless: an endpoint of another Region": {"ServerlessEndpoint": {**ELSEWHERE, **IMAGE}},
     "serverless: a warm pool of another Region": {
         "WarmPool": {**ELSEWHERE, "unit": WarmUnit.PROVISIONED_CONCURRENCY, "scaling": {"min": 1, "max": 2}}
@@ -102,12 +106,17 @@ CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
     "serverless: calls from another Region": {
         "WarmCalls": {**ELSEWHERE, "endpoint_arn": at("sagemaker", THERE, "endpoint/e")}
     },
-    "serverless: an alarm of another Region": {"EndpointAlarms": ELSEWHERE, "SpendingGuard": ELSEWHERE},
+    "serverless: an alarm of another Region": {
+        "EndpointAlarms": ELSEWHERE,
+        "InferenceGateway": ELSEWHERE,
+        "SpendingGuard": ELSEWHERE,
+    },
     "serverless: a registry of another Region": {"ServingImage": ELSEWHERE},
     "asynchronous: an image of another Region": {"AsyncEndpoint": IMAGE},
     "asynchronous: an alarm's topic": {
         "AsyncEndpoint": {"alarms": TOPIC},
         "EndpointAlarms": {"alarms": TOPIC, "kind": EndpointKind.ASYNCHRONOUS},
+        "InferenceGateway": {"topic_arn": at("sns", THERE, "ops")},
         "SpendingGuard": {"topic_arn": at("sns", THERE, "ops")},
     },
     "asynchronous: a key of another Region": {"AsyncEndpoint": {"kms_key_arn": KEY}},

@@ -366,6 +366,33 @@ SAMPLES: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
             {"sourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/other"},
         )
     ],
+    "LayerVersion": [
+        (
+            {"layerName": "there", "description": "one", "code": code("a")},
+            {"code": code("b")},
+        )
+    ],
+    "FunctionUrl": [
+        (
+            {"functionName": "there", "authorizationType": "NONE", "invokeMode": "RESPONSE_STREAM"},
+            {"authorizationType": "AWS_IAM"},
+        )
+    ],
+    "Table": [
+        (
+            {
+                "billingMode": "PAY_PER_REQUEST",
+                "attributes": [{"name": "pk", "type": "S"}, {"name": "sk", "type": "S"}],
+                "hashKey": "pk",
+                "rangeKey": "sk",
+                "ttl": {"attributeName": "ttl", "enabled": True},
+                "pointInTimeRecovery": {"enabled": True},
+                "serverSideEncryption": {"enabled": True, "kmsKeyArn": KEYS[0]},
+                "tags": {"a": "1"},
+            },
+            {"pointInTimeRecovery": {"enabled": False}, "tableClass": "STANDARD_INFREQUENT_ACCESS", "tags": {"b": "2"}},
+        )
+    ],
     "Repository": [
         (
             {

@@ -54,6 +54,7 @@ FUNCTION, SCHEDULER = "WarmCalls function-role", "WarmCalls scheduler-role"
 PODS = "GpuEndpoint model-role"
 GUARD, BUDGETS = "SpendingGuard function-role", "SpendingGuard budgets-role"
 GAUGE = "SpendingGuard gauge-role"
+GATEWAY = "InferenceGateway role"
 
 _GUIDE = "SageMaker lists it for every model's role (developer guide, CreateModel API: execution role permissions)"
 _ARCHIVE = Fails("create the model", 'Could not access model data at .*"s3:GetObject"')
@@ -89,6 +90,11 @@ _QUEUE: dict[tuple[str, str], Fails | Unused] = {
         for what in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
     },
 }
+
+_TABLE_KEY = Unused(
+    "who asks a table with a key of one's own needs it (DynamoDB developer guide, encryption at rest); nothing is "
+    "encrypted here"
+)
 
 _CLOSES = Unused("the function calls this API (tests/unit/endpoints/test_close_function.py); nothing here runs it")
 _BUDGETED = Unused("AWS lists it for a budget's action (cost management guide); the sandbox has no budgets")
@@ -129,6 +135,25 @@ PERMISSIONS: dict[Permission, Fails | Unused] = {
         BUDGETS: {
             ("DenyCallers", "iam:AttachRolePolicy"): _BUDGETED,
             ("DenyCallers", "iam:DetachRolePolicy"): _BUDGETED,
+        },
+        GATEWAY: {
+            **{
+                ("KeepLedger", f"dynamodb:{each}"): Fails("keep the ledger")
+                for each in ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem")
+            },
+            ("KeepAnswers", "dynamodb:GetItem"): Fails("keep an answer"),
+            ("KeepAnswers", "dynamodb:PutItem"): Fails("keep an answer"),
+            ("InvokeEndpoints", "sagemaker:InvokeEndpoint"): Fails("call the endpoint", "AccessDeniedException"),
+            ("ReadProviderKeys", "secretsmanager:GetSecretValue"): Fails("read a provider's key", "AccessDenied"),
+            ("WriteLogs", "logs:CreateLogStream"): Fails("write the function's logs"),
+            ("WriteLogs", "logs:PutLogEvents"): Fails("write the function's logs"),
+            ("DecryptProviderKeys", "kms:Decrypt"): Unused(
+                "Secrets Manager needs it of who reads (user guide, encryption); the sandbox's secrets are in memory"
+            ),
+            **{
+                ("UseTableKey", f"kms:{each}"): _TABLE_KEY
+                for each in ("Decrypt", "DescribeKey", "Encrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
+            },
         },
         PODS: {
             ("ReadArtifact", "s3:GetObject"): Fails("load the model"),

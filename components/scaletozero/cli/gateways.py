@@ -19,13 +19,16 @@ from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.engine import engine_errors
 from scaletozero.cli.output import counted, done, findings_as_exit, print_json, say, table
 from scaletozero.engine.find import find_engine
-from scaletozero.environment.gateway import EXTRA, cache_of, ledger_of, open_door
+from scaletozero.environment.gateway import cache_of, deployed_tables, ledger_of, open_door
 from scaletozero.environment.project import Project, find_project
 from scaletozero.environment.settings import Environment
 from scaletozero.environment.stack import EnvironmentStack
+from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.caps import accounts
 from scaletozero.gateway.keys import key_hash, new_key
+from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.gateway.opening import CACHE, EXTRA, LEDGER
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.state import locked, private_folder, use
 from scaletozero.settings.gateway import Customer, Gateway, unknown
@@ -69,11 +72,7 @@ def gateway(
         stack = EnvironmentStack(project, environment, engine, sandbox)
         with engine_errors("gateway", environment, engine):
             deployed = stack.endpoints() if settings.endpoints else {}
-        store = ledger_of(project.name, environment, settings.region, stack.client)
-        store.create_table()
-        answers = cache_of(project.name, environment, settings.region, stack.client)
-        if any(each.cache for each in declared.models.values()):
-            answers.create_table()
+        store, answers = _stores(stack, settings)
         door = open_door(settings, deployed, store, answers, stack.client)
         listening = _listen(declared.port)
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=logging.WARNING)
@@ -122,10 +121,9 @@ def list_(
     """
     with findings_as_exit():
         project, settings, declared = declared_gateway(environment)
-        sandbox = _running(project, environment)
+        sandbox = None if settings.sandbox is None else _running(project, environment)
         stack = EnvironmentStack(project, environment, find_engine(say), sandbox)
-        store = ledger_of(project.name, environment, settings.region, stack.client)
-        store.create_table()
+        store, _ = _stores(stack, settings)
     rows = [_figures(Ledger(store), name, declared) for name in declared.customers]
     if as_json:
         print_json({"customers": rows})
@@ -183,6 +181,22 @@ def declared_gateway(environment: str) -> tuple[Project, Environment, Gateway]:
         fix = "add `gateway: {models: ..., customers: ...}` (docs/gateway.md)"
         raise refuse(f"environment {environment}", "must have a `gateway`", "none", "there is nobody to let in", fix)
     return project, settings, settings.gateway
+
+
+def _stores(stack: EnvironmentStack, settings: Environment) -> tuple[DynamoStore, CacheStore]:
+    """The ledger and the store of answers: the function's, or else tables that are made here."""
+    declared, region = settings.gateway, settings.region
+    assert declared
+    if declared.function is not None:
+        tables = deployed_tables(stack.resources())
+        clients = (stack.client("dynamodb", region, config) for config in (LEDGER, CACHE))
+        return DynamoStore(next(clients), tables["ledger"]), CacheStore(next(clients), tables.get("answers", ""))
+    store = ledger_of(stack.project.name, stack.name, region, stack.client)
+    store.create_table()
+    answers = cache_of(stack.project.name, stack.name, region, stack.client)
+    if any(each.cache for each in declared.models.values()):
+        answers.create_table()
+    return store, answers
 
 
 def _running(project: Project, environment: str) -> daemon.Sandbox:

@@ -6,7 +6,6 @@ the project, which every project on the machine uses.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from pulumi.automation import InvalidVersionError, PulumiCommand
 from semver import VersionInfo
 
+from model_packaging.files import cache_folder
 from model_packaging.findings import refuse
 from scaletozero.engine.command import EngineCommand
 from scaletozero.engine.go_build import GoModule, Say, build, one_at_a_time, reason
@@ -31,13 +31,6 @@ _MODULE = GoModule(
     variables={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": f"v{VERSION}"},
     minutes=4,
 )
-
-
-def cache_folder() -> Path:
-    """The folder for engines: `$SCALETOZERO_CACHE`, or else the user's cache folder."""
-    if chosen := os.environ.get("SCALETOZERO_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaletozero"
 
 
 def find_engine(say: Say = lambda line: None) -> EngineCommand:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,13 @@ from scaletozero.args.residency_guard import ResidencyGuardArgs
 from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.dashboards import EnvironmentDashboard
 from scaletozero.endpoints.grafana import GrafanaDashboard
-from scaletozero.endpoints.kind import Invocation, without_none
+from scaletozero.endpoints.kind import Invocation, Site, without_none
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.endpoints.spending_guard import SpendingGuard
 from scaletozero.environment.estimate import OUTPUT, estimate_environment
 from scaletozero.environment.read import examined, require_caps, site_of
 from scaletozero.environment.settings import Environment
+from scaletozero.gateway.inference_gateway import InferenceGateway
 from scaletozero.observability.grafana_dashboard import grafana_config_map, grafana_dashboard
 from scaletozero.observability.panels import Section
 from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
@@ -78,8 +79,11 @@ def declare_environment(environment: Environment, root: Path) -> None:
         for name, endpoint in environment.endpoints.items()
     }
     pulumi.export("endpoints", declared)
+    callers: list[pulumi.Input[str]] = []
+    if environment.gateway is not None and environment.gateway.function is not None:
+        callers.append(_gateway(environment, declared, site, key, opts).role_arn)
     if environment.guarded:
-        _guard(environment, declared, key, opts)
+        _guard(environment, declared, key, callers, opts)
     if grafana:
         _grafana(environment, opts)
     if environment.dashboard:
@@ -101,13 +105,49 @@ deploy = declare_environment
 """The name of `declare_environment` before 0.2, for one release."""
 
 
+def _gateway(
+    environment: Environment,
+    declared: Mapping[str, Mapping[str, Any]],
+    site: Site,
+    key: pulumi.Input[str] | None,
+    opts: pulumi.ResourceOptions,
+) -> InferenceGateway:
+    """Declares the function that the environment's gateway runs as."""
+    gateway, held = environment.gateway, environment.residency
+    assert gateway
+    assert gateway.function
+    endpoints = {
+        name: {
+            "endpoint_name": declared[name]["name"],
+            "endpoint_arn": declared[name]["arn"],
+            "memory_mb": kind_of(environment.endpoints[name]).memory_mb(name, environment.endpoints[name], site),
+            "artifact_digest": declared[name]["digest"],
+        }
+        for name in sorted({name for _, name in gateway.reached()})
+    }
+    args = {
+        "region": environment.region,
+        **gateway.model_dump(mode="json", include={"models", "customers"}, exclude_unset=True),
+        **gateway.function.model_dump(exclude_unset=True),
+        "endpoints": endpoints,
+        "log_retention_days": environment.log_retention_days,
+        "tags": dict(environment.tags),
+        **({"residency": list(held.allowed)} if held else {}),
+        **without_none({"kms_key_arn": key}),
+    }
+    made = InferenceGateway("gateway", args, opts)  # pyright: ignore[reportArgumentType]
+    pulumi.export("gateway", {"url": made.url, "function": made.function_name, "ledger": made.ledger_table})
+    return made
+
+
 def _guard(
     environment: Environment,
     declared: Mapping[str, Mapping[str, Any]],
     key: pulumi.Input[str] | None,
+    callers: Sequence[pulumi.Input[str]],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Declares what closes the environment's endpoints at their caps."""
+    """Declares what closes the environment's endpoints at their caps, to further callers too."""
     spending, held, table = environment.spending, environment.residency, prices()
     assert spending
     assert spending.guard
@@ -122,6 +162,7 @@ def _guard(
         "region": environment.region,
         "endpoints": endpoints,
         **spending.guard.model_dump(exclude_unset=True),
+        **({"callers": [*spending.guard.callers, *callers]} if callers else {}),
         "cap_usd_per_month": spending.cap_usd_per_month,
         # The embedded AWS bills nothing, so that nothing could be budgeted.
         "budgets": environment.sandbox is None,

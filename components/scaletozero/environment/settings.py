@@ -17,6 +17,7 @@ from scaletozero.endpoints.kinds import DEFAULT, KINDS, kind_of
 from scaletozero.settings.account import Quotas, quota_findings
 from scaletozero.settings.common import ArtifactStoreOptions, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.gateway import Gateway, unknown
+from scaletozero.settings.gateway_function import function_conflicts
 from scaletozero.settings.guard import MOST_CLOSED, address_conflicts, nothing_stops
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
@@ -99,7 +100,7 @@ class Environment(Settings):
         artifacts: the bucket that holds the packaged models.
         kubernetes: the cluster of its endpoints of kind `gpu`.
         spending: maximum cost of a month. Default: no cap.
-        gateway: models and customers of the gateway, which runs on this machine: an environment with `sandbox` only.
+        gateway: models and customers of the gateway, which runs on this machine before a sandbox, or as a function.
         quotas: the account's quotas in the region, if they are not AWS's defaults.
         tags: tags on everything.
         sandbox: present if the environment runs on this machine instead of on AWS; `{}` uses the defaults.
@@ -237,15 +238,18 @@ class Environment(Settings):
         if self.gateway is None:
             return
         yield from (replace(found, path=f"gateway.{found.path}") for found in self.gateway.conflicts())
-        if self.sandbox is None:
+        if self.gateway.function is not None:
+            found = function_conflicts(self.gateway.function, self.region)
+            yield from (replace(each, path=f"gateway.function.{each.path}") for each in found)
+        elif self.sandbox is None:
             yield Finding(
                 "gateway",
-                "requires `sandbox`",
+                "requires `function`, or `sandbox`",
                 "an environment on an account",
-                "it would have been ignored: the gateway runs on this machine only",
-                "remove it, or write `sandbox: {}`",
+                "it would have been ignored: without a function the gateway runs on this machine only",
+                "add `function: {}` to it, or remove it",
             )
-        for path, name in self.gateway.endpoints():
+        for path, name in self.gateway.reached():
             if name not in self.endpoints:
                 yield unknown(f"gateway.{path}", "an endpoint of the environment", name, self.endpoints)
             elif not kind_of(self.endpoints[name]).billed_per_call:
@@ -262,8 +266,10 @@ class Environment(Settings):
         if guard is None:
             return
         yield from (replace(each, path=f"guard.{each.path}") for each in address_conflicts(guard, self.region))
+        # The role of the gateway's function is one of the callers, in whose way it is closed too.
+        callers = guard.callers or (self.gateway is not None and self.gateway.function is not None)
         for name in self.guarded:
-            if kind_of(self.endpoints[name]).closed_by_callers and not guard.callers:
+            if kind_of(self.endpoints[name]).closed_by_callers and not callers:
                 yield nothing_stops("guard.callers", name)
         if len(self.guarded) > MOST_CLOSED:
             rule = f"may have {MOST_CLOSED} endpoints under the guard"

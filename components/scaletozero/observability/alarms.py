@@ -75,7 +75,7 @@ class PlannedAlarms(Component):
             self.child(alarm.name, limit=255),
             region=self._region,
             alarm_description=alarm.description,
-            **_watched(alarm, dimensions),
+            **watched(alarm, dimensions),
             evaluation_periods=alarm.periods,
             datapoints_to_alarm=alarm.breaching,
             comparison_operator="GreaterThanThreshold",
@@ -86,12 +86,13 @@ class PlannedAlarms(Component):
         )
 
 
-def _watched(alarm: Alarm, dimensions: Mapping[str, Any]) -> dict[str, Any]:
+def watched(alarm: Alarm, dimensions: Mapping[str, Any], namespace: str = NAMESPACE) -> dict[str, Any]:
+    """The properties of an alarm's resource that say what it watches."""
     if not alarm.expression:
         (metric,) = alarm.metrics.values()
         kind = "extended_statistic" if alarm.statistic.startswith("p") else "statistic"
         return {
-            "namespace": NAMESPACE,
+            "namespace": namespace,
             "metric_name": metric,
             "dimensions": dimensions,
             "period": alarm.seconds,
@@ -101,7 +102,7 @@ def _watched(alarm: Alarm, dimensions: Mapping[str, Any]) -> dict[str, Any]:
         {
             "id": key,
             "metric": {
-                "namespace": NAMESPACE,
+                "namespace": namespace,
                 "metric_name": metric,
                 "dimensions": dimensions,
                 "stat": alarm.statistic,

@@ -19,7 +19,7 @@ class Alarm:
 
     Attributes:
         name: the name of the alarm and of its runbook.
-        metrics: metrics of the namespace AWS/SageMaker, by the names that `expression` gives them.
+        metrics: metrics of one namespace, AWS/SageMaker for an endpoint, by the names that `expression` gives them.
         statistic: how the data of a period is aggregated.
         threshold: the threshold of the metric, or of the expression.
         seconds: the length of a period in seconds.

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, nearest, reject
+from scaletozero.settings.gateway_function import GatewayFunction
 from scaletozero.settings.gateway_models import Model, ModelName, Provider, below, distinct
 from scaletozero.settings.schedules import SingleDate
 from scaletozero.settings.spending import MonthlyCap
@@ -103,18 +104,16 @@ class Customer(Settings):
             yield Finding("models", "or `endpoints` is required", "neither", "every request would be refused")
 
 
-class Gateway(Settings):
-    """The gateway of an environment, which `scaletozero gateway` runs.
+class Rules(Settings):
+    """What a gateway does, wherever it runs.
 
     Attributes:
         models: the name that clients ask for -> what it leads to.
         customers: name -> its caps, limits and keys.
-        port: the port on this machine; 0 selects any free one.
     """
 
     models: dict[ModelName, Model] = Field(default_factory=dict)
     customers: dict[CustomerName, Customer] = Field(default_factory=dict)
-    port: Annotated[Int, AfterValidator(_port)] = 8479
 
     def conflicts(self) -> Iterable[Finding]:
         for name, model in self.models.items():
@@ -131,7 +130,7 @@ class Gateway(Settings):
                     then = "it could not be told who pays"
                     yield Finding(f"customers.{name}.keys.{index}", rule, "the same hash", then, "make another key")
 
-    def endpoints(self) -> Iterator[tuple[str, str]]:
+    def reached(self) -> Iterator[tuple[str, str]]:
         """The endpoints that it leads to, with the paths that name them."""
         for name, model in self.models.items():
             for path, target in model.ways():
@@ -149,9 +148,50 @@ class Gateway(Settings):
                     yield f"models.{name}.{path}provider", target.provider
 
 
+class Gateway(Rules):
+    """The gateway of an environment, which `scaletozero gateway` runs, and which `function` deploys.
+
+    Attributes:
+        port: the port on this machine; 0 selects any free one.
+        function: the Lambda function that it runs as on the environment's account. Default: none.
+    """
+
+    port: Annotated[Int, AfterValidator(_port)] = 8479
+    function: GatewayFunction | None = None
+
+    def conflicts(self) -> Iterable[Finding]:
+        yield from super().conflicts()
+        if self.function is not None:
+            yield from in_function(self)
+
+
 def unknown(path: str, what: str, got: str, known: Iterable[str]) -> Finding:
     """The finding on a name that is not declared."""
     names = list(known)
     guess = nearest(got, names)
     fix = f"write `{guess}`" if guess else f"write one of {', '.join(names) or 'none yet'}"
     return Finding(path, f"must be {what}", got, "requests for it would be refused", fix)
+
+
+def in_function(rules: Rules) -> Iterable[Finding]:
+    """The findings on what a function of Lambda cannot do: it works on one request at a time, is frozen when a response
+    has ended, and has no variables of its own."""
+    for path, provider in rules.providers():
+        if provider.variable is not None:
+            then = "the key would be readable in the function's settings"
+            fix = "write `secret: <name>`, and put the key into AWS Secrets Manager"
+            yield Finding(f"{path}.variable", "must not be in a function", provider.variable, then, fix)
+        if not provider.base_url.startswith("https://"):
+            then = "nothing listens there"
+            yield Finding(f"{path}.base_url", "must begin with https:// in a function", provider.base_url, then)
+    for name, model in rules.models.items():
+        if model.on_cold != "hold":
+            then = "the request that wakes the endpoint would be frozen with the function, and never settled"
+            fix = "write `on_cold: hold`, or remove it"
+            yield Finding(f"models.{name}.on_cold", "must be `hold` in a function", model.on_cold, then, fix)
+    for name, customer in rules.customers.items():
+        for field in ("requests_per_minute", "concurrency"):
+            if (limit := getattr(customer, field)) is not None:
+                then = "each of the function's processes would count for itself, and has one request at a time"
+                fix = "remove it: caps hold, and `concurrency` of the function bounds all customers together"
+                yield Finding(f"customers.{name}.{field}", "must not be in a function", str(limit), then, fix)

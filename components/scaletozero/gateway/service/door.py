@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import anyio
 from botocore.exceptions import BotoCoreError, ClientError
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from scaletozero.gateway.cache.store import LARGEST_KEPT, Kept
 from scaletozero.gateway.caps import accounts
@@ -33,7 +33,7 @@ from scaletozero.gateway.service.limits import Rates
 from scaletozero.gateway.service.questions import Question
 from scaletozero.gateway.service.ways import ModelRoute
 from scaletozero.gateway.tariffs import Cost
-from scaletozero.settings.gateway import Customer, Gateway
+from scaletozero.settings.gateway import Customer, Rules
 from scaletozero.settings.gateway_models import LONGEST_SECONDS
 from scaletozero.spending.money import micros, to_the_micro
 
@@ -141,24 +141,27 @@ class Door:
         models: model -> what it leads to.
         endpoints: endpoint of the environment -> what it leads to.
         keeper: keeps answers of models that have a cache.
+        settles_first: whether a request is settled before the end of its response is sent: a function of Lambda is
+            frozen when its response has ended.
         now: the time in UTC.
         rates: counts requests.
     """
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: Rules,
         ledger: Ledger,
         models: Mapping[str, ModelRoute],
         endpoints: Mapping[str, EndpointTarget],
         keeper: Keeper,
         *,
+        settles_first: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         rates: Rates | None = None,
     ) -> None:
         self.gateway, self.models, self.endpoints = gateway, models, endpoints
         self._ledger, self._now, self._rates = ledger, now, rates or Rates()
-        self.keeper = keeper
+        self.keeper, self.settles_first = keeper, settles_first
         self._keys = KeyRing(gateway.customers)
         self._threads = anyio.CapacityLimiter(64)
         self._lanes = {name: anyio.Semaphore(AT_ONCE) for name in gateway.customers}
@@ -366,7 +369,7 @@ class Door:
 
 
 class Ending(Response):
-    """A response after which a request is settled, also if it cannot be sent.
+    """A response with whose end a request is settled, also if it cannot be sent.
 
     Args:
         door: settles it.
@@ -376,11 +379,22 @@ class Ending(Response):
 
     def __init__(self, door: Door, held: Held, response: Response) -> None:
         self._door, self._held, self._response = door, held, response
+        self._ended = False
         held.handed = True
         response.headers.update(held.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def settled_first(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body", False):
+                await self._end()
+            await send(message)
+
         try:
-            await self._response(scope, receive, send)
+            await self._response(scope, receive, settled_first if self._door.settles_first else send)
         finally:
+            await self._end()
+
+    async def _end(self) -> None:
+        if not self._ended:
+            self._ended = True
             await self._door.end(self._held)

@@ -6,8 +6,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from model_packaging.files import cache_folder
 from model_packaging.findings import refuse
-from scaletozero.engine.find import cache_folder
 from scaletozero.engine.go_build import GoModule, Say, build, reason
 
 _BASE = "k8s.io/component-base/version"

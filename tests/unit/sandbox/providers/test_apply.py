@@ -81,7 +81,7 @@ def prerequisites(world: Any, row: ResourceType) -> dict[str, str]:
             )
     if row.service == "events":
         world.client("events").put_rule(Name="there", ScheduleExpression="rate(5 minutes)")
-    if row.kind.endswith((":FunctionEventInvokeConfig", ":Permission")):
+    if row.kind.endswith((":FunctionEventInvokeConfig", ":FunctionUrl", ":Permission")):
         world.client("lambda").create_function(
             FunctionName="there", Role=ROLE, Runtime="python3.12", Handler="a.b", Code={"ZipFile": zipped("a.py")}
         )
@@ -238,10 +238,10 @@ def test_a_resource_whose_id_nobody_heard_is_found(
     world: Any, applier: Applier, inventory: Inventory, row: ResourceType
 ) -> None:
     sample = samples(row.kind)[0][0]
-    news = checked(row, {**sample, "tags": {"stack": "acme/dev"}}, {}, applier.settings)
-    other = checked(row, {**sample, "tags": {"stack": "acme/prod"}}, {}, applier.settings)
-    if "serviceAccount" in other:
-        other["serviceAccount"] = "another"
+    tagged = [{"tags": {"stack": f"acme/{stack}"}} if row.tagging else {} for stack in ("dev", "prod")]
+    news, other = (checked(row, {**sample, **tags}, {}, applier.settings) for tags in tagged)
+    for prop in {"serviceAccount", "layerName"} & set(other):
+        other[prop] = "another"
     kept, outputs = applier.create(row, other)
     applier.inventory = inventory
     id_, _ = applier.create(row, news)

@@ -131,6 +131,12 @@ def _by(service: str, *parameters: str, named: Callable[[Place, str], str] | Non
     return build
 
 
+def _secret_arn(place: Place, name: str) -> str:
+    """The ARN of a secret that is asked for by its name: it ends in six characters that the service makes up, for which
+    a policy has to have wildcards (Secrets Manager user guide, resources of policies)."""
+    return _arn("secretsmanager", place, f"secret:{name}-000000")
+
+
 _ACTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("lambda", "Invoke"): "InvokeFunction",
     ("lambda", "InvokeWithResponseStream"): "InvokeFunction",
@@ -217,9 +223,7 @@ _SERVICES: Final[Mapping[str, Callable[..., Iterator[Demand]]]] = {
     "sns": _by("sns", "TopicArn", "TargetArn"),
     "lambda": _by("lambda", "FunctionName", named=lambda place, name: _arn("lambda", place, f"function:{name}")),
     "kms": _by("kms", "KeyId", named=key_arn),
-    "secretsmanager": _by(
-        "secretsmanager", "SecretId", named=lambda place, name: _arn("secretsmanager", place, f"secret:{name}")
-    ),
+    "secretsmanager": _by("secretsmanager", "SecretId", named=_secret_arn),
     "sts": _by("sts", "RoleArn"),
     "iam": _iam,
     "application-autoscaling": _scaling,

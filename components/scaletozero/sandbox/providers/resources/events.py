@@ -150,6 +150,8 @@ ROWS = (
                     "Principal": "principal",
                     "SourceArn": "sourceArn",
                     "SourceAccount": "sourceAccount",
+                    "FunctionUrlAuthType": "functionUrlAuthType",
+                    "InvokedViaFunctionUrl": "invokedViaFunctionUrl",
                 },
             ),
         ),
@@ -165,8 +167,7 @@ ROWS = (
         required=("statementId", "function", "action", "principal"),
         refused=dict.fromkeys(
             (
-                "eventSourceToken", "functionUrlAuthType", "invokedViaFunctionUrl", "principalOrgId", "qualifier",
-                "statementIdPrefix",
+                "eventSourceToken", "principalOrgId", "qualifier", "statementIdPrefix",
             ),
             "leave it out in the sandbox; the toolkit's permissions do not need it",
         ),

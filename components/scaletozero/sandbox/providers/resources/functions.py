@@ -50,21 +50,43 @@ def _a_source(state: State) -> Iterator[Failure]:
     given = [prop for prop in ("code", "s3Bucket", "imageUri") if state.get(prop) is not None]
     if len(given) != 1:
         yield Failure(given[-1] if given else "code", "exactly one of `code`, `s3Bucket`, `imageUri` must be given")
-    code = state.get("code")
-    if code is not None and known(code):
-        if not isinstance(code, Asset) or not code.is_archive:
-            yield Failure("code", "must be a FileArchive, AssetArchive or RemoteArchive")
-        else:
-            try:
-                zipped(code)
-            except OSError as error:
-                yield Failure("code", f"cannot be read: {error}")
+    yield from _archive(state.get("code"))
     if "imageUri" not in given:
         for prop in ("handler", "runtime"):
             if state.get(prop) is None:
                 yield Failure(prop, "is required for a function that is not an image")
     if state.get("s3Bucket") is not None and state.get("s3Key") is None:
         yield Failure("s3Key", "is required with `s3Bucket`")
+
+
+def _a_layer(state: State) -> Iterator[Failure]:
+    given = [prop for prop in ("code", "s3Bucket") if state.get(prop) is not None]
+    if len(given) != 1:
+        yield Failure(given[-1] if given else "code", "exactly one of `code`, `s3Bucket` must be given")
+    yield from _archive(state.get("code"))
+
+
+def _version(state: State) -> int:
+    number = str(state["@id"]).rpartition(":")[2]
+    return int(number) if number.isdecimal() else 0  # without an id yet, no version
+
+
+def _layer_versions(client: Any, state: State) -> Iterator[str]:
+    """The versions of a layer."""
+    for page in client.get_paginator("list_layer_versions").paginate(LayerName=state["layerName"]):
+        yield from (each["LayerVersionArn"] for each in page["LayerVersions"])
+
+
+def _archive(code: Any) -> Iterator[Failure]:
+    if code is None or not known(code):
+        return
+    if not isinstance(code, Asset) or not code.is_archive:
+        yield Failure("code", "must be a FileArchive, AssetArchive or RemoteArchive")
+        return
+    try:
+        zipped(code)
+    except OSError as error:
+        yield Failure("code", f"cannot be read: {error}")
 
 
 def _limits(state: State) -> Iterator[Failure]:
@@ -107,6 +129,8 @@ _NOT_KEPT = ("imageConfig", "loggingConfig", "deadLetterConfig")
 """Properties that moto accepts but does not return."""
 
 _CODE = {"S3Bucket": "s3Bucket", "S3Key": "s3Key", "S3ObjectVersion": "s3ObjectVersion", "ImageUri": "imageUri"}
+_LAYER_CODE = {"S3Bucket": "s3Bucket", "S3Key": "s3Key", "S3ObjectVersion": "s3ObjectVersion"}
+_URL = {"AuthType": "authorizationType", "Cors": "cors", "InvokeMode": "invokeMode"}
 _EVENTS = {
     "MaximumRetryAttempts": "maximumRetryAttempts",
     "MaximumEventAgeInSeconds": "maximumEventAgeInSeconds",
@@ -224,6 +248,77 @@ ROWS = (
         ),
         delete=(Step("delete_function_event_invoke_config", {"FunctionName": "@id"}),),
         replaces=frozenset({"functionName"}),
+        refused={"qualifier": "leave it out in the sandbox; the toolkit's functions have no versions"},
+    ),
+    ResourceType(
+        kind="aws:lambda/layerVersion:LayerVersion",
+        service="lambda",
+        id_path="LayerVersionArn",
+        gone=("ResourceNotFoundException",),
+        create=(
+            Step(
+                "publish_layer_version",
+                {
+                    "LayerName": "layerName",
+                    "Description": "description",
+                    "CompatibleArchitectures": "compatibleArchitectures",
+                    "CompatibleRuntimes": "compatibleRuntimes",
+                    "LicenseInfo": "licenseInfo",
+                    "Content.ZipFile": _zip,
+                    **{f"Content.{member}": prop for member, prop in _LAYER_CODE.items()},
+                },
+            ),
+        ),
+        reads=(
+            Read(
+                "get_layer_version",
+                {"LayerName": "layerName", "VersionNumber": _version},
+                {
+                    "arn": "LayerVersionArn",
+                    "layerArn": "LayerArn",
+                    "version": "Version",
+                    "description": "Description",
+                    "createdDate": "CreatedDate",
+                    "codeSha256": "Content.CodeSha256",
+                    "sourceCodeSize": "Content.CodeSize",
+                },
+            ),
+        ),
+        delete=(
+            Step("delete_layer_version", {"LayerName": "layerName", "VersionNumber": _version}),
+        ),
+        required=("layerName",),
+        defaults={"skipDestroy": False},
+        local={"skipDestroy": bool, "sourceCodeHash": str, "code": object},
+        computed=frozenset({"sourceCodeHash"}),
+        rules=(_a_layer,),
+        find=_layer_versions,
+        found_by=("layerName",),
+    ),
+    ResourceType(
+        kind="aws:lambda/functionUrl:FunctionUrl",
+        service="lambda",
+        id=lambda s: s["functionName"],
+        from_id=lambda i: {"functionName": i},
+        gone=("ResourceNotFoundException",),
+        create=(Step("create_function_url_config", {"FunctionName": "functionName", **_URL}),),
+        update=(Step("update_function_url_config", {"FunctionName": "@id", **_URL}, on=tuple(_URL.values())),),
+        reads=(
+            Read(
+                "get_function_url_config",
+                {"FunctionName": "@id"},
+                {
+                    "functionArn": "FunctionArn",
+                    "functionUrl": "FunctionUrl",
+                    **{prop: member for member, prop in _URL.items()},
+                },
+            ),
+        ),
+        delete=(Step("delete_function_url_config", {"FunctionName": "@id"}),),
+        replaces=frozenset({"functionName"}),
+        required=("authorizationType",),
+        defaults={"invokeMode": "BUFFERED"},
+        outputs={"urlId": "{functionUrl}"},
         refused={"qualifier": "leave it out in the sandbox; the toolkit's functions have no versions"},
     ),
 )  # fmt: skip

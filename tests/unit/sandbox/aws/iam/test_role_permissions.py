@@ -6,6 +6,8 @@ The policies are the components' own; the sandbox's services and a caller with t
 import io
 import json
 import logging
+import time
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from role_permissions import (
     ASYNCHRONOUS,
     BUDGETS,
     FUNCTION,
+    GATEWAY,
     GAUGE,
     GUARD,
     PERMISSIONS,
@@ -32,17 +35,25 @@ from role_permissions import (
     Unused,
 )
 
+from model_packaging.findings import FindingsError
 from scaletozero.endpoints import gauge_function
 from scaletozero.endpoints.artifact_store import ANSWERS
 from scaletozero.endpoints.asynchronous import async_statements
 from scaletozero.endpoints.guard_policies import budget_policy, closing_policy, measuring_policy
 from scaletozero.endpoints.model import role_policy as model_policy
+from scaletozero.gateway.cache.store import CacheStore, Kept
+from scaletozero.gateway.ledger.accounts import Account
+from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.gateway.opening import Keys
+from scaletozero.gateway.role_policy import gateway_policy
 from scaletozero.kubernetes.manifests.identity import role_policy as pods_policy
 from scaletozero.partitions import arn, iam_arn, service_principal
 from scaletozero.policies import trust_policy
 from scaletozero.sandbox.aws.iam.roles import Roles
 from scaletozero.scaling import call_function
 from scaletozero.scaling.warm_calls import RUNTIME, function_policy, scheduler_policy
+from scaletozero.settings.gateway_models import Provider
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 ARCHIVE = "models/a/0a1b/model.tar.gz"
@@ -108,6 +119,10 @@ class Stage:
             return json.loads(measuring_policy(REGION, self.logs, gauge_function.NAMESPACE))
         if role == BUDGETS:
             return json.loads(budget_policy(callers, [closed]))
+        if role == GATEWAY:
+            endpoint = arn("sagemaker", REGION, ACCOUNT, "endpoint/a")
+            ledger, answers = (arn("dynamodb", REGION, ACCOUNT, f"table/{each}") for each in ("ledger", "answers"))
+            return json.loads(gateway_policy(REGION, self.logs, ledger, answers, [endpoint], ["openai-key"], self.key))
         return pods_policy("models", "gpu/llm", REGION, self.key)
 
     def give(self, document: dict[str, Any]) -> None:
@@ -298,6 +313,39 @@ def load_the_model(stage: Stage) -> None:
     assert [s3.get_object(Bucket="models", Key=each["Key"])["Body"].read() for each in files] == [archive()]
 
 
+def keep_the_ledger(stage: Stage) -> None:
+    """A request that is held and settled, one that crashed, and what a customer has spent."""
+    DynamoStore(stage.client("dynamodb"), "ledger").create_table()
+    ledger = Ledger(DynamoStore(stage.as_role("dynamodb", "lambda", ""), "ledger"))
+    for period in (f"M#{number}" for number in range(1000, 1002)):
+        account = Account(f"acme{time.monotonic_ns()}", period, 1_000_000)
+        lease = ledger.reserve(uuid.uuid4().hex, (account,), 10, 60)
+        assert ledger.settle(lease, 5)
+        assert ledger.balances((account,))[0][1].spent == 5
+        assert ledger.expire(account.customer) == 0
+
+
+def keep_an_answer(stage: Stage) -> None:
+    CacheStore(stage.client("dynamodb"), "answers").create_table()
+    answers = CacheStore(stage.as_role("dynamodb", "lambda", ""), "answers")
+    answers.put("key", Kept(b"body", "text/plain", int(time.time())), 60)
+    found = answers.get("key")
+    assert found is not None
+    assert found.body == b"body"
+
+
+def read_a_providers_key(stage: Stage) -> None:
+    secrets = stage.client("secretsmanager")
+    if not secrets.list_secrets()["SecretList"]:
+        secrets.create_secret(Name="openai-key", SecretString="a key")
+    reader = stage.as_role("secretsmanager", "lambda", "")
+    declared = Provider(base_url="https://api.openai.com/v1", model="m", secret="openai-key", price="openai/gpt-5-mini")
+    try:
+        assert Keys(lambda: reader, {}).key(declared, "small") == "a key"
+    except FindingsError as error:
+        raise PermissionError(str(error)) from error
+
+
 OPERATIONS: dict[str, Callable[[Stage], None]] = {
     "create the model": create_the_model,
     "create the model in a VPC": create_the_model_in_a_vpc,
@@ -310,6 +358,9 @@ OPERATIONS: dict[str, Callable[[Stage], None]] = {
     "measure the month": measure_the_month,
     "decrypt a schedule": decrypt_a_schedule,
     "load the model": load_the_model,
+    "keep the ledger": keep_the_ledger,
+    "keep an answer": keep_an_answer,
+    "read a provider's key": read_a_providers_key,
 }
 
 

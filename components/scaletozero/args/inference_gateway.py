@@ -1,0 +1,180 @@
+"""The arguments of `InferenceGateway`."""
+
+from enum import StrEnum
+from typing import NotRequired, TypedDict
+
+import pulumi
+
+
+class OnCold(StrEnum):
+    """What a request gets while an endpoint starts."""
+
+    HOLD = "hold"
+    """It waits."""
+    FALLBACK = "fallback"
+    """The next target is asked."""
+    REJECT = "reject"
+    """It is told when to come back."""
+
+
+class LimitField(StrEnum):
+    """The field in which an API takes the most tokens of an answer to a chat."""
+
+    MAX_COMPLETION_TOKENS = "max_completion_tokens"
+    """As OpenAI has it."""
+    MAX_TOKENS = "max_tokens"
+    """As it was before, and as most others have it."""
+
+
+class Protocol(StrEnum):
+    """A protocol of conversations."""
+
+    CHAT = "chat"
+    """OpenAI's chat completions."""
+    MESSAGES = "messages"
+    """Anthropic's messages."""
+    RESPONSES = "responses"
+    """OpenAI's responses."""
+
+
+class GatewayProviderArgs(TypedDict):
+    """A model behind an API that speaks OpenAI's protocol, or Anthropic's."""
+
+    base_url: str
+    """Address of the API, to which `/chat/completions`, `/responses` or `/messages` is added."""
+    model: str
+    """Name of the model there."""
+    price: str
+    """The model in genai-prices, `provider/model`, such as `openai/gpt-5-mini`."""
+    secret: NotRequired[str]
+    """Name of the secret in AWS Secrets Manager that holds the API's key, as text. Required here."""
+    variable: NotRequired[str]
+    """In place of it, a variable where the gateway runs: for a process only, and refused here."""
+    limit_field: NotRequired[LimitField]
+    """Field in which the API takes the most tokens of an answer to a chat. Default: `max_completion_tokens`."""
+    speaks: NotRequired[list[Protocol]]
+    """Protocols of conversations that it has. Default: `chat`, of Anthropic's host also `messages`, of OpenAI's hosts
+    also `responses`."""
+
+
+class GatewayTargetArgs(TypedDict):
+    """One of the targets of a model."""
+
+    endpoint: NotRequired[str]
+    """An endpoint of the gateway."""
+    provider: NotRequired[GatewayProviderArgs]
+    """An API. Either this or `endpoint` is required."""
+    weight: NotRequired[int]
+    """Its share of the requests. Default: it is asked when those before it have failed."""
+    seconds: NotRequired[int]
+    """Seconds in which it has to answer. Default: as long as the model has."""
+
+
+class GatewayCacheArgs(TypedDict):
+    """How answers of a model are kept, to be given again to the same request."""
+
+    seconds: int
+    """For how long, in seconds."""
+    shared: NotRequired[bool]
+    """Whether an answer to one customer is given to others too. Default: false."""
+    any_temperature: NotRequired[bool]
+    """Whether answers are kept that the model would not give a second time. Default: false."""
+    usd_per_hit: NotRequired[float]
+    """What a customer pays for such an answer, in USD. Default: 0."""
+
+
+class GatewayModelArgs(TypedDict):
+    """What a model's name leads to: an endpoint, a provider, or several of them."""
+
+    endpoint: NotRequired[str]
+    """An endpoint of the gateway, whose model answers with embeddings."""
+    provider: NotRequired[GatewayProviderArgs]
+    """An API."""
+    targets: NotRequired[list[GatewayTargetArgs]]
+    """In place of both, several of them, eight at most."""
+    on_cold: NotRequired[OnCold]
+    """What a request gets while an endpoint starts; here it waits. Default: `hold`."""
+    cold_after_seconds: NotRequired[int]
+    """Seconds after which an endpoint without an answer is taken for cold. Default: 2."""
+    seconds: NotRequired[int]
+    """Seconds in which a request has to be answered, with all tries. Default: 600."""
+    retries: NotRequired[int]
+    """How often a target that is overloaded or limits requests is asked again. Default: 1."""
+    same_vectors: NotRequired[bool]
+    """Whether all targets answer with the same vectors. Default: false."""
+    default_output_tokens: NotRequired[int]
+    """The most tokens of an answer if the request does not say. Default: 1024."""
+    max_output_tokens: NotRequired[int]
+    """The most tokens that a request may ask for. Default: 4096."""
+    cache: NotRequired[GatewayCacheArgs]
+    """How answers are kept. Default: none is."""
+
+
+class GatewayCustomerArgs(TypedDict):
+    """Who may ask, for what, and how much it may cost."""
+
+    cap_usd_per_month: float
+    """The most that a calendar month, in UTC, may cost, in USD."""
+    cap_usd_per_day: NotRequired[float]
+    """The most that a day, in UTC, may cost, in USD. Default: no cap of a day."""
+    models: NotRequired[list[str]]
+    """Models that it may ask for. Default: none."""
+    endpoints: NotRequired[list[str]]
+    """Endpoints that it may invoke as SageMaker has it. Default: none."""
+    requests_per_minute: NotRequired[int]
+    """For a process only, and refused here: each process of a function would count for itself."""
+    concurrency: NotRequired[int]
+    """For a process only, and refused here: a process of a function has one request at a time."""
+    expires: NotRequired[str]
+    """Last day, in UTC, on which its keys are accepted, such as `2027-06-30`. Default: they do not expire."""
+    disabled: NotRequired[bool]
+    """Whether every request is refused. Default: false."""
+    cache: NotRequired[bool]
+    """Whether its answers may be kept where a model has a `cache`. Default: true."""
+    keys: NotRequired[list[str]]
+    """Hashes of its keys, as `scaletozero customers key` prints them. Default: none."""
+
+
+class GatewayEndpointArgs(TypedDict):
+    """A serverless endpoint that a gateway leads to."""
+
+    endpoint_name: pulumi.Input[str]
+    """Name of the endpoint."""
+    endpoint_arn: pulumi.Input[str]
+    """ARN of the endpoint."""
+    memory_mb: int
+    """Memory of one container in MB, from which the price of a request follows."""
+    artifact_digest: NotRequired[pulumi.Input[str]]
+    """Digest of the artifact that it serves, which answers are kept under. Required where a model with a `cache` leads
+    to it."""
+
+
+class InferenceGatewayArgs(TypedDict):
+    """The arguments of `InferenceGateway`."""
+
+    region: str
+    """AWS region of everything in it."""
+    models: NotRequired[dict[str, GatewayModelArgs]]
+    """Name that clients ask for -> what it leads to. Default: none."""
+    customers: NotRequired[dict[str, GatewayCustomerArgs]]
+    """Name -> caps, limits and keys. Default: none, so that nobody is let in."""
+    endpoints: NotRequired[dict[str, GatewayEndpointArgs]]
+    """Name that models and customers lead to -> a serverless endpoint. Default: none."""
+    concurrency: NotRequired[int]
+    """Requests at a time, which are reserved of the account's concurrency; 0 closes the gateway. Default: 10."""
+    memory_mb: NotRequired[int]
+    """Memory of the function in MB, with which its share of a processor grows. Default: 1024."""
+    package: NotRequired[str]
+    """Path of the zip file of its code. Default: one that is made from what is installed here."""
+    adapter_layer_arn: NotRequired[str]
+    """ARN of the layer with the Lambda Web Adapter. Default: the one that its authors publish in the region."""
+    topic_arn: NotRequired[pulumi.Input[str]]
+    """ARN of an SNS topic that is told of its alarms. Default: none."""
+    kms_key_arn: NotRequired[pulumi.Input[str]]
+    """ARN of the key of its tables, its logs and its providers' secrets. Default: the services' own."""
+    residency: NotRequired[list[str]]
+    """Regions that it may be in. Default: any region."""
+    log_retention_days: NotRequired[int]
+    """Days for which its logs are kept. Default: 30."""
+    tags: NotRequired[dict[str, str]]
+    """Additional tags."""

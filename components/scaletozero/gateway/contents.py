@@ -1,0 +1,83 @@
+"""What a function's gateway does, as one file: what was declared, what is deployed, and the prices that it needs. Pure.
+
+The program has nothing else of its environment: neither the stack's state nor a project's own price table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from model_packaging.validation import parse
+from scaletozero.gateway.opening import PRICED, Served
+from scaletozero.settings.gateway import Rules
+from scaletozero.spending.price_rows import Price
+from scaletozero.spending.prices import SERVERLESS, PriceTable
+
+FILE = "SCALETOZERO_GATEWAY"
+"""The variable that names the file."""
+
+PORT = "AWS_LWA_PORT"
+"""The variable with the port on which the adapter finds the program."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a function's gateway does.
+
+    Attributes:
+        rules: what was declared.
+        region: where it runs.
+        served: endpoint -> what is deployed of it.
+        table: the prices of its endpoints' seconds and bytes.
+        ledger: the ledger's table.
+        cache: the table of answers that are kept; empty if no model keeps any.
+    """
+
+    rules: Rules
+    region: str
+    served: Mapping[str, Served]
+    table: PriceTable
+    ledger: str
+    cache: str = ""
+
+    def text(self) -> str:
+        """The file."""
+        rules = self.rules
+        return json.dumps(
+            {
+                "rules": {name: _plain(getattr(rules, name)) for name in ("models", "customers")},
+                "region": self.region,
+                "served": {name: asdict(each) for name, each in self.served.items()},
+                "prices": [
+                    row.shown() for sku in PRICED if (row := self.table.find(SERVERLESS, sku, self.region)) is not None
+                ],
+                "ledger": self.ledger,
+                "cache": self.cache,
+            },
+            sort_keys=True,
+        )
+
+
+def read_contents(text: str) -> Contents:
+    """The contents of a file that `Contents.text` made.
+
+    Raises:
+        FindingsError: another release made it, with other settings.
+    """
+    found = json.loads(text)
+    rows = [parse(Price, row, f"prices.{index}") for index, row in enumerate(found["prices"])]
+    return Contents(
+        parse(Rules, found["rules"], "gateway"),
+        found["region"],
+        {name: Served(**each) for name, each in found["served"].items()},
+        PriceTable.of(rows),
+        found["ledger"],
+        found["cache"],
+    )
+
+
+def _plain(settings: Mapping[str, object]) -> dict[str, object]:
+    """Settings as they were written, without what nobody wrote."""
+    return {name: each.model_dump(mode="json", exclude_unset=True) for name, each in settings.items()}  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,267 @@
+"""Declares a gateway on an account: one door to endpoints and models behind an API, which costs nothing while idle."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from model_packaging.findings import Finding, FindingsError
+from model_packaging.serving.limits import INVOCATION_SECONDS
+from scaletozero.args.inference_gateway import InferenceGatewayArgs
+from scaletozero.component import Component, shown_as_it_is, validated
+from scaletozero.gateway.contents import FILE, PORT, Contents
+from scaletozero.gateway.opening import PRICED, Served
+from scaletozero.gateway.package import HANDLER, Package, build_package, packages_folder, read_package
+from scaletozero.gateway.role_policy import gateway_policy
+from scaletozero.gateway.tables import TTL
+from scaletozero.observability.alarms import watched
+from scaletozero.observability.gateway import NAMESPACE, gateway_alarms
+from scaletozero.partitions import service_principal
+from scaletozero.policies import account_of, trust_policy
+from scaletozero.settings.gateway_function import adapter_layer, no_adapter
+from scaletozero.settings.inference_gateway import InferenceGatewaySettings
+from scaletozero.spending.api_models import token_price
+from scaletozero.spending.prices import SERVERLESS, PriceTable, prices
+
+LAYER_FILE = "gateway.json"
+
+LISTENS = "8080"
+
+ADAPTER = {
+    "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+    "AWS_LWA_INVOKE_MODE": "response_stream",
+    "AWS_LWA_READINESS_CHECK_PATH": "/healthz",
+    "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS": "200",
+    PORT: LISTENS,
+}
+"""The settings of the Lambda Web Adapter (its guide, environment variables). Its default takes a 404 for ready."""
+
+SPARE_SECONDS = 60
+"""Of the function beyond the longest request: its body comes before, and it is settled after."""
+
+
+class InferenceGateway(Component):
+    """One door to endpoints and to models behind an API, as a Lambda function behind a URL that streams.
+
+    Every request has a customer, a price and a cap: it holds what it may cost at most on a ledger in DynamoDB before
+    anything is sent, and is settled with what it did cost. Its role may invoke the endpoints and read the providers'
+    keys; give no other role `sagemaker:InvokeEndpoint`, so that nothing goes past the caps. Its reserved concurrency is
+    the switch that closes it: 0 refuses every request.
+
+    Its children are attributes: `function`, `url_resource`, `settings_layer`, `role`, `log_group`, `ledger`, `answers`
+    (None without a cache) and `alarms`.
+
+    Raises:
+        FindingsError: an argument is invalid, a price is missing, or the code cannot be made here. Nothing is declared.
+    """
+
+    type_name = "scaletozero:index:InferenceGateway"
+
+    url: pulumi.Output[str]
+    """The address of the gateway, without a slash at its end: OpenAI's clients take it with `/v1`."""
+    function_name: pulumi.Output[str]
+    """The name of the function."""
+    role_arn: pulumi.Output[str]
+    """The ARN of its role, which a spending guard takes as one of its `callers`."""
+    ledger_table: pulumi.Output[str]
+    """The name of the ledger's table."""
+
+    def __init__(self, name: str, args: InferenceGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        settings, inputs = validated(
+            InferenceGatewaySettings, args, name=name, inputs=["endpoints", "topic_arn", "kms_key_arn"]
+        )
+        package = _package(settings)
+        adapter = settings.adapter_layer_arn or adapter_layer(settings.region, package.architecture)
+        if adapter is None:
+            raise FindingsError([no_adapter(settings.region, package.architecture)])
+        table = prices()
+        _require_prices(settings, table)
+        super().__init__(name, opts, region=settings.region, tags=settings.tags)
+        region, wanted = settings.region, inputs["endpoints"] or {}
+        key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
+        endpoints = pulumi.Output.from_input(wanted)
+
+        self.ledger = self._table("ledger", key, ("pk", "sk"))
+        keeps = any(model.cache is not None for model in settings.models.values())
+        self.answers = self._table("answers", key, ("pk",)) if keeps else None
+        self.log_group = aws.cloudwatch.LogGroup(
+            self.child("logs"),
+            region=region,
+            retention_in_days=settings.log_retention_days,
+            kms_key_id=key,
+            tags=self._tags,
+            opts=self.options(),
+        )
+        permissions = self._role(settings, endpoints, key)
+
+        def contents(known: tuple[Mapping[str, Any], str, str]) -> pulumi.Archive:
+            deployed, ledger, answers = known
+            served = {
+                name: Served(
+                    each["endpoint_name"], settings.endpoints[name].memory_mb, each.get("artifact_digest") or ""
+                )
+                for name, each in deployed.items()
+            }
+            found = Contents(settings, region, served, table, ledger, answers)
+            return pulumi.AssetArchive({LAYER_FILE: pulumi.StringAsset(found.text())})
+
+        answers = self.answers.name if self.answers else ""
+        self.settings_layer = aws.lambda_.LayerVersion(
+            self.child("settings"),
+            region=region,
+            layer_name=self.physical_name("settings", limit=140),
+            description="Models, customers and prices of the gateway",
+            code=pulumi.Output.all(endpoints, self.ledger.name, answers).apply(shown_as_it_is(contents)),  # pyright: ignore[reportArgumentType]
+            opts=self.options(),
+        )
+        self.function = aws.lambda_.Function(
+            self.child("function", limit=64),
+            region=region,
+            description="One door to endpoints and models behind an API",
+            runtime=package.runtime,
+            architectures=[package.architecture],
+            handler=HANDLER,
+            code=pulumi.FileArchive(str(package.path)),
+            layers=[adapter, self.settings_layer.arn],
+            role=self.role.arn,
+            memory_size=settings.memory_mb,
+            timeout=_timeout(settings),
+            reserved_concurrent_executions=settings.concurrency,
+            environment={"variables": {**ADAPTER, FILE: f"/opt/{LAYER_FILE}"}},
+            logging_config={"log_format": "JSON", "log_group": self.log_group.name},
+            tags=self._tags,
+            opts=self.options(depends_on=[permissions]),
+        )
+        self._open()
+        self.alarms = self._alarms(inputs["topic_arn"] if settings.topic_arn is not None else None)
+
+        self.url = self.url_resource.function_url.apply(lambda known: (known or "").rstrip("/"))
+        self.function_name = self.function.name
+        self.role_arn = self.role.arn
+        self.ledger_table = self.ledger.name
+        self.register_outputs(
+            {
+                "url": self.url,
+                "function_name": self.function_name,
+                "role_arn": self.role_arn,
+                "ledger_table": self.ledger_table,
+            }
+        )
+
+    def _table(self, suffix: str, key: pulumi.Input[str] | None, keys: tuple[str, ...]) -> aws.dynamodb.Table:
+        """A table that is paid for by the request, can be restored to any moment, and forgets what is past its time."""
+        return aws.dynamodb.Table(
+            self.child(suffix, limit=255),
+            region=self._region,
+            billing_mode="PAY_PER_REQUEST",
+            attributes=[{"name": each, "type": "S"} for each in keys],
+            hash_key=keys[0],
+            range_key=keys[1] if len(keys) > 1 else None,
+            ttl={"attribute_name": TTL, "enabled": True},
+            point_in_time_recovery={"enabled": True},
+            server_side_encryption={"enabled": True, "kms_key_arn": key} if key is not None else None,
+            tags=self._tags,
+            opts=self.options(),
+        )
+
+    def _role(
+        self, settings: InferenceGatewaySettings, endpoints: pulumi.Output[Any], key: pulumi.Input[str] | None
+    ) -> aws.iam.RolePolicy:
+        """Declares the function's role. Returns its permissions, on which the function depends."""
+        self.role = aws.iam.Role(
+            self.child("role", limit=64),
+            assume_role_policy=self.log_group.arn.apply(
+                lambda known: trust_policy(service_principal("lambda"), account_of(known))
+            ),
+            tags=self._tags,
+            opts=self.options(),
+        )
+        secrets = sorted({each.secret for _, each in settings.providers() if each.secret is not None})
+        known = pulumi.Output.all(
+            self.log_group.arn,
+            self.ledger.arn,
+            self.answers.arn if self.answers else None,
+            endpoints.apply(lambda found: sorted(each["endpoint_arn"] for each in found.values())),
+            key,
+        )
+        return aws.iam.RolePolicy(
+            self.child("permissions", limit=128),
+            role=self.role.name,
+            policy=known.apply(
+                lambda found: gateway_policy(self._region, found[0], found[1], found[2], found[3], secrets, found[4])
+            ),
+            opts=self.options(),
+        )
+
+    def _open(self) -> None:
+        """The function's address. Who calls it is told by the key of a request, which the program checks."""
+        self.url_resource = aws.lambda_.FunctionUrl(
+            self.child("url"),
+            region=self._region,
+            function_name=self.function.name,
+            authorization_type="NONE",
+            invoke_mode="RESPONSE_STREAM",
+            opts=self.options(),
+        )
+        # Both are needed since October 2025 (Lambda developer guide, access to function URLs).
+        for suffix, allowed in (
+            ("url", {"action": "lambda:InvokeFunctionUrl", "function_url_auth_type": "NONE"}),
+            ("invoke", {"action": "lambda:InvokeFunction", "invoked_via_function_url": True}),
+        ):
+            aws.lambda_.Permission(
+                self.child(f"{suffix}-permission", limit=100),
+                region=self._region,
+                function=self.function.name,
+                principal="*",
+                statement_id=suffix,
+                opts=self.options(),
+                **allowed,  # pyright: ignore[reportArgumentType]
+            )
+
+    def _alarms(self, topic: pulumi.Input[str] | None) -> dict[str, aws.cloudwatch.MetricAlarm]:
+        return {
+            alarm.name: aws.cloudwatch.MetricAlarm(
+                self.child(alarm.name, limit=255),
+                region=self._region,
+                alarm_description=alarm.description,
+                **watched(alarm, {"FunctionName": self.function.name}, NAMESPACE),
+                evaluation_periods=alarm.periods,
+                datapoints_to_alarm=alarm.breaching,
+                comparison_operator="GreaterThanThreshold",
+                threshold=alarm.threshold,
+                treat_missing_data="notBreaching",
+                alarm_actions=[topic] if topic is not None else [],
+                ok_actions=[topic] if topic is not None else [],
+                tags=self._tags,
+                opts=self.options(),
+            )
+            for alarm in gateway_alarms()
+        }
+
+
+def _package(settings: InferenceGatewaySettings) -> Package:
+    return read_package(Path(settings.package)) if settings.package else build_package(packages_folder())
+
+
+def _timeout(settings: InferenceGatewaySettings) -> int:
+    """Seconds of the function: of the longest request that anything it leads to may take."""
+    own = [INVOCATION_SECONDS] if settings.endpoints else []
+    return max([*own, *(each.seconds for each in settings.models.values())], default=0) + SPARE_SECONDS
+
+
+def _require_prices(settings: InferenceGatewaySettings, table: PriceTable) -> None:
+    """Raises FindingsError with everything that has no price: the function would not start."""
+    found = []
+    if settings.endpoints:
+        missing = (sku for sku in PRICED if table.find(SERVERLESS, sku, settings.region) is None)
+        found += [table.missing(SERVERLESS, sku, settings.region) for sku in missing]
+    for path, provider in settings.providers():
+        try:
+            token_price(provider.price)
+        except FindingsError as error:
+            then = "a request would have no price"
+            found += [Finding(f"{path}.price", each.rule, each.got, then, each.fix) for each in error.findings]
+    if found:
+        raise FindingsError(found)
