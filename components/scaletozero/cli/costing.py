@@ -15,7 +15,7 @@ from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say, table, write_file
 from scaletozero.cli.running import Running, running
 from scaletozero.endpoints.gpu_kind import GpuKind
-from scaletozero.environment.gateway import ledger_of
+from scaletozero.environment.gateway import deployed_tables, ledger_of
 from scaletozero.environment.prometheus import UnansweredError, checked_url, read_gpu
 from scaletozero.environment.usage import metering_of, read_sums, read_works
 from scaletozero.observability.focus import as_csv, focus_rows
@@ -167,7 +167,11 @@ def _works(run: Running, first: date) -> list[CustomerWork]:
     """What the gateway recorded; nothing where the environment has none."""
     if run.settings.gateway is None:
         return []
-    store = ledger_of(run.project.name, run.stack.name, run.settings.region, run.stack.client)
+    if run.settings.gateway.function is not None:
+        table = deployed_tables(run.stack.resources())["ledger"]
+        store = DynamoStore(run.stack.client("dynamodb", run.settings.region, LEDGER), table)
+    else:
+        store = ledger_of(run.project.name, run.stack.name, run.settings.region, run.stack.client)
     try:
         return read_works(store, first)
     except (ClientError, BotoCoreError) as error:

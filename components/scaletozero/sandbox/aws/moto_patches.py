@@ -8,6 +8,7 @@ import threading
 from typing import Any
 
 import botocore.session
+from moto.awslambda.models import LambdaFunction
 from moto.cloudwatch.models import CloudWatchBackend
 from moto.cloudwatch.responses import CloudWatchResponse
 from moto.core.responses import ActionResult
@@ -42,6 +43,7 @@ def patch_moto() -> None:
     LogsResponse.disassociate_kms_key = _disassociate_kms_key  # type: ignore[attr-defined]
     EventBridgeSchedulerBackend.delete_schedule_group = _delete_schedule_group  # type: ignore[method-assign]
     DynamoHandler.call_action = _call_dynamodb  # type: ignore[method-assign]
+    LambdaFunction._get_layers_data = _get_layers_data  # type: ignore[method-assign]
     dimensions = {member.name: member.value for member in scaling_models.ScalableDimensionValueSet}
     dimensions["SAGEMAKER_PROVISIONED_CONCURRENCY"] = "sagemaker:variant:DesiredProvisionedConcurrency"
     extended: Any = enum.Enum("ScalableDimensionValueSet", dimensions)
@@ -140,3 +142,13 @@ def _call_dynamodb(self: DynamoHandler) -> Any:
     steps, and a transaction that is cancelled puts back a copy of the tables, with which it undoes other writes."""
     with _dynamodb:
         return _moto_call_dynamodb(self)
+
+
+_moto_get_layers_data = LambdaFunction._get_layers_data
+
+
+def _get_layers_data(self: LambdaFunction, layers_versions_arns: list[str]) -> Any:
+    """Layers: one of another account may exist, which nobody here can know; moto takes it for missing."""
+    own = [each for each in layers_versions_arns if each.split(":")[4] == ACCOUNT]
+    found = {each["Arn"]: each for each in _moto_get_layers_data(self, own)}
+    return [found.get(each, {"Arn": each, "CodeSize": 0}) for each in layers_versions_arns]
