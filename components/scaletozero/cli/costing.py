@@ -18,6 +18,8 @@ from scaletozero.endpoints.gpu_kind import GpuKind
 from scaletozero.environment.gateway import deployed_tables, ledger_of
 from scaletozero.environment.prometheus import UnansweredError, checked_url, read_gpu
 from scaletozero.environment.usage import metering_of, read_sums, read_works
+from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.opening import LEDGER
 from scaletozero.observability.focus import as_csv, focus_rows
 from scaletozero.observability.gpu_usage import gpu_used, replica_price
 from scaletozero.observability.showback import Basis, CustomerWork, Line, Part, api_shares, lines_of, shares_of
