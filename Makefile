@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
+# Where bytecode is not written, as in many images, each of the hundreds of processes that the tests start compiles anew.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -119,7 +122,7 @@ endef
 # Importing once writes the bytecode, which a first cold start would otherwise have to compile.
 $(READY): requirements.lock models.lock tools.lock pyproject.toml
 	$(call environment,$(VENV),requirements.lock)
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c 'import numpy, onnxruntime, tokenizers, moto.server, scaletozero.cli'
+	@$(BIN)/python -c 'import numpy, onnxruntime, tokenizers, moto.server, scaletozero.cli'
 	@touch $@
 
 $(TORCH): torch.lock models.lock tools.lock pyproject.toml
