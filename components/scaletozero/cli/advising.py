@@ -14,6 +14,7 @@ from model_packaging.files import require_writable
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
 from scaletozero.cli.advising_fleet import advise_instances
+from scaletozero.cli.calls import Calls
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, refuse_given, say, table, write_file
 from scaletozero.endpoints.kinds import kind_of
@@ -25,7 +26,6 @@ from scaletozero.scaling.plot import svg
 from scaletozero.scaling.sample import work_seconds
 from scaletozero.scaling.simulation import Endpoint
 from scaletozero.scaling.timeline import lead_minutes
-from scaletozero.scaling.trace import read_trace
 from scaletozero.settings.schedules import TimeZone
 
 IDLE_SECONDS = 300.0
@@ -34,7 +34,20 @@ IDLE_SECONDS = 300.0
 
 def advise(
     endpoint: Annotated[str, typer.Argument(help="The endpoint's name in the environment.")],
-    trace: Annotated[Path, typer.Option(help="CSV or JSON lines: `timestamp`, and `duration` or `duration_ms`.")],
+    trace: Annotated[
+        Path | None, typer.Option(help="CSV or JSON lines: `timestamp`, and `duration` or `duration_ms`.")
+    ] = None,
+    past: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="Instead of a trace, the calls of the last so long (24h, 7d): from CloudWatch, or with --prometheus.",
+        ),
+    ] = None,
+    prometheus: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="With --past, of an endpoint on a cluster: the address of its Prometheus."),
+    ] = None,
     objective_ms: Annotated[
         float | None,
         typer.Option(min=0.001, help="The objective of a serverless endpoint: p99 of the latency, in milliseconds."),
@@ -66,6 +79,9 @@ def advise(
 ) -> None:
     """Replays recorded calls and recommends what to keep warm: cost, cold starts and latency of each option.
 
+    The calls are those of a trace, or with --past those that metrics have counted by minute: at random moments of
+    each minute, with its mean duration.
+
     For a serverless endpoint it compares provisioned concurrency, schedules and calls. For an asynchronous one, or one
     on GPUs, it compares floors, idle times, schedules and, on a cluster, nodes that are kept ready, with the price of
     that buffer.
@@ -73,6 +89,8 @@ def advise(
     Examples: scaletozero advise sentences --trace calls.csv --objective-ms 300 --plot advice.svg
 
     scaletozero advise chat --trace calls.csv --objective-wait 30 --objective-cold 5
+
+    scaletozero advise chat -e gpu-eu --past 7d --prometheus http://localhost:9090 --objective-wait 30
     """
     of_serverless = {
         "--objective-ms": objective_ms,
@@ -93,11 +111,12 @@ def advise(
         by_call = kind_of(written).billed_per_call
         _only(of_instances if by_call else of_serverless, of_serverless if by_call else of_instances, endpoint)
         _known_zone(timezone)
+        calls_of = Calls.asked(endpoint, environment, settings, trace=trace, past=past, prometheus=prometheus)
     if not by_call:
         cold_share = None if objective_cold is None else objective_cold / 100
         objective = Objective(objective_wait, cold_share)
         shown = {"timezone": timezone, "region": region, "seed": seed, "as_json": as_json}
-        advise_instances(endpoint, environment, trace, objective, **shown)
+        advise_instances(endpoint, environment, calls_of, objective, **shown)
         return
     assert objective_ms is not None
     idle_seconds = IDLE_SECONDS if idle_seconds is None else idle_seconds
@@ -109,7 +128,7 @@ def advise(
         if plot:
             require_writable("--plot", plot)
         work = work_seconds(manifest)
-        calls = read_trace(trace, mean_seconds=work, seed=seed)
+        calls = calls_of.read(work, seed)
         cold = (manifest.cold_start.total_ms if cold_ms is None else cold_ms) / 1000
     outcomes = weigh(
         calls,

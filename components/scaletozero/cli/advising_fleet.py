@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from model_packaging.findings import refuse
+from scaletozero.cli.calls import Calls
 from scaletozero.cli.output import done, findings_as_exit, print_json, say, table
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
@@ -17,17 +16,14 @@ from scaletozero.scaling.fleet_advice import (
     advise_fleet,
     cheapest_fleet,
 )
-from scaletozero.scaling.trace import Trace, read_trace
+from scaletozero.scaling.trace import Trace
 from scaletozero.spending.prices import prices
-
-SECONDS = 1.0
-"""Mean of drawn durations, which are then refused; read_trace needs one."""
 
 
 def advise_instances(
     endpoint: str,
     environment: str,
-    trace: Path,
+    calls_of: Calls,
     objective: Objective,
     *,
     timezone: str,
@@ -39,7 +35,7 @@ def advise_instances(
 
     Args:
         endpoint, environment: the endpoint, of a kind on instances.
-        trace: the file of calls.
+        calls_of: where the calls are read from.
         objective: what is to be met.
         timezone: time zone of the proposed window.
         region: Region of the prices; None for the environment's.
@@ -51,11 +47,7 @@ def advise_instances(
         written = settings.endpoints[endpoint]
         declared = kind_of(written).as_fleet(written, settings.opened[endpoint], region or settings.region, prices())
         assert declared
-        calls = read_trace(trace, mean_seconds=declared.work_seconds or SECONDS, seed=seed)
-        if calls.drawn and declared.work_seconds is None:
-            then = "how many instances they need is not known"
-            fix = "add a column `duration`, in seconds, or `duration_ms`"
-            raise refuse(str(trace), "must have the durations of the calls", "none", then, fix)
+        calls = calls_of.read(declared.work_seconds, seed)
     outcomes = advise_fleet(
         calls,
         declared,

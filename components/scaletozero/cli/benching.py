@@ -15,7 +15,9 @@ from scaletozero.cli.asking import Yes
 from scaletozero.cli.durations import seconds_of
 from scaletozero.cli.measuring import STARTS, bench_artifact, is_artifact
 from scaletozero.cli.output import done, findings_as_exit, print_json, refuse_given, say, table
+from scaletozero.cli.past import bench_past
 from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
+from scaletozero.cli.target_metrics import KEPT_SECONDS
 from scaletozero.cli.waking import Asked, wake_cluster
 from scaletozero.cli.watching import bench_cluster, watch_cluster
 from scaletozero.cold_start.remembered import percentile
@@ -80,6 +82,13 @@ def bench(
             help="For an endpoint on a cluster: record the starts that callers cause, for so long (90s, 30m, 24h, 7d).",
         ),
     ] = None,
+    past: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DURATION",
+            help="For an endpoint on SageMaker: the cold starts of the last so long (30m, 24h, 7d), without a call.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measures cold starts by phase: of a deployed endpoint, with warm queries, or of an artifact on this machine.
@@ -89,6 +98,9 @@ def bench(
     endpoint, one time after the other, once it has printed what this costs at most and that was agreed to. The starts
     are added to <environment>.cold-starts.json beside the settings, from which the deadlines follow at the next
     preview. With --gate they are compared with the remembered ones first, and are not added if a phase became slower.
+
+    With --past it measures the starts that callers of an endpoint on SageMaker have caused, from what AWS keeps of
+    them: metrics, scaling activities, alarms and logs.
 
     An artifact is a path with a slash, an archive, or a folder with a manifest. It is unpacked and started in new
     processes, alternating with the fp32 model that it was packaged from, in the usual gzip -9 archive. A source
@@ -107,6 +119,8 @@ def bench(
     scaletozero bench chat -e gpu-eu --watch 24h
 
     scaletozero bench chat -e gpu-eu --starts 20 --max-cost 15
+
+    scaletozero bench sentences -e prod-eu --past 7d
     """
     of_endpoint = {"--environment": environment, "--payload": payload, "--requests": requests, "--cold": cold}
     of_artifact = {"--against": against, "--svg": svg}
@@ -115,7 +129,7 @@ def bench(
     with findings_as_exit():
         artifact = is_artifact(endpoint)
         _only(
-            of_endpoint | on_cluster if artifact else of_artifact,
+            {**of_endpoint, **on_cluster, "--past": past} if artifact else of_artifact,
             "an artifact" if artifact else "an endpoint",
             endpoint,
         )
@@ -124,7 +138,7 @@ def bench(
         return
     if _on_cluster(endpoint, environment or "local"):
         with findings_as_exit():
-            of_called = {"--payload": payload, "--requests": requests, "--cold": cold}
+            of_called = {"--payload": payload, "--requests": requests, "--cold": cold, "--past": past}
             _only(of_called, "an endpoint on a cluster", endpoint)
             _only_with_starts(of_wakes if starts is None else {"--watch": watch})
             seconds = None if watch is None else seconds_of("--watch", watch, longest=LONGEST_WATCH)
@@ -138,6 +152,13 @@ def bench(
         return
     with findings_as_exit():
         _only({**on_cluster, "--starts": starts}, "an endpoint that is not on a cluster", endpoint)
+        look_back = None if past is None else seconds_of("--past", past, longest=KEPT_SECONDS)
+        if past is not None:
+            measured = {"--payload": payload, "--requests": requests, "--cold": cold}
+            refuse_given(measured, "must not be given with --past, which calls nothing", "leave it out")
+    if look_back is not None:
+        bench_past(endpoint, environment or "local", look_back, as_json=as_json)
+        return
     cold, requests = 3 if cold is None else cold, requests or 50
     _bench_endpoint(
         endpoint, environment or "local", SAMPLE if payload is None else payload, requests, cold, as_json=as_json
@@ -177,7 +198,7 @@ def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int
     client = target.client()
     colds = [_cold_start(client, target, body) for _ in range(cold)] if target.sandbox else []
     if not target.sandbox and cold:
-        say("cold starts cannot be forced on an account: see the endpoint's metric ModelSetupTime")
+        say("cold starts cannot be forced on an account: see those of callers with `--past 7d`")
     ask(client, target, body)
     warm = []
     for _ in range(requests):

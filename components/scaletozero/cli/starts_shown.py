@@ -84,13 +84,14 @@ def judge(endpoint: str, held: Held) -> None:
 
 
 def _percentiles(starts: Sequence[Start]) -> dict[str, dict[str, Any]]:
-    return {phase: _shares(values) for phase, values in by_phase(starts).items()}
+    return {phase: shares_of(values) for phase, values in by_phase(starts).items()}
 
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95}
 
 
-def _shares(values: Sequence[float]) -> dict[str, Any]:
+def shares_of(values: Sequence[float]) -> dict[str, Any]:
+    """How many values there are, and their percentiles, each with its interval."""
     found: dict[str, Any] = {"n": len(values)}
     for name, share in SHARES.items():
         ends = interval(values, share)

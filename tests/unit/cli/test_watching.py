@@ -164,7 +164,9 @@ def test_the_gate_is_of_endpoints_on_a_cluster(project: Path, cluster: Cluster, 
     assert "--gate" in found.stderr
 
 
-@pytest.mark.parametrize("option", [("--cold", "3"), ("--requests", "9"), ("--payload", "{}"), ("--against", "x")])
+@pytest.mark.parametrize(
+    "option", [("--cold", "3"), ("--requests", "9"), ("--payload", "{}"), ("--against", "x"), ("--past", "1h")]
+)
 def test_options_of_other_endpoints_are_refused(project: Path, cluster: Cluster, option: tuple[str, str]) -> None:
     found = run(*option)
     assert found.exit_code == 2
