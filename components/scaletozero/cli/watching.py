@@ -118,7 +118,7 @@ def _now(endpoint: str, block: Kubernetes) -> Findings:
     from scaletozero.kubernetes.starts import starts_of
 
     with opened(block) as (api, region):
-        sight = look(api, block.namespace, endpoint)
+        sight = look(api, block.namespace, endpoint, pods_only=True)
     if not sight.pods:
         raise refuse(
             endpoint,

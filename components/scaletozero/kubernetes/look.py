@@ -32,8 +32,11 @@ def opened(block: Kubernetes) -> Iterator[tuple[KubernetesApi, str]]:
         api.close()
 
 
-def look(api: KubernetesApi, namespace: str, endpoint: str) -> Sight:
+def look(api: KubernetesApi, namespace: str, endpoint: str, *, pods_only: bool = False) -> Sight:
     """What there is of an endpoint now.
+
+    Args:
+        pods_only: without its Deployment, which a caller may not be allowed to read.
 
     Raises:
         ApiError: the cluster does not answer, or refuses.
@@ -45,5 +48,5 @@ def look(api: KubernetesApi, namespace: str, endpoint: str) -> Sight:
         api.list("v1", "Pod", namespace, labels),
         api.list("v1", "Node"),
         api.list("v1", "Event", namespace),
-        api.get({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}),
+        None if pods_only else api.get({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}),
     )

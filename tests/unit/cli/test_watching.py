@@ -43,6 +43,7 @@ def test_a_preview_then_follows_from_them(project: Path, cluster: Cluster, monke
 def test_nothing_is_changed_and_only_its_own_pods_are_read(project: Path, cluster: Cluster) -> None:
     awake(cluster, project)
     run()
+    assert not [each for each in cluster.asked if "deployments" in each]
     (pods,) = [each for each in cluster.asked if "/pods" in each]
     assert urlsplit(pods).path == "/api/v1/namespaces/models/pods"
     labels = parse_qs(urlsplit(pods).query)["labelSelector"]
