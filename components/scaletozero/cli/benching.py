@@ -193,7 +193,9 @@ def _bench_endpoint(endpoint: str, environment: str, payload: str, requests: int
         target = find_target(endpoint, environment, "bench")
         if target.requests:
             why = "its results come from a queue, so that a call's latency cannot be measured"
-            raise refuse("endpoint", "must be synchronous", endpoint, why, "name a serverless endpoint")
+            raise refuse(
+                "endpoint", "must be synchronous", endpoint, why, "name a serverless endpoint, or add `--past 24h`"
+            )
         require_fitting(body)
     client = target.client()
     colds = [_cold_start(client, target, body) for _ in range(cold)] if target.sandbox else []

@@ -212,6 +212,11 @@ class Waker:
 
 
 def _with_poll(start: Start, asked: datetime) -> Start:
-    """The start with the time from the request until its pod was created, both by the cluster's clock."""
-    poll = max(0.0, (start.at - asked).total_seconds())
+    """The start with the time from the request until its pod was created, both by the cluster's clock.
+
+    A pod that was there before was asked for by a caller, and nobody knows when.
+    """
+    poll = (start.at - asked).total_seconds()
+    if poll < 0:
+        return start
     return start.model_copy(update={"seconds": start.seconds.model_copy(update={"poll": poll})})

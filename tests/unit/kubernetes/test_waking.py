@@ -169,6 +169,13 @@ def test_one_that_callers_keep_awake_is_not_measured() -> None:
     assert (cluster.wakes, woken.starts) == ([], [])
 
 
+def test_a_pod_that_a_caller_asked_for_has_no_time_since_the_request() -> None:
+    """It came in the moment between the look that saw nothing and the request."""
+    cluster = WakingCluster([PHASES | {"poll": -2}])
+    (start,) = wake(cluster).starts
+    assert start.seconds.model_dump() == {**PHASES, "poll": None}
+
+
 def test_an_outage_of_the_cluster_is_outlasted() -> None:
     cluster = WakingCluster([PHASES] * 2, outage=(100, 200))
     assert len(wake(cluster, 2).starts) == 2
