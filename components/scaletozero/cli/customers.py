@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from model_packaging.findings import refuse
+from scaletozero.cli.asking import Yes, agree, can_ask
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.gateways import customers, declared_gateway, require_customer, state_of
-from scaletozero.cli.output import counted, done, findings_as_exit, print_json, refuse_given, say
-from scaletozero.environment.customers import change_customer
+from scaletozero.cli.gateways import customers, declared_gateway, require_customer, state_of, stores
+from scaletozero.cli.output import FAILED, counted, done, failed, findings_as_exit, print_json, refuse_given, say
+from scaletozero.environment.customers import change_customer, remove_customer
+from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.keys import key_hash, new_key
+from scaletozero.gateway.ledger.accounts import ConflictError
+from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.ledger.forgetting import OpenError
+from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.settings.gateway import Customer
 from scaletozero.spending.money import exact
 
@@ -144,6 +152,75 @@ def caps(
             rule, fix = "or --cap-usd-per-day or --no-day is required", "`scaletozero customers list` shows the caps"
             raise refuse("--cap-usd-per-month", rule, "none", "nothing would change", fix)
     _set(customer, environment, changes, as_json)
+
+
+@customers.command()
+def delete(
+    customer: Name,
+    environment: EnvironmentName = "local",
+    kept_answers: Annotated[
+        bool, typer.Option("--kept-answers", help="Delete only the answers to its requests that are kept.")
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Deletes a customer and what is kept of it: settings with keys, kept answers, records, accounts.
+
+    What it used stays in `costs` as sums by day and target, without its name. The gateway must not be running with the
+    customer: its next requests would be recorded again.
+
+    Examples: scaletozero customers delete acme
+
+    scaletozero customers delete acme --kept-answers    (for a request to erase content alone)
+    """
+    with findings_as_exit():
+        project, settings, declared = declared_gateway(environment)
+        store, answers = stores(project, environment, settings)
+        if customer not in declared.customers and not store.records(customer):
+            require_customer(customer, declared)
+        can_ask("customers delete", yes=yes)
+    what = "the answers to its requests that are kept" if kept_answers else "its settings, records and kept answers"
+    agree(f"Delete {what}: {customer}, environment {environment}?", yes=yes)
+    with findings_as_exit(FAILED):
+        try:
+            forgotten = 0 if kept_answers else _forget(store, customer)
+            if not kept_answers:
+                remove_customer(project, environment, customer)
+            erased = _erase(answers, customer)
+            left = [] if kept_answers else store.records(customer)
+        except (ConflictError, ClientError, BotoCoreError) as error:
+            raise failed(f"{customer}: {error}. What is left is deleted by the same command.", FAILED) from None
+    if left:
+        raise failed(f"{customer}: {counted(len(left), 'record')} came meanwhile: stop the gateway, and do it again.")
+    if as_json:
+        print_json({"customer": customer, "records": forgotten, "kept_answers": erased})
+        return
+    parts = f"{counted(erased, 'kept answer')}" + ("" if kept_answers else f", {counted(forgotten, 'record')}")
+    done(f"{customer}: deleted {parts}. " + ("" if kept_answers else "Start the gateway again, without it."))
+
+
+def _forget(store: DynamoStore, customer: str) -> int:
+    """Deletes a customer's records; what crashed requests hold is given back before."""
+    Ledger(store).expire(customer)
+    try:
+        return store.forget(customer)
+    except OpenError as error:
+        seconds = max(each.expires for each in error.leases) - int(time.time())
+        rule, then = "must have no open request", "what it cost would be lost"
+        fix = f"`scaletozero customers disable {customer}`, start the gateway again, and wait; at most {seconds} s"
+        raise refuse(customer, rule, counted(len(error.leases), "open request"), then, fix) from None
+
+
+def _erase(answers: CacheStore, customer: str) -> int:
+    """Deletes the kept answers to a customer's requests; there are none where no model keeps answers."""
+    if not answers.table:
+        return 0
+    try:
+        return answers.forget(customer)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return 0
+        raise
 
 
 def _set(customer: str, environment: str, changes: Mapping[str, Any], as_json: bool) -> None:

@@ -121,9 +121,7 @@ def list_(
     """
     with findings_as_exit():
         project, settings, declared = declared_gateway(environment)
-        sandbox = None if settings.sandbox is None else _running(project, environment)
-        stack = EnvironmentStack(project, environment, find_engine(say), sandbox)
-        store, _ = _stores(stack, settings)
+        store, _ = stores(project, environment, settings)
     rows = [_figures(Ledger(store), name, declared) for name in declared.customers]
     if as_json:
         print_json({"customers": rows})
@@ -156,6 +154,16 @@ def _figures(ledger: Ledger, name: str, declared: Gateway) -> dict[str, Any]:
         for account, balance in ledger.balances(accounts(name, customer, now))
     ]
     return {"name": name, "state": state_of(customer, now.date()), "keys": len(customer.keys), "periods": periods}
+
+
+def stores(project: Project, environment: str, settings: Environment) -> tuple[DynamoStore, CacheStore]:
+    """The ledger of an environment, and where answers are kept.
+
+    Raises:
+        FindingsError: the environment is not running.
+    """
+    sandbox = None if settings.sandbox is None else _running(project, environment)
+    return _stores(EnvironmentStack(project, environment, find_engine(say), sandbox), settings)
 
 
 def state_of(customer: Customer, today: date) -> str:

@@ -48,6 +48,22 @@ def change_customer(project: Project, environment: str, name: str, decide: Decid
     return found
 
 
+def remove_customer(project: Project, environment: str, name: str) -> None:
+    """Removes a customer from the settings file; nothing changes where it is not in it. Raises as `change_customer`."""
+    path = project.settings_file(environment).resolve()
+    with locked(private_folder(project.local)):
+        if name not in _customers(project, environment):
+            return
+        where = ("config", f"{project.name}:{KEY}", "gateway", "customers")
+        text = edited(read_text(path, LARGEST), path.name, where, {name: None})
+        project.environment(environment, with_artifacts=False, config=parse_yaml(text, path.name)["config"])
+        _replace(path, text)
+        left = name in _customers(project, environment)
+    if left:
+        then = "another program has written it at the same time"
+        raise refuse(str(path), "must not have the customer any more", name, then, "look at it, and try again")
+
+
 def _customers(project: Project, environment: str) -> Mapping[str, Customer]:
     gateway = project.environment(environment, with_artifacts=False).gateway
     return gateway.customers if gateway else {}

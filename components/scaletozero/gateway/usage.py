@@ -8,10 +8,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from scaletozero.gateway.ledger.accounts import HIT
+from scaletozero.gateway.ledger.accounts import HIT, NOTHING_USED
 from scaletozero.observability.showback import CustomerWork
-
-_NOTHING_USED = frozenset(("released", "expired"))
 
 
 def works_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[CustomerWork]:
@@ -25,7 +23,7 @@ def works_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[CustomerW
     """
     found: dict[tuple[str, str | None, date, bool], CustomerWork] = {}
     for customer, record in records:
-        if record["outcome"] in _NOTHING_USED:
+        if record["outcome"] in NOTHING_USED:
             continue
         each = _work(customer, record)
         key = customer, each.target, each.day, each.api
@@ -37,13 +35,13 @@ def works_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[CustomerW
 def _work(customer: str, record: Mapping[str, Any]) -> CustomerWork:
     day, used = datetime.fromtimestamp(record["at"], UTC).date(), record["used"]
     if record.get("cache") == HIT:
-        return CustomerWork(customer, None, day, 1, micros=used)
+        return CustomerWork(customer, None, day, record.get("requests", 1), micros=used)
     target, api = record.get("asked", record.get("target")), "priced_as" in record
     # A try that failed has no time of its own; an API's host and model have a slash, which no endpoint has.
     api = api or "/" in str(target)
     took = 0 if api else record.get("milliseconds", record.get("total_milliseconds", 0))
     tokens = record.get("input_tokens", 0) + record.get("output_tokens", 0)
-    return CustomerWork(customer, target, day, 1, Decimal(took) / 1000, tokens, used, api)
+    return CustomerWork(customer, target, day, record.get("requests", 1), Decimal(took) / 1000, tokens, used, api)
 
 
 def _sum(one: CustomerWork, other: CustomerWork) -> CustomerWork:

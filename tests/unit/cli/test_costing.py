@@ -36,7 +36,7 @@ GIVEN = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 def deployed(endpoints: dict[str, dict[str, Any]], client: Any, gateway: Any = None) -> Callable[..., Any]:
     """In place of the engine: what it would find."""
     clients = {"cloudwatch": lambda: client, "dynamodb": lambda: boto3.client("dynamodb", region_name=REGION, **GIVEN)}
-    stack = SimpleNamespace(client=lambda service, region, config=None: clients[service](), name="prod")
+    stack = SimpleNamespace(client=lambda service, region, config=None: clients[service](), name="prod", resources=list)
     settings = SimpleNamespace(gateway=gateway, region=REGION, endpoints={})
     project = SimpleNamespace(name="acme")
     return lambda environment, what, or_gateway: SimpleNamespace(
@@ -126,7 +126,7 @@ def test_rows_of_focus(cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_
 @pytest.fixture
 def gateway(cloudwatch: Any, monkeypatch: pytest.MonkeyPatch) -> DynamoStore:
     """An environment whose gateway has a ledger with two customers."""
-    monkeypatch.setattr(costing, "running", deployed(DEPLOYED, cloudwatch, gateway=object()))
+    monkeypatch.setattr(costing, "running", deployed(DEPLOYED, cloudwatch, gateway=SimpleNamespace(function=None)))
     store = DynamoStore(boto3.client("dynamodb", region_name=REGION, **GIVEN), "acme-prod-ledger")
     store.create_table()
     now = datetime.now(UTC)
@@ -160,6 +160,16 @@ def test_customers_share_what_their_endpoint_cost(
         ["globex", "sentences", "1"],
     ]
     assert "$0.66 since" in shown.err
+
+
+def test_the_ledger_of_a_function_is_read(
+    gateway: DynamoStore, cloudwatch: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = deployed(DEPLOYED, cloudwatch, gateway=SimpleNamespace(function=object()))
+    monkeypatch.setattr(costing, "running", run)
+    monkeypatch.setattr(costing, "deployed_tables", lambda resources: {"ledger": "acme-prod-ledger"})
+    costing.costs("prod", "2d", as_json=True)
+    assert len(json.loads(capsys.readouterr().out)["customers"]) == 3
 
 
 def test_rows_of_focus_for_customers_and_apis(gateway: DynamoStore, cloudwatch: Any, tmp_path: Path) -> None:

@@ -73,17 +73,44 @@ class CacheStore:
                 return found
         raise GarbledError(key)
 
-    def put(self, key: str, answer: Kept, seconds: int) -> None:
+    def put(self, key: str, answer: Kept, seconds: int, customer: str) -> None:
         """Keeps an answer, in place of an older one.
 
         Args:
             key: the hash of the request.
             seconds: after which it may be deleted.
+            customer: whose request it was, by which it is found when that customer is deleted.
         """
         values = {"body": answer.body, "media": answer.media, "kept": str(answer.at), "sum": _sum(key, answer)}
         item = {name: {_PARTS[name]: value} for name, value in values.items()}
-        item |= {"pk": {"S": key}, "ttl": {"N": str(answer.at + seconds)}}
+        item |= {"pk": {"S": key}, "ttl": {"N": str(answer.at + seconds)}, "customer": {"S": customer}}
         self._client.put_item(TableName=self.table, Item=item)
+
+    def forget(self, customer: str) -> int:
+        """Deletes the answers to a customer's requests, and returns how many those were.
+
+        Answers that another one's request has replaced since are that one's, and stay.
+
+        Raises:
+            ClientError: the table may not be read, or written to.
+        """
+        of = {
+            "ExpressionAttributeNames": {"#customer": "customer"},
+            "ExpressionAttributeValues": {":of": {"S": customer}},
+        }
+        pages = self._client.get_paginator("scan").paginate(
+            TableName=self.table,
+            FilterExpression="#customer = :of",
+            ProjectionExpression="pk",
+            ConsistentRead=True,
+            **of,
+        )
+        deleted = 0
+        for key in [{"pk": item["pk"]} for page in pages for item in page["Items"]]:
+            with contextlib.suppress(self._client.exceptions.ConditionalCheckFailedException):
+                self._client.delete_item(TableName=self.table, Key=key, ConditionExpression="#customer = :of", **of)
+                deleted += 1
+        return deleted
 
 
 def _sum(key: str, answer: Kept) -> bytes:

@@ -14,6 +14,13 @@ HIT = "hit"
 """What the record of a request says under `cache` that got an answer that was kept."""
 
 
+NOTHING_USED = frozenset(("released", "expired"))
+"""Outcomes of requests that used nothing, or of which nobody knows what they used."""
+
+KEPT_SECONDS = 400 * 86_400
+"""How long a record of usage is kept: a year and a month, so that a year's bill can be explained."""
+
+
 @dataclass(frozen=True)
 class Account:
     """What a customer may spend in one calendar period, in UTC.

@@ -8,12 +8,14 @@ Items by partition and sort key: `A#<customer>`, `<period>` an account; `L#<cust
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from scaletozero.gateway.ledger.accounts import (
+    KEPT_SECONDS,
     Account,
     Balance,
     CapReachedError,
@@ -22,10 +24,8 @@ from scaletozero.gateway.ledger.accounts import (
     NotOpenError,
     Usage,
 )
+from scaletozero.gateway.ledger.forgetting import AT_ONCE, OF_THE_DELETED, OpenError, Sums, sums_of
 from scaletozero.gateway.tables import create_table
-
-KEPT_SECONDS = 400 * 86_400
-"""How long a record of usage is kept: a year and a month, so that a year's bill can be explained."""
 
 _BUSY = frozenset(
     (
@@ -83,9 +83,7 @@ class DynamoStore:
     def finish(self, lease: Lease, usage: Usage) -> bool:
         values = _ended(usage) | {"held": lease.held, "back": lease.held - usage.used}
         accounts = [self._update(_account(lease.customer, each), _GIVE, values) for each in lease.periods]
-        gone = {
-            "Delete": {"TableName": self._table, "Key": _lease(lease), "ConditionExpression": "attribute_exists(pk)"}
-        }
+        gone = self._delete(_lease(lease))
         record = self._put(_record(lease), _recorded(lease, usage))
         return not self._transact([gone, record, *accounts], f"f{lease.id}{usage.outcome[0]}")
 
@@ -110,7 +108,10 @@ class DynamoStore:
 
     def records(self, customer: str) -> list[dict[str, Any]]:
         """The records of a customer's requests that ended, each with its id as `sk`."""
-        return [{key: _plain(value) for key, value in item.items()} for item in self._items(f"U#{customer}")]
+        return list(self._read(f"U#{customer}"))
+
+    def _read(self, partition: str) -> Iterator[dict[str, Any]]:
+        return ({key: _plain(value) for key, value in item.items()} for item in self._items(partition))
 
     def usage(self, since: int) -> Iterator[tuple[str, dict[str, Any]]]:
         """The customer and the record of each request that ended, of customers that are no longer declared too.
@@ -133,6 +134,44 @@ class DynamoStore:
             for item in page["Items"]:
                 record = {key: _plain(value) for key, value in item.items()}
                 yield record["pk"].removeprefix("U#"), record
+
+    def forget(self, customer: str) -> int:
+        """Deletes a customer's records and accounts, and keeps sums of the records. Returns how many records it had.
+
+        Raises:
+            OpenError: it has open requests; nothing was deleted.
+            ConflictError: another transaction was in the way: what was deleted is summed, and trying again goes on.
+        """
+        if leases := self.leases(customer):
+            raise OpenError(leases)
+        forgotten = 0
+        while records := list(itertools.islice(self._read(f"U#{customer}"), AT_ONCE)):
+            gone = [self._delete(_typed({"pk": f"U#{customer}", "sk": each["sk"]})) for each in records]
+            if self._transact([*gone, *(self._add(each) for each in sums_of(records))], None):
+                raise ConflictError("a record was deleted by another process")
+            forgotten += len(records)
+        for item in list(self._items(f"A#{customer}")):
+            self._client.delete_item(TableName=self._table, Key={"pk": item["pk"], "sk": item["sk"]})
+        return forgotten
+
+    def _add(self, sums: Sums) -> dict[str, Any]:
+        """Adds to the sums of those that were deleted."""
+        same, added = list(sums.same), list(sums.numbers)
+        change = f"SET {', '.join(f'#{each} = :{each}' for each in same)} "
+        change += f"ADD {', '.join(f'#{each} :{each}' for each in added)}"
+        update = {
+            "TableName": self._table,
+            "Key": _typed({"pk": f"U#{OF_THE_DELETED}", "sk": sums.key}),
+            "UpdateExpression": change,
+            "ExpressionAttributeNames": {f"#{each}": each for each in (*same, *added)},
+            "ExpressionAttributeValues": _typed(
+                {f":{key}": each for key, each in {**sums.same, **sums.numbers}.items()}
+            ),
+        }
+        return {"Update": update}
+
+    def _delete(self, key: Mapping[str, Any]) -> dict[str, Any]:
+        return {"Delete": {"TableName": self._table, "Key": key, "ConditionExpression": "attribute_exists(pk)"}}
 
     def _items(self, partition: str) -> Iterator[Mapping[str, Any]]:
         pages = self._client.get_paginator("query").paginate(

@@ -246,7 +246,7 @@ class Door:
             finally:
                 self._rates.end(held.customer)
             if held.question is not None and held.answer is not None:
-                await self.keeper.keep(held.question, *held.answer)
+                await self.keeper.keep(held.question, held.customer, *held.answer)
 
     async def settle(self, hold: Hold) -> None:
         """Settles one lease."""

@@ -74,11 +74,11 @@ class Keeper:
             return False
         return oldest is None or age <= oldest
 
-    async def keep(self, question: Question, body: bytes, media: str) -> None:
-        """Keeps an answer, if it may be kept and is not too long."""
+    async def keep(self, question: Question, customer: str, body: bytes, media: str) -> None:
+        """Keeps an answer to a customer, if it may be kept and is not too long."""
         if question.directions.write and len(body) <= LARGEST_KEPT:
             answer = Kept(body, media, int(self._clock()))
-            await self._asked(self._store.put, question.key, answer, question.cache.seconds)
+            await self._asked(self._store.put, question.key, answer, question.cache.seconds, customer)
 
     async def _asked(self, call: Callable[..., T], *args: Any) -> tuple[bool, T | None]:
         """Whether the store answered, and what."""
