@@ -91,6 +91,10 @@ class Recorded(Mocks):
         """The registered resources whose type ends in `kind`."""
         return [args for args in self.registered if args.typ.endswith(kind)]
 
+    def service(self, name: str) -> list[MockResourceArgs]:
+        """The registered resources of a service of AWS, such as `budgets`."""
+        return [args for args in self.registered if args.typ.startswith(f"aws:{name}/")]
+
     def one(self, kind: str) -> dict[str, Any]:
         """The inputs of the only resource of that kind."""
         (args,) = self.of(kind)

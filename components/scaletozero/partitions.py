@@ -143,10 +143,10 @@ def _partition(region: str) -> Partition:
 
 
 BUDGETED = ("aws", "aws-cn")
-"""The supported partitions with AWS Budgets (botocore's endpoints, `budgets`). The costs of aws-us-gov are billed to an
-account of the commercial partition; aws-eusc has none."""
+"""The supported partitions with AWS Budgets and Cost Explorer (botocore's endpoints, `budgets` and `ce`). The costs of
+aws-us-gov are billed to an account of the commercial partition; aws-eusc has neither."""
 
 
 def has_budgets(region: str) -> bool:
-    """Whether AWS Budgets are offered in a Region's partition."""
+    """Whether AWS Budgets, and the anomaly detection of Cost Explorer, are offered in a Region's partition."""
     return _partition(region).name in BUDGETED

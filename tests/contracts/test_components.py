@@ -305,6 +305,8 @@ HANDLES: dict[str, dict[str, Any]] = {
     "ServingImage": {"repository": aws.ecr.Repository},
     "SpendingGuard": {
         "alarms": {str: aws.cloudwatch.MetricAlarm},
+        "anomaly_monitor": aws.costexplorer.AnomalyMonitor,
+        "anomaly_subscriptions": {str: aws.costexplorer.AnomalySubscription},
         "budget": aws.budgets.Budget,
         "budgets": {str: aws.budgets.Budget},
         "changes": aws.cloudwatch.EventRule,

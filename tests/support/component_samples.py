@@ -51,6 +51,7 @@ def spending_guard(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResou
                 "emails": ["team@example.com"],
                 "cap_usd_per_month": 100.0,
                 "over": Over.BOTH,
+                "anomalies_above_usd": 10.0,
                 "tags": TAGS,
             },
             opts,

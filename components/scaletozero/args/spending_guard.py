@@ -63,6 +63,9 @@ class SpendingGuardArgs(TypedDict):
     budgets: NotRequired[bool]
     """Whether AWS Budgets watch the caps too. They need the cost allocation tags `stack` and `endpoint`, and come hours
     later. Default: true, where the partition has them."""
+    anomalies_above_usd: NotRequired[float]
+    """USD from which on AWS Cost Anomaly Detection tells of an unusual cost of the stack, hours to a day later. It
+    needs the cost allocation tag `stack`. Default: it is not asked."""
     residency: NotRequired[list[str]]
     """Regions that it may be in. Default: any region."""
     kms_key_arn: NotRequired[pulumi.Input[str]]

@@ -32,8 +32,8 @@ from scaletozero.environment.importing.report import CUSTOMER, Imported, Outcome
 from scaletozero.environment.importing.sources import Skipped, sources
 from scaletozero.environment.yaml_file import parse_yaml, read_yaml
 from scaletozero.environment.yaml_text import yaml_text
+from scaletozero.settings.amounts import LARGEST_CAP
 from scaletozero.settings.gateway import Gateway
-from scaletozero.settings.spending import LARGEST_CAP
 from scaletozero.spending.api_models import known_price
 
 app = typer.Typer(

@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from scaletozero.args.spending_guard import SpendingGuardArgs
 from scaletozero.component import Component, validated
+from scaletozero.endpoints.guard_anomalies import declare_anomalies
 from scaletozero.endpoints.guard_budgets import declare_action, declare_action_role, declare_budget
 from scaletozero.endpoints.guard_gauge import declare_gauge, declare_month_alarm
 from scaletozero.endpoints.guard_plan import Closing, closings
@@ -41,8 +42,9 @@ class SpendingGuard(Component):
     people, and deny the callers too, hours later.
 
     Its children are attributes: `alarms` (on windows), `month_alarms`, `denials` and `budgets` by the endpoints' names,
-    `budget` (of the whole), `function`, `gauge` (the function that measures), `role`, `queue`, `log_group`, `changes`,
-    `clock` and `gauge_clock` (the rules that call the functions), and `watches` (the alarms on the functions).
+    `budget` (of the whole), `anomaly_monitor`, `anomaly_subscriptions`, `function`, `gauge` (the function that
+    measures), `role`, `queue`, `log_group`, `changes`, `clock` and `gauge_clock` (the rules that call the functions),
+    and `watches` (the alarms on the functions).
 
     Raises:
         FindingsError: an argument is invalid, a price is missing, or a cap leaves nothing for requests. Nothing is
@@ -127,6 +129,16 @@ class SpendingGuard(Component):
             pulumi.info(
                 f"AWS Budgets are not offered in the partition of {region}: the alarms hold the caps alone", self
             )
+
+        self.anomaly_monitor: aws.costexplorer.AnomalyMonitor | None = None
+        self.anomaly_subscriptions: dict[str, aws.costexplorer.AnomalySubscription] = {}
+        if settings.anomalies_above_usd is not None and has_budgets(region):
+            told = {"emails": list(settings.emails), "topic": topic}
+            above, stack = settings.anomalies_above_usd, self._own_tags["stack"]
+            found = declare_anomalies(self, above, stack, told, self._tags)
+            self.anomaly_monitor, self.anomaly_subscriptions = found
+        elif settings.anomalies_above_usd is not None:
+            pulumi.info(f"AWS Cost Anomaly Detection is not offered in the partition of {region}", self)
 
         self.function_name = self.function.name
         self.failures = self.queue.url

@@ -158,13 +158,14 @@ def _guard(
         about = {"name": name, "endpoint_name": declared[name]["name"], "endpoint_arn": declared[name]["arn"]}
         cap = {"cap_usd_per_month": spending.endpoints[name]}
         endpoints.append({**about, **cap, **(kind.guarded(settings, priced) or {})})
+    # The embedded AWS bills nothing, so that nothing could be budgeted, and no cost is unusual.
+    unbilled = {"anomalies_above_usd"} if environment.sandbox else set[str]()
     args = {
         "region": environment.region,
         "endpoints": endpoints,
-        **spending.guard.model_dump(exclude_unset=True),
+        **spending.guard.model_dump(exclude_unset=True, exclude=unbilled),
         **({"callers": [*spending.guard.callers, *callers]} if callers else {}),
         "cap_usd_per_month": spending.cap_usd_per_month,
-        # The embedded AWS bills nothing, so that nothing could be budgeted.
         "budgets": environment.sandbox is None,
         "log_retention_days": environment.log_retention_days,
         "tags": dict(environment.tags),

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, Field
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, nearest, reject
+from scaletozero.settings.amounts import MonthlyCap
 from scaletozero.settings.gateway_function import GatewayFunction
 from scaletozero.settings.gateway_models import Model, ModelName, Provider, below, distinct
 from scaletozero.settings.schedules import SingleDate
-from scaletozero.settings.spending import MonthlyCap
 
 _CUSTOMER = re.compile(r"[a-z](?:-?[a-z0-9]){0,62}")
 _KEY = re.compile(r"sha256:[0-9a-f]{64}")

@@ -13,6 +13,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, may_be_later, reject
 from scaletozero.partitions import arn_prefix, iam_arn
 from scaletozero.settings.alarms import TopicArn
+from scaletozero.settings.amounts import Unusual
 
 MOST_EMAILS = 10
 """Addresses that a budget tells (AWS Budgets API, CreateNotification)."""
@@ -80,6 +81,8 @@ class Guard(Settings):
         topic_arn: an SNS topic that is told.
         window_hours: the length of the window in which an endpoint may spend its part of the cap.
         over: over what the cap is held: such windows, the calendar month, or both.
+        anomalies_above_usd: from which amount on AWS Cost Anomaly Detection tells of an unusual cost of the stack.
+            Default: it is not asked.
     """
 
     callers: tuple[RoleArn, ...] = ()
@@ -87,6 +90,7 @@ class Guard(Settings):
     topic_arn: TopicArn | None = None
     window_hours: WindowHours = 24
     over: Over = Over.WINDOW
+    anomalies_above_usd: Unusual | None = None
 
     def conflicts(self) -> Iterable[Finding]:
         if self.over is Over.MONTH and "window_hours" in self.model_fields_set:

@@ -13,6 +13,7 @@ from model_packaging.findings import Finding
 from model_packaging.serving.limits import MAX_CONCURRENCY
 from model_packaging.validation import Int, Settings, Text, reject
 from scaletozero.settings.alarms import EndpointKind
+from scaletozero.settings.amounts import LARGEST_CAP, MonthlyCap, amount
 from scaletozero.settings.common import EndpointArn, EndpointName, KmsKeyArn, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.guard import MOST_CLOSED, Guard, address_conflicts, nothing_stops
 from scaletozero.settings.instances import InstanceType, instance_conflicts
@@ -20,7 +21,6 @@ from scaletozero.settings.names import VARIANT
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.serverless import MemoryMb
-from scaletozero.settings.spending import LARGEST_CAP, MonthlyCap, amount
 
 
 def _paid(value: Decimal) -> Decimal:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from own_prices import own_price
+from service_clients import Clients, model
 
 from model_packaging.findings import FindingsError
 from scaletozero import SpendingGuard
@@ -229,9 +230,60 @@ def test_budgets_tell_of_each_cap_and_deny_the_callers(run) -> None:
     assert len(action["subscribers"]) == 2
 
 
+def test_anomalies_of_the_stack_are_told_each_way_that_the_service_has(run) -> None:
+    done = run(lambda: guard(anomalies_above_usd=12.5, topic_arn=TOPIC))
+    monitor = done.one("costexplorer/anomalyMonitor:AnomalyMonitor")
+    assert (monitor["monitorType"], "monitorDimension" in monitor) == ("CUSTOM", False)
+    wanted = json.loads(monitor["monitorSpecification"])
+    assert wanted["Tags"] == {"Key": "stack", "MatchOptions": None, "Values": ["acme/dev"]}
+    subscriptions = [each.inputs for each in done.of("costexplorer/anomalySubscription:AnomalySubscription")]
+    told = {each["frequency"]: each["subscribers"] for each in subscriptions}
+    assert told == {
+        "DAILY": [{"type": "EMAIL", "address": "team@example.com"}],
+        "IMMEDIATE": [{"type": "SNS", "address": TOPIC}],
+    }
+    assert {each["thresholdExpression"]["dimension"]["values"][0] for each in subscriptions} == {"12.5"}
+    assert run(guard).service("costexplorer") == []
+
+
+def test_what_aws_takes_of_a_monitor_and_its_subscriptions(run) -> None:
+    """The inputs against botocore's model, because the sandbox, which bills nothing, has no Cost Explorer."""
+    done = run(lambda: guard(anomalies_above_usd=12.5, topic_arn=TOPIC))
+    monitor = done.one("costexplorer/anomalyMonitor:AnomalyMonitor")
+    clients = Clients({})
+    specification = {k: v for k, v in json.loads(monitor["monitorSpecification"]).items() if v is not None}
+    specification["Tags"] = {k: v for k, v in specification["Tags"].items() if v is not None}
+    clients("ce").create_anomaly_monitor(
+        AnomalyMonitor={
+            "MonitorName": "it",
+            "MonitorType": monitor["monitorType"],
+            "MonitorSpecification": specification,
+        }
+    )
+    for each in done.of("costexplorer/anomalySubscription:AnomalySubscription"):
+        dimension = each.inputs["thresholdExpression"]["dimension"]
+        clients("ce").create_anomaly_subscription(
+            AnomalySubscription={
+                "SubscriptionName": "it",
+                "MonitorArnList": ["arn:aws:ce::123456789012:anomalymonitor/a"],
+                "Frequency": each.inputs["frequency"],
+                "Subscribers": [{"Type": one["type"], "Address": one["address"]} for one in each.inputs["subscribers"]],
+                "ThresholdExpression": {
+                    "Dimensions": {
+                        "Key": dimension["key"],
+                        "MatchOptions": dimension["matchOptions"],
+                        "Values": dimension["values"],
+                    }
+                },
+            }
+        )
+        known = model("ce").shape_for("Dimension").enum + model("ce").shape_for("MatchOption").enum
+        assert {dimension["key"], *dimension["matchOptions"]} <= set(known)
+
+
 def test_without_budgets_or_callers(run) -> None:
     done = run(lambda: guard(endpoints=[DOCUMENTS], callers=[], budgets=False, cap_usd_per_month=500))
-    assert done.of("budgets/") == done.of("iam/policy:Policy") == []
+    assert done.service("budgets") == done.of("iam/policy:Policy") == []
     guarded = json.loads(done.one("lambda/function:Function")["environment"]["variables"]["ENDPOINTS"])
     assert "policy" not in next(iter(guarded.values()))
 
@@ -240,8 +292,8 @@ def test_a_partition_without_budgets_has_none(run) -> None:
     region = "eusc-de-east-1"
     named = {"endpoint_arn": f"arn:aws-eusc:sagemaker:{region}:123456789012:endpoint/there"}
     with own_price("sagemaker.hosting", "ml.g5.xlarge", region, "h", "1.76"):
-        done = run(lambda: guard(region=region, endpoints=[{**DOCUMENTS, **named}], callers=[]))
-    assert done.of("budgets/") == []
+        done = run(lambda: guard(region=region, endpoints=[{**DOCUMENTS, **named}], callers=[], anomalies_above_usd=1))
+    assert done.service("budgets") == done.service("costexplorer") == []
     assert len(done.of(":EventRule")) == 2
 
 
@@ -261,6 +313,10 @@ def test_a_partition_without_budgets_has_none(run) -> None:
         ({"callers": [ROLE.replace("aws:", "aws-cn:")]}, "it.callers.0", "must be in the partition"),
         ({"window_hours": 5}, "it.window_hours", "must be a whole part of a day"),
         ({"window_hours": 48}, "it.window_hours", "must be a whole part of a day"),
+        *(
+            ({"anomalies_above_usd": usd}, "it.anomalies_above_usd", "must be")
+            for usd in (0, -1, float("nan"), float("inf"), 10**9, "10 EUR", True)
+        ),
         ({"over": "week"}, "it.over", "must be 'window', 'month' or 'both'"),
         ({"over": "month", "window_hours": 24}, "it.window_hours", "is not for a cap over the month"),
         ({"cap_usd_per_month": 30}, "it.cap_usd_per_month", "must be at least the cap of sentences, 31"),

@@ -64,9 +64,12 @@ def test_caps_far_below_the_worst_case_hold_where_the_guard_closes_at_them(root:
 
 
 def test_the_sandbox_has_the_guard_without_budgets(root: Path, run) -> None:
-    environment = read_environment(written(SPENDING, sandbox={}), root)
+    spending = {**SPENDING, "guard": {**GUARD, "anomalies_above_usd": 10}}
+    on_account = read_environment(written(spending), root)
+    assert len(run(lambda: declare_environment(on_account, root)).service("costexplorer")) == 2
+    environment = read_environment(written(spending, sandbox={}), root)
     done = run(lambda: declare_environment(environment, root))
-    assert done.of("budgets/") == []
+    assert done.service("budgets") == done.service("costexplorer") == []
     assert len(done.of(":EventRule")) == 2
 
 
