@@ -23,7 +23,7 @@ from scaletozero.gateway.ledger.accounts import ConflictError
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.forgetting import OpenError
 from scaletozero.gateway.ledger.ledger import Ledger
-from scaletozero.settings.gateway import Customer
+from scaletozero.settings.gateway import Customer, Gateway
 from scaletozero.spending.money import exact
 
 Name = Annotated[str, typer.Argument(help="The customer.")]
@@ -77,9 +77,9 @@ def add(
         return {field: value for field, value in fields.items() if value is not None}
 
     with findings_as_exit():
-        project, _, _ = declared_gateway(environment)
+        project, _, declared = declared_gateway(environment)
         found = change_customer(project, environment, customer, decide)
-    _show(customer, found, as_json, environment, key)
+    _show(customer, found, as_json, environment, next_step(declared, environment), key)
 
 
 @customers.command()
@@ -105,7 +105,7 @@ def rotate(
         project, _, declared = declared_gateway(environment)
         require_customer(customer, declared)
         found = change_customer(project, environment, customer, decide)
-    _show(customer, found, as_json, environment, key)
+    _show(customer, found, as_json, environment, next_step(declared, environment), key)
 
 
 @customers.command()
@@ -196,7 +196,7 @@ def delete(
         print_json({"customer": customer, "records": forgotten, "kept_answers": erased})
         return
     parts = f"{counted(erased, 'kept answer')}" + ("" if kept_answers else f", {counted(forgotten, 'record')}")
-    done(f"{customer}: deleted {parts}. " + ("" if kept_answers else "Start the gateway again, without it."))
+    done(f"{customer}: deleted {parts}. " + ("" if kept_answers else f"Next: {next_step(declared, environment)}."))
 
 
 def _forget(store: DynamoStore, customer: str) -> int:
@@ -228,7 +228,7 @@ def _set(customer: str, environment: str, changes: Mapping[str, Any], as_json: b
         project, _, declared = declared_gateway(environment)
         require_customer(customer, declared)
         found = change_customer(project, environment, customer, lambda _: changes)
-    _show(customer, found, as_json, environment)
+    _show(customer, found, as_json, environment, next_step(declared, environment))
 
 
 def _number(given: str | None) -> int | float | str | None:
@@ -241,9 +241,13 @@ def _number(given: str | None) -> int | float | str | None:
         return given
 
 
-def _show(name: str, customer: Customer, as_json: bool, environment: str, key: str | None = None) -> None:
+def next_step(declared: Gateway, environment: str) -> str:
+    """What makes a gateway know its customers as they are written now."""
+    return "start the gateway again" if declared.function is None else f"`scaletozero up -e {environment}`"
+
+
+def _show(name: str, customer: Customer, as_json: bool, environment: str, then: str, key: str | None = None) -> None:
     state = state_of(customer, datetime.now(UTC).date())
-    restart = "start the gateway again, so that it counts"
     if as_json:
         about = {
             "customer": name,
@@ -261,7 +265,7 @@ def _show(name: str, customer: Customer, as_json: bool, environment: str, key: s
         say("The key is shown once. The settings file has its hash.")
     day = f", ${customer.cap_usd_per_day:f} a day" if customer.cap_usd_per_day is not None else ""
     line = f"{name}: {state}, ${customer.cap_usd_per_month:f} a month{day}, {counted(len(customer.keys), 'key')}"
-    done(f"{line}. Written to Pulumi.{environment}.yaml and read back; {restart}.")
+    done(f"{line}. Written to Pulumi.{environment}.yaml and read back. Next, so that it counts: {then}.")
 
 
 def _usd(amount: Decimal | None) -> float | None:
