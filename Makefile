@@ -88,6 +88,7 @@ bench: $(READY) $(TORCH) ## the figures of docs/benchmarks, measured here (insta
 	$(BIN)/python benchmarks/artifacts.py
 	$(BIN)/python benchmarks/preview.py
 	$(BIN)/python benchmarks/estimate.py
+	$(BIN)/python benchmarks/gateway.py
 
 schema: $(READY) ## regenerate the committed schemas: the plugin's and the manifests'
 	$(BIN)/python -m scaletozero.plugin > components/schema.json

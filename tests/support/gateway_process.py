@@ -1,7 +1,7 @@
 """An environment's gateway as a process of its own, over a given DynamoDB, with faults of the store that are drawn.
 
 `python gateway_process.py FILE`: the file's JSON has `environment`, as a user would declare it, `dynamodb`, the
-address, and may have `faults` and `port`. It prints its port.
+address, and may have `faults`, `port`, and `trips`, a file for the times of its transactions. It prints its port.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -57,12 +58,35 @@ class Raw:
         yield self._body
 
 
+def session() -> URLLib3Session:
+    """Connections as a client of boto3 has them, which wait for no acknowledgement."""
+    return URLLib3Session(max_pool_connections=64, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)])
+
+
+class Trips:
+    """Writes the seconds of each transaction, after `h` for one that a request waits for, and `f` for others.
+
+    Args:
+        file: where to.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file, self._session = file.open("a", buffering=1), session()
+
+    def __call__(self, request: Any, **_: Any) -> Any:
+        began = time.perf_counter()
+        response = self._session.send(request)
+        kind = "h" if b"attribute_not_exists(pk)" in request.body and b"Delete" not in request.body else "f"
+        self._file.write(f"{kind}{time.perf_counter() - began:.6f}\n")
+        return response
+
+
 class Trouble:
     """Makes the faults of transactions where these are sent: what botocore makes of them is its own."""
 
     def __init__(self, faults: Faults) -> None:
         self._faults, self._drawn = faults, random.Random(faults.seed)
-        self._session, self._lock, self._sent = URLLib3Session(max_pool_connections=64), threading.Lock(), 0
+        self._session, self._lock, self._sent = session(), threading.Lock(), 0
 
     def __call__(self, request: Any, **_: Any) -> AWSResponse | None:
         faults = self._faults
@@ -73,7 +97,7 @@ class Trouble:
             if faults.kill_after:
                 self._session.send(request)
             os.kill(os.getpid(), signal.SIGKILL)
-        if "attempt=1" not in str(request.headers["amz-sdk-request"]):
+        if "attempt=1" not in str(request.headers.get("amz-sdk-request", "attempt=1")):
             return None  # what is sent once more after an answer that was lost
         if conflict < faults.conflicts:
             reasons = [{"Code": "TransactionConflict", "Message": "Transaction is ongoing for the item"}]
@@ -181,6 +205,8 @@ def main(settings: Path) -> None:
         return made
 
     sending = Trouble(Faults(**about["faults"])) if "faults" in about else None
+    if "trips" in about:
+        sending = Trips(Path(about["trips"]))
     store = ledger_of(PROJECT, NAME, environment.region, client)
     store.create_table()
     answers = cache_of(PROJECT, NAME, environment.region, client)

@@ -11,6 +11,7 @@ from scaletozero.environment.settings import Environment
 from scaletozero.gateway import opening
 from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.ledger.transactions import Transactions
 from scaletozero.gateway.opening import CACHE, LEDGER, Client, Served, Site
 from scaletozero.settings.names import safe_name
 from scaletozero.spending.prices import prices
@@ -22,7 +23,7 @@ def ledger_of(project: str, name: str, region: str, client: Client) -> DynamoSto
     Args:
         project, name: of the project and its environment, after which the table is named.
     """
-    return DynamoStore(client("dynamodb", region, LEDGER), safe_name(project, name, "ledger", limit=255))
+    return DynamoStore(Transactions(client("dynamodb", region, LEDGER)), safe_name(project, name, "ledger", limit=255))
 
 
 def cache_of(project: str, name: str, region: str, client: Client) -> CacheStore:

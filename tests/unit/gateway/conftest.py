@@ -10,6 +10,7 @@ from moto import mock_aws
 from sandbox_world import idle_seconds, speed, world
 
 from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.ledger.transactions import Transactions
 from scaletozero.sandbox.aws.moto_patches import patch_moto
 
 __all__ = ["idle_seconds", "speed", "store", "world"]
@@ -21,7 +22,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[DynamoStore]:
         monkeypatch.setenv(name, "test")
     patch_moto()
     with mock_aws():
-        store = DynamoStore(boto3.client("dynamodb", region_name="eu-central-1"), "ledger")
+        store = DynamoStore(Transactions(boto3.client("dynamodb", region_name="eu-central-1")), "ledger")
         store.create_table()
         yield store
 

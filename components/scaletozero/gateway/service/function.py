@@ -19,6 +19,7 @@ from model_packaging.findings import FindingsError
 from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.contents import FILE, PORT, Contents, read_contents
 from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.ledger.transactions import Transactions
 from scaletozero.gateway.opening import CACHE, LEDGER, Site, open_door
 from scaletozero.gateway.service.app import application
 
@@ -37,7 +38,7 @@ def site_of(contents: Contents) -> Site:
         region,
         contents.served,
         contents.table,
-        DynamoStore(client("dynamodb", region, LEDGER), contents.ledger),
+        DynamoStore(Transactions(client("dynamodb", region, LEDGER)), contents.ledger),
         CacheStore(client("dynamodb", region, CACHE) if contents.cache else None, contents.cache),
         client,
         "gateway",
