@@ -47,3 +47,8 @@ def test_the_example_of_make_up_and_who_spent_what(workbench: Workbench, encoder
     listed = json.loads(workbench.run("customers", "list", "--json").stdout)
     spent_by = {each["name"]: each["periods"][0]["spent_usd"] for each in listed["customers"]}
     assert spent_by == {name: each["usd_counted_against_caps"] for name, each in lines.items() if name}
+
+    said = workbench.done("costs", "--to-bucket")
+    bucket, _, key = said.partition("s3://")[2].partition(": ")[0].partition("/")
+    written = workbench.aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    assert '""customer"": ""globex""' in written

@@ -11,13 +11,14 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from model_packaging.files import require_writable
+from model_packaging.findings import refuse
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say, table, write_file
+from scaletozero.cli.output import FAILED, counted, done, failed, findings_as_exit, print_json, say, table, write_file
 from scaletozero.cli.running import Running, running
 from scaletozero.endpoints.gpu_kind import GpuKind
 from scaletozero.environment.gateway import deployed_tables, ledger_of
 from scaletozero.environment.prometheus import UnansweredError, checked_url, read_gpu
-from scaletozero.environment.usage import metering_of, read_sums, read_works
+from scaletozero.environment.usage import bucket_of, metering_of, read_sums, read_works
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.opening import LEDGER
 from scaletozero.observability.focus import as_csv, focus_rows
@@ -50,6 +51,9 @@ def costs(
         Path | None,
         typer.Option(help="Write each endpoint's charges by day to this CSV file, in FOCUS 1.3's columns."),
     ] = None,
+    to_bucket: Annotated[
+        bool, typer.Option("--to-bucket", help="Write the same rows to the environment's bucket, below `usage/`.")
+    ] = False,
     basis: Annotated[
         Basis,
         typer.Option(
@@ -72,6 +76,8 @@ def costs(
     Examples: scaletozero costs -e prod-eu --since 7d
 
     scaletozero costs -e prod-eu --basis allocation
+
+    scaletozero costs -e prod-eu --to-bucket    (each day, from a pipeline)
 
     scaletozero costs -e prod-eu --since 2026-11-01 --focus november.csv
     """
@@ -105,11 +111,14 @@ def costs(
     apis = api_shares(works, basis)
     charges = [*charges_of(found.values()), *(share for each in apis.values() for share in each)]
     spent = total(charges)
-    if focus:
+    if focus or to_bucket:
         rows = focus_rows(environment, deployed, shares | apis)
         with findings_as_exit(FAILED):
-            write_file("--focus", focus, as_csv(rows))
-        say(f"{focus}: {len(rows)} rows, metered at list prices; they are no invoice")
+            if focus:
+                write_file("--focus", focus, as_csv(rows))
+                say(f"{focus}: {len(rows)} rows, metered at list prices; they are no invoice")
+            if to_bucket:
+                say(f"{_upload(run, as_csv(rows), first, now)}: {counted(len(rows), 'row')}")
     lines = lines_of(shares | apis, works, named)
     if as_json:
         print_json(
@@ -145,6 +154,22 @@ def _sums(client: Any, endpoint: str, metering: Metering, first: date, now: date
         return read_sums(client, endpoint, metering, first, now)
     except (ClientError, BotoCoreError) as error:
         raise failed(f"{endpoint}: its metrics could not be read: {error}", FAILED) from None
+
+
+def _upload(run: Running, text: str, first: date, now: datetime) -> str:
+    """Writes rows to the environment's bucket, in place of those of the same days; returns where."""
+    bucket = bucket_of(run.stack.resources())
+    if bucket is None:
+        rule, fix = "needs the stack's output `bucket`", "write the rows to a file with --focus, and upload that"
+        raise refuse("--to-bucket", rule, "none in the stack's state", "there is no place to write to", fix)
+    key = f"usage/{run.stack.name}/{first}_{now.date()}.csv"
+    try:
+        run.stack.client("s3", run.settings.region).put_object(
+            Bucket=bucket, Key=key, Body=text.encode(), ContentType="text/csv; charset=utf-8"
+        )
+    except (ClientError, BotoCoreError) as error:
+        raise failed(f"s3://{bucket}/{key} could not be written: {error}", FAILED) from None
+    return f"s3://{bucket}/{key}"
 
 
 def _gpu(run: Running, name: str, prometheus: str | None, first: date, now: datetime) -> Used | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -61,6 +61,17 @@ def read_works(store: DynamoStore, first: date) -> list[CustomerWork]:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return []
         raise
+
+
+def bucket_of(resources: Iterable[Mapping[str, Any]]) -> str | None:
+    """The environment's bucket: the output `bucket` in its stack's state; None where there is none.
+
+    Args:
+        resources: `deployment.resources` of an exported stack.
+    """
+    outputs = next((each.get("outputs") or {} for each in resources if each["type"] == "pulumi:pulumi:Stack"), {})
+    bucket = outputs.get("bucket")
+    return bucket if isinstance(bucket, str) else None
 
 
 def _by_day(client: Any, endpoint: str, measure: Measure, first: date, now: datetime) -> dict[date, float]:

@@ -33,10 +33,19 @@ DEPLOYED: dict[str, dict[str, Any]] = {
 GIVEN = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
 
 
+STATE: list[dict[str, Any]] = [{"type": "pulumi:pulumi:Stack", "outputs": {"bucket": "acme-prod"}}]
+
+
 def deployed(endpoints: dict[str, dict[str, Any]], client: Any, gateway: Any = None) -> Callable[..., Any]:
     """In place of the engine: what it would find."""
-    clients = {"cloudwatch": lambda: client, "dynamodb": lambda: boto3.client("dynamodb", region_name=REGION, **GIVEN)}
-    stack = SimpleNamespace(client=lambda service, region, config=None: clients[service](), name="prod", resources=list)
+    clients = {
+        "s3": lambda: boto3.client("s3", region_name=REGION, **GIVEN),
+        "cloudwatch": lambda: client,
+        "dynamodb": lambda: boto3.client("dynamodb", region_name=REGION, **GIVEN),
+    }
+    stack = SimpleNamespace(
+        client=lambda service, region, config=None: clients[service](), name="prod", resources=lambda: STATE
+    )
     settings = SimpleNamespace(gateway=gateway, region=REGION, endpoints={})
     project = SimpleNamespace(name="acme")
     return lambda environment, what, or_gateway: SimpleNamespace(
@@ -199,6 +208,34 @@ def test_a_ledger_that_cannot_be_read_is_an_error(
         costing.costs("prod", "1d")
     assert caught.value.exit_code == 1
     assert "the gateway's ledger could not be read" in capsys.readouterr().err
+
+
+def test_the_same_rows_are_in_the_environments_bucket(
+    cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    s3 = boto3.client("s3", region_name=REGION, **GIVEN)
+    s3.create_bucket(Bucket="acme-prod")
+    put(cloudwatch, "acme-sentences", "ModelLatency", [1e9])
+    path = tmp_path / "focus.csv"
+    costing.costs("prod", "2d", focus=path, to_bucket=True)
+    (found,) = s3.list_objects_v2(Bucket="acme-prod")["Contents"]
+    today = datetime.now(UTC).date()
+    assert found["Key"] == f"usage/prod/{today - timedelta(days=1)}_{today}.csv"
+    assert s3.get_object(Bucket="acme-prod", Key=found["Key"])["Body"].read() == path.read_bytes()
+    assert f"s3://acme-prod/{found['Key']}: 1 row" in capsys.readouterr().err
+
+
+def test_without_a_bucket_that_can_be_written_it_is_an_error(
+    cloudwatch: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(typer.Exit) as caught:
+        costing.costs("prod", "1d", to_bucket=True)
+    assert caught.value.exit_code == 1
+    assert "could not be written: " in capsys.readouterr().err
+    monkeypatch.delitem(STATE[0], "outputs")
+    with pytest.raises(typer.Exit):
+        costing.costs("prod", "1d", to_bucket=True)
+    assert "needs the stack's output `bucket`" in capsys.readouterr().err
 
 
 def test_a_file_that_cannot_be_written_is_refused_before_anything_is_read(
