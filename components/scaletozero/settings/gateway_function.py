@@ -36,7 +36,7 @@ def _processes(value: int) -> int:
 
 def _layer(value: str) -> str:
     if not LAYER.fullmatch(value):
-        fix = "write `arn:aws:lambda:<region>:<account>:layer:<name>:<version>`"
+        fix = "write `arn:<partition>:lambda:<region>:<account>:layer:<name>:<version>`"
         reject("must be the ARN of a layer's version", "Lambda would refuse it", fix)
     return value
 
