@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
+import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from clusters import eventually
@@ -44,7 +45,7 @@ def caller(workbench: Workbench) -> Callable[[], Any]:
     iam = workbench.aws("iam")
     who = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}}
     iam.create_role(RoleName="gateway", AssumeRolePolicyDocument=json.dumps({"Statement": [who]}))
-    may = {"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint", "Resource": "*"}
+    may = {"Effect": "Allow", "Action": "sagemaker:InvokeEndpoint*", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [may]})
     iam.put_role_policy(RoleName="gateway", PolicyName="invoke", PolicyDocument=document)
     given = workbench.aws("sts").assume_role(RoleArn=CALLER, RoleSessionName="test")["Credentials"]
@@ -199,6 +200,82 @@ def test_a_runaway_is_closed_by_the_month_s_gauge_alone(workbench: Workbench, en
     assert call(clients()) == "AccessDeniedException"
     assert "may invoke it" in workbench.done("reopen", "sentences")
     assert call(clients()) == "answered"
+
+
+@pytest.mark.long  # CloudWatch has a sample of an instance a minute, also where the clock runs faster
+def test_a_runaway_of_an_asynchronous_endpoint_ends_with_no_instance(workbench: Workbench, encoder: Artifact) -> None:
+    cap = 0.2  # of which some minutes of instances are left for requests
+    asynchronous = {"kind": "asynchronous", "instance_type": "ml.g5.xlarge", "scaling": {"max": 2, "idle_seconds": 900}}
+    workbench.declare(
+        endpoints={"sentences": endpoint(encoder, **asynchronous)},
+        spending={
+            "cap_usd_per_month": 100,
+            "endpoints": {"sentences": cap},
+            "guard": {"callers": [CALLER], "emails": ["team@example.com"], **MONTH},
+        },
+    )
+    workbench.done("up", "--speed", str(SPEED))
+    estimate = json.loads(workbench.run("estimate", "--json").stdout)["endpoints"]["sentences"]
+    clients, s3 = caller(workbench), workbench.aws("s3")
+    sagemaker, scaling = workbench.aws("sagemaker"), workbench.aws("application-autoscaling")
+    about = json.loads(workbench.run("status", "--json").stdout)["endpoints"]["sentences"]
+    name, requests = about["name"], about["requests"]
+    bucket, _, folder = requests.removeprefix("s3://").partition("/")
+    s3.put_object(Bucket=bucket, Key=f"{folder.rstrip('/')}/same", Body=QUESTION)
+
+    def ask() -> str:
+        try:
+            clients().invoke_endpoint_async(
+                EndpointName=name, InputLocation=f"{requests.rstrip('/')}/same", ContentType="application/json"
+            )
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "queued"
+
+    def usd() -> float:
+        """By the endpoint's metrics: minutes of instances, and those that wait for the first one as the most."""
+        named = [{"Name": "EndpointName", "Value": name}]
+        of_variant = [*named, {"Name": "VariantName", "Value": VARIANT}]
+
+        def total(namespace: str, metric: str, dimensions: list[dict[str, str]], statistic: str) -> float:
+            found = workbench.aws("cloudwatch").get_metric_statistics(
+                Namespace=namespace,
+                MetricName=metric,
+                Dimensions=dimensions,
+                StartTime=time.time() - 7200,
+                EndTime=time.time() + 60,
+                Period=60,
+                Statistics=[statistic],
+            )
+            return sum(each[statistic] for each in found["Datapoints"])
+
+        running = total("/aws/sagemaker/Endpoints", "CPUUtilization", of_variant, "SampleCount")
+        waking = total("AWS/SageMaker", "HasBacklogWithoutCapacity", named, "Sum")
+        return (running + 2 * waking) / 60 * 1.408
+
+    def instances() -> int:
+        return sagemaker.describe_endpoint(EndpointName=name)["ProductionVariants"][0]["CurrentInstanceCount"]
+
+    alarms = workbench.aws("cloudwatch").describe_alarms()["MetricAlarms"]
+    left = next(each["Threshold"] for each in alarms if each["AlarmName"].endswith(".month"))
+    seen, began = list[str](), 0.0
+    while not seen or seen[-1] == "queued":
+        began = began or (time.monotonic() if usd() > left else 0.0)
+        seen.append(ask())
+        time.sleep(0.2)
+    assert seen[0] == "queued"
+    assert seen[-1] == "AccessDeniedException"
+    eventually(lambda: instances() == 0, patience=60)
+    assert (time.monotonic() - began) * SPEED <= estimate["detector_seconds"]
+    assert left < usd() <= left + estimate["overshoot_usd"]
+    (target,) = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    assert set(target["SuspendedState"].values()) == {True}
+    assert (target["MinCapacity"], target["MaxCapacity"]) == (0, 2)
+    # What still waits in its queue wakes nothing.
+    time.sleep(20)
+    assert instances() == 0
+    assert ask() == "AccessDeniedException"
+    assert state(workbench) == "closed"
 
 
 def test_a_function_that_fails_three_times_closes_it_once_it_can(workbench: Workbench, encoder: Artifact) -> None:
