@@ -5,6 +5,7 @@ What it does is in a file that its settings' layer brings; see `scaletozero.gate
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -55,6 +56,8 @@ def main() -> None:
         door = open_door(contents.rules, site_of(contents))
     except FindingsError as error:
         sys.exit(f"the gateway cannot start: {error}")
+    gc.freeze()  # what is loaded stays; it was not collected meanwhile either (`scaletozero.gateway.package.START`)
+    gc.enable()
     config = Config(
         application(door),
         host=HOST,
@@ -68,7 +71,3 @@ def main() -> None:
         server_header=False,
     )
     Server(config).run()
-
-
-if __name__ == "__main__":
-    main()

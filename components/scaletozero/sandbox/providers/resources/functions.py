@@ -287,6 +287,7 @@ ROWS = (
         delete=(
             Step("delete_layer_version", {"LayerName": "layerName", "VersionNumber": _version}),
         ),
+        replaces=frozenset({"*", "code", "sourceCodeHash"}),
         required=("layerName",),
         defaults={"skipDestroy": False},
         local={"skipDestroy": bool, "sourceCodeHash": str, "code": object},
