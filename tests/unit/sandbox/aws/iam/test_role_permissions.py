@@ -328,7 +328,7 @@ def keep_the_ledger(stage: Stage) -> None:
 def keep_an_answer(stage: Stage) -> None:
     CacheStore(stage.client("dynamodb"), "answers").create_table()
     answers = CacheStore(stage.as_role("dynamodb", "lambda", ""), "answers")
-    answers.put("key", Kept(b"body", "text/plain", int(time.time())), 60)
+    answers.put("key", Kept(b"body", "text/plain", int(time.time())), 60, "acme")
     found = answers.get("key")
     assert found is not None
     assert found.body == b"body"
