@@ -20,6 +20,13 @@ from scaletozero.settings.pools import WarmUnit
 KEY = at("kms", THERE, "key/12345678-1234-1234-1234-123456789012")
 TOPIC = {"notify": [at("sns", THERE, "ops")]}
 WINDOW = {"start": "08:00", "end": "18:00", "timezone": "Europe/Berlin", "min": 1}
+PROVIDER = {
+    "base_url": "https://api.openai.com/v1",
+    "model": "gpt-5-mini",
+    "price": "openai/gpt-5-mini",
+    "secret": "openai-key",
+}
+BEDROCK = f"bedrock-runtime.{THERE}.{dns_suffix(THERE)}"
 NODES = {"cluster": "prod", "region": HERE, "types": ["g6.xlarge"], "max_gpus": 2}
 ON_CLUSTER = {"cluster": cluster(), "namespace": "models", "image": ecr(HERE)}
 
@@ -126,7 +133,10 @@ CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
         "GpuEndpoint": {"on_cold": {"action": "fallback", "service": {**FALLBACK, "region": THERE}}}
     },
     "gpu: a host that pods may reach": {
-        "GpuEndpoint": {"cluster": cluster(crds=[*CRDS, CILIUM_CRD]), "egress": [f"sqs.{THERE}.{dns_suffix(THERE)}"]}
+        "GpuEndpoint": {"cluster": cluster(crds=[*CRDS, CILIUM_CRD]), "egress": [f"sqs.{THERE}.{dns_suffix(THERE)}"]},
+        "InferenceGateway": {
+            "models": {"chat": {"provider": {**PROVIDER, "base_url": f"https://{BEDROCK}/openai/v1"}}}
+        },
     },
     "gpu: a pool's zone": {"GpuNodePool": {"zones": [f"{THERE}a"]}},
     "gpu: a pool's key of another Region": {"GpuNodePool": {"nodes": {"role": "nodes", "kms_key": KEY}}},

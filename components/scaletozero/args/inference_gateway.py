@@ -173,7 +173,10 @@ class InferenceGatewayArgs(TypedDict):
     kms_key_arn: NotRequired[pulumi.Input[str]]
     """ARN of the key of its tables, its logs and its providers' secrets. Default: the services' own."""
     residency: NotRequired[list[str]]
-    """Regions that it may be in. Default: any region."""
+    """Regions that it, and the hosts of its providers, may be in. Default: any region."""
+    approved_hosts: NotRequired[list[str]]
+    """Hosts of providers that `residency` does not refuse: their location is known to be within it, or an exception was
+    approved. Default: none."""
     log_retention_days: NotRequired[int]
     """Days for which its logs are kept. Default: 30."""
     tags: NotRequired[dict[str, str]]

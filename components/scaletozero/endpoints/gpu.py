@@ -50,7 +50,8 @@ class GpuEndpoint(Component):
         settings, inputs = validated(GpuEndpointSettings, args, name=name, inputs=["bucket", "kms_key_arn"])
         packaged = plan_packaged(name, settings, args["artifact"])
         plan, model = packaged.plan, packaged.model
-        outside = egress_findings(settings.egress, settings.residency, settings.approved_hosts)
+        hosts = {f"egress.{index}": host for index, host in enumerate(settings.egress)}
+        outside = egress_findings(hosts, settings.residency, settings.approved_hosts)
         if found := [*plan.findings, *outside]:
             raise FindingsError(prefixed(name, found))
         region = settings.cluster.region

@@ -25,6 +25,7 @@ from scaletozero.environment.settings import Environment
 from scaletozero.gateway.inference_gateway import InferenceGateway
 from scaletozero.observability.grafana_dashboard import grafana_config_map, grafana_dashboard
 from scaletozero.observability.panels import Section
+from scaletozero.residency.egress import outside_hosts
 from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
 from scaletozero.settings.common import RESULT_DAYS
 from scaletozero.settings.names import safe_name
@@ -125,6 +126,9 @@ def _gateway(
         }
         for name in sorted({name for _, name in gateway.reached()})
     }
+    allowed = held.allowed if held else ()
+    # The environment checks them itself, with its exceptions, attestations and locations.
+    approved = outside_hosts({each.host for _, each in gateway.providers()}, allowed)
     args = {
         "region": environment.region,
         **gateway.model_dump(mode="json", include={"models", "customers"}, exclude_unset=True),
@@ -132,7 +136,8 @@ def _gateway(
         "endpoints": endpoints,
         "log_retention_days": environment.log_retention_days,
         "tags": dict(environment.tags),
-        **({"residency": list(held.allowed)} if held else {}),
+        **({"residency": list(allowed)} if held else {}),
+        **({"approved_hosts": sorted(approved)} if approved else {}),
         **without_none({"kms_key_arn": key}),
     }
     made = InferenceGateway("gateway", args, opts)  # pyright: ignore[reportArgumentType]

@@ -1,6 +1,7 @@
 """Declares a gateway on an account: one door to endpoints and models behind an API, which costs nothing while idle."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scaletozero.observability.alarms import watched
 from scaletozero.observability.gateway import NAMESPACE, gateway_alarms
 from scaletozero.partitions import service_principal
 from scaletozero.policies import account_of, trust_policy
+from scaletozero.residency.egress import egress_findings
 from scaletozero.settings.gateway_function import adapter_layer, no_adapter
 from scaletozero.settings.inference_gateway import InferenceGatewaySettings
 from scaletozero.spending.api_models import token_price
@@ -72,6 +74,9 @@ class InferenceGateway(Component):
         settings, inputs = validated(
             InferenceGatewaySettings, args, name=name, inputs=["endpoints", "topic_arn", "kms_key_arn"]
         )
+        hosts = {f"{path}.base_url": each.host for path, each in settings.providers()}
+        if outside := list(egress_findings(hosts, settings.residency, settings.approved_hosts)):
+            raise FindingsError([replace(each, path=f"{name}.{each.path}") for each in outside])
         package = _package(settings)
         adapter = settings.adapter_layer_arn or adapter_layer(settings.region, package.architecture)
         if adapter is None:

@@ -1,8 +1,8 @@
-"""The hosts that pods may send requests to, held to the Regions that their component may be in. Pure."""
+"""The hosts that a component sends requests to, held to the Regions that it may be in. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from model_packaging.findings import Finding
@@ -11,7 +11,7 @@ from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.residency import Residency
 
 
-def outside_hosts(hosts: Sequence[str], allowed: Sequence[str]) -> dict[str, str]:
+def outside_hosts(hosts: Collection[str], allowed: Sequence[str]) -> dict[str, str]:
     """The hosts that lead out of Regions, or whose location is not known to be within them.
 
     Args:
@@ -30,16 +30,22 @@ def outside_hosts(hosts: Sequence[str], allowed: Sequence[str]) -> dict[str, str
     return {host: outside.where for host, outside in found if outside}
 
 
-def egress_findings(hosts: Sequence[str], allowed: Sequence[str], approved: Iterable[str]) -> Iterator[Finding]:
-    """Findings on hosts of `egress` that are outside of `allowed`, and are not approved."""
+def egress_findings(hosts: Mapping[str, str], allowed: Sequence[str], approved: Iterable[str]) -> Iterator[Finding]:
+    """Findings on hosts that are outside of `allowed`, and are not approved.
+
+    Args:
+        hosts: path where it is written -> name of a host.
+        allowed: the Regions; all are allowed if there is none.
+        approved: names of hosts that are not refused.
+    """
     approved = set(approved)
-    outside = outside_hosts(hosts, allowed)
-    for index, host in enumerate(hosts):
+    outside = outside_hosts(hosts.values(), allowed)
+    for path, host in hosts.items():
         if host in outside and host not in approved:
             yield Finding(
-                f"egress.{index}",
+                path,
                 f"must stay within the residency, {', '.join(allowed)}",
                 outside[host],
-                "what the pods send would leave it",
+                "what is sent there would leave it",
                 f"remove it, or write `approved_hosts: [{host}]` if its location or an exception was approved",
             )

@@ -31,6 +31,7 @@ from scaletozero.settings.common import KmsKeyArn, Tags, key_conflicts
 from scaletozero.settings.gpu_types import GpuInstanceType
 from scaletozero.settings.images import TAG_AND_DIGEST
 from scaletozero.settings.regions import Region
+from scaletozero.settings.residency import approved_findings
 from scaletozero.settings.schedules import Window, window_findings
 
 _IMAGE = re.compile(
@@ -409,9 +410,6 @@ class GpuEndpointSettings(GpuEndpoint):
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
-        for index, host in enumerate(self.approved_hosts):
-            if host not in self.egress:
-                said = "nothing would be approved by it"
-                yield Finding(f"approved_hosts.{index}", "must be a host of `egress`", host, said, "remove it")
+        yield from approved_findings(self.approved_hosts, self.egress, "a host of `egress`")
         yield from (replace(found, path=f"cluster.{found.path}") for found in self.cluster.conflicts())
         yield from key_conflicts(self.kms_key_arn, self.cluster.region)

@@ -22,7 +22,7 @@ from scaletozero.settings.common import (
 from scaletozero.settings.gateway import GatewayFunction, Rules, in_function, unknown
 from scaletozero.settings.gateway_function import function_conflicts
 from scaletozero.settings.regions import Region
-from scaletozero.settings.residency import within
+from scaletozero.settings.residency import approved_findings, within
 from scaletozero.settings.serverless import MemoryMb as ContainerMb
 
 
@@ -50,7 +50,9 @@ class InferenceGatewaySettings(Rules, GatewayFunction):
         endpoints: the name that models and customers lead to -> a serverless endpoint.
         topic_arn: an SNS topic that is told of its alarms.
         kms_key_arn: the key of its tables, its logs and its providers' secrets.
-        residency: the Regions that it may be in. Default: any Region.
+        residency: the Regions that it, and the hosts of its providers, may be in. Default: any Region.
+        approved_hosts: hosts of providers that `residency` does not refuse: their location is known to be within it, or
+            an exception was approved.
         log_retention_days: days for which its logs are kept.
         tags: additional tags.
     """
@@ -60,6 +62,7 @@ class InferenceGatewaySettings(Rules, GatewayFunction):
     topic_arn: TopicArn | None = None
     kms_key_arn: KmsKeyArn | None = None
     residency: tuple[Region, ...] = ()
+    approved_hosts: tuple[Text, ...] = ()
     log_retention_days: LogRetentionDays = 30
     tags: Tags = Field(default_factory=dict)
 
@@ -68,6 +71,8 @@ class InferenceGatewaySettings(Rules, GatewayFunction):
         yield from in_function(self)
         yield from function_conflicts(self, self.region)
         yield from within(self.residency, self.region, "region")
+        hosts = {each.host for _, each in self.providers()}
+        yield from approved_findings(self.approved_hosts, hosts, "the host of a provider's `base_url`")
         yield from key_conflicts(self.kms_key_arn, self.region)
         begins = arn_prefix("sns", self.region)
         if isinstance(self.topic_arn, str) and not self.topic_arn.startswith(begins):

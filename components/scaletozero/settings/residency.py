@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -253,3 +253,18 @@ def within(allowed: Iterable[str], region: str, path: str) -> Iterable[Finding]:
     allowed = tuple(allowed)
     if allowed and region not in allowed:
         yield from region_findings(Residency(regions=allowed, opted_in=allowed), region, path)
+
+
+def approved_findings(approved: Iterable[str], hosts: Collection[str], of: str) -> Iterable[Finding]:
+    """Findings on `approved_hosts` that nothing is sent to.
+
+    Args:
+        approved: the names, as written.
+        hosts: the hosts that something is sent to.
+        of: what those are, for messages.
+    """
+    for index, host in enumerate(approved):
+        if host not in hosts:
+            yield Finding(
+                f"approved_hosts.{index}", f"must be {of}", host, "nothing would be approved by it", "remove it"
+            )

@@ -8,11 +8,12 @@ import pulumi_kubernetes as kubernetes
 import pytest
 from gpu_declarations import CRDS, endpoint
 from gpu_environment import environment
+from residency_constructors import PROVIDER
 from small_checkpoint import small_checkpoint
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
-from scaletozero import GpuEndpoint
+from scaletozero import GpuEndpoint, InferenceGateway
 from scaletozero.environment.declare import declare_environment
 from scaletozero.environment.read import read_environment
 from scaletozero.kubernetes.manifests.hosts import CILIUM_CRD
@@ -42,9 +43,10 @@ def test_a_host_is_inside_or_it_is_said_where_it_is(host: str, where: str | None
 
 
 def test_a_finding_names_the_host_and_what_to_write() -> None:
-    (found,) = egress_findings([INSIDE, OUTSIDE, "api.example.com"], [HERE], ["api.example.com"])
+    hosts = {"egress.0": INSIDE, "egress.1": OUTSIDE, "egress.2": "api.example.com"}
+    (found,) = egress_findings(hosts, [HERE], ["api.example.com"])
     assert str(found) == (
-        f"egress.1: must stay within the residency, {HERE}, got {OUTSIDE} in {THERE}; what the pods send would leave "
+        f"egress.1: must stay within the residency, {HERE}, got {OUTSIDE} in {THERE}; what is sent there would leave "
         f"it. Fix: remove it, or write `approved_hosts: [{OUTSIDE}]` if its location or an exception was approved"
     )
 
@@ -97,3 +99,30 @@ def test_an_exception_of_the_environment_reaches_the_constructor(tmp_path: Path,
     )
     done = run(lambda: declare_environment(found, tmp_path))
     assert len(done.of("CiliumNetworkPolicy")) == 1
+
+
+def gateway(**more: Any) -> InferenceGateway:
+    args: Any = {"region": HERE, "residency": [HERE], "models": {"chat": {"provider": PROVIDER}}, **more}
+    return InferenceGateway("door", args)
+
+
+def test_a_gateway_refuses_providers_outside_before_anything_is_declared(run: Any) -> None:
+    def program() -> None:
+        with pytest.raises(
+            FindingsError, match=rf"^door\.models\.chat\.provider\.base_url: must stay within .*, {HERE}"
+        ):
+            gateway()
+
+    assert [each.typ for each in run(program).registered if not each.typ.startswith("pulumi:")] == []
+
+
+def test_a_gateway_sends_to_a_provider_that_was_approved(run: Any) -> None:
+    done = run(lambda: gateway(approved_hosts=["api.openai.com"]))
+    assert len(done.of("lambda/function:Function")) == 1
+
+
+def test_only_hosts_of_providers_can_be_approved() -> None:
+    with pytest.raises(
+        FindingsError, match=r"approved_hosts\.0: must be the host of a provider's `base_url`, got a\.b\.c"
+    ):
+        gateway(approved_hosts=["a.b.c"])
