@@ -1,6 +1,7 @@
 """Cold starts that are forced, on real controllers: known delays are measured, phase by phase."""
 
 import random
+import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -29,6 +30,7 @@ class Delayed:
     def __init__(self, live: Live, place: str, delays: list[dict[str, int]]) -> None:
         self.live, self.place, self.delays = live, place, iter(delays)
         self.clock = live.api.clock
+        self.asked = list[float]()
 
     def patch(self, manifest: Any, change: Any) -> Any:
         if change["metadata"]["annotations"][FORCE]:
@@ -37,6 +39,7 @@ class Delayed:
             deployment = self.live.manifest("apps/v1", "Deployment", self.place, "llm")
             annotations = {PULL: f"{delay['pull']}s", LOAD: f"{delay['load']}s"}
             self.live.api.patch(deployment, {"spec": {"template": {"metadata": {"annotations": annotations}}}})
+            self.asked.append(time.monotonic())
         return self.live.api.patch(manifest, change)
 
     def node(self, seconds: int) -> None:
@@ -90,7 +93,7 @@ def test_known_delays_are_measured_by_phase_within_one_poll(
 
     assert (woken.stopped, woken.others) == ("", ())
     assert len(woken.starts) == STARTS
-    for start, known in zip(woken.starts, delays, strict=True):
+    for start, known, asked in zip(woken.starts, delays, cluster.asked, strict=True):
         measured = {key: value for key, value in start.seconds.model_dump().items() if key != "poll"}
         other = seen.phases(start.id)
         print(known, measured, {key: round(value, 1) for key, value in other.items()}, start.seconds.poll)
@@ -100,7 +103,8 @@ def test_known_delays_are_measured_by_phase_within_one_poll(
         assert measured["pull"] == pytest.approx(known["pull"], abs=POLL)
         assert measured["load"] == pytest.approx(known["load"], abs=POLL)
         assert measured["node"] >= known["node"] - 1
-        assert 0 <= (start.seconds.poll or 0) <= 5 + POLL
+        # How long KEDA takes to see it is its own, and longer than its interval on a busy machine.
+        assert start.seconds.poll == pytest.approx(seen.moments[start.id]["created"] - asked, abs=POLL)
     # It is no longer kept awake, and sleeps.
     assert FORCE not in ((live.api.get(manifest) or {})["metadata"].get("annotations") or {})
     live.gone(place, place)
