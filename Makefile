@@ -101,7 +101,7 @@ lock: $(READY) ## resolve the dependencies again
 	echo 'onnxruntime' | $(RESOLVE) - --extra policy --extra sagemaker --extra sandbox --extra dev -o extras.lock
 	echo 'compressed-tensors>=0.18' | $(RESOLVE) - --extra packaging --extra torch --extra dev -o torch.lock
 
-EXTRAS  := $(foreach extra,packaging sandbox sign prices gateway dashboard grafana docs browser dev,--extra $(extra))
+EXTRAS  := $(foreach extra,packaging sandbox sign prices gateway dashboard grafana parquet docs browser dev,--extra $(extra))
 RESOLVE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate -q
 

@@ -17,6 +17,7 @@ WANTING: list[tuple[tuple[str, ...], tuple[str, ...], str]] = [
     ((), ("prices", "show", "--model", "anthropic/claude-haiku-4-5"), "prices"),
     ((), ("gateway",), "gateway"),
     ((), ("dashboard",), "dashboard"),
+    ((), ("costs", "--focus", "november.parquet"), "parquet"),
 ]
 """Extras that are installed, a command, and the extra that it asks for."""
 

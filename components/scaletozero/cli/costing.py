@@ -21,7 +21,8 @@ from scaletozero.environment.prometheus import UnansweredError, checked_url, rea
 from scaletozero.environment.usage import bucket_of, metering_of, read_sums, read_works
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.opening import LEDGER
-from scaletozero.observability.focus import as_csv, focus_rows
+from scaletozero.observability.focus import Row, focus_rows
+from scaletozero.observability.focus_files import CSV, PARQUET, Written
 from scaletozero.observability.gpu_usage import gpu_used, replica_price
 from scaletozero.observability.showback import Basis, CustomerWork, Line, Part, api_shares, lines_of, shares_of
 from scaletozero.observability.usage import (
@@ -49,11 +50,15 @@ def costs(
     ] = None,
     focus: Annotated[
         Path | None,
-        typer.Option(help="Write each endpoint's charges by day to this CSV file, in FOCUS 1.3's columns."),
+        typer.Option(
+            help="Write each endpoint's charges by day to this file, in FOCUS 1.3's columns: as Parquet where its name "
+            "ends in `.parquet`, otherwise as CSV."
+        ),
     ] = None,
     to_bucket: Annotated[
         bool, typer.Option("--to-bucket", help="Write the same rows to the environment's bucket, below `usage/`.")
     ] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="Write Parquet to the bucket in place of CSV.")] = False,
     basis: Annotated[
         Basis,
         typer.Option(
@@ -77,13 +82,20 @@ def costs(
 
     scaletozero costs -e prod-eu --basis allocation
 
-    scaletozero costs -e prod-eu --to-bucket    (each day, from a pipeline)
+    scaletozero costs -e prod-eu --to-bucket --parquet    (each day, from a pipeline)
 
     scaletozero costs -e prod-eu --since 2026-11-01 --focus november.csv
     """
     with findings_as_exit():
+        if parquet and not to_bucket:
+            rule, fix = "is for --to-bucket", "write `--focus FILE.parquet` for a file"
+            raise refuse("--parquet", rule, "no --to-bucket", "nothing would be written", fix)
         if focus:
             require_writable("--focus", focus)
+        to_file = PARQUET if focus and focus.suffix.lower() == f".{PARQUET.suffix}" else CSV
+        to_object = PARQUET if parquet else CSV
+        for each in {to_file if focus else CSV, to_object}:
+            each.require()
         if prometheus is not None:
             prometheus = checked_url("--prometheus", prometheus)
         now = datetime.now(UTC)
@@ -115,10 +127,10 @@ def costs(
         rows = focus_rows(environment, deployed, shares | apis)
         with findings_as_exit(FAILED):
             if focus:
-                write_file("--focus", focus, as_csv(rows))
+                write_file("--focus", focus, to_file.write(rows))
                 say(f"{focus}: {len(rows)} rows, metered at list prices; they are no invoice")
             if to_bucket:
-                say(f"{_upload(run, as_csv(rows), first, now)}: {counted(len(rows), 'row')}")
+                say(f"{_upload(run, rows, to_object, first, now)}: {counted(len(rows), 'row')}")
     lines = lines_of(shares | apis, works, named)
     if as_json:
         print_json(
@@ -156,16 +168,16 @@ def _sums(client: Any, endpoint: str, metering: Metering, first: date, now: date
         raise failed(f"{endpoint}: its metrics could not be read: {error}", FAILED) from None
 
 
-def _upload(run: Running, text: str, first: date, now: datetime) -> str:
+def _upload(run: Running, rows: list[Row], to: Written, first: date, now: datetime) -> str:
     """Writes rows to the environment's bucket, in place of those of the same days; returns where."""
     bucket = bucket_of(run.stack.resources())
     if bucket is None:
         rule, fix = "needs the stack's output `bucket`", "write the rows to a file with --focus, and upload that"
         raise refuse("--to-bucket", rule, "none in the stack's state", "there is no place to write to", fix)
-    key = f"usage/{run.stack.name}/{first}_{now.date()}.csv"
+    key = f"usage/{run.stack.name}/{first}_{now.date()}.{to.suffix}"
     try:
         run.stack.client("s3", run.settings.region).put_object(
-            Bucket=bucket, Key=key, Body=text.encode(), ContentType="text/csv; charset=utf-8"
+            Bucket=bucket, Key=key, Body=to.write(rows), ContentType=to.content_type
         )
     except (ClientError, BotoCoreError) as error:
         raise failed(f"s3://{bucket}/{key} could not be written: {error}", FAILED) from None

@@ -114,21 +114,21 @@ def write(answer: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def write_file(option: str, path: Path, text: str, *, new: bool = False) -> None:
+def write_file(option: str, path: Path, content: str | bytes, *, new: bool = False) -> None:
     """Writes a file that an option names.
 
     Args:
         option: the option, for the finding.
         path: the file.
-        text: its content.
+        content: its content; text is encoded as UTF-8.
         new: whether a file that exists is left as it is, which is a finding.
 
     Raises:
         FindingsError: it cannot be written.
     """
     try:
-        with path.open("x" if new else "w", encoding="utf-8") as file:
-            file.write(text)
+        with path.open("xb" if new else "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
     except FileExistsError:
         raise exists_already(option, path) from None
     except (OSError, ValueError) as error:

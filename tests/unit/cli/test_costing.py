@@ -14,6 +14,7 @@ import pytest
 import typer
 from botocore.exceptions import EndpointConnectionError
 from moto import mock_aws
+from pyarrow import parquet
 
 from scaletozero.cli import costing
 from scaletozero.gateway.ledger.accounts import accounts_of
@@ -223,6 +224,30 @@ def test_the_same_rows_are_in_the_environments_bucket(
     assert found["Key"] == f"usage/prod/{today - timedelta(days=1)}_{today}.csv"
     assert s3.get_object(Bucket="acme-prod", Key=found["Key"])["Body"].read() == path.read_bytes()
     assert f"s3://acme-prod/{found['Key']}: 1 row" in capsys.readouterr().err
+
+
+def test_parquet_in_the_bucket_and_in_a_file(
+    cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    s3 = boto3.client("s3", region_name=REGION, **GIVEN)
+    s3.create_bucket(Bucket="acme-prod")
+    put(cloudwatch, "acme-sentences", "ModelLatency", [1e9])
+    path = tmp_path / "focus.PARQUET"
+    costing.costs("prod", "2d", focus=path, to_bucket=True, parquet=True)
+    (found,) = s3.list_objects_v2(Bucket="acme-prod")["Contents"]
+    assert found["Key"].endswith(".parquet")
+    stored = s3.get_object(Bucket="acme-prod", Key=found["Key"])
+    assert stored["ContentType"] == "application/vnd.apache.parquet"
+    assert stored["Body"].read() == path.read_bytes()
+    (row,) = parquet.read_table(path).to_pylist()
+    assert (row["x_Endpoint"], row["EffectiveCost"]) == ("sentences", Decimal("0.04"))
+
+
+def test_parquet_without_a_bucket_is_refused(cloudwatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as caught:
+        costing.costs("prod", "1d", parquet=True)
+    assert caught.value.exit_code == 2
+    assert "--focus FILE.parquet" in capsys.readouterr().err
 
 
 def test_without_a_bucket_that_can_be_written_it_is_an_error(
