@@ -189,6 +189,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.05)
 
 
+def break_off() -> None:
+    """Ends a watch when it has seen what it is about, however long that takes here."""
+    signal.raise_signal(signal.SIGINT)
+
+
 def wakes(cluster: Cluster, project: Path) -> None:
     """A caller wakes it at the second look: its pod waits, runs, and is gone again with its node before the end."""
     artifact = open_folder(project / "artifact").digest
@@ -212,12 +217,13 @@ def wakes(cluster: Cluster, project: Path) -> None:
 
 def test_a_watch_records_what_callers_wake_and_wakes_nothing(project: Path, cluster: Cluster, quick: None) -> None:
     wakes(cluster, project)
-    found = run("--watch", "1s", "--json")
+    cluster.script.append(break_off)
+    found = run("--watch", "1h", "--json")
     assert found.exit_code == 0, found.output
     report = json.loads(found.stdout)
     # The event had expired when the pod was ready, and pod and node were gone at the end.
     assert [each["seconds"] for each in report["starts"]] == [{"poll": None, "node": 60.0, "pull": 180.0, "load": 90.0}]
-    assert report["watched_seconds"] >= 1
+    assert report["watched_seconds"] > 0
     assert "12:00:00 g6.xlarge: node 60 s, pull 180 s, load 90 s, total 330 s" in found.stderr
     assert remembered(project) == 1
     assert cluster.methods == {"GET"}
@@ -251,8 +257,9 @@ def test_a_watch_says_why_a_wake_failed(project: Path, cluster: Cluster, quick: 
         lambda: cluster.items.update(pods=[missing], nodes=[node()]),
         lambda: cluster.items.update(pods=[deleted]),
         full,
+        break_off,
     ]
-    found = run("--watch", "1s", "--json")
+    found = run("--watch", "1h", "--json")
     assert found.exit_code == 1
     report = json.loads(found.stdout)
     assert report["not_measured"] == {"llm-1": "ImagePullBackOff: not found"}
@@ -269,7 +276,8 @@ def test_a_watch_outlasts_a_cluster_that_does_not_answer_for_a_while(
         cluster.status = to
 
     cluster.script[2:2] = [lambda: status(503), lambda: status(503), lambda: status(200)]
-    found = run("--watch", "1s")
+    cluster.script.append(break_off)
+    found = run("--watch", "1h")
     assert found.exit_code == 0, found.output
     assert remembered(project) == 1
 
@@ -288,7 +296,7 @@ def test_a_watch_that_gets_no_answer_any_more_ends_and_keeps_what_it_has(
 
 def test_a_watch_that_is_broken_off_keeps_what_it_has(project: Path, cluster: Cluster, quick: None) -> None:
     wakes(cluster, project)
-    cluster.script[5:] = [lambda: signal.raise_signal(signal.SIGINT)]
+    cluster.script[5:] = [break_off]
     found = run("--watch", "1h")
     assert found.exit_code == 0, found.output
     assert "the watch was ended" in found.stderr
@@ -297,7 +305,8 @@ def test_a_watch_that_is_broken_off_keeps_what_it_has(project: Path, cluster: Cl
 
 def test_a_watch_may_be_held_to_what_is_remembered(project: Path, cluster: Cluster, quick: None) -> None:
     wakes(cluster, project)
-    found = run("--watch", "1s", "--gate", "10")
+    cluster.script[5:] = [break_off]
+    found = run("--watch", "1h", "--gate", "10")
     assert found.exit_code == 2
     assert "must have 5 remembered starts" in found.stderr
     assert not (project / "local.cold-starts.json").exists()
