@@ -60,6 +60,7 @@ def spending_guard(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResou
 
 GATEWAY: Any = {
     "region": REGION,
+    "approved_hosts": ["api.openai.com"],
     "models": {
         "small": {
             "provider": {
