@@ -129,6 +129,9 @@ class _Watched:
         self.settles_first = settles_first
         self.seen: list[str] = []
 
+    def settling(self, _: str) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
     async def end(self, _: Held) -> None:
         self.seen.append("settled")
 

@@ -10,7 +10,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from scaletozero.gateway.keys import KeyRing, RefusedKeyError
 from scaletozero.gateway.ledger.accounts import HIT, Account, Balance, CapReachedError, Lease
 from scaletozero.gateway.ledger.ledger import Ledger, LedgerBusyError
 from scaletozero.gateway.service.endpoints import EndpointTarget
-from scaletozero.gateway.service.errors import RefusedError, capped, unauthorised, unavailable
+from scaletozero.gateway.service.errors import CAPPED, RefusedError, capped, unauthorised, unavailable
 from scaletozero.gateway.service.failures import FailedError
 from scaletozero.gateway.service.keeping import Keeper, State
 from scaletozero.gateway.service.limits import Rates
@@ -165,6 +165,7 @@ class Door:
         self._keys = KeyRing(gateway.customers)
         self._threads = anyio.CapacityLimiter(64)
         self._lanes = {name: anyio.Semaphore(AT_ONCE) for name in gateway.customers}
+        self._settling: dict[str, set[anyio.Event]] = {name: set() for name in gateway.customers}
 
     def customer(self, headers: Mapping[str, str]) -> str:
         """The customer whose key a request has. Nothing else of the request says who it is.
@@ -283,8 +284,28 @@ class Door:
             raise
         return hold
 
+    @contextlib.contextmanager
+    def settling(self, customer: str) -> Iterator[None]:
+        """While the end of a response is sent and its request settled, which gives back what it did not cost."""
+        done = anyio.Event()
+        self._settling[customer].add(done)
+        try:
+            yield
+        finally:
+            self._settling[customer].discard(done)
+            done.set()
+
     async def _take(self, held: Held) -> None:
-        lease = await self._thread(held.customer, self._reserve, held.customer, held.most)
+        # A caller that has an answer may ask again before that request is settled, and its cap has room once it is.
+        settling = tuple(self._settling[held.customer])
+        try:
+            lease = await self._thread(held.customer, self._reserve, held.customer, held.most)
+        except RefusedError as error:
+            if error.status != CAPPED or not settling:
+                raise
+            for each in settling:
+                await each.wait()
+            lease = await self._thread(held.customer, self._reserve, held.customer, held.most)
         held.leases += 1
         held.hold = Hold(held.customer, lease, {"target": held.target, "number": held.leases})
         if held.cache is not None:
@@ -384,15 +405,19 @@ class Ending(Response):
         response.headers.update(held.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def settled_first(message: Message) -> None:
-            if message["type"] == "http.response.body" and not message.get("more_body", False):
-                await self._end()
-            await send(message)
+        with contextlib.ExitStack() as ending:
 
-        try:
-            await self._response(scope, receive, settled_first if self._door.settles_first else send)
-        finally:
-            await self._end()
+            async def ended(message: Message) -> None:
+                if message["type"] == "http.response.body" and not message.get("more_body", False):
+                    ending.enter_context(self._door.settling(self._held.customer))
+                    if self._door.settles_first:
+                        await self._end()
+                await send(message)
+
+            try:
+                await self._response(scope, receive, ended)
+            finally:
+                await self._end()
 
     async def _end(self) -> None:
         if not self._ended:

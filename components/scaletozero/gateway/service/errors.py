@@ -91,9 +91,13 @@ def unauthorised(message: str) -> RefusedError:
     return RefusedError(401, message, "invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
 
+CAPPED = 402
+"""The status of a request that a cap does not admit."""
+
+
 def capped(message: str, code: str) -> RefusedError:
     """A cap: to try again does not help. 402, which OpenAI's clients do not try again."""
-    return RefusedError(402, message, code, kind="insufficient_quota", headers={"x-should-retry": "false"})
+    return RefusedError(CAPPED, message, code, kind="insufficient_quota", headers={"x-should-retry": "false"})
 
 
 def limited(message: str, seconds: float, code: str = "rate_limit_exceeded") -> RefusedError:
