@@ -9,8 +9,10 @@ from model_packaging.validation import Later
 from scaletozero.endpoints.kind import EndpointSettings, Invocation
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.settings import Environment
+from scaletozero.gateway.ledger.accounts import KEPT_SECONDS
 from scaletozero.residency.report import OPERATOR, Row
 from scaletozero.settings.common import RESULT_DAYS
+from scaletozero.settings.gateway import Gateway
 
 ENCRYPTED = "(encrypted in the settings)"
 
@@ -41,6 +43,29 @@ def _rows(environment: Environment) -> Iterator[Row]:
         yield Row("", "key", region, region, "", OPERATOR, "AWS KMS", "until it is deleted", _HELD, show)
     for name, endpoint in environment.endpoints.items():
         yield from _endpoint(environment, name, endpoint, key)
+    if environment.gateway is not None and environment.gateway.function is not None:
+        yield from _gateway(environment, environment.gateway, arn)
+
+
+def _gateway(environment: Environment, gateway: Gateway, arn: str | None) -> Iterator[Row]:
+    """The data of the function that the gateway runs as."""
+    region, name = environment.region, "gateway"
+
+    def row(data: str, rests_in: str, passes: str, key: str, retention: str, verify: str) -> Row:
+        return Row(name, data, rests_in, region, passes, OPERATOR, key, retention, _HELD, verify)
+
+    passes = "; ".join([f"AWS Lambda, {region}", *sorted({each.host for _, each in gateway.providers()})])
+    url = f"aws lambda get-function-url-config --region {region} --function-name FUNCTION"
+    yield row(PROMPTS, "", passes, "TLS in transit", MEMORY, url)
+    tables = f"KMS key {arn}" if arn else "Amazon DynamoDB's own"
+    table = f"aws dynamodb describe-table --region {region} --table-name TABLE"
+    records = f"records {KEPT_SECONDS // 86_400} days, balances until a customer is deleted; restorable for 35 days"
+    yield row("usage and balances of customers", region, "", tables, records, table)
+    if kept := [each.cache.seconds for each in gateway.models.values() if each.cache is not None]:
+        yield row("answers that are kept", region, "", tables, f"{max(kept)} seconds; restorable for 35 days", table)
+    logs = f"aws logs describe-log-groups --region {region} --log-group-name-prefix gateway-logs"
+    of_logs = f"KMS key {arn}" if arn else "CloudWatch Logs' own"
+    yield row("logs", region, "", of_logs, f"{environment.log_retention_days} days", logs)
 
 
 def _endpoint(environment: Environment, name: str, endpoint: EndpointSettings, key: str) -> Iterator[Row]:

@@ -139,6 +139,27 @@ def test_the_report_names_the_hosts_that_pods_may_call() -> None:
     assert passes["one"] == f"{passes['two']}; eu.api.openai.com; *.example.com"
 
 
+def test_the_report_has_what_a_gateways_function_keeps_and_sends() -> None:
+    provider = {"base_url": "https://eu.api.openai.com/v1", "model": "m", "price": "openai/gpt-5-mini", "secret": "s"}
+    found = environment(
+        artifacts={"kms_key_arn": arn("kms", HERE, ACCOUNT, "key/1b2c3d4e-5f60-4718-8293-a4b5c6d7e8f9")},
+        gateway={
+            "function": {},
+            "models": {"chat": {"provider": provider, "cache": {"seconds": 60}}},
+            "customers": {"acme": {"cap_usd_per_month": 5, "models": ["chat"]}},
+        },
+    )
+    rows = {row.data: row for row in rows_of(found) if row.endpoint == "gateway"}
+    assert [*rows] == ["prompts and responses", "usage and balances of customers", "answers that are kept", "logs"]
+    assert rows["prompts and responses"].passes == f"AWS Lambda, {HERE}; eu.api.openai.com"
+    assert rows["prompts and responses"].rests_in == ""
+    kept = rows["usage and balances of customers"]
+    assert (kept.rests_in, kept.key[:8], kept.retention.partition(",")[0]) == (HERE, "KMS key ", "records 400 days")
+    assert rows["answers that are kept"].retention == "60 seconds; restorable for 35 days"
+    assert rows["logs"].retention == "30 days"
+    assert not [row for row in rows_of(environment()) if row.endpoint == "gateway"]
+
+
 def test_an_image_or_a_topic_of_another_region_is_refused_whatever_the_residency() -> None:
     text = refused(
         endpoints={"one": serverless(image=image(THERE), alarms={"notify": [arn("sns", THERE, ACCOUNT, "t")]})}
