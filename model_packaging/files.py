@@ -1,4 +1,4 @@
-"""Reads untrusted files, so that nothing in them hangs or crashes the reader."""
+"""Reads untrusted files, so that nothing in them hangs or crashes the reader; writes files whole or not at all."""
 
 from __future__ import annotations
 
@@ -117,6 +117,30 @@ def read_json(path: Path, limit: int, rule: str = "must be a JSON file", fix: st
 
 def _reason(error: OSError | ValueError) -> str:
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+
+
+def replace_text(path: Path, text: str, mode: int = 0o644) -> None:
+    """Writes a file whole or not at all, so that nobody reads half of it.
+
+    Args:
+        path: the file, which may exist.
+        text: its content.
+        mode: its permissions.
+
+    Raises:
+        OSError: it cannot be written; it is as it was.
+    """
+    import tempfile  # not in a cold start, which reads only
+
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def exists(path: Path) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 
+from scaletozero.partitions import service_principal
+
 
 def trust_policy(service: str, account: str, source: str = "") -> str:
     """The trust policy of a role: one service may assume it, and only on behalf of one account's resources.
@@ -34,3 +36,12 @@ def account_of(arn: str | None) -> str:
     """
     fields = (arn or "").split(":")
     return fields[4] if len(fields) > 4 else ""
+
+
+def lambda_trust(arn: str | None) -> str:
+    """The trust policy of a function's role.
+
+    Args:
+        arn: an ARN of the account that the role is in.
+    """
+    return trust_policy(service_principal("lambda"), account_of(arn))

@@ -25,7 +25,7 @@ from scaletozero.engine.go_build import Say, one_at_a_time
 VERSION = "3.3.1"
 NAME = "DynamoDB Local"
 
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+_POM = f"""<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>scaletozero</groupId><artifactId>tests</artifactId><version>1</version>
   <dependencies>

@@ -22,7 +22,7 @@ from scaletozero.environment.usage import bucket_of, metering_of, read_sums, rea
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.opening import LEDGER
 from scaletozero.observability.focus import Row, focus_rows
-from scaletozero.observability.focus_files import CSV, PARQUET, Written
+from scaletozero.observability.focus_files import CSV, PARQUET, Written, require_parquet
 from scaletozero.observability.gpu_usage import gpu_used, replica_price
 from scaletozero.observability.showback import Basis, CustomerWork, Line, Part, api_shares, lines_of, shares_of
 from scaletozero.observability.usage import (
@@ -94,8 +94,8 @@ def costs(
             require_writable("--focus", focus)
         to_file = PARQUET if focus and focus.suffix.lower() == f".{PARQUET.suffix}" else CSV
         to_object = PARQUET if parquet else CSV
-        for each in {to_file if focus else CSV, to_object}:
-            each.require()
+        if PARQUET in (to_file, to_object):
+            require_parquet()
         if prometheus is not None:
             prometheus = checked_url("--prometheus", prometheus)
         now = datetime.now(UTC)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+
+from scaletozero.engine.signals import on_stop
 
 
 @contextmanager
@@ -13,15 +13,11 @@ def once() -> Iterator[None]:
     """A context in which the first SIGINT or SIGTERM raises KeyboardInterrupt, and those after it are ignored."""
     heard = False
 
-    def handle(number: int, frame: FrameType | None) -> None:
+    def interrupt() -> None:
         nonlocal heard
         if not heard:
             heard = True
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_stop(interrupt):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field
 
-from model_packaging.files import exists, read_json
+from model_packaging.files import exists, read_json, replace_text
 from model_packaging.findings import Finding, refuse
 from model_packaging.validation import Settings, Text, parse
 
@@ -195,20 +193,7 @@ def add_starts(path: Path, endpoint: str, starts: Iterable[Start]) -> int:
     whole = Remembered(endpoints={**known, endpoint: tuple(kept)})
     text = json.dumps(whole.model_dump(mode="json", exclude_none=True), indent=2, sort_keys=True) + "\n"
     try:
-        _replace(path, text)
+        replace_text(path, text)
     except OSError as error:
         raise refuse(str(path), "must be a file that can be written", error.strerror or str(error)) from None
     return len(kept)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Writes a file at once, so that a preview never reads half of it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -12,8 +12,7 @@ from scaletozero.endpoints.close_function import MONTH
 from scaletozero.endpoints.gauge_function import METRIC, NAMESPACE
 from scaletozero.endpoints.guard_plan import Closing
 from scaletozero.endpoints.guard_policies import measuring_policy
-from scaletozero.partitions import service_principal
-from scaletozero.policies import account_of, trust_policy
+from scaletozero.policies import lambda_trust
 from scaletozero.scaling.warm_calls import RUNTIME
 from scaletozero.spending.guard import GAUGE_SECONDS, GAUGE_TIMEOUT_SECONDS
 
@@ -40,9 +39,7 @@ def declare_gauge(
     """
     role = aws.iam.Role(
         owner.child("gauge-role", limit=64),
-        assume_role_policy=log_group.arn.apply(
-            lambda known: trust_policy(service_principal("lambda"), account_of(known))
-        ),
+        assume_role_policy=log_group.arn.apply(lambda_trust),
         tags=tags,
         opts=owner.options(),
     )

@@ -15,7 +15,7 @@ from scaletozero.endpoints.guard_gauge import declare_gauge, declare_month_alarm
 from scaletozero.endpoints.guard_plan import Closing, closings
 from scaletozero.endpoints.guard_policies import alarm_changes, closing_policy, denial
 from scaletozero.partitions import has_budgets, service_principal
-from scaletozero.policies import account_of, trust_policy
+from scaletozero.policies import lambda_trust
 from scaletozero.scaling.warm_calls import RUNTIME
 from scaletozero.settings.guard import Over
 from scaletozero.settings.spending_guard import GuardedEndpoint, SpendingGuardSettings
@@ -220,9 +220,7 @@ class SpendingGuard(Component):
         )
         self.role = aws.iam.Role(
             self.child("function-role", limit=64),
-            assume_role_policy=self.log_group.arn.apply(
-                lambda known: trust_policy(service_principal("lambda"), account_of(known))
-            ),
+            assume_role_policy=self.log_group.arn.apply(lambda_trust),
             tags=self._tags,
             opts=self.options(),
         )

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from pulumi.automation import CommandResult, PulumiCommand
 from pulumi.automation.errors import create_command_error
+
+from scaletozero.engine.signals import on_stop
 
 Callback = Callable[[str], object]
 
@@ -83,7 +84,7 @@ class EngineCommand(PulumiCommand):
         """
         heard = 0
 
-        def forward(number: int, frame: FrameType | None) -> None:
+        def forward() -> None:
             nonlocal heard
             heard += 1
             if heard == 1:
@@ -93,12 +94,8 @@ class EngineCommand(PulumiCommand):
             if heard > 1 or not self._running:
                 raise KeyboardInterrupt
 
-        before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with on_stop(forward):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _follow(stream, callback: Callback | None) -> Callable[[], str]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
-import tempfile
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from model_packaging.files import read_text
+from model_packaging.files import read_text, replace_text
 from model_packaging.findings import refuse
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import KEY
@@ -70,15 +67,9 @@ def _customers(project: Project, environment: str) -> Mapping[str, Customer]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Writes a file whole or not at all, with the permissions that it has."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    """Writes the file with the permissions that it has."""
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        shutil.copymode(path, temporary)
-        os.replace(temporary, path)  # noqa: PTH105 - of a name that mkstemp made
+        replace_text(path, text, stat.S_IMODE(path.stat().st_mode))
     except OSError as error:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
         then = "nothing was changed"
         raise refuse(str(path), "must be a file that can be written", error.strerror or str(error), then) from None

@@ -8,19 +8,18 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from model_packaging.findings import Finding, FindingsError
+from model_packaging.findings import FindingsError
 from model_packaging.serving.limits import INVOCATION_SECONDS
 from scaletozero.args.inference_gateway import InferenceGatewayArgs
 from scaletozero.component import Component, shown_as_it_is, validated
 from scaletozero.gateway.contents import FILE, PORT, Contents
-from scaletozero.gateway.opening import PRICED, Served
+from scaletozero.gateway.opening import PRICED, Served, unpriced
 from scaletozero.gateway.package import HANDLER, Package, build_package, packages_folder, read_package
 from scaletozero.gateway.role_policy import gateway_policy
 from scaletozero.gateway.tables import TTL
-from scaletozero.observability.alarms import watched
+from scaletozero.observability.alarms import alarm_inputs
 from scaletozero.observability.gateway import NAMESPACE, gateway_alarms
-from scaletozero.partitions import service_principal
-from scaletozero.policies import account_of, trust_policy
+from scaletozero.policies import lambda_trust
 from scaletozero.residency.egress import egress_findings
 from scaletozero.settings.gateway_function import adapter_layer, no_adapter
 from scaletozero.settings.inference_gateway import InferenceGatewaySettings
@@ -177,9 +176,7 @@ class InferenceGateway(Component):
         """Declares the function's role. Returns its permissions, on which the function depends."""
         self.role = aws.iam.Role(
             self.child("role", limit=64),
-            assume_role_policy=self.log_group.arn.apply(
-                lambda known: trust_policy(service_principal("lambda"), account_of(known))
-            ),
+            assume_role_policy=self.log_group.arn.apply(lambda_trust),
             tags=self._tags,
             opts=self.options(),
         )
@@ -230,13 +227,7 @@ class InferenceGateway(Component):
             alarm.name: aws.cloudwatch.MetricAlarm(
                 self.child(alarm.name, limit=255),
                 region=self._region,
-                alarm_description=alarm.description,
-                **watched(alarm, {"FunctionName": self.function.name}, NAMESPACE),
-                evaluation_periods=alarm.periods,
-                datapoints_to_alarm=alarm.breaching,
-                comparison_operator="GreaterThanThreshold",
-                threshold=alarm.threshold,
-                treat_missing_data="notBreaching",
+                **alarm_inputs(alarm, {"FunctionName": self.function.name}, NAMESPACE),
                 alarm_actions=[topic] if topic is not None else [],
                 ok_actions=[topic] if topic is not None else [],
                 tags=self._tags,
@@ -266,7 +257,6 @@ def _require_prices(settings: InferenceGatewaySettings, table: PriceTable) -> No
         try:
             token_price(provider.price)
         except FindingsError as error:
-            then = "a request would have no price"
-            found += [Finding(f"{path}.price", each.rule, each.got, then, each.fix) for each in error.findings]
+            found += unpriced(error, path)
     if found:
         raise FindingsError(found)

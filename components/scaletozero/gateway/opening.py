@@ -123,8 +123,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
         try:
             tariff = TokenTariff(declared.price)
         except FindingsError as error:
-            at, then = f"{site.path}.{path}.price", "a request would have no price"
-            findings.extend(Finding(at, each.rule, each.got, then, each.fix) for each in error.findings)
+            findings.extend(unpriced(error, f"{site.path}.{path}"))
             return None
         try:
             return ProviderTarget(declared, keys.key(declared, f"{site.path}.{path}"), http, ByTokens(tariff))
@@ -167,6 +166,12 @@ def open_door(gateway: Rules, site: Site) -> Any:
         Keeper(site.answers),
         settles_first=site.settles_first,
     )
+
+
+def unpriced(error: FindingsError, path: str) -> list[Finding]:
+    """Findings on a provider's price that is not known, at the provider's path."""
+    then = "a request would have no price"
+    return [Finding(f"{path}.price", each.rule, each.got, then, each.fix) for each in error.findings]
 
 
 class Keys:

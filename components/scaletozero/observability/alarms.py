@@ -74,20 +74,31 @@ class PlannedAlarms(Component):
         return aws.cloudwatch.MetricAlarm(
             self.child(alarm.name, limit=255),
             region=self._region,
-            alarm_description=alarm.description,
-            **watched(alarm, dimensions),
-            evaluation_periods=alarm.periods,
-            datapoints_to_alarm=alarm.breaching,
-            comparison_operator="GreaterThanThreshold",
-            threshold=alarm.threshold,
-            treat_missing_data="notBreaching",
+            **alarm_inputs(alarm, dimensions),
             tags=self._tags,
             opts=self.options(),
         )
 
 
-def watched(alarm: Alarm, dimensions: Mapping[str, Any], namespace: str = NAMESPACE) -> dict[str, Any]:
-    """The properties of an alarm's resource that say what it watches."""
+def alarm_inputs(alarm: Alarm, dimensions: Mapping[str, Any], namespace: str = NAMESPACE) -> dict[str, Any]:
+    """The properties of an alarm's resource that follow from the alarm: what it watches, and when it is in alarm.
+
+    Args:
+        dimensions: of its metrics.
+        namespace: of its metrics.
+    """
+    return {
+        **_watched(alarm, dimensions, namespace),
+        "alarm_description": alarm.description,
+        "evaluation_periods": alarm.periods,
+        "datapoints_to_alarm": alarm.breaching,
+        "comparison_operator": "GreaterThanThreshold",
+        "threshold": alarm.threshold,
+        "treat_missing_data": "notBreaching",
+    }
+
+
+def _watched(alarm: Alarm, dimensions: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     if not alarm.expression:
         (metric,) = alarm.metrics.values()
         kind = "extended_statistic" if alarm.statistic.startswith("p") else "statistic"

@@ -56,7 +56,8 @@ def _value(name: str, text: str | None) -> Any:
     return text
 
 
-def _require_parquet() -> None:
+def require_parquet() -> None:
+    """Raises NotInstalledError unless the extra `parquet` is installed."""
     with needs("parquet"):
         import pyarrow.parquet  # noqa: F401 - before anything is read
 
@@ -69,14 +70,12 @@ class Written:
         suffix: of the file's name, without the dot.
         content_type: for HTTP.
         write: makes its content.
-        require: raises NotInstalledError if what it takes is not installed.
     """
 
     suffix: str
     content_type: str
     write: Callable[[Iterable[Mapping[str, Any]]], bytes]
-    require: Callable[[], None]
 
 
-CSV = Written("csv", "text/csv; charset=utf-8", lambda rows: as_csv(rows).encode(), lambda: None)
-PARQUET = Written("parquet", "application/vnd.apache.parquet", as_parquet, _require_parquet)
+CSV = Written("csv", "text/csv; charset=utf-8", lambda rows: as_csv(rows).encode())
+PARQUET = Written("parquet", "application/vnd.apache.parquet", as_parquet)
