@@ -16,7 +16,7 @@ from typing import Any
 
 from model_packaging.findings import Finding
 from scaletozero.spending.price_rows import LARGEST_AMOUNT, Price
-from scaletozero.spending.prices import EC2, HOSTING, PriceTable
+from scaletozero.spending.prices import EC2, HOSTING, SERVERLESS, PriceTable
 
 SOURCE = "AWS Price List API"
 
@@ -46,7 +46,11 @@ def _usage(pattern: str) -> Callable[[Mapping[str, str]], bool]:
 
 
 _HOURS = frozenset({"hrs", "hr", "hours", "hour"})
+_SECONDS = frozenset({"seconds", "second"})
 _GB = frozenset({"gb"})
+
+_BYTES = Products("AmazonSageMaker", {"operation": "Invoke-Endpoint"}, _GB, _usage("Hst:Data-Bytes-(?:In|Out)"))
+"""Data in and out: two products, which have to cost the same to be one row."""
 
 PRODUCTS: Mapping[tuple[str, str], Products] = {
     (EC2, "*"): Products(
@@ -65,6 +69,12 @@ PRODUCTS: Mapping[tuple[str, str], Products] = {
         {"productFamily": "ML Instance", "instanceName": "{sku}"},
         _HOURS,
         lambda attributes: "Hosting" in (attributes.get("component"), attributes.get("platoinstancetype")),
+    ),
+    (HOSTING, "data-gb"): _BYTES,
+    (SERVERLESS, "data-gb"): _BYTES,
+    # The price of each size of memory is its GB times this one, so that the smallest is that of a GB-second.
+    (SERVERLESS, "gb-second"): Products(
+        "AmazonSageMaker", {"productFamily": "ML Serverless"}, _SECONDS, _usage("ServerlessInf:Mem-1GB")
     ),
     ("lambda", "gb-second"): Products(
         "AWSLambda", {"group": "AWS-Lambda-Duration"}, frozenset({"lambda-gb-second", "gb-second", "gb-seconds"})
@@ -89,7 +99,12 @@ PRODUCTS: Mapping[tuple[str, str], Products] = {
         _usage("CW:AlarmMonitorUsage"),
     ),
 }
-"""(service, sku) -> how it is found. SageMaker Serverless is not here: AWS documents no usage types for it."""
+"""(service, sku) -> how it is found.
+
+AWS documents no usage types; those of SageMaker are the ones that other programs read its price list by (Infracost's
+resources of SageMaker endpoints). Provisioned concurrency is not here: they disagree on which of its two products is
+the time that it is there, and which the work on it.
+"""
 
 
 def products_of(service: str, sku: str) -> Products | None:
@@ -188,7 +203,7 @@ def refresh(client: Any, table: PriceTable, wanted: Iterable[Price], say: Callab
     for each in wanted:
         before = table.find(each.service, each.sku, each.region)
         if products_of(each.service, each.sku) is None:
-            kept.append((each, "AWS documents no usage type for it"))
+            kept.append((each, "it is not known how the price list calls it"))
             continue
         say(f"asking: {each.service} {each.sku} {each.region}")
         answer = ask(client, each)

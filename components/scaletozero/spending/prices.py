@@ -24,6 +24,9 @@ VARIABLE = "SCALETOZERO_PRICES"
 SERVERLESS, HOSTING, EC2 = "sagemaker.serverless", "sagemaker.hosting", "ec2"
 """The services of the table whose prices depend on what an endpoint runs on."""
 
+BY_HAND = frozenset({(SERVERLESS, "pc-gb-second"), (SERVERLESS, "pc-duration-gb-second")})
+"""(service, sku) of the rows that `prices refresh` cannot ask for, because AWS does not say how its list calls them."""
+
 FILE = "prices.json"
 """The name of a project's own table, beside its `Pulumi.yaml`."""
 
@@ -69,12 +72,13 @@ class PriceTable:
     def missing(self, service: str, sku: str, region: str) -> Finding:
         """The finding for a missing row. It names the row, and the regions that have it."""
         known = sorted({r for s, k, r in self.rows if (s, k) == (service, sku)})
+        asked = "" if (service, sku) in BY_HAND else f"`scaletozero prices refresh --region {region}`, or "
         return Finding(
             f"price of {service} {sku}",
             f"must have a row for {region}",
             "none",
             "any figure would be a guess",
-            f"`scaletozero prices refresh --region {region}`, or add the row to {FILE}; "
+            f"{asked}add the row to {FILE}, with its price from the pricing page; "
             f"priced so far: {', '.join(known) or 'nowhere'}",
         )
 

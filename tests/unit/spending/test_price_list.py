@@ -13,7 +13,7 @@ from price_lists import page, product
 from model_packaging.findings import Finding
 from scaletozero.spending.price_list import Change, ask, products_of, refresh, too_large
 from scaletozero.spending.price_rows import Price
-from scaletozero.spending.prices import PriceTable, shipped
+from scaletozero.spending.prices import BY_HAND, PriceTable, shipped
 
 TABLE = shipped()
 GPU = TABLE.price("ec2", "g5.xlarge", "us-east-1")
@@ -71,6 +71,8 @@ ANY_OF: dict[str, Any] = {"ServiceCode": ANY, "Filters": ANY, "FormatVersion": "
         (("ec2.nat-gateway", "data-gb", "us-east-1"), {"usagetype": "USE1-NatGateway-Bytes"}, "GB"),
         (("s3", "storage-gb-month", "us-east-1"), {"usagetype": "TimedStorage-ByteHrs"}, "GB-Mo"),
         (("cloudwatch", "alarm-month", "us-east-1"), {"usagetype": "CW:AlarmMonitorUsage"}, "Alarms"),
+        (("sagemaker.serverless", "gb-second", "us-east-1"), {"usagetype": "USE1-ServerlessInf:Mem-1GB"}, "Seconds"),
+        (("sagemaker.serverless", "data-gb", "us-east-1"), {"usagetype": "USE1-Hst:Data-Bytes-Out"}, "GB"),
     ],
 )
 def test_the_first_tier_counts_and_other_usage_does_not(
@@ -107,19 +109,19 @@ def test_a_response_that_is_not_clear_is_a_finding(
 def test_what_changed_what_is_new_and_what_is_left(stub: tuple[Any, Stubber]) -> None:
     client, stubber = stub
     new = GPU.model_copy(update={"region": "eu-south-1"})
-    serverless = TABLE.price("sagemaker.serverless", "gb-second", "us-east-1")
+    provisioned = TABLE.price("sagemaker.serverless", "pc-gb-second", "us-east-1")
     same = TABLE.price("ec2", "g6.xlarge", "us-east-1")
     gone = TABLE.price("ec2", "g5.2xlarge", "us-east-1")
     for answer in (page(product("1.2")), page(product("1.3")), page(product("0.8048")), page()):
         stubber.add_response("get_products", answer, ANY_OF)
-    found = refresh(client, TABLE, [GPU, new, serverless, same, gone], lambda _: None)
+    found = refresh(client, TABLE, [GPU, new, provisioned, same, gone], lambda _: None)
     assert [(change.before, change.after.amount) for change in found.changes] == [
         (GPU, Decimal("1.2")),
         (None, Decimal("1.3")),
     ]
     assert len(found.rows) == 3
     assert found.kept == (
-        (serverless, "AWS documents no usage type for it"),
+        (provisioned, "it is not known how the price list calls it"),
         (gone, "the price list has no such product"),
     )
     assert found.findings == ()
@@ -134,7 +136,46 @@ def test_a_change_above_the_threshold_is_a_finding_and_a_new_row_is_none() -> No
     assert "(-50.3 %)" in found.got
 
 
-def test_all_but_the_rows_of_serverless_and_data_are_found_in_the_list() -> None:
+def test_a_region_gets_its_serverless_prices(stub: tuple[Any, Stubber]) -> None:
+    client, stubber = stub
+    region, of = "eu-central-1", {"regionCode": "eu-central-1"}
+    rows = [TABLE.price("sagemaker.serverless", sku, "us-east-1") for sku in ("gb-second", "data-gb")]
+    sizes = [
+        product(f"{0.0000221 * gb:.7f}", unit="Seconds", attributes={"usagetype": f"EUC1-{family}:Mem-{gb}GB"})
+        for family in ("ServerlessInf", "ProvisionedConcurrency")
+        for gb in (1, 2, 6)
+    ]
+    ways = [
+        product("0.0176", unit="GB", attributes={"usagetype": f"EUC1-Hst:Data-Bytes-{way}"}) for way in ("In", "Out")
+    ]
+    for products, wanted in (
+        (sizes, {**of, "productFamily": "ML Serverless"}),
+        (ways, {**of, "operation": "Invoke-Endpoint"}),
+    ):
+        filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in wanted.items()]
+        asked = {"ServiceCode": "AmazonSageMaker", "Filters": filters, "FormatVersion": "aws_v1"}
+        stubber.add_response("get_products", page(*products), asked)
+    found = refresh(client, TABLE, [each.model_copy(update={"region": region}) for each in rows], lambda _: None)
+    # Every kind of endpoint of that region can be estimated with them.
+    table = PriceTable.of([*TABLE.rows.values(), *found.rows])
+    assert found.findings == ()
+    assert table.price("sagemaker.serverless", "gb-second", region).amount == Decimal("0.0000221")
+    assert table.price("sagemaker.serverless", "data-gb", region).amount == Decimal("0.0176")
+
+
+def test_data_that_costs_otherwise_in_than_out_is_a_finding(stub: tuple[Any, Stubber]) -> None:
+    client, stubber = stub
+    ways = {"In": "0.016", "Out": "0.09"}
+    products = [
+        product(usd, unit="GB", attributes={"usagetype": f"USE1-Hst:Data-Bytes-{way}"}) for way, usd in ways.items()
+    ]
+    stubber.add_response("get_products", page(*products), ANY_OF)
+    found = ask(client, TABLE.price("sagemaker.hosting", "data-gb", "us-east-1"))
+    assert isinstance(found, Finding)
+    assert "must have one price, got 0.016, 0.09" in str(found)
+
+
+def test_all_but_the_rows_that_are_kept_by_hand_are_found_in_the_list() -> None:
     unknown = {(each.service, each.sku) for each in TABLE.rows.values() if products_of(each.service, each.sku) is None}
-    assert {service for service, _ in unknown} == {"sagemaker.serverless", "sagemaker.hosting"}
+    assert unknown == BY_HAND
     assert PriceTable.of([GPU]).find("ec2", "g5.xlarge", "us-east-1") == GPU

@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from model_packaging.findings import FindingsError
 from scaletozero.settings.regions import regions_of
 from scaletozero.spending.price_rows import OUTLIER, Price, as_table, read_rows
-from scaletozero.spending.prices import VARIABLE, own_file, price, prices, shipped, stale, stale_warning
+from scaletozero.spending.prices import (
+    BY_HAND,
+    HOSTING,
+    SERVERLESS,
+    VARIABLE,
+    own_file,
+    price,
+    prices,
+    shipped,
+    stale,
+    stale_warning,
+)
 
 ROW = {
     "service": "ec2",
@@ -56,6 +67,23 @@ def test_a_missing_row_is_a_finding_that_names_it() -> None:
     assert found.rule == "must have a row for eu-central-1"
     assert found.fix.startswith("`scaletozero prices refresh --region eu-central-1`")
     assert found.fix.endswith("priced so far: us-east-1")
+
+
+@pytest.mark.parametrize("region", sorted(regions_of("sagemaker")))
+def test_every_region_of_sagemaker_has_each_price_or_a_finding_that_says_how_to_get_it(region: str) -> None:
+    table = shipped()
+    for service, sku in {(service, sku) for service, sku, _ in table.rows if service in (SERVERLESS, HOSTING)}:
+        if (row := table.find(service, sku, region)) is not None:
+            assert row.region == region
+            assert row.amount > 0
+            continue
+        with pytest.raises(FindingsError) as caught:
+            table.price(service, sku, region)
+        (found,) = caught.value.findings
+        assert str(found).startswith(f"price of {service} {sku}: must have a row for {region}")
+        refreshed = (service, sku) not in BY_HAND
+        assert found.fix.startswith(f"`scaletozero prices refresh --region {region}`") is refreshed
+        assert "add the row to prices.json" in found.fix
 
 
 def test_amounts_are_exact() -> None:
