@@ -12,17 +12,19 @@ def product(
     Args:
         tiers: further tiers, beginning -> amount.
     """
+    prices = {"0": amount, **(tiers or {})}
+    ends = [*list(prices)[1:], "Inf"]
     dimensions = {
         f"SKU1.JRTCKXETXF.{index}": {
             "rateCode": f"SKU1.JRTCKXETXF.{index}",
             "unit": unit,
             "beginRange": begin,
-            "endRange": "Inf",
+            "endRange": ends[index],
             "description": f"${usd} per {unit}",
             "appliesTo": [],
             "pricePerUnit": {"USD": usd},
         }
-        for index, (begin, usd) in enumerate({"0": amount, **(tiers or {})}.items())
+        for index, (begin, usd) in enumerate(prices.items())
     }
     term = {
         "sku": "SKU1",

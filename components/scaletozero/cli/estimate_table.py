@@ -23,10 +23,12 @@ def estimate_table(
             with it.
     """
     before = (deployed or {}).get("endpoints") or {}
-    capped = any(each.cap is not None for each in found.endpoints)
+    capped = any(each.cap is not None for each in found.parts)
     columns = ("endpoint", "on", "fixed a month", "1,000 requests", "expected a month", "worst an hour")
     rows = [_row(each, before.get(each.name) or {}, capped) for each in found.endpoints]
     rows += [(name, "not priced", *["-"] * (len(columns) - 2 + 3 * capped)) for name, _ in found.unpriced]
+    if found.gateway is not None:
+        rows.append(_row(found.gateway, (deployed or {}).get("gateway") or {}, capped))
     if len(rows) > 1:
         was = (deployed or {}).get("total") or {}
         figures = [
@@ -49,7 +51,13 @@ def estimate_notes(found: Estimate, assumed: Assumptions, deployed: Mapping[str,
         yield f"cap: {dollars(found.cap)} a month of all of it, which the worst case reaches in {hours:,.0f} h"
     if found.endpoints:
         yield f"assumed: {_assumed(found.endpoints, assumed)}"
-    for each in found.endpoints:
+    if found.gateway is not None:
+        yield (
+            f"assumed of the gateway: {found.gateway.traffic.requests:,} requests a month, of each endpoint that it "
+            f"leads to and of each model behind an API, each {found.gateway.traffic.seconds.normalize():f} s; without "
+            "what providers charge, which customers' caps bound"
+        )
+    for each in found.parts:
         if each.saturated:
             yield f"warning: {each.name} cannot serve so many requests: the rest would be refused, or wait for ever"
         for finding in each.unpriced:

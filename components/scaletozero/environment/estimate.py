@@ -9,6 +9,7 @@ from model_packaging.findings import Finding, FindingsError
 from scaletozero.endpoints.guarded_costs import unmeasured
 from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.environment.settings import Environment
+from scaletozero.gateway.costs import gateway_priced
 from scaletozero.settings.guard import Over
 from scaletozero.spending.api_models import TokenPrice
 from scaletozero.spending.costs import TokenCost
@@ -56,7 +57,27 @@ def estimate_environment(
         guard = kind.guard(over) if name in environment.guarded else None
         found.append(estimate_endpoint(name, kind.name, priced, traffic, alternatives, cap=cap, guard=guard))
     cap = environment.spending.cap_usd_per_month if environment.spending else None
-    return Estimate(environment.region, tuple(found), tuple(unpriced), cap)
+    door = _gateway(environment, found, assumed, table)
+    return Estimate(environment.region, tuple(found), tuple(unpriced), cap, door)
+
+
+def _gateway(
+    environment: Environment, endpoints: Iterable[EndpointEstimate], assumed: Assumptions, table: PriceTable
+) -> EndpointEstimate | None:
+    """The estimate of the function that the gateway runs as; None without one.
+
+    It is busy as long as what a request leads to, and gets the requests of each endpoint and each model behind an API.
+    """
+    gateway = environment.gateway
+    if gateway is None or gateway.function is None:
+        return None
+    reached = {name for _, name in gateway.reached()}
+    apis = [each for each in gateway.models.values() if all(target.provider for _, target in each.ways())]
+    longest = max((each.traffic.seconds for each in endpoints if each.name in reached), default=None)
+    traffic = assumed.traffic(longest)
+    traffic = traffic.at(traffic.requests * max(1, len(reached) + len(apis)))
+    priced = gateway_priced(gateway, gateway.function, environment.region, table, assumed.payload_bytes)
+    return estimate_endpoint("gateway", "function", priced, traffic)
 
 
 def spending_findings(environment: Environment, table: PriceTable, path: str = "environment") -> list[Finding]:

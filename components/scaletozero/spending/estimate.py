@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -249,16 +249,23 @@ class Estimate:
         endpoints: those that could be priced.
         unpriced: endpoint -> the rows that are missing.
         cap: the most that a month of all of it may cost; None without a cap.
+        gateway: the function that its gateway runs as; None without one.
     """
 
     region: str
     endpoints: tuple[EndpointEstimate, ...]
     unpriced: tuple[tuple[str, tuple[Finding, ...]], ...] = ()
     cap: Decimal | None = None
+    gateway: EndpointEstimate | None = None
+
+    @property
+    def parts(self) -> tuple[EndpointEstimate, ...]:
+        """What costs something: the endpoints, then the gateway."""
+        return (*self.endpoints, *((self.gateway,) if self.gateway else ()))
 
     def total(self, figure: Callable[[EndpointEstimate], Decimal | None]) -> Decimal:
-        """A figure, summed over the endpoints that have it."""
-        return sum((found for each in self.endpoints if (found := figure(each)) is not None), Decimal(0))
+        """A figure, summed over the parts that have it."""
+        return sum((found for each in self.parts if (found := figure(each)) is not None), Decimal(0))
 
     @property
     def fixed(self) -> Decimal:
@@ -283,17 +290,20 @@ class Estimate:
     @property
     def rows(self) -> tuple[Price, ...]:
         """The prices it is made from, each once."""
-        return tuple(dict.fromkeys(row for each in self.endpoints for row in each.rows))
+        return tuple(dict.fromkeys(row for each in self.parts for row in each.rows))
 
     def summary(self) -> dict[str, Any]:
         """The figures that a stack keeps as its output, to be compared with those of the next declaration."""
         whole = self.as_json()
         kept = ("kind", "size", *FIGURES)
-        endpoints = {
-            name: {key: each[key] for key in kept if each[key] is not None} for name, each in whole["endpoints"].items()
-        }
+
+        def short(each: Mapping[str, Any]) -> dict[str, Any]:
+            return {key: each[key] for key in kept if each[key] is not None}
+
+        endpoints = {name: short(each) for name, each in whole["endpoints"].items()}
         total = {key: value for key, value in whole["total"].items() if value is not None}
-        return {"total": total, "endpoints": endpoints}
+        door = {"gateway": short(whole["gateway"])} if self.gateway else {}
+        return {"total": total, "endpoints": endpoints, **door}
 
     def as_json(self) -> dict[str, Any]:
         """The figures, amounts rounded to a millionth of a dollar."""
@@ -305,9 +315,10 @@ class Estimate:
                 "worst_usd_per_hour": number(self.worst_per_hour),
                 "cap_usd_per_month": number(self.cap),
                 "hours_to_cap": number(self.hours_to_cap),
-                "complete": not self.unpriced and not any(each.unpriced for each in self.endpoints),
+                "complete": not self.unpriced and not any(each.unpriced for each in self.parts),
             },
             "endpoints": {each.name: each.as_json() for each in self.endpoints},
+            **({"gateway": self.gateway.as_json()} if self.gateway else {}),
             "unpriced": {name: [f"{e.path}: {e.rule}" for e in found] for name, found in self.unpriced},
         }
 

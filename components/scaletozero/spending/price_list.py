@@ -48,6 +48,8 @@ def _usage(pattern: str) -> Callable[[Mapping[str, str]], bool]:
 _HOURS = frozenset({"hrs", "hr", "hours", "hour"})
 _SECONDS = frozenset({"seconds", "second"})
 _GB = frozenset({"gb"})
+_GB_MONTHS = frozenset({"gb-mo", "gb-month"})
+_REQUEST_UNITS = frozenset({"readrequestunits", "writerequestunits"})
 
 _BYTES = Products("AmazonSageMaker", {"operation": "Invoke-Endpoint"}, _GB, _usage("Hst:Data-Bytes-(?:In|Out)"))
 """Data in and out: two products, which have to cost the same to be one row."""
@@ -98,6 +100,17 @@ PRODUCTS: Mapping[tuple[str, str], Products] = {
         frozenset({"alarms", "alarm"}),
         _usage("CW:AlarmMonitorUsage"),
     ),
+    ("cloudwatch", "log-ingested-gb"): Products(
+        "AmazonCloudWatch", {"group": "Ingested Logs"}, _GB, _usage("DataProcessing-Bytes")
+    ),
+    ("dynamodb", "read-request"): Products(
+        "AmazonDynamoDB", {"group": "DDB-ReadUnits"}, _REQUEST_UNITS, _usage("ReadRequestUnits")
+    ),
+    ("dynamodb", "write-request"): Products(
+        "AmazonDynamoDB", {"group": "DDB-WriteUnits"}, _REQUEST_UNITS, _usage("WriteRequestUnits")
+    ),
+    ("dynamodb", "storage-gb-month"): Products("AmazonDynamoDB", {}, _GB_MONTHS, _usage("TimedStorage-ByteHrs")),
+    ("dynamodb", "pitr-gb-month"): Products("AmazonDynamoDB", {}, _GB_MONTHS, _usage("TimedPITRStorage-ByteHrs")),
 }
 """(service, sku) -> how it is found.
 
@@ -140,14 +153,20 @@ def ask(client: Any, row: Price) -> Price | Finding | None:
 
 
 def _prices(product: Mapping[str, Any], wanted: Products) -> Iterator[tuple[Decimal, str, date]]:
-    """The on-demand prices of a product's first tier, with unit and publication date."""
+    """The on-demand prices of a product's first tier that is paid for, with unit and publication date."""
     if not wanted.matches(product.get("product", {}).get("attributes", {})):
         return
     published = date.fromisoformat(str(product["publicationDate"])[:10])
     for term in product.get("terms", {}).get("OnDemand", {}).values():
-        for dimension in term["priceDimensions"].values():
-            if dimension.get("beginRange", "0") in ("0", ""):
-                yield _decimal(dimension["pricePerUnit"].get("USD", "0")), dimension["unit"], published
+        tiers = term["priceDimensions"].values()
+        found = [(_decimal(each["pricePerUnit"].get("USD", "0")), each) for each in tiers]
+        # A tier that is free, such as the first 25 GB of DynamoDB, is in no estimate.
+        free = [each.get("endRange") for amount, each in found if amount == 0]
+        begins = {"0", "", *(str(each) for each in free if each not in (None, "Inf"))}
+        paid = [(amount, each) for amount, each in found if amount or len(found) == 1]
+        for amount, each in paid or found:
+            if each.get("beginRange", "0") in begins:
+                yield amount, each["unit"], published
 
 
 def _decimal(text: str) -> Decimal:

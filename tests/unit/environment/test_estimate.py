@@ -113,6 +113,49 @@ def opened_usd(environment: Environment) -> float:
     return environment.opened["llm"].plan.derived.usd_per_hour
 
 
+def with_gateway(root: Path, region: str = US, spending: dict[str, Any] | None = None, **function: Any) -> Environment:
+    image = IMAGE.replace(US, region)
+    openai = {"base_url": "https://api.openai.com/v1", "model": "m", "secret": "key", "price": "openai/gpt-5-mini"}
+    declared = {
+        "region": region,
+        "endpoints": {"a": {"artifact": "model", "image": image, "scaling": {"max": 2}}},
+        "gateway": {
+            "models": {"a": {"endpoint": "a"}, "b": {"provider": openai}},
+            "customers": {"acme": {"cap_usd_per_month": 5, "models": ["a"]}},
+            "function": function,
+        },
+        **({"spending": spending} if spending else {}),
+    }
+    return read_environment(declared, root)
+
+
+def test_a_gateway_as_a_function(root: Path) -> None:
+    found = estimated(with_gateway(root, concurrency=4), requests_per_month=1_000_000, seconds=0.5)
+    gateway = found.gateway
+    assert gateway
+    # Of the endpoint and of the model behind an API: 2,000,000 requests x 0.5 s x 1 GB x $0.00001667 = $16.67; each is
+    # an invocation ($0.40), 10 writes ($12.50), 2 kB of logs ($2.00), and a record of 1 kB for 400 days ($11.84).
+    assert gateway.traffic.requests == 2_000_000
+    assert cents(gateway.expected) == Decimal("43.81")
+    # Four metrics of alarms: nothing else costs while nobody asks.
+    assert gateway.fixed == Decimal("0.4")
+    assert (gateway.kind, gateway.size, gateway.unpriced) == ("function", "1024 MB x 4", ())
+    # 4 x 3,600 s / 0.5 s = 28,800 requests of $0.0000217.
+    assert cents(gateway.worst_per_hour) == Decimal("0.63")
+    (endpoint,) = found.endpoints
+    assert found.expected == endpoint.expected + gateway.expected
+    assert found.worst_per_hour == endpoint.worst_per_hour + gateway.worst_per_hour
+    assert found.summary()["gateway"]["fixed_usd_per_month"] == 0.4
+    assert set(gateway.rows) <= set(found.rows)
+
+
+def test_a_gateway_without_prices_is_said(root: Path) -> None:
+    found = estimated(with_gateway(root, "eu-central-1"))
+    assert found.gateway
+    assert "price of dynamodb write-request" in {each.path for each in found.gateway.unpriced}
+    assert not found.as_json()["total"]["complete"]
+
+
 def test_a_region_without_a_row_is_not_priced_and_the_row_is_named(root: Path) -> None:
     found = estimated(read(root, "eu-central-1", a={}, b={}))
     assert found.endpoints == ()

@@ -73,6 +73,10 @@ ANY_OF: dict[str, Any] = {"ServiceCode": ANY, "Filters": ANY, "FormatVersion": "
         (("cloudwatch", "alarm-month", "us-east-1"), {"usagetype": "CW:AlarmMonitorUsage"}, "Alarms"),
         (("sagemaker.serverless", "gb-second", "us-east-1"), {"usagetype": "USE1-ServerlessInf:Mem-1GB"}, "Seconds"),
         (("sagemaker.serverless", "data-gb", "us-east-1"), {"usagetype": "USE1-Hst:Data-Bytes-Out"}, "GB"),
+        (("cloudwatch", "log-ingested-gb", "us-east-1"), {"usagetype": "USE1-DataProcessing-Bytes"}, "GB"),
+        (("dynamodb", "write-request", "us-east-1"), {"usagetype": "WriteRequestUnits"}, "WriteRequestUnits"),
+        (("dynamodb", "read-request", "us-east-1"), {"usagetype": "USE1-ReadRequestUnits"}, "ReadRequestUnits"),
+        (("dynamodb", "pitr-gb-month", "us-east-1"), {"usagetype": "TimedPITRStorage-ByteHrs"}, "GB-Mo"),
     ],
 )
 def test_the_first_tier_counts_and_other_usage_does_not(
@@ -85,6 +89,17 @@ def test_the_first_tier_counts_and_other_usage_does_not(
     found = ask(client, TABLE.price(*key))
     assert isinstance(found, Price)
     assert found.amount == Decimal("0.5")
+
+
+def test_a_tier_that_is_free_is_no_price(stub: tuple[Any, Stubber]) -> None:
+    client, stubber = stub
+    row = TABLE.price("dynamodb", "storage-gb-month", "us-east-1")
+    tiers = {"25": "0.25", "1000": "0.2"}
+    meant = product("0.0000000000", unit="GB-Mo", attributes={"usagetype": "TimedStorage-ByteHrs"}, tiers=tiers)
+    stubber.add_response("get_products", page(meant), ANY_OF)
+    found = ask(client, row)
+    assert isinstance(found, Price)
+    assert found.amount == Decimal("0.25")
 
 
 @pytest.mark.parametrize(
