@@ -32,6 +32,7 @@ from scaletozero.gateway.keys import key_hash, new_key
 from scaletozero.gateway.opening import Served
 from scaletozero.gateway.package import HANDLER, build_package
 from scaletozero.settings.gateway import Rules
+from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.prices import shipped
 
 REGION = "us-east-1"
@@ -142,7 +143,9 @@ def main() -> None:
         for name, models in (("own endpoint", OWN), ("own endpoint and provider", OWN | PROVIDER)):
             customers = {"acme": {"cap_usd_per_month": "1", "models": list(models), "keys": [key_hash(key)]}}
             rules = parse(Rules, {"models": models, "customers": customers}, "gateway")
-            contents = Contents(rules, REGION, {"sentences": Served("there", 2048)}, shipped(), "ledger")
+            tariffs = {each.price: token_tariff(each.price) for _, each in rules.providers()}
+            served = {"sentences": Served("there", 2048)}
+            contents = Contents(rules, REGION, served, shipped(), "ledger", tariffs=tariffs)
             file = root / "gateway.json"
             file.write_text(contents.text())
             if options.profile:

@@ -38,7 +38,7 @@ from scaletozero.gateway.service.door import LEASE_SECONDS
 from scaletozero.gateway.tariffs import ByTokens
 from scaletozero.settings.gateway import Customer
 from scaletozero.settings.gateway_models import Model
-from scaletozero.spending.api_models import TokenTariff
+from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.money import of_micros
 
 KEY = new_key()
@@ -140,7 +140,7 @@ def held_by(provider: StubProvider, request: dict[str, Any]) -> int:
     model = Model.model_validate({"provider": api(provider)})
     assert model.provider
     _, body = chat_request(request).sent(model.provider, model)
-    return ByTokens(TokenTariff(PRICED_AS)).most(len(body), 100)
+    return ByTokens(token_tariff(PRICED_AS)).most(len(body), 100)
 
 
 def billed(provider: StubProvider) -> collections.Counter[tuple[int, int]]:

@@ -8,11 +8,12 @@ import boto3
 import httpx2
 from gateway_desk import Desk
 
-from scaletozero.spending.api_models import TokenCount, TokenTariff
+from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.money import micros
+from scaletozero.spending.token_rates import TokenCount
 
 HELLO: Any = [{"role": "user", "content": "Hello"}]
-COSTS = micros(TokenTariff("openai/gpt-5.6-luna").usd(TokenCount(12, 7, 4)))
+COSTS = micros(token_tariff("openai/gpt-5.6-luna").usd(TokenCount(12, 7, 4)))
 """What the stub's usage costs."""
 
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from scaletozero.spending.api_models import TokenPrice
+from scaletozero.spending.token_rates import TokenPrice
 
 _USD = {
     "openai/gpt-5-mini": ("0.25", "2"),

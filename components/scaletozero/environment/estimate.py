@@ -11,12 +11,12 @@ from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.environment.settings import Environment
 from scaletozero.gateway.costs import gateway_priced
 from scaletozero.settings.guard import Over
-from scaletozero.spending.api_models import TokenPrice
 from scaletozero.spending.costs import TokenCost
 from scaletozero.spending.estimate import Alternative, EndpointEstimate, Estimate, estimate_endpoint
 from scaletozero.spending.gate import gate_findings
 from scaletozero.spending.guard import allowance_finding, held_hours
 from scaletozero.spending.prices import PriceTable
+from scaletozero.spending.token_rates import TokenPrice
 from scaletozero.spending.traffic import Assumptions
 
 OUTPUT = "estimate"

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from model_packaging.validation import parse
 from scaletozero.gateway.opening import PRICED, Served
 from scaletozero.settings.gateway import Rules
 from scaletozero.spending.price_rows import Price
 from scaletozero.spending.prices import SERVERLESS, PriceTable
+from scaletozero.spending.token_rates import TokenTariff
 
 FILE = "SCALETOZERO_GATEWAY"
 """The variable that names the file."""
@@ -33,6 +34,8 @@ class Contents:
         table: the prices of its endpoints' seconds and bytes.
         ledger: the ledger's table.
         cache: the table of answers that are kept; empty if no model keeps any.
+        tariffs: the prices of models behind an API, by their names in genai-prices, of which the function has nothing:
+            to load its 2,330 models would take longer than all else that the program does before its first answer.
     """
 
     rules: Rules
@@ -41,6 +44,7 @@ class Contents:
     table: PriceTable
     ledger: str
     cache: str = ""
+    tariffs: Mapping[str, TokenTariff] = field(default_factory=dict)
 
     def text(self) -> str:
         """The file."""
@@ -55,6 +59,7 @@ class Contents:
                 ],
                 "ledger": self.ledger,
                 "cache": self.cache,
+                "tariffs": {name: each.kept() for name, each in self.tariffs.items()},
             },
             sort_keys=True,
         )
@@ -75,6 +80,7 @@ def read_contents(text: str) -> Contents:
         PriceTable.of(rows),
         found["ledger"],
         found["cache"],
+        {name: TokenTariff.of(each) for name, each in found["tariffs"].items()},
     )
 
 

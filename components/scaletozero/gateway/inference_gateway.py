@@ -23,8 +23,9 @@ from scaletozero.policies import lambda_trust
 from scaletozero.residency.egress import egress_findings
 from scaletozero.settings.gateway_function import adapter_layer, no_adapter
 from scaletozero.settings.inference_gateway import InferenceGatewaySettings
-from scaletozero.spending.api_models import token_price
+from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.prices import SERVERLESS, PriceTable, prices
+from scaletozero.spending.token_rates import TokenTariff
 
 LAYER_FILE = "gateway.json"
 
@@ -81,7 +82,7 @@ class InferenceGateway(Component):
         if adapter is None:
             raise FindingsError([no_adapter(settings.region, package.architecture)])
         table = prices()
-        _require_prices(settings, table)
+        tariffs = _required_prices(settings, table)
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         region, wanted = settings.region, inputs["endpoints"] or {}
         key = inputs["kms_key_arn"] if settings.kms_key_arn is not None else None
@@ -108,7 +109,7 @@ class InferenceGateway(Component):
                 )
                 for name, each in deployed.items()
             }
-            found = Contents(settings, region, served, table, ledger, answers)
+            found = Contents(settings, region, served, table, ledger, answers, tariffs)
             return pulumi.AssetArchive({LAYER_FILE: pulumi.StringAsset(found.text())})
 
         answers = self.answers.name if self.answers else ""
@@ -247,16 +248,21 @@ def _timeout(settings: InferenceGatewaySettings) -> int:
     return max([*own, *(each.seconds for each in settings.models.values())], default=0) + SPARE_SECONDS
 
 
-def _require_prices(settings: InferenceGatewaySettings, table: PriceTable) -> None:
-    """Raises FindingsError with everything that has no price: the function would not start."""
-    found = []
+def _required_prices(settings: InferenceGatewaySettings, table: PriceTable) -> dict[str, TokenTariff]:
+    """The prices of models behind an API.
+
+    Raises:
+        FindingsError: with everything that has no price: the function would not start.
+    """
+    found, tariffs = [], {}
     if settings.endpoints:
         missing = (sku for sku in PRICED if table.find(SERVERLESS, sku, settings.region) is None)
         found += [table.missing(SERVERLESS, sku, settings.region) for sku in missing]
     for path, provider in settings.providers():
         try:
-            token_price(provider.price)
+            tariffs[provider.price] = token_tariff(provider.price)
         except FindingsError as error:
             found += unpriced(error, path)
     if found:
         raise FindingsError(found)
+    return tariffs

@@ -17,8 +17,10 @@ from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.settings.gateway import Rules
 from scaletozero.settings.gateway_models import Provider, Target
+from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.costs import ServerlessCost
 from scaletozero.spending.prices import SERVERLESS, PriceTable
+from scaletozero.spending.token_rates import TokenTariff
 
 EXTRA = "gateway"
 """The extra of this distribution that brings the libraries of the program."""
@@ -69,6 +71,7 @@ class Site:
         client: makes clients of what it runs on.
         path: where its settings are written, for findings.
         settles_first: as of `scaletozero.gateway.service.door.Door`.
+        tariff: the price of a model behind an API, by its name in genai-prices.
     """
 
     region: str
@@ -79,6 +82,7 @@ class Site:
     client: Client
     path: str
     settles_first: bool = False
+    tariff: Callable[[str], TokenTariff] = token_tariff
 
 
 def open_door(gateway: Rules, site: Site) -> Any:
@@ -100,7 +104,6 @@ def open_door(gateway: Rules, site: Site) -> Any:
         from scaletozero.gateway.service.providers import ProviderTarget
         from scaletozero.gateway.service.ways import ModelRoute, Way
     from scaletozero.gateway.tariffs import BySeconds, ByTokens
-    from scaletozero.spending.api_models import TokenTariff
 
     findings: list[Finding] = []
     keys = Keys(lambda: site.client("secretsmanager", site.region, None))
@@ -121,7 +124,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
 
     def provider(declared: Provider, path: str) -> ProviderTarget | None:
         try:
-            tariff = TokenTariff(declared.price)
+            tariff = site.tariff(declared.price)
         except FindingsError as error:
             findings.extend(unpriced(error, f"{site.path}.{path}"))
             return None

@@ -23,7 +23,7 @@ from model_packaging.files import cache_folder
 from model_packaging.findings import refuse
 from scaletozero.gateway.opening import EXTRA
 
-LIBRARIES = ("botocore", "genai-prices", "httpx2", "pydantic", "starlette", "uvicorn")
+LIBRARIES = ("botocore", "httpx2", "pydantic", "starlette", "uvicorn")
 """What the program imports; what these require comes with them."""
 
 ROOMS = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from model_packaging.serving.limits import INVOCATION_SECONDS, REQUEST_BYTES
-from scaletozero.spending.api_models import TokenCount, TokenTariff
 from scaletozero.spending.costs import ServerlessCost
 from scaletozero.spending.money import exact, micros
+from scaletozero.spending.token_rates import TokenCount, TokenTariff
 from scaletozero.spending.traffic import Traffic
 
 ADDED_TOKENS = 1000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib import metadata
 from typing import Any
@@ -11,31 +11,10 @@ from typing import Any
 from model_packaging.extras import needs
 from model_packaging.findings import refuse
 from model_packaging.validation import nearest
+from scaletozero.spending.token_rates import Rate, Rates, TokenPrice, TokenTariff
 
 EXTRA = "prices"
 """The extra of this distribution that brings the library."""
-
-
-@dataclass(frozen=True)
-class TokenPrice:
-    """What a provider takes for tokens.
-
-    Attributes:
-        provider, model: as the library names them.
-        input_usd, output_usd: USD for a million tokens of each, at the base of a price that has tiers.
-        source: the library and its release.
-    """
-
-    provider: str
-    model: str
-    input_usd: Decimal
-    output_usd: Decimal
-    source: str
-
-    @property
-    def name(self) -> str:
-        """`provider/model`."""
-        return f"{self.provider}/{self.model}"
 
 
 def token_price(reference: str, at: datetime | None = None) -> TokenPrice:
@@ -76,24 +55,8 @@ def _price(provider: Any, model: Any, at: datetime | None) -> TokenPrice | None:
     return TokenPrice(provider.id, model.id, spent_in, spent_out, _source())
 
 
-@dataclass(frozen=True)
-class TokenCount:
-    """The tokens of one request, as its provider counted them.
-
-    Attributes:
-        input, output: all of each.
-        cached: tokens of the input that were read from a cache.
-        written: tokens of the input that were written to one.
-    """
-
-    input: int
-    output: int
-    cached: int = 0
-    written: int = 0
-
-
-class TokenTariff:
-    """What a model's tokens cost, with the tiers of its price, and its prices for cached tokens.
+def token_tariff(reference: str) -> TokenTariff:
+    """What a model's tokens cost, taken out of the library, which is not asked again.
 
     Args:
         reference: `provider/model`.
@@ -101,35 +64,40 @@ class TokenTariff:
     Raises:
         FindingsError: as `token_price`.
     """
+    price, (provider, model) = token_price(reference), _find(reference)
+    dated = isinstance(model.prices, list)
+    found = [(each.constraint, each.prices) for each in model.prices] if dated else [(None, model.prices)]
+    return TokenTariff(price, [_rates(constraint, prices, provider, model) for constraint, prices in found])
 
-    def __init__(self, reference: str) -> None:
-        self.price = token_price(reference)
-        self._provider, self._model = _find(reference)
 
-    def usd(self, count: TokenCount, at: datetime | None = None) -> Decimal:
-        """What tokens cost.
+def _rates(constraint: Any, prices: Any, provider: Any, model: Any) -> Rates:
+    """A price of the library as figures. What it has of other things than tokens of text is in no request."""
+    from genai_prices import Usage
 
-        Raises:
-            ValueError: the counts contradict each other, such as more cached tokens than tokens.
-        """
-        if min(count.input, count.output, count.cached, count.written) < 0:
-            raise ValueError("a count of tokens is negative")
-        if count.cached + count.written > count.input:
-            raise ValueError("more tokens were cached than there are")
-        from genai_prices import Usage
+    nothing = Usage(input_tokens=0, output_tokens=0)
+    only = replace(model, prices=prices)
+    hours = None if not hasattr(constraint, "start_time") else (_utc(constraint.start_time), _utc(constraint.end_time))
+    return Rates(
+        only.calc_price(nothing, provider).total_price,
+        _rate(prices.input_mtok),
+        _rate(prices.output_mtok),
+        _rate(prices.cache_read_mtok),
+        _rate(prices.cache_write_mtok),
+        getattr(constraint, "start_date", None),
+        hours,
+    )
 
-        usage = Usage(
-            input_tokens=count.input,
-            output_tokens=count.output,
-            cache_read_tokens=count.cached or None,
-            cache_write_tokens=count.written or None,
-        )
-        return self._model.calc_price(usage, self._provider, genai_request_timestamp=at).total_price
 
-    def most_usd(self, input_tokens: int, output_tokens: int, at: datetime | None = None) -> Decimal:
-        """The most that so many tokens can cost: providers that write to a cache by themselves take more for it."""
-        counts = (TokenCount(input_tokens, output_tokens), TokenCount(input_tokens, output_tokens, 0, input_tokens))
-        return max(self.usd(count, at) for count in counts)
+def _rate(price: Any) -> Rate | None:
+    base = _base(price)
+    return base if base is None else Rate(base, tuple((each.start, each.price) for each in getattr(price, "tiers", ())))
+
+
+def _utc(moment: time) -> time:
+    """A time of day in UTC; one without a time zone is."""
+    if moment.tzinfo is None:
+        return moment
+    return datetime.combine(date(1970, 1, 1), moment).astimezone(UTC).time()
 
 
 def _find(reference: str) -> tuple[Any, Any]:

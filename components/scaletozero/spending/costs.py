@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from scaletozero.spending.api_models import TokenPrice
 from scaletozero.spending.money import HOURS
 from scaletozero.spending.price_rows import Price
+from scaletozero.spending.token_rates import TokenPrice
 from scaletozero.spending.traffic import Traffic
 
 GB = Decimal(1_000_000_000)

@@ -16,6 +16,7 @@ from scaletozero.gateway.service.door import Ending, Held
 from scaletozero.settings.gateway import Gateway, Rules
 from scaletozero.settings.gateway_function import adapter_layer
 from scaletozero.settings.inference_gateway import InferenceGatewaySettings
+from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.prices import SERVERLESS, shipped
 
 PROVIDER = {"base_url": "https://api.openai.com/v1", "model": "m", "secret": "key", "price": "openai/gpt-5-mini"}
@@ -32,9 +33,11 @@ def findings(model: Any = Gateway, **declared: Any) -> str:
 def test_what_it_is_told_comes_back_as_it_was_declared() -> None:
     rules = parse(Rules, {"models": MODELS, "customers": CUSTOMERS}, "gateway")
     table, served = shipped(), {"sentences": Served("there", 2048, "abc")}
-    found = read_contents(Contents(rules, "us-east-1", served, table, "ledger", "answers").text())
+    tariffs = {PROVIDER["price"]: token_tariff(PROVIDER["price"])}
+    found = read_contents(Contents(rules, "us-east-1", served, table, "ledger", "answers", tariffs).text())
     assert (found.rules, found.region, found.served) == (rules, "us-east-1", served)
     assert (found.ledger, found.cache) == ("ledger", "answers")
+    assert found.tariffs[PROVIDER["price"]].rates == tariffs[PROVIDER["price"]].rates
     assert len(found.table.rows) == 2
     for sku in ("gb-second", "data-gb"):
         assert found.table.price(SERVERLESS, sku, "us-east-1") == table.price(SERVERLESS, sku, "us-east-1")

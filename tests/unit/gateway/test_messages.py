@@ -19,11 +19,12 @@ from scaletozero.gateway.service.bodies import chat_request
 from scaletozero.gateway.service.errors import RefusedError
 from scaletozero.gateway.service.messages import messages_request
 from scaletozero.settings.gateway_models import Model, Provider
-from scaletozero.spending.api_models import TokenCount, TokenTariff
+from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.money import micros
+from scaletozero.spending.token_rates import TokenCount
 
 CLAUDE = "anthropic/claude-haiku-4-5"
-NATIVE = micros(TokenTariff(CLAUDE).usd(TokenCount(14, 7, 4, 2)))
+NATIVE = micros(token_tariff(CLAUDE).usd(TokenCount(14, 7, 4, 2)))
 """What the stub's usage of a message costs."""
 
 WEATHER: Any = {"name": "weather", "description": "d", "input_schema": {"type": "object", "properties": {}}}

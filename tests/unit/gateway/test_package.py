@@ -49,7 +49,8 @@ def test_it_is_small_and_says_what_it_is_for(built: package.Package) -> None:
         about = json.loads(archive.read(ABOUT))
     assert about["runtime"] in {"python3.11", "python3.12", "python3.13", "python3.14"}
     assert about["architecture"] in {"x86_64", "arm64"}
-    assert {"botocore", "pydantic-core", "genai-prices"} <= set(about["distributions"])
+    assert {"botocore", "pydantic-core"} <= set(about["distributions"])
+    assert "genai-prices" not in about["distributions"]  # the prices that are declared come with the settings
     assert read_package(built.path) == built
     # Compiled for what Lambda starts it with; a start would otherwise compile all of it.
     assert any(each.startswith("scaletozero/gateway/service/__pycache__/door.") for each in found)

@@ -21,7 +21,7 @@ from scaletozero.gateway.service.readings import count_of
 from scaletozero.gateway.service.response_chats import as_response
 from scaletozero.gateway.service.responses import responses_request
 from scaletozero.settings.gateway_models import Model, Provider
-from scaletozero.spending.api_models import TokenCount
+from scaletozero.spending.token_rates import TokenCount
 
 WEATHER: Any = {
     "type": "function",

@@ -17,8 +17,9 @@ from scaletozero.gateway.keys import KeyRing, RefusedKeyError, key_hash, new_key
 from scaletozero.gateway.service.readings import count_of
 from scaletozero.gateway.tariffs import ADDED_TOKENS, ByTokens
 from scaletozero.settings.gateway import Customer
-from scaletozero.spending.api_models import TokenCount, TokenTariff
+from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.money import MICRO, micros, of_micros
+from scaletozero.spending.token_rates import TokenCount
 
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/serve:1"
 API = {"base_url": "https://api.example.com/v1", "model": "there", "secret": "key", "price": "openai/gpt-5-mini"}
@@ -177,7 +178,7 @@ def test_amounts_are_never_rounded_down(amount: Decimal) -> None:
     assert amount <= of_micros(micros(amount)) < amount + MICRO
 
 
-METER = ByTokens(TokenTariff("openai/gpt-5.6-luna"))
+METER = ByTokens(token_tariff("openai/gpt-5.6-luna"))
 
 
 @given(st.integers(0, 500_000), st.integers(0, 5000), st.data())
@@ -197,7 +198,7 @@ def test_nothing_costs_more_than_its_bound(body_bytes: int, limit: int, data: st
 
 
 def test_long_requests_are_held_at_the_price_of_their_tier() -> None:
-    tariff = TokenTariff("openai/gpt-5.6-luna")
+    tariff = token_tariff("openai/gpt-5.6-luna")
     assert tariff.usd(TokenCount(300_000, 0)) == Decimal("0.12")
     assert tariff.usd(TokenCount(200_000, 0)) == Decimal("0.04")
     assert tariff.most_usd(200_000, 0) == Decimal("0.05")

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from meter import MONTH, one_instance, poisson, serverless
 
-from scaletozero.spending.api_models import TokenPrice
 from scaletozero.spending.costs import InstanceCost, Item, ServerlessCost, TokenCost
 from scaletozero.spending.prices import shipped
+from scaletozero.spending.token_rates import TokenPrice
 from scaletozero.spending.traffic import Traffic
 
 US = "us-east-1"

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
-from scaletozero.spending.api_models import TokenPrice
 from scaletozero.spending.costs import InstanceCost, ServerlessCost, TokenCost
 from scaletozero.spending.estimate import (
     Alternative,
@@ -24,6 +23,7 @@ from scaletozero.spending.estimate import (
 from scaletozero.spending.money import bound, dollars, exact, number
 from scaletozero.spending.plot import svg
 from scaletozero.spending.prices import shipped
+from scaletozero.spending.token_rates import TokenPrice
 from scaletozero.spending.traffic import Assumptions, Traffic
 
 TABLE = shipped()

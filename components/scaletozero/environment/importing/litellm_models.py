@@ -14,7 +14,7 @@ from scaletozero.environment.importing.numbers import number, seconds_of, whole
 from scaletozero.environment.importing.places import BY_PREFIX, ELSEWHERE, PLACES, Place, at_host, named
 from scaletozero.environment.importing.report import Notes, Path, PriceOf, listed
 from scaletozero.settings.gateway_models import MOST_RETRIES, VARIABLE
-from scaletozero.spending.api_models import TokenPrice
+from scaletozero.spending.token_rates import TokenPrice
 
 VARIABLES = "os.environ/"
 """What stands before the name of a variable."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from scaletozero.environment.importing.report import PriceOf
-from scaletozero.spending.api_models import TokenPrice
+from scaletozero.spending.token_rates import TokenPrice
 
 
 @dataclass(frozen=True)

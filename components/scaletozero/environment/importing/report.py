@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from scaletozero.spending.api_models import TokenPrice
+from scaletozero.spending.token_rates import TokenPrice
 
 Path: TypeAlias = tuple[str, ...]
 """Where a field is: the keys and positions that lead to it."""

@@ -44,6 +44,7 @@ def site_of(contents: Contents) -> Site:
         client,
         "gateway",
         settles_first=True,
+        tariff=contents.tariffs.__getitem__,
     )
 
 

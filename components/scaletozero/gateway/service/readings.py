@@ -12,7 +12,7 @@ from typing import Any
 
 from scaletozero.gateway.service.answers import text_bytes
 from scaletozero.gateway.tariffs import ADDED_TOKENS, ByTokens, Cost
-from scaletozero.spending.api_models import TokenCount
+from scaletozero.spending.token_rates import TokenCount
 
 _SAID = {"/messages": "content", "/responses": "output"}
 _CHAT_NAMES = "prompt_tokens_details", "prompt_tokens", "completion_tokens"
