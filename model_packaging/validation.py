@@ -31,7 +31,10 @@ class Settings(BaseModel):
         refused: keys that do not exist here, with the finding for each instead of the nearest known key.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
+    # Validators are built when a group is first read: nearly all are parts of others, which build them again.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True, defer_build=True
+    )
 
     refused: ClassVar[Refusals] = {}
 

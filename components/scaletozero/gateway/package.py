@@ -6,6 +6,7 @@ and a compiled one that was installed for another platform than Lambda's from a 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from model_packaging.files import cache_folder
 from model_packaging.findings import refuse
@@ -39,8 +41,9 @@ ROOMS = {
 }  # fmt: skip
 """Package -> the parts of it that the program imports (tests/unit/gateway/test_package.py)."""
 
-SERVICES = ("dynamodb", "sagemaker-runtime", "secretsmanager")
-"""The services that the program calls: of botocore's 20 MB, nearly all are models of others."""
+SERVICES = {"dynamodb": "dynamodb", "sagemaker-runtime": "runtime.sagemaker", "secretsmanager": "secretsmanager"}
+"""The services that the program calls, and what botocore's table of addresses calls them: of its 20 MB, nearly all are
+models of others."""
 
 START = """#!/bin/sh
 cd "$LAMBDA_TASK_ROOT" &&
@@ -219,7 +222,8 @@ def _files(name: str, library: metadata.Distribution, architecture: str) -> dict
     tags = re.findall(r"^Tag: (\S+)", library.read_text("WHEEL") or "", re.MULTILINE)
     if all(each.endswith("-any") for each in tags) or any(_fits(each, architecture) for each in tags):
         files = [each for each in library.files or () if _needed(each)]
-        return {each.as_posix(): Path(str(each.locate())).read_bytes() for each in files}
+        found = {each.as_posix(): Path(str(each.locate())).read_bytes() for each in files}
+        return found if name != "botocore" else {path: _trimmed(path, content) for path, content in found.items()}
     return _from_wheel(name, library.version, architecture)
 
 
@@ -261,6 +265,36 @@ def _needed(path: PurePosixPath) -> bool:
     if parts[:2] == ("botocore", "data") and len(parts) > 3:
         return parts[2] in SERVICES
     return True
+
+
+def _trimmed(path: str, content: bytes) -> bytes:
+    """A file of botocore's data without what nobody reads here: addresses of other services, and descriptions. Each
+    start reads all of it."""
+    name = PurePosixPath(path).name
+    if name == "endpoints.json":
+        found = json.loads(content)
+        for partition in found["partitions"]:
+            services = partition["services"]
+            partition["services"] = {each: services[each] for each in SERVICES.values() if each in services}
+        return _compact(found)
+    if name == "service-2.json.gz":
+        return gzip.compress(_compact(_undescribed(json.loads(gzip.decompress(content)))), mtime=0)
+    return content
+
+
+def _undescribed(found: Any) -> Any:
+    """A service's model without the descriptions; a member of that name has a shape and no text."""
+    if isinstance(found, dict):
+        return {
+            name: _undescribed(each)
+            for name, each in found.items()
+            if name != "documentation" or isinstance(each, dict)
+        }
+    return [_undescribed(each) for each in found] if isinstance(found, list) else found
+
+
+def _compact(found: Any) -> bytes:
+    return json.dumps(found, separators=(",", ":")).encode()
 
 
 def _own() -> Iterator[tuple[str, bytes]]:

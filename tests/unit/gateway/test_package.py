@@ -8,6 +8,8 @@ from typing import Any
 
 import grimp
 import pytest
+from botocore.loaders import Loader
+from botocore.regions import EndpointResolver
 
 from model_packaging.findings import FindingsError
 from scaletozero.gateway import package
@@ -66,6 +68,24 @@ def test_of_botocores_services_it_has_those_that_the_program_calls(built: packag
     services = {each.split("/")[2] for each in names(built.path) if each.startswith("botocore/data/")}
     assert {each for each in services if "." not in each} == set(package.SERVICES)
     assert "endpoints.json" in services
+
+
+def test_botocore_finds_there_what_it_finds_here_but_for_descriptions(built: package.Package, tmp_path: Path) -> None:
+    with zipfile.ZipFile(built.path) as archive:
+        archive.extractall(tmp_path, [each for each in archive.namelist() if each.startswith("botocore/data/")])
+    there, here = Loader(include_default_search_paths=False), Loader()
+    there.search_paths.append(str(tmp_path / "botocore" / "data"))
+    resolvers = [EndpointResolver(each.load_data("endpoints")) for each in (there, here)]
+    for service, name in package.SERVICES.items():
+        found, whole = (each.load_service_model(service, "service-2") for each in (there, here))
+        assert "documentation" not in json.dumps(found).replace('"documentation": {', "")
+        assert {**found["metadata"]} == {**whole["metadata"]}
+        assert found["operations"].keys() == whole["operations"].keys()
+        assert {name: each["type"] for name, each in found["shapes"].items()} == {
+            name: each["type"] for name, each in whole["shapes"].items()
+        }
+        for region in ("eu-central-1", "cn-north-1", "us-gov-west-1"):
+            assert resolvers[0].construct_endpoint(name, region) == resolvers[1].construct_endpoint(name, region)
 
 
 @pytest.mark.parametrize(
