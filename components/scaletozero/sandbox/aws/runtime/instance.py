@@ -94,7 +94,7 @@ class Instance:
     phases: dict[str, float]
     idle_since: float = field(default_factory=time.monotonic)
     requests: int = 0
-    _measured: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), 0.0))
+    _measured: tuple[float, float] | None = None
     ended: Callable[[], None] = lambda: None
 
     @property
@@ -131,13 +131,16 @@ class Instance:
     def processor_percent(self) -> float | None:
         """Processor time since the last call, or since its start, in percent of one processor; None without /proc."""
         try:
-            # The name, the second field, is in parentheses and may have any characters; utime and stime are 14 and 15.
-            counted = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+            # The name, the second field, is in parentheses and may have any characters; utime, stime and starttime are
+            # 14, 15 and 22.
+            counted = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        now = time.monotonic()
-        spent = sum(map(int, counted)) / os.sysconf("SC_CLK_TCK")
-        since, before = self._measured
+        ticks = os.sysconf("SC_CLK_TCK")
+        # The process is older than this object, which is made when it can respond: its start counts from its own time.
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+        spent = (int(counted[11]) + int(counted[12])) / ticks
+        since, before = self._measured or (int(counted[19]) / ticks, 0.0)
         self._measured = now, spent
         return (spent - before) / max(now - since, 0.01) * 100
 
