@@ -117,20 +117,24 @@ def _deployment(seen: OnCluster) -> str:
 
 def replicas_of(seen: OnCluster) -> str:
     """How many replicas there are."""
-    return f"sum(kube_deployment_status_replicas{{{_deployment(seen)}}})"
+    return _counted(seen, "status_replicas")
+
+
+def _counted(seen: OnCluster, what: str) -> str:
+    """A number of one Deployment: the largest, for while kube-state-metrics is replaced there are two of it."""
+    return f"max(kube_deployment_{what}{{{_deployment(seen)}}})"
 
 
 def _replicas(seen: OnCluster) -> Iterator[Panel]:
-    of, exist = _deployment(seen), replicas_of(seen)
     yield Panel(
         "Replicas",
         "replicas",
         (
-            _line("ready", f"sum(kube_deployment_status_replicas_ready{{{of}}})"),
-            _line("wanted", f"sum(kube_deployment_spec_replicas{{{of}}})"),
+            _line("ready", _counted(seen, "status_replicas_ready")),
+            _line("wanted", _counted(seen, "spec_replicas")),
         ),
         (Limit("max", seen.most),),
     )
     if seen.usd_per_replica_hour is not None:
         price = f"{seen.usd_per_replica_hour:f}"
-        yield Panel("Cost", "USD an hour", (_line("replicas, at most", f"{price} * {exist}"),))
+        yield Panel("Cost", "USD an hour", (_line("replicas, at most", f"{price} * {replicas_of(seen)}"),))

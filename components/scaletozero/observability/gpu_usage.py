@@ -50,7 +50,8 @@ def questions(name: str, namespace: str, first: date, now: datetime) -> list[Ask
     joined with the pods in each minute: at the end of a day those that worked may be gone.
     """
     seen = OnCluster(name, namespace, 1, vllm=True, held=False, usd_per_replica_hour=None)
-    running = f"({own(seen, 'vllm:num_requests_running')}) > bool 0"
+    # A replica that serves with several engines has the metric of each.
+    running = f"max by (namespace, pod) ({own(seen, 'vllm:num_requests_running')}) > bool 0"
     ended = own(seen, "vllm:request_success_total", OFTEN)
     found = []
     for index in range((now.date() - first).days + 1):

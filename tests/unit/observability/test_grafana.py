@@ -51,7 +51,7 @@ def test_every_expression_is_promql_of_this_endpoint_alone(seen: OnCluster) -> N
 
 def test_no_number_is_written_with_an_exponent() -> None:
     tiny = OnCluster("llm", "models", 1, vllm=False, held=False, usd_per_replica_hour=0.00001)
-    assert gpu_panels(tiny)[-1].series[0].expression.startswith("0.000010 * sum(")
+    assert gpu_panels(tiny)[-1].series[0].expression.startswith("0.000010 * max(")
 
 
 def test_grafanas_models_know_everything_in_it() -> None:

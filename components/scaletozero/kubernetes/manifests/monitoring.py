@@ -56,7 +56,7 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
     # A rejected request ends before the next scrape, so that the alert could never fire.
     if http_trigger(settings) and settings.on_cold.action != "reject":
         held = f'sum(interceptor_request_concurrency{{route_name="{name}", route_namespace="{namespace}"}})'
-        ready = f'sum(kube_deployment_status_replicas_ready{{{here}, deployment="{name}"}})'
+        ready = f'max(kube_deployment_status_replicas_ready{{{here}, deployment="{name}"}})'
         rules.append(
             _rule(
                 "RequestsHeldTooLong",
@@ -91,12 +91,16 @@ def _cold_starts(name: str, settings: GpuEndpointSettings, derived: Derived) -> 
     From kube-state-metrics and not from `interceptor_cold_start_duration_seconds`: that histogram exists from version
     1.0 of the HTTP add-on, and ends at 300 s, which a large model takes (its metrics reference). A pod that became
     ready a second time looks as if it had started late: those whose container was started again are left out, and those
-    that took longer than a rollout waits for a replica.
+    that took longer than a rollout waits for a replica. While kube-state-metrics is replaced there are two series of
+    each, which cannot be subtracted: of the same time it is the larger one.
     """
     namespace, objective = settings.namespace, settings.on_cold.objective_seconds
     here = HERE.format(namespace=namespace)
     on = "on (namespace, pod)"
-    took = f"(kube_pod_status_ready_time{{{here}}} - {on} kube_pod_created{{{here}}})"
+    ready, made = (
+        f"max by (namespace, pod) ({each}{{{here}}})" for each in ("kube_pod_status_ready_time", "kube_pod_created")
+    )
+    took = f"({ready} - {made})"
     first = f'(kube_pod_container_status_restarts_total{{{here}, container="{CONTAINER}"}} == 0)'
     labels = {"endpoint": name}
     starts = f'max_over_time({START_SECONDS}{{{here}, endpoint="{name}"}}[1h])'
