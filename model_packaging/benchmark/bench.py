@@ -30,7 +30,7 @@ from model_packaging.serving.card import CARD, CARD_SCHEMA
 from model_packaging.spec import PackageSpec
 from model_packaging.tasks import inspect
 
-PHASES = ("unpack", "python", "imports", "verify", "tokenizer", "session", "canary", "answer")
+PHASES = ("unpack", "python", "imports", "verify", "tokenizer", "session", "server", "canary", "answer")
 
 
 @dataclass(frozen=True)

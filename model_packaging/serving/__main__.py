@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         print(USAGE, file=sys.stderr)
         return 2
     if arguments == ["serve"]:
-        from model_packaging.serving.server import serve
+        from model_packaging.serving.serve import serve
 
         return serve()
     from model_packaging.serving.card import NotServableError

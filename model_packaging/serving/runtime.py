@@ -32,18 +32,24 @@ class Runtime:
 
     @classmethod
     def load(
-        cls, folder: Path, card: dict[str, Any], threads: int, done: Callable[[str], None] = lambda _: None
+        cls,
+        folder: Path,
+        card: dict[str, Any],
+        threads: int,
+        done: Callable[[str], None] = lambda _: None,
+        tokenizer: Callable[[], Any] = lambda: None,
     ) -> Runtime:
         """Loads the model in `folder`, described by its verified `card`, with `threads` threads for one inference.
 
         Args:
             done: called when `tokenizer` (for a task on texts) and `session` are loaded.
+            tokenizer: gives the tokenizer that is already being made. Default: it is made here.
 
         Raises:
             NotServableError: the session or the tokenizer cannot be loaded.
         """
         try:
-            task = load_task(card, folder)
+            task = load_task(card, folder, tokenizer())
             if "tokenizer" in card:
                 done("tokenizer")
             options = session_options(threads, optimise=card["optimise"])

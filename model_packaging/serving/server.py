@@ -1,25 +1,18 @@
-"""SageMaker's container contract over HTTP: `GET /ping`, `POST /invocations`, SIGTERM drains."""
+"""SageMaker's container contract over HTTP: `GET /ping`, `POST /invocations`."""
 
 from __future__ import annotations
 
 import json
-import signal
-import socketserver
-import sys
+import socket
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from model_packaging.serving import environment
-from model_packaging.serving.card import NotServableError
 from model_packaging.serving.request import JSON, MAX_PAYLOAD, BadRequestError, media_of
-from model_packaging.serving.start import start
 
 if TYPE_CHECKING:
     from model_packaging.serving.runtime import Runtime
 
-DRAIN_SECONDS = 25.0  # SageMaker sends SIGKILL 30 s after SIGTERM
 IDLE_SECONDS = 60.0  # seconds for which a connection may have no request
 LONGEST_LENGTH = 20  # maximum digits of a Content-Length: int() raises at thousands
 
@@ -144,44 +137,20 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Accepts connections at once (SageMaker waits 250 ms) and never waits for an idle connection."""
+    """Serves the connections of a socket that listens already, and never waits for an idle one."""
 
     daemon_threads = True
-    request_queue_size = 128
 
-    def server_bind(self) -> None:
-        """Binds without HTTPServer's reverse look-up of the host name, which can take seconds in a container."""
-        socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[0], self.server_address[1]  # type: ignore[assignment]
+    def __init__(self, listening: socket.socket, handler: type[Handler]) -> None:
+        # Not bound here: HTTPServer looks up the name of its host, which can take seconds in a container.
+        super().__init__(listening.getsockname()[:2], handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.server_name, self.server_port = listening.getsockname()[:2]
 
 
-def serve() -> int:
-    """Serves the model of the environment until SIGTERM or SIGINT; returns the exit status, 1 when it cannot be
-    served.
-    """
-    state = State()
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    host, port = environment.address()
-    try:
-        server = Server((host, port), type("BoundHandler", (Handler,), {"state": state}))
-    except OSError as error:
-        print(f"model_packaging.serving: cannot listen on {host}:{port}: {error.strerror}", file=sys.stderr)
-        return 1
-    listening = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    listening.start()
-    began = time.perf_counter()
-    try:
-        runtime, phases = start(environment.model_dir(), environment.threads())
-    except NotServableError as error:
-        print(f"model_packaging.serving: {error}", file=sys.stderr)
-        return 1
-    state.runtime, state.phases = runtime, phases
-    print(f"ready after {(time.perf_counter() - began) * 1000:.0f} ms of loading: {json.dumps(phases)}", flush=True)
-    stopped.wait()
-    state.draining = True
-    drained = state.wait_idle(DRAIN_SECONDS)
-    server.shutdown()
-    server.server_close()
-    return 0 if drained else 1
+def listen(listening: socket.socket, state: State) -> Server:
+    """Answers the connections of a socket on a thread of its own, from now on."""
+    server = Server(listening, type("BoundHandler", (Handler,), {"state": state}))
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+    return server

@@ -23,7 +23,7 @@ Run = Callable[[dict[str, np.ndarray]], list[np.ndarray]]
 
 
 class Task:
-    """A model's task, from a verified card and its folder.
+    """A model's task, from a verified card and its folder; a task on texts also takes its tokenizer if that is made.
 
     Attributes:
         takes: media types of a request's body.
@@ -34,7 +34,7 @@ class Task:
     takes: ClassVar[tuple[str, ...]] = (JSON,)
     gives: ClassVar[tuple[str, ...]] = (JSON, NPY)
 
-    def __init__(self, card: dict[str, Any], folder: Path) -> None:
+    def __init__(self, card: dict[str, Any], folder: Path, tokenizer: Any = None) -> None:
         self.card, self.folder = card, folder
         self.outputs: list[str] = [card["output"]] if "output" in card else [each["name"] for each in card["outputs"]]
 
@@ -85,9 +85,13 @@ class Task:
         raise NotImplementedError
 
 
-def load_task(card: dict[str, Any], folder: Path) -> Task:
-    """Makes the task of the model in `folder`."""
-    return load(TASKS[card.get("task", DEFAULT)].serving)(card, folder)
+def load_task(card: dict[str, Any], folder: Path, tokenizer: Any = None) -> Task:
+    """Makes the task of the model in `folder`.
+
+    Args:
+        tokenizer: its tokenizer. Default: it is loaded here.
+    """
+    return load(TASKS[card.get("task", DEFAULT)].serving)(card, folder, tokenizer)
 
 
 def activated(values: np.ndarray, activation: str) -> np.ndarray:

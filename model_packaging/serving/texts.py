@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from model_packaging.serving.request import JSON, MAX_PAYLOAD, texts_of
 from model_packaging.serving.task import Answers, Run, Task, activated, best, label_of
+from model_packaging.serving.tokenizer import load_tokenizer
 
 TOKENS_PER_RUN = 2048  # padded tokens in one run of the session: bounds the memory of attention
 
@@ -22,12 +21,9 @@ OUTSIDE = "O"  # the label of a token outside any entity, in every tagging schem
 class Texts(Task):
     """Base class of the tasks on texts: a tokenizer, and runs of texts of similar lengths."""
 
-    def __init__(self, card: dict[str, Any], folder: Path) -> None:
-        super().__init__(card, folder)
-        # Its thread pool costs more at the start than it saves on the few texts of one request.
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        self.tokenizer = Tokenizer.from_file(str(folder / card["tokenizer"]["file"]))
-        self.tokenizer.enable_truncation(card["tokenizer"]["max_length"])
+    def __init__(self, card: dict[str, Any], folder: Path, tokenizer: Any = None) -> None:
+        super().__init__(card, folder, tokenizer)
+        self.tokenizer = tokenizer or load_tokenizer(card, folder)
 
     def items(self, request: Any) -> list[str]:
         return texts_of(request)

@@ -35,7 +35,9 @@ def test_ping_says_how_long_each_phase_took(served: Served) -> None:
     status, body = served.ask("GET", "/ping")
     assert (status, body["status"]) == (200, "ready")
     assert list(body["phases"]) == ["python", "imports", "verify", "load", "canary"]
-    assert all(value > 0 for value in body["phases"].values())
+    # What is verified while libraries are imported was not waited for.
+    assert body["phases"]["verify"] >= 0
+    assert all(value > 0 for phase, value in body["phases"].items() if phase != "verify")
 
 
 def test_paraphrases_are_nearer_than_other_sentences(served: Served) -> None:

@@ -330,7 +330,7 @@ def served() -> Iterator[tuple[int, list[str]]]:
 
     task = SimpleNamespace(takes=("application/json",), gives=("application/json", "application/x-npy"))
     Handler.state.runtime = SimpleNamespace(task=task, respond=respond)  # pyright: ignore[reportAttributeAccessIssue]
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(socket.create_server(("127.0.0.1", 0)), Handler)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield server.server_port, logged
     server.shutdown()

@@ -46,10 +46,10 @@ def test_what_the_server_prints_is_read() -> None:
     """The line is written by the server in the container, which imports nothing of this."""
     import inspect
 
-    from model_packaging.serving import server
+    from model_packaging.serving import serve
 
     assert 'print(f"ready after {(time.perf_counter() - began) * 1000:.0f} ms of loading: {json.dumps(phases)}"' in (
-        inspect.getsource(server)
+        inspect.getsource(serve)
     )
 
 
