@@ -77,6 +77,8 @@ class PoolArgs(TypedDict):
     """The time in seconds after which an empty node is removed. Default: 300."""
     cached_image: NotRequired[bool]
     """Whether the nodes start with the serving image on their disk. Default: false."""
+    parallel_pull: NotRequired[bool]
+    """Whether the nodes pull and unpack the layers of an image in parallel. Default: false."""
 
 
 class ProxyArgs(TypedDict):

@@ -18,6 +18,17 @@ class Engine(StrEnum):
     """Any image that serves the model by itself."""
 
 
+class Graphs(StrEnum):
+    """The CUDA graphs that vLLM captures before it responds."""
+
+    ALL = "all"
+    """For batches of up to 512."""
+    FEW = "few"
+    """For batches of up to 32. Larger batches run without graphs."""
+    NONE = "none"
+    """None, and nothing is compiled: the start is the shortest, and each response takes longer."""
+
+
 class TriggerKind(StrEnum):
     """What an endpoint scales on."""
 
@@ -61,6 +72,10 @@ class GpuServingArgs(TypedDict):
     """The maximum time in seconds until the first byte of a response, and for which a pod drains. Default: 300."""
     compile_cache: NotRequired[str]
     """A storage class with ReadWriteMany volumes, on which vLLM keeps its compiled kernels. vLLM only."""
+    graphs: NotRequired[Graphs]
+    """The CUDA graphs that vLLM captures before it responds. vLLM only. Default: all."""
+    streams: NotRequired[int]
+    """The number of reads from S3 at a time, for each GPU; 0 for as many as fill the network. Default: 32."""
 
 
 class GpuArgs(TypedDict):
@@ -96,6 +111,8 @@ class GpuScalingArgs(TypedDict):
     """The number of replicas that the first request starts, where `min` is 0. Default: 1."""
     max: NotRequired[int]
     """The maximum number of replicas. Default: 1."""
+    together: NotRequired[int]
+    """The number of replicas that may be started in 15 seconds. Default: 4, or as many as there are."""
     buffer: NotRequired[int]
     """The number of further replicas for which nodes are kept ready. Default: 0."""
     buffer_by: NotRequired[WarmBackend]

@@ -64,6 +64,8 @@ class NodesArgs(TypedDict):
     """The size of the data volume in GiB, 50 to 16384. Default: 200."""
     snapshot: NotRequired[str]
     """The id of an EBS snapshot of the data volume that holds the serving image. Karpenter only."""
+    parallel_pull: NotRequired[bool]
+    """Whether nodes pull and unpack the layers of an image in parallel. Karpenter only. Default: false."""
     reservations: NotRequired[list[str]]
     """The ids of capacity reservations. Required if `capacity` has `reserved`."""
     kms_key: NotRequired[str]

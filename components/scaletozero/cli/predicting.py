@@ -102,6 +102,16 @@ def _of_prediction(predicted: Predicted) -> dict[str, Any]:
         "phases": {name: _of_seconds(each) for name, each in predicted.phases.items()},
         "total": _of_seconds(predicted.total) if predicted.total else None,
         "missing": predicted.missing,
+        "gains": [
+            {
+                "setting": each.setting,
+                "on": each.on,
+                "phase": each.phase,
+                "without": _of_seconds(each.without),
+                "with": _of_seconds(each.with_),
+            }
+            for each in predicted.gains
+        ],
     }
 
 

@@ -125,3 +125,6 @@ WARM_UP = (
 
 STREAMED = Figure("Llama 3 8B from S3 to a g5.12xlarge, 32 at a time", 4.88, "run-ai/runai-model-streamer", _READ, 15)
 """Weights streamed from S3, on an instance whose network is known."""
+
+STREAMS = 32
+"""Reads at a time in that figure."""

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from model_packaging.findings import Finding
+from scaletozero.cold_start.figures import STREAMS
+from scaletozero.cold_start.predict import filling_streams
 from scaletozero.cold_start.remembered import Served, Start, recall
 from scaletozero.kubernetes.cold_start import ColdStart, Deadlines, cold_start, deadlines
 from scaletozero.kubernetes.facts.backend import choose_backend
@@ -36,6 +38,7 @@ class Derived:
         gpus: number of GPUs of a replica.
         types: instance types in order of preference; empty if none fits.
         cpu_millis, memory_mib, shm_mib: CPU and memory of a replica.
+        streams: reads from S3 at a time for each GPU, while weights are loaded.
         cold, deadlines: see each.
         surge: whether a rollout may run one replica more than `max`.
         waits: whether a new replica of a rollout may have to wait until an old one has drained.
@@ -49,6 +52,7 @@ class Derived:
     cpu_millis: int
     memory_mib: int
     shm_mib: int
+    streams: int
     cold: ColdStart
     deadlines: Deadlines
     surge: bool
@@ -87,6 +91,7 @@ def derive(settings: GpuEndpointSettings, model: Model, starts: Sequence[Start] 
         cpu_millis=int(given.cpu * 1000) if given.cpu else cpu_millis,
         memory_mib=given.memory_gib * 1024 if given.memory_gib else memory_mib,
         shm_mib=(given.shm_gib or 2 * gpus) * 1024,
+        streams=_streams(settings, gpus, types),
         cold=cold,
         deadlines=deadlines(settings, cold, surge=surge, waits=waits),
         surge=surge,
@@ -94,6 +99,14 @@ def derive(settings: GpuEndpointSettings, model: Model, starts: Sequence[Start] 
         usd_per_hour=round(replicas * max(worst), 6) if len(worst) == len(types) and worst else None,
         stale=recalled.stale,
     )
+
+
+def _streams(settings: GpuEndpointSettings, gpus: int, types: tuple[GpuType, ...]) -> int:
+    """The declared number, or as many as fill the fastest network that a replica may get."""
+    if settings.serving.streams:
+        return settings.serving.streams
+    filled = [found for each in types if (found := filling_streams(each.name))]
+    return -(-max(filled, default=STREAMS) // gpus)
 
 
 def share(gpus: int, types: tuple[GpuType, ...]) -> tuple[int, int]:

@@ -6,17 +6,10 @@ import math
 
 from scaletozero.cold_start.fit import Seconds, together
 from scaletozero.cold_start.image import ImageContent
-from scaletozero.cold_start.predict import (
-    EAGER,
-    Engine,
-    Predicted,
-    engine_seconds,
-    node_seconds,
-    pull_seconds,
-    weights_seconds,
-)
+from scaletozero.cold_start.predict import Predicted, engine_seconds, node_seconds, pull_seconds
 from scaletozero.kubernetes.cold_start import ColdStart
 from scaletozero.kubernetes.derive import Derived
+from scaletozero.kubernetes.gains import engine_of, gains, streamed_seconds
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.gpu import GpuEndpointSettings
 
@@ -39,9 +32,11 @@ def predict_gpu(
         found["node"] = node_seconds()
     if not budget.pull.measured and budget.pull.seconds:
         gb, gzipped = (image.gb, image.gzipped) if image else (settings.serving.image_gb, True)
-        found["pull"] = pull_seconds(gb, gzipped=gzipped)
+        parallel = derived.pool is not None and derived.pool.parallel_pull
+        found["pull"] = pull_seconds(gb, gzipped=gzipped, parallel=parallel)
     _loading(settings, model, derived, found, missing)
-    return Predicted(found, None if missing else _total(budget, found), missing)
+    total = None if missing else _total(budget, found)
+    return Predicted(found, total, missing, tuple(gains(settings, model, derived, set(found), image)))
 
 
 def _loading(
@@ -58,14 +53,13 @@ def _loading(
         return
     if "weights" in wanted:
         # Of several types, the one that is preferred.
-        streamed = weights_seconds(gb, derived.types[0].name) if derived.types else None
+        streamed = streamed_seconds(gb, derived, derived.streams) if derived.types else None
         if streamed:
             found["weights"] = streamed
         else:
             missing["weights"] = "the network of no instance type is known"
     if "engine" in wanted:
-        cached = serving.compile_cache is not None
-        found["engine"] = engine_seconds(gb, Engine(derived.gpus, EAGER in serving.arguments, cached))
+        found["engine"] = engine_seconds(gb, engine_of(serving, derived.gpus))
 
 
 def _total(budget: ColdStart, found: dict[str, Seconds]) -> Seconds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scaletozero.cold_start.predict import Gain
 from scaletozero.kubernetes.plan import GpuPlan
 from scaletozero.kubernetes.predicted import shown
 from scaletozero.settings.gpu import GpuEndpointSettings
@@ -39,7 +40,13 @@ def rows(plan: GpuPlan, settings: GpuEndpointSettings) -> list[tuple[str, int, s
         found.append(("idle", deadlines.idle, f"outlasts the cold start, {total} s"))
     if settings.schedule:
         found.append(("window's lead", deadlines.lead, f"outlasts the cold start, {total} s"))
-    return found
+    return found + [_gain(each) for each in plan.predicted.gains if round(each.seconds) >= 1]
+
+
+def _gain(gain: Gain) -> tuple[str, int, str]:
+    beside = "is {with_}, without it {without}" if gain.on else "would be {with_}, is {without}"
+    how = beside.format(with_=shown(gain.with_), without=shown(gain.without))
+    return (gain.setting, -round(gain.seconds), f"predicted {gain.phase} {how}")
 
 
 def text(plan: GpuPlan, settings: GpuEndpointSettings) -> str:

@@ -158,6 +158,7 @@ class Pool(Settings):
         termination_grace_seconds: time after which a draining node is terminated; None if it waits for its pods.
         idle_seconds: time after which an empty node is removed.
         cached_image: whether nodes start with the serving image on their disk.
+        parallel_pull: whether nodes pull and unpack the layers of an image in parallel.
     """
 
     name: DnsSubdomain
@@ -171,6 +172,7 @@ class Pool(Settings):
     termination_grace_seconds: Amount | None = None
     idle_seconds: Amount = 300
     cached_image: bool = False
+    parallel_pull: bool = False
 
 
 class Proxy(Settings):

@@ -76,6 +76,9 @@ def _path(value: str) -> str:
 
 Path = Annotated[Text, AfterValidator(_path)]
 
+MOST_STREAMS = 512
+"""A bound on the reads from S3 at a time: more than fill the fastest network of a supported instance type."""
+
 LARGEST_IMAGE_GB = 200
 """A bound on the size of a serving image, larger than any that is known."""
 
@@ -104,6 +107,9 @@ class Serving(Settings):
         image_gb: compressed size of the image in GB (10^9 bytes).
         request_seconds: maximum time until the first byte of a response, and for which a pod drains.
         compile_cache: storage class with ReadWriteMany volumes, on which vLLM keeps its compiled kernels.
+        graphs: CUDA graphs that vLLM captures before it responds: `all`, `few` (batches of up to 32), or `none`, which
+            also compiles nothing.
+        streams: reads from S3 at a time while weights are loaded, for each GPU; 0 for as many as fill the network.
     """
 
     engine: Literal["vllm", "container"] = "vllm"
@@ -116,6 +122,8 @@ class Serving(Settings):
     image_gb: Annotated[float, Field(gt=0, le=LARGEST_IMAGE_GB)] = 15
     request_seconds: Seconds = 300
     compile_cache: DnsLabel | None = None
+    graphs: Literal["all", "few", "none"] = "all"
+    streams: Annotated[Int, Field(ge=0, le=MOST_STREAMS)] = 32
 
     def conflicts(self) -> Iterable[Finding]:
         if self.engine == "container" and self.ready_path is None:
@@ -130,6 +138,24 @@ class Serving(Settings):
             yield Finding("compile_cache", "applies to vLLM only", self.compile_cache, "it would be ignored")
         if self.engine == "container" and self.max_length:
             yield Finding("max_length", "applies to vLLM only", str(self.max_length), "it would be ignored")
+        for name in ("graphs", "streams"):
+            if self.engine == "container" and name in self.model_fields_set:
+                yield Finding(
+                    name, "applies to vLLM only", str(getattr(self, name)), "it would be ignored", "remove it"
+                )
+        yield from self._written_twice()
+
+    def _written_twice(self) -> Iterable[Finding]:
+        options = {
+            "graphs": ("--enforce-eager", "--compilation-config", "--cuda-graph-sizes", "-O"),
+            "streams": ("--model-loader-extra-config", "--load-format"),
+        }
+        for name, known in options.items():
+            given = [each for each in self.arguments if each.startswith(known)]
+            if given and name in self.model_fields_set:
+                rule = f"must not be given together with {given[0].partition('=')[0]} in `arguments`"
+                got, then = str(getattr(self, name)), "vLLM would use one of them only"
+                yield Finding(name, rule, got, then, "remove one of them")
 
 
 class Gpu(Settings):
@@ -171,6 +197,8 @@ class Scaling(Settings):
         min: number of replicas that always run.
         wake: number of replicas that the first request starts, where `min` is 0.
         max: maximum number of replicas.
+        together: number of replicas that may be started in 15 seconds, beyond `wake`. Default: those of Kubernetes, 4
+            or as many as there are.
         buffer: number of further replicas for which nodes are kept ready.
         buffer_by: how these nodes are kept ready; `auto` chooses the means that fits the cluster.
         idle_seconds: time without a request until the endpoint sleeps. Default: the cold start, and at least 300.
@@ -183,6 +211,7 @@ class Scaling(Settings):
     min: Amount = 0
     wake: Count = 1
     max: Count = 1
+    together: Count | None = None
     buffer: Amount = 0
     buffer_by: Literal["auto", "buffer", "placeholder", "static", "managed"] = "auto"
     idle_seconds: Amount | None = None
@@ -204,6 +233,14 @@ class Scaling(Settings):
                 )
         if self.min and "wake" in self.model_fields_set:
             yield Finding("wake", "applies only where `min` is 0", str(self.wake), "it would be ignored", "remove it")
+        if self.together is not None and self.together > self.max:
+            yield Finding(
+                "together",
+                f"must be at most `max`, {self.max}",
+                str(self.together),
+                "more never start",
+                f"write {self.max}",
+            )
         kinds = [trigger.kind for trigger in self.triggers]
         if kinds.count("http") > 1:
             yield Finding(

@@ -22,6 +22,9 @@ from scaletozero.settings.schedules import DAY, Clock, cron_days, days_of
 LONGEST_TAINT, MOST_TAINTS = 63, 50
 """Limits of a managed node group (the API's `Taint`, and the provider's schema of it)."""
 
+PARALLEL_SINCE = (1, 44, 0)
+"""The version of Bottlerocket that brings the snapshotter which pulls in parallel (its release notes)."""
+
 MOST_QUIET_HOURS = 48
 """A NodePool accepts 50 budgets, of which two are used already."""
 
@@ -83,6 +86,7 @@ class Nodes(Settings):
         image: alias and version of the node image: Bottlerocket, whose data volume can come from a snapshot.
         volume_gib: size of the data volume in GiB.
         snapshot: EBS snapshot of the data volume that holds the serving image.
+        parallel_pull: whether nodes pull and unpack the layers of an image in parallel.
         reservations: ids of capacity reservations, used before on-demand capacity.
         kms_key: ARN of the KMS key of the volumes.
     """
@@ -92,6 +96,7 @@ class Nodes(Settings):
     image: Annotated[Text, Field(pattern=r"^bottlerocket@v\d+\.\d+\.\d+$")] = "bottlerocket@v1.54.0"
     volume_gib: Annotated[int, Field(ge=50, le=16384)] = 200
     snapshot: Annotated[Text, Field(pattern=r"^snap-[0-9a-f]{8,17}$")] | None = None
+    parallel_pull: bool = False
     reservations: tuple[Annotated[Text, Field(pattern=r"^cr-[0-9a-z]+$")], ...] = ()
     kms_key: Text | None = None
 
@@ -162,7 +167,8 @@ class GpuNodePoolSettings(Settings):
             )
         for found in key_conflicts(self.nodes.kms_key, self.region, "nodes.kms_key"):
             yield replace(found, consequence="EC2 could not encrypt the volumes, and no node would start")
-        for field in ("snapshot", "kms_key") if self.provider == "auto-mode" else ():
+        yield from self._pull_findings()
+        for field in ("snapshot", "kms_key", "parallel_pull") if self.provider == "auto-mode" else ():
             if getattr(self.nodes, field):
                 yield Finding(
                     f"nodes.{field}",
@@ -171,6 +177,28 @@ class GpuNodePoolSettings(Settings):
                     "it would be ignored",
                     "remove it, or use the provider `karpenter`",
                 )
+
+    def _pull_findings(self) -> Iterable[Finding]:
+        if not self.nodes.parallel_pull:
+            return
+        version = tuple(int(part) for part in self.nodes.image.partition("@v")[2].split("."))
+        if version < PARALLEL_SINCE:
+            since = ".".join(str(part) for part in PARALLEL_SINCE)
+            yield Finding(
+                "nodes.parallel_pull",
+                f"needs Bottlerocket {since} or later",
+                self.nodes.image,
+                "the setting would be ignored, and images pulled as before",
+                f"write `image: bottlerocket@v{since}` or later",
+            )
+        if self.nodes.snapshot:
+            yield Finding(
+                "nodes.parallel_pull",
+                "must not be given together with `snapshot`",
+                self.nodes.snapshot,
+                "a node that begins to use another snapshotter deletes the images on its disk",
+                "remove one of them",
+            )
 
     def pool(self, name: str) -> Pool:
         """The pool, for the `pools` of a cluster."""
@@ -185,6 +213,7 @@ class GpuNodePoolSettings(Settings):
             termination_grace_seconds=self.termination_grace_seconds,
             idle_seconds=self.idle_seconds,
             cached_image=self.nodes.snapshot is not None,
+            parallel_pull=self.nodes.parallel_pull,
         )
 
 

@@ -13,9 +13,11 @@ from workbench import ROOT
 from scaletozero.cold_start.compared import NOT_COMPARED, comparisons, not_compared_table, table
 from scaletozero.cold_start.instances import NETWORKS
 from scaletozero.cold_start.predict import (
+    ALL_GRAPHS,
     Engine,
     engine_phases,
     engine_seconds,
+    filling_streams,
     law,
     node_seconds,
     pull_seconds,
@@ -71,6 +73,31 @@ def test_layers_that_are_not_gzip_are_pulled_faster_on_a_node_that_is_set_for_it
     assert fast.expected < plain.expected
     assert fast.low < plain.low
     assert fast.high == plain.high
+
+
+@given(SIZES, st.booleans())
+def test_a_node_that_pulls_in_parallel_is_faster_and_within_what_is_known(gb: float, gzipped: bool) -> None:
+    usual, parallel = (pull_seconds(gb, gzipped=gzipped, parallel=each) for each in (False, True))
+    assert parallel.expected <= usual.expected
+    assert parallel.low <= parallel.expected <= parallel.high <= usual.high
+
+
+def test_few_reads_at_a_time_do_not_fill_a_fast_network() -> None:
+    assert filling_streams("g6.xlarge") == 14, "10 Gbit/s; AWS says about 15"
+    slow, fast = (weights_seconds(16, "p5.4xlarge", streams) for streams in (32, 131))
+    assert slow
+    assert fast
+    assert slow.expected == pytest.approx(16 / 15 * 4.88), "as fast as where 32 reads were measured"
+    assert fast == weights_seconds(16, "p5.4xlarge")
+    assert fast.expected < slow.expected < slow.high
+    assert weights_seconds(16, "g6.xlarge", 32) == weights_seconds(16, "g6.xlarge")
+    assert filling_streams("g4dn.xlarge") is None
+
+
+def test_fewer_graphs_take_their_share_of_the_capture() -> None:
+    every, few = (engine_phases(16, Engine(graphs=graphs))["capture"] for graphs in (ALL_GRAPHS, 7))
+    assert few.expected == pytest.approx(every.expected * 7 / 67)
+    assert (few.low < every.low, few.high) == (True, every.high)
 
 
 @given(SIZES, st.sampled_from([1, 2, 4, 8]))

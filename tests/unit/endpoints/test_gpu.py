@@ -233,6 +233,15 @@ def test_a_pool_of_auto_mode(run) -> None:
         ({"capacity": ["reserved"]}, "gpu.nodes.reservations"),
         ({"nodes": {"role": "r", "reservations": ["cr-0123"]}}, "gpu.nodes.reservations"),
         ({"nodes": {"role": "r", "snapshot": "vol-1"}}, "gpu.nodes.snapshot"),
+        ({"provider": "auto-mode", "nodes": {"role": "r", "parallel_pull": True}}, "gpu.nodes.parallel_pull"),
+        (
+            {"nodes": {"role": "r", "parallel_pull": True, "image": "bottlerocket@v1.43.9"}},
+            "gpu.nodes.parallel_pull",
+        ),
+        (
+            {"nodes": {"role": "r", "parallel_pull": True, "snapshot": "snap-0123456789"}},
+            "gpu.nodes.parallel_pull",
+        ),
         ({"provider": "auto-mode", "nodes": {"role": "r", "snapshot": "snap-0123456789"}}, "gpu.nodes.snapshot"),
         ({"quiet_hours": [{"start": "25:00", "hours": 2}]}, "gpu.quiet_hours.0.start"),
         ({"quiet_hours": [{"start": "24:00", "hours": 2}]}, "gpu.quiet_hours.0.start"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scaletozero.kubernetes.api import KubernetesApi
 
 _TAG = re.compile(r":v?(\d+\.\d+[\w.+-]*)(?:@|$)")
+_FAST_IMAGE_PULL = re.compile(r"\bFastImagePull:\s*true\b")
 _DURATION = re.compile(r"(\d+)([hms])")
 _QUANTITY = re.compile(r"(?P<number>[+-]?[\d.]+)(?:[eE](?P<power>[+-]?\d+)|(?P<unit>[KMGTPE]i|[numkMGTPE]))?")
 _POWERS = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -57,13 +58,14 @@ def read_cluster(api: Api, name: str, region: str, namespaces: Iterable[str] = (
     versions = {field: version for field, part in _IMAGES.items() if (version := _version(deployments, part, field))}
     auto = f"nodeclasses.{EKS_GROUP}" in crds and "karpenter" not in versions
     nodes = "auto-mode" if auto else "karpenter" if "karpenter" in versions else "managed"
-    cached = set()
+    cached, parallel = set(), set()
     if "ec2nodeclasses.karpenter.k8s.aws" in crds:
         classes = api.list("karpenter.k8s.aws/v1", "EC2NodeClass")
         cached = {each["metadata"]["name"] for each in classes if _has_snapshot(each["spec"])}
+        parallel = {each["metadata"]["name"] for each in classes if _pulls_in_parallel(each["spec"])}
     pools = []
     if "nodepools.karpenter.sh" in crds:
-        pools = [pool for each in api.list("karpenter.sh/v1", "NodePool") if (pool := _pool(each, cached))]
+        pools = [pool for each in api.list("karpenter.sh/v1", "NodePool") if (pool := _pool(each, cached, parallel))]
     # A paused pool exists and can be named, but must not be the default pool of an endpoint.
     pools.sort(key=lambda pool: not pool["max_gpus"])
     quota = _quota(api.list("v1", "ResourceQuota"))
@@ -196,7 +198,12 @@ def _has_snapshot(spec: Mapping[str, Any]) -> bool:
     return any("snapshotID" in each.get("ebs", {}) for each in spec.get("blockDeviceMappings", []))
 
 
-def _pool(each: Mapping[str, Any], cached: set[str]) -> dict[str, Any] | None:
+def _pulls_in_parallel(spec: Mapping[str, Any]) -> bool:
+    given = spec.get("userData", "")
+    return "parallel-pull-unpack" in given or bool(_FAST_IMAGE_PULL.search(given))
+
+
+def _pool(each: Mapping[str, Any], cached: set[str], parallel: set[str]) -> dict[str, Any] | None:
     spec, template = each["spec"], each["spec"]["template"]["spec"]
     wanted = {
         term["key"]: term["values"]
@@ -222,6 +229,7 @@ def _pool(each: Mapping[str, Any], cached: set[str]) -> dict[str, Any] | None:
         "termination_grace_seconds": _seconds(template.get("terminationGracePeriod")),
         "idle_seconds": _seconds(spec.get("disruption", {}).get("consolidateAfter")),
         "cached_image": template["nodeClassRef"]["name"] in cached,
+        "parallel_pull": template["nodeClassRef"]["name"] in parallel,
     }
     return {key: value for key, value in found.items() if value is not None}
 

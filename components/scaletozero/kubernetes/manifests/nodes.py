@@ -16,6 +16,23 @@ from scaletozero.spending.gpu_prices import hourly, offer_findings
 ROLE = "${role}"
 """Placeholder in a manifest for the name of a role that is not known yet."""
 
+PARALLEL_PULL = """\
+[settings.container-runtime]
+snapshotter = "soci"
+
+[settings.container-runtime-plugins.soci-snapshotter]
+pull-mode = "parallel-pull-unpack"
+
+[settings.container-runtime-plugins.soci-snapshotter.parallel-pull-unpack]
+max-concurrent-downloads-per-image = 20
+concurrent-download-chunk-size = "16mb"
+max-concurrent-unpacks-per-image = 12
+discard-unpacked-layers = true
+"""
+"""Bottlerocket's settings for nodes that pull and unpack in parallel, with the figures that AWS advises for Amazon ECR
+(https://bottlerocket.dev/en/os/1.53.x/api/settings/container-runtime-plugins; soci-snapshotter, docs/parallel-mode.md).
+Layers are kept on the data volume while they arrive, so that its throughput bounds them."""
+
 EXPIRE = "336h"
 """Two weeks, after which a node is replaced by one with current patches. Auto Mode allows at most three weeks."""
 
@@ -136,6 +153,8 @@ def ec2_class(name: str, settings: GpuNodePoolSettings) -> Manifest:
             "httpTokens": "required",
         },
     }
+    if nodes.parallel_pull:
+        spec["userData"] = PARALLEL_PULL
     return manifest("karpenter.k8s.aws/v1", "EC2NodeClass", name, None, spec=spec)
 
 

@@ -22,6 +22,15 @@ CACHE = "/cache"
 READ_BUFFER_BYTES = 2 * 2**30
 """Memory through which weights stream to the GPU; without a limit it would be as much as the weights."""
 
+FEW_GRAPHS = (1, 2, 4, 8, 16, 24, 32)
+"""Sizes of the batches that CUDA graphs are captured for with `graphs: few`: the smallest of vLLM's own."""
+
+_GRAPHS = {
+    "all": (),
+    "few": (f'--compilation-config={{"cudagraph_capture_sizes":{json.dumps(FEW_GRAPHS, separators=(",", ":"))}}}',),
+    "none": ("--enforce-eager",),
+}
+
 POD_SECURITY = {
     "runAsNonRoot": True,
     "runAsUser": USER,
@@ -167,7 +176,7 @@ def _container(name: str, settings: GpuEndpointSettings, model: Model, derived: 
 
 def _vllm_arguments(name: str, settings: GpuEndpointSettings, model: Model, derived: Derived) -> list[str]:
     length = settings.serving.max_length or model.max_length
-    loader: dict[str, Any] = {"concurrency": 32, "memory_limit": READ_BUFFER_BYTES}
+    loader: dict[str, Any] = {"concurrency": derived.streams, "memory_limit": READ_BUFFER_BYTES}
     if derived.gpus > 1:
         loader["distributed"] = True
     return [
@@ -178,6 +187,7 @@ def _vllm_arguments(name: str, settings: GpuEndpointSettings, model: Model, deri
         f"--port={settings.serving.port}",
         f"--tensor-parallel-size={derived.gpus}",
         *([f"--max-model-len={length}"] if length else []),
+        *_GRAPHS[settings.serving.graphs],
     ]
 
 

@@ -78,7 +78,7 @@ def scaled_object(name: str, settings: GpuEndpointSettings, derived: Derived) ->
             "advanced": {
                 "horizontalPodAutoscalerConfig": {
                     "behavior": {
-                        "scaleUp": {"stabilizationWindowSeconds": 0},
+                        "scaleUp": _scale_up(scaling.together),
                         "scaleDown": {
                             "stabilizationWindowSeconds": SETTLE_SECONDS,
                             "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}],
@@ -88,6 +88,15 @@ def scaled_object(name: str, settings: GpuEndpointSettings, derived: Derived) ->
             },
             "triggers": _triggers(name, settings, deadlines.lead),
         },
+    )
+
+
+def _scale_up(together: int | None) -> dict[str, Any]:
+    at_once = {"stabilizationWindowSeconds": 0}
+    return (
+        at_once
+        if together is None
+        else at_once | {"policies": [{"type": "Pods", "value": together, "periodSeconds": 15}]}
     )
 
 

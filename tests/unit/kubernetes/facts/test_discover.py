@@ -55,9 +55,9 @@ def test_another_controller_is_not_taken_for_karpenter() -> None:
     st.integers(0, 3600),
     st.integers(1, 7200),
     st.sampled_from([[{"key": "nvidia.com/gpu"}], [{"key": "gpu", "value": "llm", "effect": "NoExecute"}]]),
-    st.booleans(),
+    st.sampled_from([{}, {"snapshot": "snap-0123456789"}, {"parallel_pull": True}]),
 )
-def test_a_pool_is_read_back_as_it_was_declared(gpus, zones, static, idle, grace, taints, snapshot) -> None:
+def test_a_pool_is_read_back_as_it_was_declared(gpus, zones, static, idle, grace, taints, nodes) -> None:
     declared = {
         "cluster": "prod",
         "region": "eu-central-1",
@@ -68,7 +68,7 @@ def test_a_pool_is_read_back_as_it_was_declared(gpus, zones, static, idle, grace
         "idle_seconds": idle,
         "termination_grace_seconds": grace,
         "taints": taints,
-        "nodes": {"role": "r", **({"snapshot": "snap-0123456789"} if snapshot else {})},
+        "nodes": {"role": "r", **nodes},
     }
     planned = plan_gpu_node_pool("gpu", parse(GpuNodePoolSettings, declared, "gpu"))
     crds = [crd("nodepools.karpenter.sh"), crd("ec2nodeclasses.karpenter.k8s.aws")]

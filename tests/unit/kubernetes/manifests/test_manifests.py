@@ -90,6 +90,7 @@ def test_a_plan_is_the_same_each_time() -> None:
         {"static": 2},
         {"capacity": ["reserved", "on-demand"], "nodes": {"role": "nodes", "reservations": ["cr-0123456789abcdef0"]}},
         {"nodes": {"role": "nodes", "snapshot": "snap-0123456789abcdef0", "kms_key": "arn:aws:kms:x:1:key/1"}},
+        {"nodes": {"role": "nodes", "parallel_pull": True}},
         {"zones": ["eu-central-1a"], "quiet_hours": [{"start": "07:00", "hours": 11}]},
         {"taints": [{"key": "gpu", "value": "llm"}, {"key": "nvidia.com/gpu"}]},
     ],
