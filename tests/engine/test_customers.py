@@ -50,5 +50,13 @@ def test_the_example_of_make_up_and_who_spent_what(workbench: Workbench, encoder
 
     said = workbench.done("costs", "--to-bucket")
     bucket, _, key = said.partition("s3://")[2].partition(": ")[0].partition("/")
-    written = workbench.aws("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
-    assert '""customer"": ""globex""' in written
+    s3 = workbench.aws("s3")
+    assert '""customer"": ""globex""' in s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()
+    # Each request is a line of its customer's file, and together they are what the ledger took.
+    own = f"usage/local/requests/acme/{key.rpartition('/')[2].removesuffix('.csv')}.jsonl"
+    requests = list(map(json.loads, s3.get_object(Bucket=bucket, Key=own)["Body"].read().splitlines()))
+    assert len(requests) == 40
+    assert round(sum(each["used"] for each in requests) / 1e6, 6) == spent_by["acme"]
+    workbench.done("customers", "delete", "acme", "--yes")
+    left = {each["Key"] for each in s3.list_object_versions(Bucket=bucket, Prefix="usage/local/requests/")["Versions"]}
+    assert left == {own.replace("/acme/", "/globex/")}

@@ -18,6 +18,7 @@ from scaletozero.cli.running import Running, running
 from scaletozero.endpoints.gpu_kind import GpuKind
 from scaletozero.environment.gateway import deployed_tables, ledger_of
 from scaletozero.environment.prometheus import UnansweredError, checked_url, read_gpu
+from scaletozero.environment.request_files import RequestFiles, place
 from scaletozero.environment.usage import bucket_of, metering_of, read_sums, read_works
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.opening import LEDGER
@@ -56,7 +57,12 @@ def costs(
         ),
     ] = None,
     to_bucket: Annotated[
-        bool, typer.Option("--to-bucket", help="Write the same rows to the environment's bucket, below `usage/`.")
+        bool,
+        typer.Option(
+            "--to-bucket",
+            help="Write the same rows to the environment's bucket, below `usage/`, and each request of a gateway's "
+            "customers as a line of JSON.",
+        ),
     ] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="Write Parquet to the bucket in place of CSV.")] = False,
     basis: Annotated[
@@ -117,7 +123,8 @@ def costs(
             del unread[name]
         else:
             unread[name] = about
-    works = _works(run, first)
+    requests = RequestFiles() if to_bucket else None
+    works = _works(run, first, requests)
     named = {deployed[name]["name"]: name for name in found}
     shares = {name: shares_of(each, _at(works, deployed[name]["name"]), basis) for name, each in found.items()}
     apis = api_shares(works, basis)
@@ -131,6 +138,8 @@ def costs(
                 say(f"{focus}: {len(rows)} rows, metered at list prices; they are no invoice")
             if to_bucket:
                 say(f"{_upload(run, rows, to_object, first, now)}: {counted(len(rows), 'row')}")
+            if requests and requests.count:
+                say(f"{_upload_requests(run, requests, first, now)}: {counted(requests.count, 'request')}")
     lines = lines_of(shares | apis, works, named)
     if as_json:
         print_json(
@@ -168,12 +177,17 @@ def _sums(client: Any, endpoint: str, metering: Metering, first: date, now: date
         raise failed(f"{endpoint}: its metrics could not be read: {error}", FAILED) from None
 
 
-def _upload(run: Running, rows: list[Row], to: Written, first: date, now: datetime) -> str:
-    """Writes rows to the environment's bucket, in place of those of the same days; returns where."""
+def _bucket(run: Running) -> str:
     bucket = bucket_of(run.stack.resources())
     if bucket is None:
         rule, fix = "needs the stack's output `bucket`", "write the rows to a file with --focus, and upload that"
         raise refuse("--to-bucket", rule, "none in the stack's state", "there is no place to write to", fix)
+    return bucket
+
+
+def _upload(run: Running, rows: list[Row], to: Written, first: date, now: datetime) -> str:
+    """Writes rows to the environment's bucket, in place of those of the same days; returns where."""
+    bucket = _bucket(run)
     key = f"usage/{run.stack.name}/{first}_{now.date()}.{to.suffix}"
     try:
         run.stack.client("s3", run.settings.region).put_object(
@@ -182,6 +196,16 @@ def _upload(run: Running, rows: list[Row], to: Written, first: date, now: dateti
     except (ClientError, BotoCoreError) as error:
         raise failed(f"s3://{bucket}/{key} could not be written: {error}", FAILED) from None
     return f"s3://{bucket}/{key}"
+
+
+def _upload_requests(run: Running, requests: RequestFiles, first: date, now: datetime) -> str:
+    """Writes customers' requests to the environment's bucket, a file for each customer; returns where."""
+    bucket, name = _bucket(run), run.stack.name
+    try:
+        requests.upload(run.stack.client("s3", run.settings.region), bucket, name, f"{first}_{now.date()}")
+    except (ClientError, BotoCoreError) as error:
+        raise failed(f"s3://{bucket} could not be written to: {error}", FAILED) from None
+    return f"s3://{bucket}/{place(name, '*')}{first}_{now.date()}.jsonl"
 
 
 def _gpu(run: Running, name: str, prometheus: str | None, first: date, now: datetime) -> Used | str:
@@ -202,8 +226,8 @@ def _gpu(run: Running, name: str, prometheus: str | None, first: date, now: date
     return gpu_used(answers, replica_price(about["usd_per_hour"], replicas, about["region"], now.date()))
 
 
-def _works(run: Running, first: date) -> list[CustomerWork]:
-    """What the gateway recorded; nothing where the environment has none."""
+def _works(run: Running, first: date, requests: RequestFiles | None) -> list[CustomerWork]:
+    """What the gateway recorded; nothing where the environment has none. Each request is noted in `requests`."""
     if run.settings.gateway is None:
         return []
     if run.settings.gateway.function is not None:
@@ -212,7 +236,7 @@ def _works(run: Running, first: date) -> list[CustomerWork]:
     else:
         store = ledger_of(run.project.name, run.stack.name, run.settings.region, run.stack.client)
     try:
-        return read_works(store, first)
+        return read_works(store, first, requests.note) if requests else read_works(store, first)
     except (ClientError, BotoCoreError) as error:
         raise failed(f"the gateway's ledger could not be read: {error}", FAILED) from None
 

@@ -14,7 +14,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from model_packaging.findings import refuse
 from scaletozero.cli.asking import Yes, agree, can_ask
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.gateways import customers, declared_gateway, require_customer, state_of, stores
+from scaletozero.cli.gateways import (
+    customers,
+    declared_gateway,
+    erase_files,
+    require_customer,
+    state_of,
+    stores,
+)
 from scaletozero.cli.output import FAILED, counted, done, failed, findings_as_exit, print_json, refuse_given, say
 from scaletozero.environment.customers import change_customer, remove_customer
 from scaletozero.gateway.cache.store import CacheStore
@@ -164,7 +171,7 @@ def delete(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Deletes a customer and what is kept of it: settings with keys, kept answers, records, accounts.
+    """Deletes a customer and what is kept of it: settings with keys, answers, records, accounts, exported requests.
 
     What it used stays in `costs` as sums by day and target, without its name. The gateway must not be running with the
     customer: its next requests would be recorded again.
@@ -187,15 +194,17 @@ def delete(
             if not kept_answers:
                 remove_customer(project, environment, customer)
             erased = _erase(answers, customer)
+            files = 0 if kept_answers else erase_files(project, environment, settings, customer)
             left = [] if kept_answers else store.records(customer)
         except (ConflictError, ClientError, BotoCoreError) as error:
             raise failed(f"{customer}: {error}. What is left is deleted by the same command.", FAILED) from None
     if left:
         raise failed(f"{customer}: {counted(len(left), 'record')} came meanwhile: stop the gateway, and do it again.")
     if as_json:
-        print_json({"customer": customer, "records": forgotten, "kept_answers": erased})
+        print_json({"customer": customer, "records": forgotten, "kept_answers": erased, "files": files})
         return
-    parts = f"{counted(erased, 'kept answer')}" + ("" if kept_answers else f", {counted(forgotten, 'record')}")
+    parts = counted(erased, "kept answer")
+    parts += "" if kept_answers else f", {counted(forgotten, 'record')}, {counted(files, 'file')}"
     done(f"{customer}: deleted {parts}. " + ("" if kept_answers else f"Next: {next_step(declared, environment)}."))
 
 

@@ -21,8 +21,10 @@ from scaletozero.cli.output import counted, done, findings_as_exit, print_json, 
 from scaletozero.engine.find import find_engine
 from scaletozero.environment.gateway import cache_of, deployed_tables, ledger_of, open_door
 from scaletozero.environment.project import Project, find_project
+from scaletozero.environment.request_files import erase
 from scaletozero.environment.settings import Environment
 from scaletozero.environment.stack import EnvironmentStack
+from scaletozero.environment.usage import bucket_of
 from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.caps import accounts
 from scaletozero.gateway.keys import key_hash, new_key
@@ -164,6 +166,18 @@ def stores(project: Project, environment: str, settings: Environment) -> tuple[D
     """
     sandbox = None if settings.sandbox is None else _running(project, environment)
     return _stores(EnvironmentStack(project, environment, find_engine(say), sandbox), settings)
+
+
+def erase_files(project: Project, environment: str, settings: Environment, customer: str) -> int:
+    """Deletes the files with a customer's requests that `costs --to-bucket` has written, and returns how many.
+
+    Raises:
+        ClientError, BotoCoreError: the bucket cannot be listed, or a file not be deleted.
+    """
+    sandbox = None if settings.sandbox is None else _running(project, environment)
+    stack = EnvironmentStack(project, environment, find_engine(say), sandbox)
+    bucket = bucket_of(stack.resources())
+    return erase(stack.client("s3", settings.region), bucket, environment, customer) if bucket else 0
 
 
 def state_of(customer: Customer, today: date) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -48,19 +48,32 @@ def read_sums(client: Any, endpoint: str, metering: Metering, first: date, now: 
     return {each: _by_day(client, endpoint, each, first, now) for each in metering.measures}
 
 
-def read_works(store: DynamoStore, first: date) -> list[CustomerWork]:
+def read_works(
+    store: DynamoStore, first: date, note: Callable[[str, Mapping[str, Any]], object] = lambda *_: None
+) -> list[CustomerWork]:
     """What customers' requests did since a day in UTC; nothing where no gateway has made the ledger's table.
+
+    Args:
+        note: is told of each record, with its customer.
 
     Raises:
         ClientError, BotoCoreError: DynamoDB refused, or did not respond.
     """
     since = int(datetime.combine(first, time(), UTC).timestamp())
     try:
-        return works_of(store.usage(since))
+        return works_of(_noted(store.usage(since), note))
     except ClientError as error:
         if error.response["Error"]["Code"] == "ResourceNotFoundException":
             return []
         raise
+
+
+def _noted(
+    records: Iterable[tuple[str, dict[str, Any]]], note: Callable[[str, Mapping[str, Any]], object]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for customer, record in records:
+        note(customer, record)
+        yield customer, record
 
 
 def bucket_of(resources: Iterable[Mapping[str, Any]]) -> str | None:

@@ -1,7 +1,8 @@
-"""What customers' requests did, by customer, target and day, from the records of the ledger. Pure."""
+"""What customers' requests did, from the records of the ledger: by customer, target and day, and one by one. Pure."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -30,6 +31,19 @@ def works_of(records: Iterable[tuple[str, Mapping[str, Any]]]) -> list[CustomerW
         before = found.get(key)
         found[key] = each if before is None else _sum(before, each)
     return [found[key] for key in sorted(found, key=str)]
+
+
+def line_of(customer: str, record: Mapping[str, Any]) -> str:
+    """A request as a line of JSON: who, when, how it ended, what it cost in millionths of a dollar, and what else the
+    ledger recorded: target, tokens or time, the cache, and the row of its price.
+
+    Args:
+        record: what the ledger recorded. Its key is the request's id; sums of customers that were deleted have a name.
+    """
+    own = {"pk", "sk", "ttl", "at"}
+    at = datetime.fromtimestamp(record["at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    about = {name: each for name, each in sorted(record.items()) if name not in own}
+    return json.dumps({"id": record["sk"], "customer": customer, "at": at, **about}) + "\n"
 
 
 def _work(customer: str, record: Mapping[str, Any]) -> CustomerWork:

@@ -14,12 +14,14 @@ from typer.testing import CliRunner
 from scaletozero.cli import app
 from scaletozero.cli import customers as commands
 from scaletozero.environment.project import find_project
+from scaletozero.environment.request_files import RequestFiles, erase
 from scaletozero.environment.usage import read_works
 from scaletozero.gateway.cache.store import CacheStore, Kept
 from scaletozero.gateway.ledger.accounts import ConflictError, accounts_of
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.forgetting import AT_ONCE, OF_THE_DELETED, OpenError
 from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.gateway.usage import line_of
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 FIRST = date(2026, 11, 1)
@@ -136,6 +138,11 @@ def project(tmp_path: Path, store: DynamoStore, answers: CacheStore, monkeypatch
     (tmp_path / "Pulumi.yaml").write_text("name: demo\nruntime: python\n")
     (tmp_path / "Pulumi.local.yaml").write_text(SETTINGS)
     monkeypatch.setattr(commands, "stores", lambda *_: (store, answers))
+    s3 = boto3.client("s3", region_name="eu-central-1")
+    where: Any = {"LocationConstraint": "eu-central-1"}
+    s3.create_bucket(Bucket="own", CreateBucketConfiguration=where)
+    s3.put_bucket_versioning(Bucket="own", VersioningConfiguration={"Status": "Enabled"})
+    monkeypatch.setattr(commands, "erase_files", lambda _, name, __, customer: erase(s3, "own", name, customer))
     return tmp_path / "Pulumi.local.yaml"
 
 
@@ -151,15 +158,37 @@ def customers() -> list[str]:
 
 def test_the_command_deletes_it_everywhere(project: Path, store: DynamoStore) -> None:
     fill(store, "acme", 8)
+    fill(store, "acme-two", 1)
+    s3 = boto3.client("s3", region_name="eu-central-1")
+    keys = [f"usage/local/requests/{each}/d.jsonl" for each in ("acme", "acme-two")]
+    for _ in range(2):  # a day's file is written again, and its earlier version has the same content
+        files = RequestFiles()
+        for customer, record in store.usage(0):
+            files.note(customer, record)
+        assert files.upload(s3, "own", "local", "d") == keys
     done = delete("acme", "--yes", "--json")
-    assert json.loads(done.stdout) == {"customer": "acme", "records": 8, "kept_answers": 2}
+    assert json.loads(done.stdout) == {"customer": "acme", "records": 8, "kept_answers": 2, "files": 1}
     assert customers() == ["globex"]
     assert store.records("acme") == []
+    left = s3.list_object_versions(Bucket="own")
+    assert {each.get("Key") for each in left["Versions"]} == {"usage/local/requests/acme-two/d.jsonl"}
+    assert "DeleteMarkers" not in left
+
+
+def test_an_exported_request_is_one_line_whatever_is_in_it(store: DynamoStore) -> None:
+    fill(store, "acme", 1)
+    ((customer, record),) = store.usage(0)
+    line = line_of(customer, {**record, "target": 'x\n{"customer": "globex"}\u2028'})
+    assert line.splitlines() == [line.removesuffix("\n")]
+    found = json.loads(line)
+    assert (found["customer"], found["id"], found["used"]) == ("acme", record["sk"], record["used"])
+    assert found["at"].startswith("20")
+    assert not {"pk", "sk", "ttl"} & found.keys()
 
 
 def test_one_that_is_declared_no_more_can_still_be_deleted(project: Path, store: DynamoStore) -> None:
     fill(store, "initech", 4)
-    assert "initech: deleted 0 kept answers, 4 records" in delete("initech", "--yes").stderr
+    assert "initech: deleted 0 kept answers, 4 records, 0 files" in delete("initech", "--yes").stderr
 
 
 def test_of_a_customer_that_stays_only_the_answers_are_erased(project: Path, store: DynamoStore) -> None:
