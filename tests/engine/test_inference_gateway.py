@@ -22,6 +22,7 @@ from clusters import eventually
 from workbench import Workbench, endpoint
 
 from model_packaging import Artifact
+from scaletozero.endpoints.close_function import by_hand
 from scaletozero.gateway.contents import FILE, PORT
 from scaletozero.gateway.keys import key_hash, new_key
 from scaletozero.gateway.package import HANDLER
@@ -29,8 +30,11 @@ from scaletozero.gateway.package import HANDLER
 SECRET = "openai-key"
 
 
+GUARD = {"emails": ["team@example.com"]}
+
+
 def declare(workbench: Workbench, encoder: Artifact, key: str, cap: float = 1, **function: Any) -> None:
-    """Declares an endpoint, and a gateway with a customer as a function."""
+    """Declares an endpoint, and a gateway with a customer as a function under a guard."""
     provider = {
         "base_url": "https://api.openai.com/v1",
         "model": "gpt-5-mini",
@@ -48,6 +52,7 @@ def declare(workbench: Workbench, encoder: Artifact, key: str, cap: float = 1, *
             "customers": {"acme": customer},
             "function": {"concurrency": 2, **function},
         },
+        spending={"cap_usd_per_month": 5000, "gateway": 20, "guard": GUARD},
     )
 
 
@@ -119,6 +124,29 @@ def started(workbench: Workbench, found: dict[str, dict[str, Any]], folder: Path
         process.wait(30)
 
 
+def closed_and_opened(workbench: Workbench, function: str) -> None:
+    """Closes the gateway by hand, and by its guard's function under its own role; each time it is opened by command."""
+    lambda_, cloudwatch = workbench.aws("lambda"), workbench.aws("cloudwatch")
+
+    def reserved() -> int:
+        return lambda_.get_function_concurrency(FunctionName=function)["ReservedConcurrentExecutions"]
+
+    assert "no request is let in" in workbench.done("close", "gateway")
+    assert reserved() == 0
+    assert "was closed" in workbench.done("close", "gateway")
+    assert "up to 2 requests" in workbench.done("reopen", "gateway")
+    assert reserved() == 2
+    guard = workbench.stack().outputs()["guard"].value["function"]
+    variables = lambda_.get_function_configuration(FunctionName=guard)["Environment"]["Variables"]
+    (alarm,) = json.loads(variables["GATEWAYS"])
+    assert [each["AlarmName"] for each in cloudwatch.describe_alarms(AlarmNames=[alarm])["MetricAlarms"]] == [alarm]
+    answer = lambda_.invoke(FunctionName=guard, Payload=json.dumps(by_hand(alarm)))
+    assert json.loads(answer["Payload"].read()) == {"closed": [function], "waiting": []}
+    assert reserved() == 0
+    workbench.done("reopen", "gateway")
+    assert reserved() == 2
+
+
 def test_a_gateway_as_a_function(workbench: Workbench, encoder: Artifact, tmp_path: Path) -> None:
     key = new_key()
     declare(workbench, encoder, key)
@@ -160,6 +188,7 @@ def test_a_gateway_as_a_function(workbench: Workbench, encoder: Artifact, tmp_pa
     listed = json.loads(workbench.run("customers", "list", "--json").stdout)["customers"]
     assert [(each["name"], each["periods"][-1]["spent"]) for each in listed] == [("acme", spent)]
 
+    closed_and_opened(workbench, function["name"])
     assert "unchanged" in workbench.done("up")
     assert state(workbench)["settings"]["arn"] == found["settings"]["arn"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 from gpu_declarations import cluster
-from own_prices import own_price, serverless_prices
+from own_prices import own_prices, serverless_prices
 
 import scaletozero
 from scaletozero.args.gpu_endpoint import Engine
@@ -31,7 +31,7 @@ def on_cluster(opts: pulumi.ResourceOptions | None) -> pulumi.ResourceOptions:
 
 
 def spending_guard(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResource:
-    """A guard, with a project's own price of an instance, because the region has no row for one."""
+    """A guard, with a project's own prices of an instance and a function, for which the region has no rows."""
     endpoint: Any = {
         "name": "sentences",
         "endpoint_name": "there",
@@ -41,12 +41,21 @@ def spending_guard(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResou
         "max": 2,
         "instance_type": "ml.g5.xlarge",
     }
-    with own_price("sagemaker.hosting", "ml.g5.xlarge", REGION, "h", "1.76"):
+    instance = ("sagemaker.hosting", "ml.g5.xlarge", REGION, "h", "1.76")
+    with own_prices(instance, ("lambda", "gb-second", REGION, "GB-s", "0.0000167")):
         return scaletozero.SpendingGuard(
             "it",
             {
                 "region": REGION,
                 "endpoints": [endpoint],
+                "gateway": {
+                    "function_name": "gateway",
+                    "cap_usd_per_month": 20.0,
+                    "memory_mb": 1024,
+                    "concurrency": 10,
+                    "timeout_seconds": 120,
+                    "usd_per_request": 0.00001,
+                },
                 "callers": ["arn:aws:iam::111122223333:role/service/gateway"],
                 "emails": ["team@example.com"],
                 "cap_usd_per_month": 100.0,

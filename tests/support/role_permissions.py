@@ -122,6 +122,9 @@ PERMISSIONS: dict[Permission, Fails | Unused] = {
             ("DescribeScaling", "application-autoscaling:DescribeScalableTargets"): _CLOSES,
             ("ReadAlarms", "cloudwatch:DescribeAlarms"): _CLOSES,
             ("DenyCallers", "iam:AttachRolePolicy"): _CLOSES,
+            ("CloseGateway", "lambda:PutFunctionConcurrency"): Unused(
+                "the function calls this API (tests/engine/test_inference_gateway.py); nothing here runs it"
+            ),
             ("WriteLogs", "logs:CreateLogStream"): Fails("write the function's logs"),
             ("WriteLogs", "logs:PutLogEvents"): Fails("write the function's logs"),
             ("KeepFailures", "sqs:SendMessage"): Fails("keep a failure"),

@@ -149,6 +149,24 @@ class GatewayEndpointArgs(TypedDict):
     to it."""
 
 
+class GatewayApiArgs(TypedDict):
+    """A Regional REST API before a gateway's function, whose responses stream."""
+
+    domain: NotRequired[str]
+    """Its name, such as `models.example.com`; the address that AWS gives is switched off with it. Default: that one."""
+    certificate_arn: NotRequired[pulumi.Input[str]]
+    """ARN of the certificate of `domain`, in the gateway's region. Required with it, and only then."""
+    requests_per_second: NotRequired[int]
+    """Requests a second above which it refuses those of all callers together. Default: 50."""
+    burst: NotRequired[int]
+    """How many it takes at once above that. Default: 100."""
+    access_logs: NotRequired[bool]
+    """Whether each request is a line of a log of its own. The account has to let API Gateway write logs. Default:
+    false."""
+    web_acl_arn: NotRequired[pulumi.Input[str]]
+    """ARN of a regional web ACL of AWS WAF. Default: none."""
+
+
 class InferenceGatewayArgs(TypedDict):
     """The arguments of `InferenceGateway`."""
 
@@ -168,6 +186,8 @@ class InferenceGatewayArgs(TypedDict):
     """Path of the zip file of its code. Default: one that is made from what is installed here."""
     adapter_layer_arn: NotRequired[str]
     """ARN of the layer with the Lambda Web Adapter. Default: the one that its authors publish in the region."""
+    api: NotRequired[GatewayApiArgs]
+    """API through which it is reached. Default: it is reached by a URL of the function."""
     topic_arn: NotRequired[pulumi.Input[str]]
     """ARN of an SNS topic that is told of its alarms. Default: none."""
     kms_key_arn: NotRequired[pulumi.Input[str]]

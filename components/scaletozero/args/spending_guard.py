@@ -38,13 +38,33 @@ class GuardedEndpointArgs(TypedDict):
     """Variant of the endpoint. Default: `AllTraffic`."""
 
 
+class GuardedGatewayArgs(TypedDict):
+    """A gateway under a guard."""
+
+    function_name: pulumi.Input[str]
+    """Name of its function."""
+    cap_usd_per_month: float
+    """The most that a month of the function may cost, in USD, without what its targets cost."""
+    memory_mb: int
+    """Memory of the function in MB."""
+    concurrency: int
+    """Its requests at a time."""
+    timeout_seconds: int
+    """The longest that a request takes, in seconds."""
+    usd_per_request: NotRequired[float]
+    """What a request costs besides the function's time, in USD, such as writes and logs. Default: 0."""
+
+
 class SpendingGuardArgs(TypedDict):
     """The arguments of `SpendingGuard`."""
 
     region: str
     """AWS region of the endpoints."""
-    endpoints: list[GuardedEndpointArgs]
-    """The endpoints, ten at most."""
+    endpoints: NotRequired[list[GuardedEndpointArgs]]
+    """The endpoints, ten at most. Either these or `gateway` is required. Default: none."""
+    gateway: NotRequired[GuardedGatewayArgs]
+    """The function of a gateway, which is left no requests at a time above its part of the cap, over a window of
+    `window_hours`. Default: it is closed by hand only."""
     callers: NotRequired[list[pulumi.Input[str]]]
     """ARNs of the roles that invoke the endpoints: they are denied to invoke one that is closed. Required where an
     endpoint is serverless. Default: none."""

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from model_packaging.findings import refuse
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.engine import engine_errors
+from scaletozero.cli.gateway_closing import close_gateway, is_gateway, reopen_gateway
 from scaletozero.cli.output import failed, findings_as_exit, say
 from scaletozero.cli.querying import Found, find_deployed
 from scaletozero.endpoints.close_function import by_hand
@@ -26,7 +27,7 @@ from scaletozero.environment.stack import EnvironmentStack
 if TYPE_CHECKING:
     from scaletozero.kubernetes.api import KubernetesApi, Manifest
 
-EndpointName = Annotated[str, typer.Argument(help="The endpoint's name in the environment.")]
+EndpointName = Annotated[str, typer.Argument(help="The endpoint's name in the environment, or `gateway`.")]
 
 
 def close(endpoint: EndpointName, environment: EnvironmentName = "local") -> None:
@@ -34,11 +35,15 @@ def close(endpoint: EndpointName, environment: EnvironmentName = "local") -> Non
 
     An endpoint of SageMaker under a spending guard is closed by the guard's function, as at its cap; that needs
     credentials that may invoke the function. A GPU endpoint is paused by KEDA at no replica: its requests are held and
-    then refused. That needs the cluster of KUBECONFIG, and to patch its ScaledObject.
+    then refused. That needs the cluster of KUBECONFIG, and to patch its ScaledObject. `gateway` is the environment's
+    gateway as a function, which is left no requests at a time, if no endpoint has that name.
 
     Example: scaletozero close llm -e gpu-eu
     """
     with findings_as_exit():
+        if is_gateway(endpoint, environment):
+            close_gateway(environment)
+            return
         found = find_deployed(endpoint, environment, "close")
         if found.on_cluster:
             from scaletozero.kubernetes.pausing import pause
@@ -65,11 +70,14 @@ def reopen(endpoint: EndpointName, environment: EnvironmentName = "local") -> No
 
     It needs credentials that may detach policies from the callers' roles, change the endpoint's capacity and resume its
     scaling. While the endpoint's alarm is still in alarm it is refused, because the guard would close it again. Of a
-    GPU endpoint it takes KEDA's pause away, in the cluster of KUBECONFIG.
+    GPU endpoint it takes KEDA's pause away, in the cluster of KUBECONFIG. `gateway` gets its declared concurrency.
 
     Example: scaletozero reopen sentences -e prod-eu
     """
     with findings_as_exit():
+        if is_gateway(endpoint, environment):
+            reopen_gateway(environment)
+            return
         found = find_deployed(endpoint, environment, "reopen")
         if found.on_cluster:
             from scaletozero.kubernetes.pausing import resume

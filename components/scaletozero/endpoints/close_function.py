@@ -19,23 +19,24 @@ SUSPENDED = {"DynamicScalingInSuspended": True, "DynamicScalingOutSuspended": Tr
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
-    """Closes every endpoint whose alarm is in alarm.
+    """Closes every endpoint, and the gateway, whose alarm is in alarm.
 
     Args:
         event: an alarm's change of state, as EventBridge sends it, or anything else.
 
     Returns:
-        The endpoints that are closed, and those of which a part has to wait for the next run.
+        The endpoints and functions that are closed, and those of which a part has to wait for the next run.
 
     Raises:
         RuntimeError: a step failed. The others were taken; Lambda retries, and then keeps the event.
     """
     guarded: dict[str, dict[str, str]] = json.loads(os.environ["ENDPOINTS"])
+    gateways: dict[str, str] = json.loads(os.environ.get("GATEWAYS", "{}"))
     roles: list[str] = json.loads(os.environ["ROLES"])
     reasons = _told(event)
     failures: list[str] = []
     try:
-        names = [name for each in guarded for name in alarms(each)]
+        names = [*(name for each in guarded for name in alarms(each)), *gateways]
         found = boto3.client("cloudwatch").describe_alarms(AlarmNames=names, AlarmTypes=["MetricAlarm"])
         reasons |= {
             each["AlarmName"]: each.get("StateReason", "")
@@ -53,6 +54,12 @@ def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
         failures += [f"{endpoint['endpoint']}: {each}" for each in failed]
         (waiting if failed or waits else closed).append(endpoint["endpoint"])
         print(json.dumps({"endpoint": endpoint["endpoint"], "why": reason, "failed": failed, "waits": waits}))
+    for alarm, function in gateways.items():
+        if alarm in reasons:
+            failed = shut(function)
+            failures += [f"{function}: {each}" for each in failed]
+            (waiting if failed else closed).append(function)
+            print(json.dumps({"gateway": function, "why": reasons[alarm], "failed": failed}))
     if failures:
         raise RuntimeError("; ".join(failures))
     return {"closed": closed, "waiting": waiting}
@@ -86,6 +93,15 @@ def close(endpoint: Mapping[str, str], roles: list[str]) -> tuple[list[str], boo
         except (BotoCoreError, ClientError) as error:
             failed.append(str(error))
     return failed, waits
+
+
+def shut(function: str) -> list[str]:
+    """Lets no request into a gateway: its function may not run. Returns what failed."""
+    try:
+        boto3.client("lambda").put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=0)
+    except (BotoCoreError, ClientError) as error:
+        return [str(error)]
+    return []
 
 
 def _deny(endpoint: Mapping[str, str], role: str) -> bool:

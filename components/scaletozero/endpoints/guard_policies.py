@@ -34,14 +34,15 @@ def closing_policy(
     endpoint_arns: Sequence[str],
     roles: Sequence[str],
     denials: Sequence[str],
+    gateway: str | None = None,
 ) -> str:
-    """The function's permissions: it can close these endpoints, and open nothing.
+    """The function's permissions: it can close these endpoints and this gateway, and open no endpoint.
 
     The actions that describe have no resource to name; they are limited by the region.
     """
     account, here = account_of(log_group_arn), {"StringEquals": {"aws:RequestedRegion": region}}
     scaled = {"StringEquals": {"application-autoscaling:service-namespace": "sagemaker"}}
-    return _document(
+    endpoints = [
         _allow(
             "CloseEndpoints",
             ["sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"],
@@ -54,6 +55,11 @@ def closing_policy(
             scaled,
         ),
         _allow("DescribeScaling", "application-autoscaling:DescribeScalableTargets", "*", here),
+    ]
+    closed = arn("lambda", region, account, f"function:{gateway}")
+    return _document(
+        *(endpoints if endpoint_arns else ()),
+        *([_allow("CloseGateway", "lambda:PutFunctionConcurrency", closed)] if gateway else ()),
         _allow("ReadAlarms", "cloudwatch:DescribeAlarms", arn("cloudwatch", region, account, "alarm:*")),
         *_attach(["iam:AttachRolePolicy"], roles, denials),
         _allow("WriteLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
@@ -81,7 +87,7 @@ def budget_policy(roles: Sequence[str], denials: Sequence[str]) -> str:
 
 
 def _attach(actions: Sequence[str], roles: Sequence[str], denials: Sequence[str]) -> list[Statement]:
-    if not roles:
+    if not roles or not denials:
         return []
     return [_allow("DenyCallers", list(actions), roles, {"ArnEquals": {"iam:PolicyARN": list(denials)}})]
 

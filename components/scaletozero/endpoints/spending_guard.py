@@ -14,10 +14,12 @@ from scaletozero.endpoints.guard_budgets import declare_action, declare_action_r
 from scaletozero.endpoints.guard_gauge import declare_gauge, declare_month_alarm
 from scaletozero.endpoints.guard_plan import Closing, closings
 from scaletozero.endpoints.guard_policies import alarm_changes, closing_policy, denial
+from scaletozero.endpoints.guarded_gateway import declare_gateway_alarm, gateway_closing
 from scaletozero.partitions import has_budgets, service_principal
 from scaletozero.policies import lambda_trust
 from scaletozero.scaling.warm_calls import RUNTIME
 from scaletozero.settings.guard import Over
+from scaletozero.settings.guarded_gateway import NAME
 from scaletozero.settings.spending_guard import GuardedEndpoint, SpendingGuardSettings
 from scaletozero.spending.guard import GAUGE_SECONDS, REPAIR_SECONDS
 from scaletozero.spending.money import number
@@ -41,10 +43,13 @@ class SpendingGuard(Component):
     does. The closed state is not in the program, so that an update leaves an endpoint closed. Budgets of AWS tell
     people, and deny the callers too, hours later.
 
-    Its children are attributes: `alarms` (on windows), `month_alarms`, `denials` and `budgets` by the endpoints' names,
-    `budget` (of the whole), `anomaly_monitor`, `anomaly_subscriptions`, `function`, `gauge` (the function that
-    measures), `role`, `queue`, `log_group`, `changes`, `clock` and `gauge_clock` (the rules that call the functions),
-    and `watches` (the alarms on the functions).
+    A `gateway` above its window's part of the cap is left no requests at a time, by the reserved concurrency of its
+    function.
+
+    Its children are attributes: `alarms` (on windows), `month_alarms`, `gateway_alarm`, `denials` and `budgets` by the
+    endpoints' names, `budget` (of the whole), `anomaly_monitor`, `anomaly_subscriptions`, `function`, `gauge` (the
+    function that measures), `role`, `queue`, `log_group`, `changes`, `clock` and `gauge_clock` (the rules that call the
+    functions), and `watches` (the alarms on the functions).
 
     Raises:
         FindingsError: an argument is invalid, a price is missing, or a cap leaves nothing for requests. Nothing is
@@ -63,15 +68,19 @@ class SpendingGuard(Component):
     """Endpoint -> the most that it can spend beyond its cap until it is closed, in USD, with requests of one second."""
 
     def __init__(self, name: str, args: SpendingGuardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        wiring = ["endpoints", "callers", "topic_arn", "kms_key_arn"]
+        wiring = ["endpoints", "gateway", "callers", "topic_arn", "kms_key_arn"]
         settings, inputs = validated(SpendingGuardSettings, args, name=name, inputs=wiring)
         plan = closings(settings, prices(), name)
+        door = settings.gateway and gateway_closing(
+            settings.gateway, settings.region, settings.window_hours, prices(), f"{name}.gateway.cap_usd_per_month"
+        )
         super().__init__(name, opts, region=settings.region, tags=settings.tags)
         region = settings.region
         callers = pulumi.Output.from_input(inputs["callers"] or [])
         roles = callers.apply(lambda known: [each.rpartition("/")[2] for each in known])
         topic = inputs["topic_arn"] if settings.topic_arn is not None else None
-        given = args["endpoints"]
+        given = args.get("endpoints") or []
+        gateway = pulumi.Output.from_input(args["gateway"]["function_name"]) if "gateway" in args and door else None
         names = {each.name: pulumi.Output.from_input(one["endpoint_name"]) for each, one in _pairs(settings, given)}
         arns = {each.name: pulumi.Output.from_input(one["endpoint_arn"]) for each, one in _pairs(settings, given)}
 
@@ -85,6 +94,11 @@ class SpendingGuard(Component):
             each.endpoint.name: declare_month_alarm(self, region, each, names[each.endpoint.name], told)
             for each in (plan if months else ())
         }
+        self.gateway_alarm = None
+        if door is not None and gateway is not None:
+            self.gateway_alarm = declare_gateway_alarm(
+                self, region, door, gateway, settings.window_hours, told["alarm_actions"], self._tags
+            )
         self.denials = {
             each: aws.iam.Policy(
                 self.child(f"{each}-closed", limit=128),
@@ -95,9 +109,10 @@ class SpendingGuard(Component):
             )
             for each in (arns if settings.callers else ())
         }
-        self._function(settings, inputs, plan, names, arns, callers, roles)
+        self._function(settings, inputs, plan, names, arns, callers, roles, gateway)
         self.watches = self._watches(self.function, ("failed", "silent"), "closes endpoints at their caps", topic)
         alarms = [*self.alarms.values(), *self.month_alarms.values()]
+        alarms += [self.gateway_alarm] if self.gateway_alarm else []
         self.changes = self._rule(
             "changes",
             self.function,
@@ -105,7 +120,7 @@ class SpendingGuard(Component):
             description="A spending alarm goes into alarm",
         )
         self.gauge = self.gauge_clock = None
-        if months:
+        if months and plan:
             self.gauge = declare_gauge(self, region, plan, names, self.log_group, self._tags)
             self.gauge_clock = self._rule(
                 "gauge-clock",
@@ -144,6 +159,8 @@ class SpendingGuard(Component):
         self.failures = self.queue.url
         seconds = {each.endpoint.name: float(each.guard.seconds) for each in plan}
         overshoot = {each.endpoint.name: number(each.overshoot) for each in plan}
+        if door is not None:
+            seconds[NAME], overshoot[NAME] = float(door.seconds), number(door.overshoot)
         self.seconds_to_close = pulumi.Output.from_input(seconds)
         self.overshoot_usd = pulumi.Output.from_input(overshoot)  # pyright: ignore[reportAttributeAccessIssue]
         self.register_outputs(
@@ -200,6 +217,7 @@ class SpendingGuard(Component):
         arns: Mapping[str, pulumi.Output[str]],
         callers: pulumi.Output[list[str]],
         roles: pulumi.Output[list[str]],
+        gateway: pulumi.Output[str] | None,
     ) -> None:
         region = settings.region
         self.queue = aws.sqs.Queue(
@@ -229,7 +247,7 @@ class SpendingGuard(Component):
             self.child("function-permissions", limit=128),
             role=self.role.name,
             policy=pulumi.Output.all(
-                self.log_group.arn, self.queue.arn, pulumi.Output.all(*arns.values()), callers, denials
+                self.log_group.arn, self.queue.arn, pulumi.Output.all(*arns.values()), callers, denials, gateway
             ).apply(lambda known: closing_policy(region, *known)),
             opts=self.options(),
         )
@@ -241,6 +259,7 @@ class SpendingGuard(Component):
             }
             for each in plan
         }
+        gateways = {self.physical_name(NAME, limit=64): gateway} if gateway is not None else {}
         self.function = aws.lambda_.Function(
             self.child("function", limit=64),
             region=region,
@@ -256,6 +275,7 @@ class SpendingGuard(Component):
                 "variables": {
                     "ENDPOINTS": pulumi.Output.json_dumps(guarded),
                     "ROLES": pulumi.Output.json_dumps(roles),
+                    **({"GATEWAYS": pulumi.Output.json_dumps(gateways)} if gateways else {}),
                 }
             },
             dead_letter_config={"target_arn": self.queue.arn},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from scaletozero.endpoints.spending_guard import SpendingGuard
 from scaletozero.environment.estimate import OUTPUT, estimate_environment
 from scaletozero.environment.read import examined, require_caps, site_of
 from scaletozero.environment.settings import Environment
+from scaletozero.gateway.costs import gateway_priced, timeout_seconds
 from scaletozero.gateway.inference_gateway import InferenceGateway
 from scaletozero.observability.grafana_dashboard import grafana_config_map, grafana_dashboard
 from scaletozero.observability.panels import Section
@@ -29,8 +30,9 @@ from scaletozero.residency.egress import outside_hosts
 from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
 from scaletozero.settings.common import RESULT_DAYS
 from scaletozero.settings.names import safe_name
+from scaletozero.spending.gateway_costs import GatewayCost
 from scaletozero.spending.prices import prices
-from scaletozero.spending.traffic import Assumptions
+from scaletozero.spending.traffic import PAYLOAD_BYTES, Assumptions
 
 
 def declare_environment(environment: Environment, root: Path) -> None:
@@ -80,11 +82,11 @@ def declare_environment(environment: Environment, root: Path) -> None:
         for name, endpoint in environment.endpoints.items()
     }
     pulumi.export("endpoints", declared)
-    callers: list[pulumi.Input[str]] = []
+    door: InferenceGateway | None = None
     if environment.gateway is not None and environment.gateway.function is not None:
-        callers.append(_gateway(environment, declared, site, key, opts).role_arn)
-    if environment.guarded:
-        _guard(environment, declared, key, callers, opts)
+        door = _gateway(environment, declared, site, key, opts)
+    if environment.guarded or environment.guards_gateway:
+        _guard(environment, declared, key, door, opts)
     if grafana:
         _grafana(environment, opts)
     if environment.dashboard:
@@ -141,7 +143,8 @@ def _gateway(
         **without_none({"kms_key_arn": key}),
     }
     made = InferenceGateway("gateway", args, opts)  # pyright: ignore[reportArgumentType]
-    pulumi.export("gateway", {"url": made.url, "function": made.function_name, "ledger": made.ledger_table})
+    target = {"domain_target": made.domain_target} if gateway.function.api and gateway.function.api.domain else {}
+    pulumi.export("gateway", {"url": made.url, "function": made.function_name, "ledger": made.ledger_table, **target})
     return made
 
 
@@ -149,10 +152,10 @@ def _guard(
     environment: Environment,
     declared: Mapping[str, Mapping[str, Any]],
     key: pulumi.Input[str] | None,
-    callers: Sequence[pulumi.Input[str]],
+    door: InferenceGateway | None,
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Declares what closes the environment's endpoints at their caps, to further callers too."""
+    """Declares what closes the environment's endpoints and its gateway at their caps; the gateway is a caller too."""
     spending, held, table = environment.spending, environment.residency, prices()
     assert spending
     assert spending.guard
@@ -165,9 +168,11 @@ def _guard(
         endpoints.append({**about, **cap, **(kind.guarded(settings, priced) or {})})
     # The embedded AWS bills nothing, so that nothing could be budgeted, and no cost is unusual.
     unbilled = {"anomalies_above_usd"} if environment.sandbox else set[str]()
+    callers = [door.role_arn] if door else []
     args = {
         "region": environment.region,
         "endpoints": endpoints,
+        **({"gateway": _guarded_gateway(environment, door)} if door and environment.guards_gateway else {}),
         **spending.guard.model_dump(exclude_unset=True, exclude=unbilled),
         **({"callers": [*spending.guard.callers, *callers]} if callers else {}),
         "cap_usd_per_month": spending.cap_usd_per_month,
@@ -179,6 +184,24 @@ def _guard(
     }
     guard = SpendingGuard("spending", args, opts)  # pyright: ignore[reportArgumentType]
     pulumi.export("guard", {"function": guard.function_name, "failures": guard.failures})
+
+
+def _guarded_gateway(environment: Environment, door: InferenceGateway) -> dict[str, Any]:
+    """The gateway as its guard takes it."""
+    gateway, spending = environment.gateway, environment.spending
+    assert gateway
+    assert gateway.function
+    assert spending
+    about = gateway_priced(gateway, gateway.function, environment.region, prices(), PAYLOAD_BYTES)
+    assert isinstance(about.cost, GatewayCost)
+    return {
+        "function_name": door.function_name,
+        "cap_usd_per_month": spending.gateway,
+        "memory_mb": gateway.function.memory_mb,
+        "concurrency": gateway.function.concurrency,
+        "timeout_seconds": timeout_seconds(gateway, endpoints=any(gateway.reached())),
+        "usd_per_request": about.cost.per_call,
+    }
 
 
 def _grafana(environment: Environment, opts: pulumi.ResourceOptions) -> None:

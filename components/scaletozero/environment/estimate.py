@@ -9,12 +9,13 @@ from model_packaging.findings import Finding, FindingsError
 from scaletozero.endpoints.guarded_costs import unmeasured
 from scaletozero.endpoints.kinds import KINDS, kind_of
 from scaletozero.environment.settings import Environment
-from scaletozero.gateway.costs import gateway_priced
+from scaletozero.gateway.costs import gateway_priced, timeout_seconds
 from scaletozero.settings.guard import Over
+from scaletozero.settings.guarded_gateway import NAME as GATEWAY
 from scaletozero.spending.costs import TokenCost
 from scaletozero.spending.estimate import Alternative, EndpointEstimate, Estimate, estimate_endpoint
-from scaletozero.spending.gate import gate_findings
-from scaletozero.spending.guard import allowance_finding, held_hours
+from scaletozero.spending.gate import FUNCTION, gate_findings
+from scaletozero.spending.guard import allowance_finding, gateway_guard, held_hours
 from scaletozero.spending.prices import PriceTable
 from scaletozero.spending.token_rates import TokenPrice
 from scaletozero.spending.traffic import Assumptions
@@ -77,7 +78,11 @@ def _gateway(
     traffic = assumed.traffic(longest)
     traffic = traffic.at(traffic.requests * max(1, len(reached) + len(apis)))
     priced = gateway_priced(gateway, gateway.function, environment.region, table, assumed.payload_bytes)
-    return estimate_endpoint("gateway", "function", priced, traffic)
+    spending = environment.spending
+    cap = spending.gateway if spending else None
+    held = cap is not None and spending is not None and spending.guard is not None
+    guard = gateway_guard(timeout_seconds(gateway, endpoints=bool(reached))) if held else None
+    return estimate_endpoint(GATEWAY, FUNCTION, priced, traffic, cap=cap, guard=guard)
 
 
 def spending_findings(environment: Environment, table: PriceTable, path: str = "environment") -> list[Finding]:

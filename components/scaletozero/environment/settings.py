@@ -19,6 +19,7 @@ from scaletozero.settings.common import ArtifactStoreOptions, LogRetentionDays, 
 from scaletozero.settings.gateway import Gateway, unknown
 from scaletozero.settings.gateway_function import function_conflicts
 from scaletozero.settings.guard import MOST_CLOSED, address_conflicts, nothing_stops
+from scaletozero.settings.guarded_gateway import NAME as GATEWAY
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import Residency, region_findings
@@ -160,6 +161,12 @@ class Environment(Settings):
         return tuple(name for name in known if kind_of(self.endpoints[name]).guard(over) is not None)
 
     @property
+    def guards_gateway(self) -> bool:
+        """Whether its guard closes the gateway's function at a cap of its own."""
+        spending = self.spending
+        return spending is not None and spending.guard is not None and spending.gateway is not None
+
+    @property
     def has_secret_key(self) -> bool:
         """Whether the KMS key is a secret."""
         return self._has_secret_key and self.artifacts.kms_key_arn is not None
@@ -232,6 +239,13 @@ class Environment(Settings):
                 fix = f"write `{guess}`" if guess else f"write one of {', '.join(self.endpoints) or 'its endpoints'}"
                 rule = "must be an endpoint of the environment"
                 yield Finding(f"spending.endpoints.{name}", rule, name, "the cap would be of nothing", fix)
+        if self.spending.gateway is not None and (self.gateway is None or self.gateway.function is None):
+            fix = "write `gateway: {function: {}}`, or remove it"
+            rule = "requires `gateway.function`, which it is a cap of"
+            yield Finding("spending.gateway", rule, "none", "the cap would be of nothing", fix)
+        if self.guards_gateway and GATEWAY in self.guarded:
+            rule, why = "must be of no endpoint with this name", "both would have one alarm"
+            yield Finding("spending.gateway", rule, GATEWAY, why, "rename the endpoint")
         yield from (replace(found, path=f"spending.{found.path}") for found in self._guard_conflicts())
 
     def _gateway_conflicts(self) -> Iterable[Finding]:
@@ -239,8 +253,18 @@ class Environment(Settings):
             return
         yield from (replace(found, path=f"gateway.{found.path}") for found in self.gateway.conflicts())
         if self.gateway.function is not None:
-            found = function_conflicts(self.gateway.function, self.region)
-            yield from (replace(each, path=f"gateway.function.{each.path}") for each in found)
+            found = function_conflicts(self.gateway.function, self.region, self.gateway.models.items())
+            for each in found:
+                of_models = each.path.startswith("models.")
+                yield replace(each, path=f"gateway.{each.path}" if of_models else f"gateway.function.{each.path}")
+            if self.gateway.function.api is not None and self.sandbox is not None:
+                yield Finding(
+                    "gateway.function.api",
+                    "must not be in a sandbox, which has no API Gateway",
+                    "an API",
+                    "nothing would be tried: in the sandbox the program runs as `scaletozero gateway`",
+                    "write it in the environments on an account",
+                )
         elif self.sandbox is None:
             yield Finding(
                 "gateway",

@@ -30,6 +30,7 @@ SCHEMA = PolicyConfigSchema(
     properties={
         "cap_usd_per_month": {"type": ["number", "string"]},
         "endpoints": {"type": "object"},
+        "gateway": {"type": ["number", "string"]},
         "enforce": {"type": "string"},
         "currency": {"type": "string"},
         "guard": {"type": "object"},

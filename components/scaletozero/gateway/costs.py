@@ -6,6 +6,7 @@ import math
 from decimal import Decimal
 
 from model_packaging.findings import Finding
+from model_packaging.serving.limits import INVOCATION_SECONDS
 from scaletozero.gateway.ledger.accounts import KEPT_SECONDS
 from scaletozero.observability.gateway import gateway_alarms
 from scaletozero.settings.gateway import GatewayFunction, Rules
@@ -22,6 +23,9 @@ TRANSACTED = 2
 RECORD_BYTES = 1_000
 """Assumed of a record of usage with its keys; none that the tests write is larger."""
 
+SPARE_SECONDS = 60
+"""Of the function beyond the longest request: its body comes before, and it is settled after."""
+
 LOG_BYTES = 2_000
 """Assumed of a request's lines of log: two of the program, and those in which Lambda says that it began and ended."""
 
@@ -34,6 +38,16 @@ def write_units(accounts: int) -> int:
     """
     held, settled = accounts + 1, accounts + 2
     return TRANSACTED * (held + settled)
+
+
+def timeout_seconds(rules: Rules, *, endpoints: bool) -> int:
+    """Seconds of the function: of the longest request that anything it leads to may take.
+
+    Args:
+        endpoints: whether it leads to own endpoints.
+    """
+    own = [INVOCATION_SECONDS] if endpoints else []
+    return max([*own, *(each.seconds for each in rules.models.values())], default=0) + SPARE_SECONDS
 
 
 def gateway_priced(rules: Rules, function: GatewayFunction, region: str, table: PriceTable, payload: int) -> Priced:
@@ -66,6 +80,8 @@ def gateway_priced(rules: Rules, function: GatewayFunction, region: str, table: 
     ]
     if keeps:
         used.append(("looking for answers that are kept", "dynamodb", "read-request", Decimal(1)))
+    if function.api is not None:
+        used.append(("requests of the API", "apigateway", "rest-request", Decimal(1)))
     compute = priced("lambda", "gb-second")
     uses = [PerRequest(what, units, row) for what, service, sku, units in used if (row := priced(service, sku))]
     metrics = sum(len(each.metrics) for each in gateway_alarms())

@@ -9,18 +9,21 @@ import pulumi
 import pulumi_aws as aws
 
 from model_packaging.findings import FindingsError
-from model_packaging.serving.limits import INVOCATION_SECONDS
 from scaletozero.args.inference_gateway import InferenceGatewayArgs
 from scaletozero.component import Component, shown_as_it_is, validated
+from scaletozero.gateway.api_door import IGNORES_STAGE, ApiDoor, declare_api
 from scaletozero.gateway.contents import FILE, PORT, Contents
+from scaletozero.gateway.costs import timeout_seconds
 from scaletozero.gateway.opening import PRICED, Served, unpriced
 from scaletozero.gateway.package import HANDLER, Package, build_package, packages_folder, read_package
 from scaletozero.gateway.role_policy import gateway_policy
 from scaletozero.gateway.tables import TTL
 from scaletozero.observability.alarms import alarm_inputs
-from scaletozero.observability.gateway import NAMESPACE, gateway_alarms
+from scaletozero.observability.gateway import API_NAMESPACE, BY_DOOR, NAMESPACE, gateway_alarms
+from scaletozero.observability.plan import Alarm
 from scaletozero.policies import lambda_trust
 from scaletozero.residency.egress import egress_findings
+from scaletozero.settings.gateway_api import MOST_SECONDS, GatewayApi
 from scaletozero.settings.gateway_function import adapter_layer, no_adapter
 from scaletozero.settings.inference_gateway import InferenceGatewaySettings
 from scaletozero.spending.api_models import token_tariff
@@ -40,20 +43,17 @@ ADAPTER = {
 }
 """The settings of the Lambda Web Adapter (its guide, environment variables). Its default takes a 404 for ready."""
 
-SPARE_SECONDS = 60
-"""Of the function beyond the longest request: its body comes before, and it is settled after."""
-
 
 class InferenceGateway(Component):
-    """One door to endpoints and to models behind an API, as a Lambda function behind a URL that streams.
+    """One door to endpoints and to models behind an API, as a Lambda function behind a URL, or an API, that streams.
 
     Every request has a customer, a price and a cap: it holds what it may cost at most on a ledger in DynamoDB before
     anything is sent, and is settled with what it did cost. Its role may invoke the endpoints and read the providers'
     keys; give no other role `sagemaker:InvokeEndpoint`, so that nothing goes past the caps. Its reserved concurrency is
     the switch that closes it: 0 refuses every request.
 
-    Its children are attributes: `function`, `url_resource`, `settings_layer`, `role`, `log_group`, `ledger`, `answers`
-    (None without a cache) and `alarms`.
+    Its children are attributes: `function`, `url_resource` (None behind an API), `settings_layer`, `role`, `log_group`,
+    `ledger`, `answers` (None without a cache) and `alarms`.
 
     Raises:
         FindingsError: an argument is invalid, a price is missing, or the code cannot be made here. Nothing is declared.
@@ -69,10 +69,12 @@ class InferenceGateway(Component):
     """The ARN of its role, which a spending guard takes as one of its `callers`."""
     ledger_table: pulumi.Output[str]
     """The name of the ledger's table."""
+    domain_target: pulumi.Output[str]
+    """The name that the record of DNS of the API's `domain` has to point to; empty without a domain."""
 
     def __init__(self, name: str, args: InferenceGatewayArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         settings, inputs = validated(
-            InferenceGatewaySettings, args, name=name, inputs=["endpoints", "topic_arn", "kms_key_arn"]
+            InferenceGatewaySettings, args, name=name, inputs=["endpoints", "topic_arn", "kms_key_arn", "api"]
         )
         hosts = {f"{path}.base_url": each.host for path, each in settings.providers()}
         if outside := list(egress_findings(hosts, settings.residency, settings.approved_hosts)):
@@ -132,17 +134,27 @@ class InferenceGateway(Component):
             layers=[adapter, self.settings_layer.arn],
             role=self.role.arn,
             memory_size=settings.memory_mb,
-            timeout=_timeout(settings),
+            timeout=timeout_seconds(settings, endpoints=bool(settings.endpoints)),
             reserved_concurrent_executions=settings.concurrency,
-            environment={"variables": {**ADAPTER, FILE: f"/opt/{LAYER_FILE}"}},
+            environment={
+                "variables": {**ADAPTER, **(IGNORES_STAGE if settings.api else {}), FILE: f"/opt/{LAYER_FILE}"}
+            },
             logging_config={"log_format": "JSON", "log_group": self.log_group.name},
             tags=self._tags,
             opts=self.options(depends_on=[permissions]),
         )
-        self._open()
+        self.url_resource, self._door = None, None
+        if settings.api is not None:
+            self._door = self._declare_api(settings, settings.api, inputs["api"], key)
+        else:
+            self.url_resource = self._open()
         self.alarms = self._alarms(inputs["topic_arn"] if settings.topic_arn is not None else None)
 
-        self.url = self.url_resource.function_url.apply(lambda known: (known or "").rstrip("/"))
+        if self.url_resource is not None:
+            self.url = self.url_resource.function_url.apply(lambda known: (known or "").rstrip("/"))
+        elif self._door is not None:
+            self.url = self._door.url
+        self.domain_target = self._door.target if self._door else pulumi.Output.from_input("")
         self.function_name = self.function.name
         self.role_arn = self.role.arn
         self.ledger_table = self.ledger.name
@@ -152,6 +164,7 @@ class InferenceGateway(Component):
                 "function_name": self.function_name,
                 "role_arn": self.role_arn,
                 "ledger_table": self.ledger_table,
+                "domain_target": self.domain_target,
             }
         )
 
@@ -198,9 +211,27 @@ class InferenceGateway(Component):
             opts=self.options(),
         )
 
-    def _open(self) -> None:
+    def _declare_api(
+        self, settings: InferenceGatewaySettings, api: GatewayApi, given: Any, key: pulumi.Input[str] | None
+    ) -> ApiDoor:
+        """The API before the function, with the log of its requests."""
+        self.access_log_group = None
+        if api.access_logs:
+            self.access_log_group = aws.cloudwatch.LogGroup(
+                self.child("access-logs"),
+                region=self._region,
+                retention_in_days=settings.log_retention_days,
+                kms_key_id=key,
+                tags=self._tags,
+                opts=self.options(),
+            )
+        seconds = min(MOST_SECONDS, timeout_seconds(settings, endpoints=bool(settings.endpoints)))
+        arns = {name: given.get(name) for name in ("certificate_arn", "web_acl_arn")}
+        return declare_api(self, self._region, api, arns, self.function, seconds, self.access_log_group, self._tags)
+
+    def _open(self) -> aws.lambda_.FunctionUrl:
         """The function's address. Who calls it is told by the key of a request, which the program checks."""
-        self.url_resource = aws.lambda_.FunctionUrl(
+        url = aws.lambda_.FunctionUrl(
             self.child("url"),
             region=self._region,
             function_name=self.function.name,
@@ -222,30 +253,32 @@ class InferenceGateway(Component):
                 opts=self.options(),
                 **allowed,  # pyright: ignore[reportArgumentType]
             )
+        return url
 
     def _alarms(self, topic: pulumi.Input[str] | None) -> dict[str, aws.cloudwatch.MetricAlarm]:
+        door = self._door
+
+        def watched(alarm: Alarm) -> dict[str, Any]:
+            if door is None or alarm.name != BY_DOOR:
+                return alarm_inputs(alarm, {"FunctionName": self.function.name}, NAMESPACE)
+            return alarm_inputs(alarm, {"ApiName": door.api.name, "Stage": door.stage.stage_name}, API_NAMESPACE)
+
         return {
             alarm.name: aws.cloudwatch.MetricAlarm(
                 self.child(alarm.name, limit=255),
                 region=self._region,
-                **alarm_inputs(alarm, {"FunctionName": self.function.name}, NAMESPACE),
+                **watched(alarm),
                 alarm_actions=[topic] if topic is not None else [],
                 ok_actions=[topic] if topic is not None else [],
                 tags=self._tags,
                 opts=self.options(),
             )
-            for alarm in gateway_alarms()
+            for alarm in gateway_alarms(api=door is not None)
         }
 
 
 def _package(settings: InferenceGatewaySettings) -> Package:
     return read_package(Path(settings.package)) if settings.package else build_package(packages_folder())
-
-
-def _timeout(settings: InferenceGatewaySettings) -> int:
-    """Seconds of the function: of the longest request that anything it leads to may take."""
-    own = [INVOCATION_SECONDS] if settings.endpoints else []
-    return max([*own, *(each.seconds for each in settings.models.values())], default=0) + SPARE_SECONDS
 
 
 def _required_prices(settings: InferenceGatewaySettings, table: PriceTable) -> dict[str, TokenTariff]:

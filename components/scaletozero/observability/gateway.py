@@ -13,8 +13,22 @@ FAILED_PERCENT = 5.0
 """Of the requests of five minutes, above which people are told."""
 
 
-def gateway_alarms() -> list[Alarm]:
-    """The alarms, ordered by what callers notice most."""
+API_NAMESPACE = "AWS/ApiGateway"
+
+BY_DOOR = "failing"
+"""The alarm that counts the responses of what is before the function: its URL, or an API."""
+
+_URL = {"part": "Url5xxCount", "whole": "UrlRequestCount"}
+_API = {"part": "5XXError", "whole": "Count"}
+
+
+def gateway_alarms(*, api: bool = False) -> list[Alarm]:
+    """The alarms, ordered by what callers notice most.
+
+    Args:
+        api: whether an API is before the function, whose metrics are in the namespace AWS/ApiGateway (API Gateway
+            developer guide, dimensions and metrics).
+    """
     return [
         Alarm(
             "crashed",
@@ -27,8 +41,8 @@ def gateway_alarms() -> list[Alarm]:
             description="The gateway's program ended, or did not start: its logs say why. No request is let in unpaid.",
         ),
         Alarm(
-            "failing",
-            {"part": "Url5xxCount", "whole": "UrlRequestCount"},
+            BY_DOOR,
+            _API if api else _URL,
             "Sum",
             FAILED_PERCENT,
             seconds=300,

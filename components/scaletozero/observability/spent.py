@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
+from scaletozero.observability.gateway import NAMESPACE as FUNCTIONS
 from scaletozero.observability.panels import INSTANCES, Measure
 from scaletozero.spending.costs import GB, MB_PER_GB
 from scaletozero.spending.price_rows import Price
@@ -47,6 +49,19 @@ def serverless_spent(memory_mb: int, compute: Price, data: Price, payload_bytes:
         # In fixed point: CloudWatch's expressions know no exponents.
         f"(FILL(work, 0) + FILL(setup, 0)) / 1000000 * {per_second:f} + FILL(calls, 0) * {each:f}",
         (compute, data),
+    )
+
+
+def gateway_spent(memory_mb: int, compute: Price, usd_per_request: Decimal) -> Spent:
+    """A gateway's function's: its time, and what every request writes. The start of a process is in no metric."""
+    per_second = compute.amount * memory_mb / MB_PER_GB
+    return Spent(
+        {
+            "work": Measure("Duration", "Sum", by_variant=False, namespace=FUNCTIONS),
+            "calls": Measure("Invocations", "Sum", by_variant=False, namespace=FUNCTIONS),
+        },
+        f"FILL(work, 0) / 1000 * {per_second:f} + FILL(calls, 0) * {usd_per_request:f}",
+        (compute,),
     )
 
 

@@ -11,6 +11,8 @@ from pydantic import AfterValidator
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject
 from scaletozero.partitions import arn, find_partition
+from scaletozero.settings.gateway_api import GatewayApi, api_conflicts
+from scaletozero.settings.gateway_models import Model
 
 ADAPTER_VERSION = 30
 """The version of the layers with the Lambda Web Adapter 1.1.0 (its README at commit 19156ae, read 2026-11-29)."""
@@ -58,12 +60,14 @@ class GatewayFunction(Settings):
         package: the zip file of its code. Default: one that is made from what is installed here.
         adapter_layer_arn: the layer with the Lambda Web Adapter. Default: the one that its authors publish in the
             Region.
+        api: the API through which it is reached. Default: it is reached by a URL of its own.
     """
 
     concurrency: Processes = 10
     memory_mb: MemoryMb = 1024
     package: Text | None = None
     adapter_layer_arn: LayerArn | None = None
+    api: GatewayApi | None = None
 
 
 def adapter_layer(region: str, architecture: str) -> str | None:
@@ -89,8 +93,16 @@ def no_adapter(region: str, architecture: str) -> Finding:
     )
 
 
-def function_conflicts(function: GatewayFunction, region: str) -> Iterable[Finding]:
-    """Findings on a layer of another Region."""
+def function_conflicts(
+    function: GatewayFunction, region: str, models: Iterable[tuple[str, Model]]
+) -> Iterable[Finding]:
+    """Findings on a layer of another Region, and on its API.
+
+    Args:
+        models: names and settings of the gateway's models.
+    """
+    if function.api is not None:
+        yield from api_conflicts(function.api, region, models)
     given = function.adapter_layer_arn
     found = LAYER.fullmatch(given) if given is not None else None
     if found and found["region"] != region:

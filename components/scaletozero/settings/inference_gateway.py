@@ -69,7 +69,7 @@ class InferenceGatewaySettings(Rules, GatewayFunction):
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
         yield from in_function(self)
-        yield from function_conflicts(self, self.region)
+        yield from function_conflicts(self, self.region, self.models.items())
         yield from within(self.residency, self.region, "region")
         hosts = {each.host for _, each in self.providers()}
         yield from approved_findings(self.approved_hosts, hosts, "the host of a provider's `base_url`")

@@ -16,6 +16,7 @@ from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.amounts import LARGEST_CAP, MonthlyCap, amount
 from scaletozero.settings.common import EndpointArn, EndpointName, KmsKeyArn, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.guard import MOST_CLOSED, Guard, address_conflicts, nothing_stops
+from scaletozero.settings.guarded_gateway import NAME, GuardedGateway
 from scaletozero.settings.instances import InstanceType, instance_conflicts
 from scaletozero.settings.names import VARIANT
 from scaletozero.settings.regions import Region
@@ -91,13 +92,9 @@ class GuardedEndpoint(Settings):
 
 
 def _some(value: tuple[GuardedEndpoint, ...]) -> tuple[GuardedEndpoint, ...]:
-    if not 1 <= len(value) <= MOST_CLOSED:
-        why = (
-            "IAM attaches ten managed policies to a role, one of each closed endpoint"
-            if value
-            else "it would close nothing"
-        )
-        reject(f"must be from 1 to {MOST_CLOSED} endpoints", why, "declare several guards" if value else "write one")
+    if len(value) > MOST_CLOSED:
+        why = "IAM attaches ten managed policies to a role, one of each closed endpoint"
+        reject(f"must be from 1 to {MOST_CLOSED} endpoints", why, "declare several guards")
     return value
 
 
@@ -107,6 +104,7 @@ class SpendingGuardSettings(Guard):
     Attributes:
         region: the AWS region of the endpoints.
         endpoints: the endpoints.
+        gateway: the function of the gateway. Default: it is closed by hand only.
         cap_usd_per_month: the most that a month of the whole stack may cost, for a budget. Default: no such budget.
         budgets: whether AWS Budgets watch the caps too.
         residency: the regions that it may be in. Default: any region.
@@ -116,7 +114,8 @@ class SpendingGuardSettings(Guard):
     """
 
     region: Region
-    endpoints: Annotated[tuple[GuardedEndpoint, ...], AfterValidator(_some)]
+    endpoints: Annotated[tuple[GuardedEndpoint, ...], AfterValidator(_some)] = ()
+    gateway: GuardedGateway | None = None
     cap_usd_per_month: MonthlyCap | None = None
     budgets: bool = True
     residency: tuple[Region, ...] = ()
@@ -129,7 +128,10 @@ class SpendingGuardSettings(Guard):
         yield from within(self.residency, self.region, "region")
         yield from key_conflicts(self.kms_key_arn, self.region)
         yield from address_conflicts(self, self.region)
-        names: set[str] = set()
+        names: set[str] = set() if self.gateway is None else {NAME}
+        if not self.endpoints and self.gateway is None:
+            rule = f"must be from 1 to {MOST_CLOSED} endpoints"
+            yield Finding("endpoints", rule, "none", "it would close nothing", "write one, or `gateway`")
         for index, each in enumerate(self.endpoints):
             path = f"endpoints.{index}"
             yield from (replace(found, path=f"{path}.{found.path}") for found in each.conflicts())

@@ -11,6 +11,9 @@ from scaletozero.settings.spending import Spending
 from scaletozero.spending.estimate import EndpointEstimate, Estimate
 from scaletozero.spending.money import HOURS, LONGEST_MONTH, bound
 
+FUNCTION = "function"
+"""The kind of what a gateway runs as."""
+
 
 class Bounded(Protocol):
     """What has a part that is paid without a request, and a worst case."""
@@ -42,11 +45,14 @@ def _findings(spending: Spending, estimate: Estimate, path: str) -> Iterator[Fin
     for each in estimate.endpoints:
         if (own := spending.endpoints.get(each.name)) is not None:
             yield from cap_findings(f"{path}.endpoints.{each.name}", own, each, stopped=each.guard is not None)
+    if estimate.gateway is not None and estimate.gateway.cap is not None:
+        held = estimate.gateway.guard is not None
+        yield from cap_findings(f"{path}.gateway", estimate.gateway.cap, estimate.gateway, stopped=held)
     kept = _most_a_month(spending, estimate)
-    stopped = bool(estimate.endpoints) and kept <= cap
-    found = list(cap_findings(whole, cap, estimate, stopped=stopped, endpoints=estimate.endpoints))
+    stopped = bool(estimate.parts) and kept <= cap
+    found = list(cap_findings(whole, cap, estimate, stopped=stopped, endpoints=estimate.parts))
     if found and kept < estimate.worst_per_hour * LONGEST_MONTH and estimate.fixed * LONGEST_MONTH / HOURS <= cap:
-        found = [_guards_do_not_suffice(whole, cap, kept)]
+        found = [_guards_do_not_suffice(whole, cap, kept, open_door=estimate.gateway is not None)]
     yield from found
 
 
@@ -56,16 +62,20 @@ def _most_a_month(spending: Spending, estimate: Estimate) -> Decimal:
     for each in estimate.endpoints:
         own = spending.endpoints.get(each.name) if each.guard else None
         most += each.worst_per_month if own is None else min(own, each.worst_per_month)
+    if (door := estimate.gateway) is not None:
+        own = door.cap if door.guard else None
+        most += door.worst_per_month if own is None else min(own, door.worst_per_month)
     return most
 
 
-def _guards_do_not_suffice(path: str, cap: Decimal, kept: Decimal) -> Finding:
+def _guards_do_not_suffice(path: str, cap: Decimal, kept: Decimal, *, open_door: bool) -> Finding:
+    each = "each endpoint, and `gateway` to the gateway" if open_door else "each endpoint"
     return Finding(
         path,
         f"must be at least the caps of the endpoints under the guard and the worst cases of the others, {bound(kept)}",
         f"{cap:f}",
         "it could be exceeded, while every endpoint is within its own cap or has none",
-        f"lower the caps in `endpoints`, or give one to each endpoint; or write {_whole(kept)} or more",
+        f"lower the caps in `endpoints`, or give one to {each}; or write {_whole(kept)} or more",
     )
 
 
@@ -93,6 +103,8 @@ def cap_findings(
     elif not stopped and (worst := it.worst_per_hour * LONGEST_MONTH) > cap:
         dearest = max(endpoints, key=lambda each: each.worst_per_hour, default=None)
         most = f"; the most of it is {dearest.name}'s" if dearest and len(endpoints) > 1 else ""
+        if dearest is not None and dearest.kind == FUNCTION:
+            most += ", by its `concurrency`: write a cap as `gateway`, with a `guard`"
         yield Finding(
             path,
             f"must be at least the worst case, {bound(worst)} in a month of 31 days "

@@ -51,12 +51,17 @@ class GatewayCost:
         return tuple(each for each in own if each is not None)
 
     @property
+    def per_call(self) -> Decimal:
+        """USD of a request besides the function's time."""
+        return sum((each.units * each.price.amount for each in self.uses), Decimal(0))
+
+    @property
     def fixed(self) -> Decimal:
         return sum((each.usd for each in self.items), Decimal(0))
 
     def per_request(self, traffic: Traffic) -> Decimal:
         work = traffic.seconds * self.memory_mb / 1024 * self.compute.amount if self.compute else Decimal(0)
-        return work + sum((each.units * each.price.amount for each in self.uses), Decimal(0))
+        return work + self.per_call
 
     def monthly(self, traffic: Traffic) -> Decimal:
         return self.fixed + min(traffic.requests, self.capacity(traffic)) * self.per_request(traffic)

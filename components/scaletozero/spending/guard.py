@@ -66,6 +66,14 @@ def asynchronous_guard(over: Over) -> Guard:
     return Guard(Decimal(_detection(over) + ASYNC_SECONDS) + INSTANCE_START_SECONDS, NAME)
 
 
+def gateway_guard(timeout_seconds: int) -> Guard:
+    """A gateway's: its function is left no requests at a time, and those in work run to their end.
+
+    Its time is in its metrics when a request has ended, so that what runs is seen as late as the longest takes.
+    """
+    return Guard(Decimal(DETECTION_SECONDS + 2 * timeout_seconds), NAME)
+
+
 def _detection(over: Over) -> int:
     return DETECTION_SECONDS + (MEASURING_SECONDS if over is Over.MONTH else 0)
 

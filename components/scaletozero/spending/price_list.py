@@ -103,6 +103,9 @@ PRODUCTS: Mapping[tuple[str, str], Products] = {
     ("cloudwatch", "log-ingested-gb"): Products(
         "AmazonCloudWatch", {"group": "Ingested Logs"}, _GB, _usage("DataProcessing-Bytes")
     ),
+    ("apigateway", "rest-request"): Products(
+        "AmazonApiGateway", {}, frozenset({"requests", "request"}), _usage("ApiGatewayRequest")
+    ),
     ("dynamodb", "read-request"): Products(
         "AmazonDynamoDB", {"group": "DDB-ReadUnits"}, _REQUEST_UNITS, _usage("ReadRequestUnits")
     ),

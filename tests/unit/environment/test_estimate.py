@@ -156,6 +156,42 @@ def test_a_gateway_without_prices_is_said(root: Path) -> None:
     assert not found.as_json()["total"]["complete"]
 
 
+def test_the_worst_case_of_a_gateway_is_held_to_the_cap_by_its_own(root: Path) -> None:
+    spending = {"cap_usd_per_month": 3000}
+    with pytest.raises(FindingsError) as caught:
+        with_gateway(root, spending=spending, concurrency=1000)
+    assert "the most of it is gateway's, by its `concurrency`: write a cap as `gateway`" in str(caught.value)
+    held = {**spending, "gateway": 50, "guard": {"emails": ["team@example.com"]}}
+    found = estimated(with_gateway(root, spending=held, concurrency=1000)).gateway
+    assert found
+    assert (found.cap, found.detector_seconds) == (50, 485 + 2 * 660)
+
+
+@pytest.mark.parametrize(
+    ("spending", "function", "path"),
+    [
+        ({"gateway": 5}, None, "spending.gateway"),
+        ({"gateway": 5000}, {}, "spending.cap_usd_per_month"),
+        ({"gateway": 0}, {}, "spending.gateway"),
+        ({"guard": {"emails": ["team@example.com"]}}, {}, "spending.guard"),
+    ],
+)
+def test_a_cap_of_a_gateway_that_would_hold_nothing_is_refused(
+    root: Path, spending: dict[str, Any], function: dict[str, Any] | None, path: str
+) -> None:
+    gateway = {"models": {"a": {"endpoint": "a"}}, **({} if function is None else {"function": function})}
+    declared = {
+        "region": US,
+        "sandbox": {},
+        "endpoints": {"a": {"artifact": "model", "image": IMAGE}},
+        "gateway": {**gateway, "customers": {"acme": {"cap_usd_per_month": 5, "models": ["a"]}}},
+        "spending": {"cap_usd_per_month": 1000, **spending},
+    }
+    with pytest.raises(FindingsError) as caught:
+        parse(Environment, declared, "")
+    assert [each.path for each in caught.value.findings] == [path]
+
+
 def test_a_region_without_a_row_is_not_priced_and_the_row_is_named(root: Path) -> None:
     found = estimated(read(root, "eu-central-1", a={}, b={}))
     assert found.endpoints == ()

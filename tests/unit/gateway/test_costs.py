@@ -57,12 +57,12 @@ def words(value: Any) -> Iterator[str]:
 
 
 def priced(**customer: Any) -> GatewayCost:
-    cache = customer.pop("cache", None)
-    model = {"endpoint": "a", **({"cache": {"seconds": 60}} if cache else {})}
+    cache, function = customer.pop("cache", None), customer.pop("function", {})
+    model = {"endpoint": "a", "seconds": 60, **({"cache": {"seconds": 60}} if cache else {})}
     asked = {
         "models": {"a": model},
         "customers": {"acme": {"cap_usd_per_month": 5, "models": ["a"], **customer}},
-        "function": {},
+        "function": function,
     }
     gateway = parse(Gateway, asked, "gateway")
     assert gateway.function
@@ -78,6 +78,7 @@ def test_caps_of_a_day_and_answers_that_are_kept_cost_more() -> None:
     write, read = Decimal("0.000000625"), Decimal("0.000000125")
     assert daily - plain == 4 * write
     assert kept - plain == 5 * write + read
+    assert priced(function={"api": {}}).per_request(traffic) - plain == Decimal("0.0000035")
 
 
 def test_a_closed_gateway_serves_nothing_and_costs_its_alarms() -> None:

@@ -73,6 +73,7 @@ ANY_OF: dict[str, Any] = {"ServiceCode": ANY, "Filters": ANY, "FormatVersion": "
         (("cloudwatch", "alarm-month", "us-east-1"), {"usagetype": "CW:AlarmMonitorUsage"}, "Alarms"),
         (("sagemaker.serverless", "gb-second", "us-east-1"), {"usagetype": "USE1-ServerlessInf:Mem-1GB"}, "Seconds"),
         (("sagemaker.serverless", "data-gb", "us-east-1"), {"usagetype": "USE1-Hst:Data-Bytes-Out"}, "GB"),
+        (("apigateway", "rest-request", "us-east-1"), {"usagetype": "ApiGatewayRequest"}, "Requests"),
         (("cloudwatch", "log-ingested-gb", "us-east-1"), {"usagetype": "USE1-DataProcessing-Bytes"}, "GB"),
         (("dynamodb", "write-request", "us-east-1"), {"usagetype": "WriteRequestUnits"}, "WriteRequestUnits"),
         (("dynamodb", "read-request", "us-east-1"), {"usagetype": "USE1-ReadRequestUnits"}, "ReadRequestUnits"),

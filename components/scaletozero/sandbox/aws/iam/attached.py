@@ -80,15 +80,33 @@ def resource_policy(arn: str, region: str) -> tuple[Policy | None, bool]:
 
 
 def _function_policy(name: str, region: str) -> Any:
-    """The policy of a function. moto ends its resource with a version that was not named, which AWS does not."""
+    """The policy of a function. moto ends its resource with a version that was not named, which AWS does not, and keeps
+    what was asked of a URL's callers beside the conditions that Lambda makes of it."""
     for function in lambda_backends[ACCOUNT][region].list_functions():
         if function.function_name == name and function.policy.statements:
             statements = [
-                {**each, "Resource": str(each["Resource"]).removesuffix(":$LATEST").removesuffix(":")}
+                _as_lambda_has_it(
+                    {**each, "Resource": str(each["Resource"]).removesuffix(":$LATEST").removesuffix(":")}
+                )
                 for each in function.policy.statements
             ]
             return {"Version": "2012-10-17", "Statement": statements}
     return None
+
+
+_OF_URLS = {"FunctionUrlAuthType": "StringEquals", "InvokedViaFunctionUrl": "Bool"}
+"""What AddPermission takes of a URL's callers -> the operator of the condition on `lambda:` and its name."""
+
+
+def _as_lambda_has_it(statement: dict[str, Any]) -> dict[str, Any]:
+    conditions = {name: dict(each) for name, each in (statement.get("Condition") or {}).items()}
+    for given, operator in _OF_URLS.items():
+        if given in statement:
+            value = statement[given]
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            conditions.setdefault(operator, {})[f"lambda:{given}"] = text
+    kept = {name: each for name, each in statement.items() if name not in _OF_URLS}
+    return {**kept, **({"Condition": conditions} if conditions else {})}
 
 
 def object_key(bucket: str, key: str) -> str | None:

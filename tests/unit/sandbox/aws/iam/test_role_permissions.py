@@ -114,7 +114,9 @@ class Stage:
         callers = [iam_arn(REGION, ACCOUNT, "role/gateway")]
         if role == GUARD:
             endpoint = arn("sagemaker", REGION, ACCOUNT, "endpoint/a")
-            return json.loads(closing_policy(REGION, self.logs, self.queue_arn, [endpoint], callers, [closed]))
+            return json.loads(
+                closing_policy(REGION, self.logs, self.queue_arn, [endpoint], callers, [closed], "gateway")
+            )
         if role == GAUGE:
             return json.loads(measuring_policy(REGION, self.logs, gauge_function.NAMESPACE))
         if role == BUDGETS:
