@@ -7,16 +7,19 @@ import os
 import sys
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from model_packaging.files import require_writable
 from model_packaging.findings import refuse
 from scaletozero.cli.deploying import EnvironmentName
-from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say
+from scaletozero.cli.output import FAILED, done, failed, findings_as_exit, print_json, say, write_file
 from scaletozero.cli.running import running
 from scaletozero.endpoints.reopen import closables
 from scaletozero.environment.settings import Environment
+from scaletozero.page.picture import drawn
 from scaletozero.page.server import PageServer, page_files
 from scaletozero.page.snapshot import Snapshots, Source, errors
 from scaletozero.sandbox import state
@@ -32,6 +35,13 @@ def dashboard(
     port: Annotated[int, typer.Option(help="The port of the page; 0 selects any free one.")] = 0,
     minutes: Annotated[int, typer.Option(help="How many minutes the panels show, 10 to 1440.")] = 60,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the page in a browser.")] = False,
+    svg: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead: read once and draw the environment's dashboard on CloudWatch to this SVG file; exits with 1 "
+            "if something cannot be read."
+        ),
+    ] = None,
     as_json: Annotated[
         bool,
         typer.Option("--json", help="Instead: read once and print JSON; exits with 1 if something cannot be read."),
@@ -42,18 +52,22 @@ def dashboard(
     The panels are those of the dashboard on CloudWatch. The page is read from CloudWatch, or in the sandbox from the
     embedded one, while it is open; only this machine can open it, by the address that is printed. Ctrl-C ends it.
 
-    Example: scaletozero dashboard -e local
+    Examples: scaletozero dashboard -e local
+
+    scaletozero dashboard -e prod-eu --minutes 720 --svg dashboard.svg    (for a report)
     """
     with findings_as_exit():
         if not 0 <= port <= LARGEST_PORT:
             raise refuse("--port", f"must be from 0 (any free port) to {LARGEST_PORT}", port)
         if minutes not in MINUTES:
             raise refuse("--minutes", f"must be from {MINUTES.start} to {MINUTES.stop - 1}", minutes)
-        files = {} if as_json else page_files()
+        if svg:
+            require_writable("--svg", svg)
+        files = {} if as_json or svg else page_files()
         find = _finder(environment)
         snapshots = Snapshots(environment, find, find(), minutes=minutes)
-        if as_json:
-            _print(snapshots)
+        if as_json or svg:
+            _read_once(snapshots, svg, as_json=as_json)
             return
         server = PageServer(port, snapshots.take, files)
     every, each = snapshots.pace.panels, snapshots.metrics
@@ -74,7 +88,7 @@ def _finder(environment: str) -> Callable[[], Source]:
         guards = (
             {each.endpoint: each for each in closables(found.stack.resources())} if _guarded(found.settings) else {}
         )
-        return Source(found.settings, found.endpoints, found.stack.client, guards)
+        return Source(found.settings, found.endpoints, found.stack.client, guards, found.project.name)
 
     return find
 
@@ -83,9 +97,16 @@ def _guarded(settings: Environment) -> bool:
     return settings.spending is not None and settings.spending.guard is not None
 
 
-def _print(snapshots: Snapshots) -> None:
+def _read_once(snapshots: Snapshots, svg: Path | None, *, as_json: bool) -> None:
     snapshot = snapshots.take()
-    print_json(snapshot)
+    if svg:
+        if not any(each.asked for each in snapshots.contents):
+            rule, fix = "is for endpoints on SageMaker", "Grafana shows those on a cluster: docs/dashboards.md"
+            raise refuse("--svg", rule, "none in this environment", "there would be nothing to draw", fix)
+        write_file("--svg", svg, drawn(snapshots.title, snapshots.contents, snapshot))
+        say(f"dashboard: {svg}")
+    if as_json:
+        print_json(snapshot)
     if reasons := list(errors(snapshot)):
         raise failed(f"{snapshot['environment']}: {' '.join(reasons)}", FAILED)
 

@@ -68,11 +68,21 @@ def grafana_dashboard(title: str, sections: Iterable[Section]) -> dict[str, Any]
 
 def _chart(panel: Panel) -> Any:
     from grafana_foundation_sdk.builders import common, dashboard, prometheus, timeseries
-    from grafana_foundation_sdk.models.common import GraphThresholdsStyleMode
+    from grafana_foundation_sdk.models.common import (
+        GraphThresholdsStyleMode,
+        LegendDisplayMode,
+        LegendPlacement,
+        SortOrder,
+        TooltipDisplayMode,
+    )
     from grafana_foundation_sdk.models.dashboard import DataSourceRef, Threshold, ThresholdsMode
 
     source = DataSourceRef(type_val="prometheus", uid=f"${{{SOURCE}}}")
     chart = timeseries.Panel().title(panel.title).datasource(source).min(0)
+    # Grafana has defaults for both, but its schema requires them.
+    legend = common.VizLegendOptions().show_legend(True).display_mode(LegendDisplayMode.LIST)
+    chart = chart.legend(legend.placement(LegendPlacement.BOTTOM).calcs([]))
+    chart = chart.tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     chart = chart.unit(_UNITS[panel.unit]) if panel.unit in _UNITS else chart.unit("short").axis_label(panel.unit)
     for index, series in enumerate(panel.series):
         query = prometheus.Dataquery().expr(series.expression).legend_format(series.label).ref_id(chr(ord("A") + index))

@@ -47,12 +47,14 @@ class Source:
         endpoints: the deployed endpoints, each with its region.
         client: makes a boto3 client of a service in a region with a configuration.
         guards: an endpoint's name at the service -> how its spending guard closes it.
+        project: the project's name.
     """
 
     settings: Environment
     endpoints: Mapping[str, Mapping[str, Any]]
     client: Callable[[str, str, Any], Any]
     guards: Mapping[str, Closable] = field(default_factory=dict)
+    project: str = ""
 
 
 @dataclass
@@ -109,6 +111,16 @@ class Snapshots:
     def metrics(self) -> int:
         """How many metrics CloudWatch is asked for each time."""
         return sum(each.metrics for one in self._known.contents for each in one.asked)
+
+    @property
+    def contents(self) -> Sequence[Content]:
+        """What was read last."""
+        return self._known.contents
+
+    @property
+    def title(self) -> str:
+        """The heading of the environment's dashboard."""
+        return f"{self._known.source.project}, {self._name}"
 
     def take(self) -> dict[str, Any]:
         """The environment as it is now, or was a moment ago."""

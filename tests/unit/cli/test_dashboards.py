@@ -25,7 +25,8 @@ from scaletozero.cli import dashboards
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with cloudwatch() as made:
         stack = SimpleNamespace(client=lambda service, region, config: made, sandbox=None)
-        found = SimpleNamespace(settings=environment(), endpoints=DEPLOYED, stack=stack)
+        project = SimpleNamespace(name="acme")
+        found = SimpleNamespace(settings=environment(), endpoints=dict(DEPLOYED), stack=stack, project=project)
         monkeypatch.setattr(dashboards, "running", lambda name, what: found)
         yield made
 
@@ -36,6 +37,39 @@ def test_one_reading_as_json(client: Any, capsys: pytest.CaptureFixture[str]) ->
     found = json.loads(capsys.readouterr().out)
     requests = found["endpoints"][0]["panels"][0]
     assert (requests["title"], requests["series"][0]["values"]) == ("Requests", [2])
+
+
+def test_one_reading_as_a_picture(client: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(client, "Invocations", 1, 1)
+    picture = tmp_path / "dashboard.svg"
+    dashboards.dashboard("local", svg=picture)
+    assert f"dashboard: {picture}" in capsys.readouterr().err
+    assert ">acme, local</text>" in picture.read_text()
+
+
+def test_a_picture_that_cannot_be_written_is_refused(
+    client: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as caught:
+        dashboards.dashboard("local", svg=tmp_path)
+    assert caught.value.exit_code == 2
+    assert "--svg" in capsys.readouterr().err
+
+
+def test_a_picture_of_endpoints_on_a_cluster_alone_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with cloudwatch() as made:
+        stack = SimpleNamespace(client=lambda service, region, config: made, sandbox=None)
+        project = SimpleNamespace(name="acme")
+        found = SimpleNamespace(
+            settings=environment(), endpoints={"llm": DEPLOYED["llm"]}, stack=stack, project=project
+        )
+        monkeypatch.setattr(dashboards, "running", lambda name, what: found)
+        with pytest.raises(typer.Exit) as caught:
+            dashboards.dashboard("local", svg=tmp_path / "a.svg")
+    assert caught.value.exit_code == 2
+    assert "--svg: is for endpoints on SageMaker" in capsys.readouterr().err
 
 
 def test_a_reading_without_credentials_exits_with_one(
@@ -105,7 +139,8 @@ from scaletozero.cli import dashboards
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with cloudwatch() as client:
     stack = SimpleNamespace(client=lambda *_: client, sandbox=None)
-    found = SimpleNamespace(settings=environment(), endpoints=DEPLOYED, stack=stack)
+    project = SimpleNamespace(name="acme")
+    found = SimpleNamespace(settings=environment(), endpoints=DEPLOYED, stack=stack, project=project)
     dashboards.running = lambda name, what: found
     cli.main()
 """

@@ -74,6 +74,9 @@ def test_panels_lie_beside_each_other_and_ask_the_server_that_the_reader_selects
         assert all(x < COLUMNS for x, _ in cells)
         taken |= cells
         if panel["type"] != "row":
+            # What Grafana's published schema of a time series requires.
+            assert {"showLegend", "displayMode", "placement", "calcs"} <= panel["options"]["legend"].keys()
+            assert {"mode", "sort"} <= panel["options"]["tooltip"].keys()
             assert panel["datasource"] == {"type": "prometheus", "uid": f"${{{SOURCE}}}"}
             ids = [each["refId"] for each in panel["targets"]]
             assert ids == sorted(set(ids))
