@@ -90,6 +90,10 @@ def _once(now: float) -> Iterator[tuple[str, str, Mapping[str, str], Value]]:
             lambda ago, p=pods: sum(each.there(ago) and ago <= each.ready for each in p),
         )
         yield "kube_deployment_spec_replicas", "gauge", of, lambda ago, p=pods: sum(each.there(ago) for each in p)
+    # A placeholder has a node for an hour and a quarter, and waits for another afterwards.
+    warm = {"namespace": "models", "deployment": "llm-warm", "job": STATE}
+    yield "kube_deployment_status_replicas_ready", "gauge", warm, lambda ago: int(135 >= ago > 60)
+    yield "kube_deployment_status_replicas", "gauge", warm, lambda _: 1
     for replica, share in (("a", 1), ("b", 0)):
         of = {"route_name": "llm", "route_namespace": "models", "pod": f"interceptor-{replica}"}
         # The first request waits for the replica that it woke.

@@ -19,7 +19,7 @@ from scaletozero.endpoints.gpu_kind import GpuKind
 from scaletozero.environment.gateway import deployed_tables, ledger_of
 from scaletozero.environment.prometheus import UnansweredError, checked_url, read_gpu
 from scaletozero.environment.request_files import RequestFiles, place
-from scaletozero.environment.usage import bucket_of, metering_of, read_sums, read_works
+from scaletozero.environment.usage import add_provisioned, bucket_of, metering_of, read_sums, read_works
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.opening import LEDGER
 from scaletozero.observability.focus import Row, focus_rows
@@ -28,7 +28,6 @@ from scaletozero.observability.gpu_usage import gpu_used, replica_price
 from scaletozero.observability.showback import Basis, CustomerWork, Line, Part, api_shares, lines_of, shares_of
 from scaletozero.observability.usage import (
     Metering,
-    Sums,
     Used,
     by_month,
     charges_of,
@@ -107,14 +106,12 @@ def costs(
         now = datetime.now(UTC)
         first = first_day(since, now)
         run = running(environment, "costs", or_gateway=True)
-        deployed, client = run.endpoints, run.stack.client
+        deployed = run.endpoints
         read = {name: metering_of(about) for name, about in deployed.items()}
     found: dict[str, Used] = {}
     for name, metering in read.items():
         if isinstance(metering, Metering):
-            about = deployed[name]
-            cloudwatch = client("cloudwatch", about["region"])
-            found[name] = used(metering, _sums(cloudwatch, about["name"], metering, first, now))
+            found[name] = _on_sagemaker(run, name, metering, first, now)
     unread = {name: each for name, each in read.items() if isinstance(each, str)}
     for name in [name for name in unread if deployed[name]["kind"] == GPU]:
         about = _gpu(run, name, prometheus, first, now)
@@ -170,11 +167,20 @@ def costs(
     done(f"{environment}: {dollars(spent)} since {first}, {rate} a month at this rate. Each day: --json.")
 
 
-def _sums(client: Any, endpoint: str, metering: Metering, first: date, now: datetime) -> Sums:
+def _on_sagemaker(run: Running, name: str, metering: Metering, first: date, now: datetime) -> Used:
+    """What an endpoint used by its metrics, with the provisioned concurrency that it is declared with."""
+    about = run.endpoints[name]
+    at, region = about["name"], about["region"]
+
+    def client(service: str) -> Any:
+        return run.stack.client(service, region)
+
     try:
-        return read_sums(client, endpoint, metering, first, now)
+        found = used(metering, read_sums(client("cloudwatch"), at, metering, first, now))
+        with findings_as_exit():
+            return add_provisioned(client, at, run.settings.endpoints.get(name), found, about, first, now)
     except (ClientError, BotoCoreError) as error:
-        raise failed(f"{endpoint}: its metrics could not be read: {error}", FAILED) from None
+        raise failed(f"{at}: its metrics could not be read: {error}", FAILED) from None
 
 
 def _bucket(run: Running) -> str:

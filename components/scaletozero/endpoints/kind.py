@@ -22,6 +22,7 @@ from scaletozero.endpoints.kind_costs import Workload
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
+from scaletozero.observability.provisioned import Provisioned
 from scaletozero.observability.usage import Metering
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.scaling.advice import Declared
@@ -233,6 +234,16 @@ class Kind(ABC, Generic[S]):
 
     def metering(self, deployed: Mapping[str, Any], region: str, table: PriceTable) -> Metering | None:
         """Which metrics in CloudWatch say what a deployed endpoint used, and their prices; None if none do.
+
+        Raises:
+            FindingsError: the region has no price for it.
+        """
+        return None
+
+    def provisioned(
+        self, settings: S, deployed: Mapping[str, Any], region: str, table: PriceTable
+    ) -> Provisioned | None:
+        """The capacity that a deployed endpoint keeps and no metric counts, beside `metering`; None if it has none.
 
         Raises:
             FindingsError: the region has no price for it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from scaletozero.observability import provisioned
 from scaletozero.observability.panels import INSTANCES, Measure
 from scaletozero.observability.usage import MICROSECONDS, Meter, Metering
 from scaletozero.spending.costs import MB_PER_GB
@@ -26,11 +27,21 @@ def serverless_metering(memory_mb: int, region: str, table: PriceTable) -> Meter
         Measure("Invocations", "Sum"),
         WORK,
         (
-            Meter("work on requests", WORK, per_microsecond, price),
+            Meter(provisioned.WORK, WORK, per_microsecond, price),
             Meter("starts of containers", Measure("ModelSetupTime", "Sum"), per_microsecond, price),
         ),
-        ("data in and out", "provisioned concurrency"),
+        ("data in and out", provisioned.UNSEEN),
     )
+
+
+def serverless_provisioned(memory_mb: int, region: str, table: PriceTable, *, grows: bool) -> provisioned.Provisioned:
+    """A serverless endpoint's provisioned concurrency.
+
+    Raises:
+        FindingsError: the region has no price for it.
+    """
+    kept, work = (table.price(SERVERLESS, sku, region) for sku in ("pc-gb-second", "pc-duration-gb-second"))
+    return provisioned.Provisioned(Decimal(memory_mb) / MB_PER_GB, kept, work, grows)
 
 
 def asynchronous_metering(instance_type: str, region: str, table: PriceTable) -> Metering:

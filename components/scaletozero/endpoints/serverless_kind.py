@@ -11,7 +11,7 @@ from model_packaging.findings import Finding
 from scaletozero.endpoints.guarded_costs import serverless_guarded
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, without_none
 from scaletozero.endpoints.kind_costs import Workload, on_serverless, serverless_priced, serverless_workload
-from scaletozero.endpoints.kind_usage import serverless_metering
+from scaletozero.endpoints.kind_usage import serverless_metering, serverless_provisioned
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
@@ -23,6 +23,7 @@ from scaletozero.endpoints.sagemaker_kind import (
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
 from scaletozero.observability.plan import Alarm
+from scaletozero.observability.provisioned import Provisioned
 from scaletozero.observability.serverless import serverless_alarms, serverless_panels
 from scaletozero.observability.usage import Metering
 from scaletozero.residency.resource import DeclaredResource
@@ -107,6 +108,14 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
     def metering(self, deployed: Mapping[str, Any], region: str, table: PriceTable) -> Metering:
         return serverless_metering(int(deployed["memory_mb"]), region, table)
+
+    def provisioned(
+        self, settings: ServerlessEndpoint, deployed: Mapping[str, Any], region: str, table: PriceTable
+    ) -> Provisioned | None:
+        if not _provisioned_at_most(settings):
+            return None
+        grows = settings.scaling.target is not None
+        return serverless_provisioned(int(deployed["memory_mb"]), region, table, grows=grows)
 
     def size(self, deployed: Mapping[str, Any]) -> str:
         return f"{deployed.get('memory_mb', '?')} MB"

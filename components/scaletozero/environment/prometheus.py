@@ -45,7 +45,10 @@ def read_gpu(url: str, name: str, namespace: str, first: date, now: datetime) ->
         UnansweredError: the server did not answer.
     """
     return [
-        Answered(each.day, *(value(url, query, each.at) for query in (each.replicas, each.busy, each.requests)))
+        Answered(
+            each.day,
+            *(value(url, query, each.at) for query in (each.replicas, each.busy, each.requests, each.warm)),
+        )
         for each in questions(name, namespace, first, now)
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -13,8 +14,10 @@ from scaletozero.endpoints.kinds import KINDS
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.usage import works_of
 from scaletozero.observability.panels import Measure
+from scaletozero.observability.provisioned import TAKEN, UNSEEN, with_provisioned
 from scaletozero.observability.showback import CustomerWork
-from scaletozero.observability.usage import Metering, Sums
+from scaletozero.observability.usage import Metering, Sums, Used
+from scaletozero.scaling.timeline import kept_seconds, lead_minutes
 from scaletozero.settings.names import VARIANT
 from scaletozero.spending.prices import prices
 
@@ -46,6 +49,41 @@ def read_sums(client: Any, endpoint: str, metering: Metering, first: date, now: 
         ClientError, BotoCoreError: CloudWatch refused, or did not respond.
     """
     return {each: _by_day(client, endpoint, each, first, now) for each in metering.measures}
+
+
+def add_provisioned(
+    client: Callable[[str], Any],
+    endpoint: str,
+    declared: Any,
+    found: Used,
+    about: Mapping[str, Any],
+    first: date,
+    now: datetime,
+) -> Used:
+    """What an endpoint used, with the provisioned concurrency that it has by its declaration, since it was made.
+
+    Args:
+        client: makes a client of a service in the endpoint's region.
+        endpoint: its name at the service.
+        declared: its settings; None where they are not this environment's.
+        found: what its metrics say.
+        about: as `endpoints_in` has it, with its region.
+        first: the first day, in UTC.
+
+    Raises:
+        ClientError, BotoCoreError: a service refused, or did not respond.
+        FindingsError: there is no price for it.
+    """
+    if declared is None or declared.kind != about["kind"]:
+        return found
+    provisioned = KINDS[about["kind"]].provisioned(declared, about, about["region"], prices())
+    if provisioned is None:
+        return replace(found, unseen=tuple(each for each in found.unseen if each != UNSEEN))
+    made = client("sagemaker").describe_endpoint(EndpointName=endpoint)["CreationTime"]
+    since = max(made, datetime.combine(first, time(), UTC))
+    # Windows are opened early by the model's start, which the artifact says: without it, by what the service takes.
+    seconds = kept_seconds(declared.schedule, base=declared.scaling.min, lead=lead_minutes(0), since=since, until=now)
+    return with_provisioned(found, provisioned, seconds, _by_day(client("cloudwatch"), endpoint, TAKEN, first, now))
 
 
 def read_works(

@@ -120,6 +120,11 @@ def replicas_of(seen: OnCluster) -> str:
     return _counted(seen, "status_replicas")
 
 
+def ready_of(seen: OnCluster) -> str:
+    """How many replicas are ready."""
+    return _counted(seen, "status_replicas_ready")
+
+
 def _counted(seen: OnCluster, what: str) -> str:
     """A number of one Deployment: the largest, for while kube-state-metrics is replaced there are two of it."""
     return f"max(kube_deployment_{what}{{{_deployment(seen)}}})"
@@ -130,7 +135,7 @@ def _replicas(seen: OnCluster) -> Iterator[Panel]:
         "Replicas",
         "replicas",
         (
-            _line("ready", _counted(seen, "status_replicas_ready")),
+            _line("ready", ready_of(seen)),
             _line("wanted", _counted(seen, "spec_replicas")),
         ),
         (Limit("max", seen.most),),

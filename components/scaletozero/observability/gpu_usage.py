@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from scaletozero.observability.gpu import OFTEN, OnCluster, own, replicas_of
+from scaletozero.kubernetes.plan import WARM
+from scaletozero.observability.gpu import OFTEN, OnCluster, own, ready_of, replicas_of
 from scaletozero.observability.usage import Charge, Used, Worked
 from scaletozero.spending.money import exact
 from scaletozero.spending.price_rows import Price
@@ -24,6 +25,7 @@ class Asked:
         replicas: minutes of replicas in that time.
         busy: minutes of replicas that worked on a request.
         requests: how many ended.
+        warm: minutes of nodes that its warm pool kept ready for more replicas.
     """
 
     day: date
@@ -31,6 +33,7 @@ class Asked:
     replicas: str
     busy: str
     requests: str
+    warm: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Answered:
     replicas: float | None
     busy: float | None
     requests: float | None
+    warm: float | None = None
 
 
 def questions(name: str, namespace: str, first: date, now: datetime) -> list[Asked]:
@@ -50,6 +54,8 @@ def questions(name: str, namespace: str, first: date, now: datetime) -> list[Ask
     joined with the pods in each minute: at the end of a day those that worked may be gone.
     """
     seen = OnCluster(name, namespace, 1, vllm=True, held=False, usd_per_replica_hour=None)
+    # A placeholder is ready where it has a node, which it leaves to the next replica.
+    warm = ready_of(replace(seen, name=f"{name}{WARM}"))
     # A replica that serves with several engines has the metric of each.
     running = f"max by (namespace, pod) ({own(seen, 'vllm:num_requests_running')}) > bool 0"
     ended = own(seen, "vllm:request_success_total", OFTEN)
@@ -67,6 +73,7 @@ def questions(name: str, namespace: str, first: date, now: datetime) -> list[Ask
                 _summed(replicas_of(seen), seconds),
                 _summed(f"sum({running})", seconds),
                 f"{MINUTE} * {_summed(f'sum({ended})', seconds)}",
+                _summed(warm, seconds),
             )
         )
     return found
@@ -105,8 +112,24 @@ def gpu_used(answers: list[Answered], price: Price) -> Used:
         for each in answers
         if each.replicas
     ]
+    charges += [
+        Charge(
+            each.day,
+            "nodes kept ready, at most",
+            exact(each.warm) / MINUTES,
+            price,
+            exact(each.warm) * MINUTE,
+            exact(0),
+        )
+        for each in answers
+        if each.warm
+    ]
     days: Mapping[date, Worked] = {
         each.day: Worked(round(each.requests or 0), exact(each.busy or 0) * MINUTE) for each in answers
     }
-    unseen = ("nodes beyond the replicas", *(() if counted else ("idle time, which vLLM's metrics say",)))
-    return Used(sum(each.requests for each in days.values()), tuple(charges), unseen, days)
+    unseen = (
+        "nodes beyond the replicas and its warm pool",
+        *(() if counted else ("idle time, which vLLM's metrics say",)),
+    )
+    ordered = tuple(sorted(charges, key=lambda each: (each.day, each.what)))
+    return Used(sum(each.requests for each in days.values()), ordered, unseen, days)

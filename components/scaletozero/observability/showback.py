@@ -135,7 +135,8 @@ def shares_of(used: Used, works: Iterable[CustomerWork], basis: Basis) -> list[S
         weights = _weights(worked, by_day.get(charge.day, []))
         kept = charge.kept_seconds
         if kept is not None:
-            weights = _with_idle(weights, worked.seconds, kept, basis)
+            busy = worked.seconds if charge.busy_seconds is None else charge.busy_seconds
+            weights = _with_idle(weights, busy, kept, basis)
         found += _split(charge, charge.quantity, weights, "Seconds", basis)
     return found
 

@@ -76,6 +76,7 @@ class Charge:
         quantity: billed units.
         price: USD of one.
         kept_seconds: of capacity that is in it; None where only work is billed.
+        busy_seconds: of work in that capacity; None where it is all of the endpoint's work of that day.
     """
 
     day: date
@@ -83,6 +84,7 @@ class Charge:
     quantity: Decimal
     price: Price
     kept_seconds: Decimal | None = None
+    busy_seconds: Decimal | None = None
 
     @property
     def usd(self) -> Decimal:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import ceil
 
 from model_packaging.findings import Finding
@@ -163,6 +163,34 @@ def floor_at(windows: Sequence[Window], *, base: int, lead: int, now: datetime) 
         if today == span.day and span.start <= local.hour * 60 + local.minute < span.end:
             highest = max(highest, span.floor)
     return highest
+
+
+def kept_seconds(
+    windows: Sequence[Window], *, base: int, lead: int, since: datetime, until: datetime
+) -> dict[date, int]:
+    """Unit-seconds that a schedule kept warm between two moments, by day in UTC; days without any are left out.
+
+    Args:
+        base: the floor outside the windows.
+        lead: minutes by which windows are opened early.
+    """
+    found: dict[date, int] = {}
+    by_zone: dict[str, dict[int | str, list[Span]]] = {}
+    for span in spans(windows, lead=lead):
+        by_zone.setdefault(span.timezone, {}).setdefault(span.day, []).append(span)
+    at = since.astimezone(UTC)
+    while at < until:
+        after = min(at.replace(second=0, microsecond=0) + timedelta(minutes=1), until)
+        highest = base
+        for zone, days in by_zone.items():
+            local = at.astimezone(zoneinfo.ZoneInfo(zone))
+            here = (*days.get(local.weekday(), ()), *days.get(local.date().isoformat(), ()))
+            minute = local.hour * 60 + local.minute
+            highest = max([highest, *(each.floor for each in here if each.start <= minute < each.end)])
+        if highest:
+            found[at.date()] = found.get(at.date(), 0) + round(highest * (after - at).total_seconds())
+        at = after
+    return found
 
 
 def early_conflicts(windows: Sequence[Window], lead: int, path: str = "schedule") -> Iterable[Finding]:

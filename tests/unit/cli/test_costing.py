@@ -17,6 +17,7 @@ from moto import mock_aws
 from pyarrow import parquet
 
 from scaletozero.cli import costing
+from scaletozero.environment.read import read_environment
 from scaletozero.gateway.ledger.accounts import accounts_of
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
@@ -99,6 +100,40 @@ def test_as_json(cloudwatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["endpoints"]["images"]["usd"] == 0
     assert list(found["not_read"]) == ["llm"]
     assert "--prometheus" in found["not_read"]["llm"]
+
+
+def test_provisioned_concurrency_is_paid_since_the_endpoint_was_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mock_aws():
+        client = boto3.client("cloudwatch", region_name=REGION, **GIVEN)
+        run = deployed({"sentences": DEPLOYED["sentences"]}, client)("prod", "costs", or_gateway=True)
+        image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaletozero-serving:0.1.0"
+        scaling = {"min": 1, "buffer": 0, "max": 5}
+        declared = {"artifact": "a", "image": image, "scaling": scaling}
+        run.settings.endpoints = read_environment(
+            {"region": REGION, "endpoints": {"sentences": declared}, "sandbox": {}}, None
+        ).endpoints
+        made = datetime.now(UTC) - timedelta(hours=1)
+        sagemaker = SimpleNamespace(describe_endpoint=lambda EndpointName: {"CreationTime": made})  # noqa: N803
+        run.stack.client = lambda service, region, config=None: sagemaker if service == "sagemaker" else client
+        monkeypatch.setattr(costing, "running", lambda *_, **__: run)
+        put(client, "acme-sentences", "Invocations", [1.0] * 4)
+        put(client, "acme-sentences", "ModelLatency", [90_000_000.0] * 4)  # a tenth of the hour
+        put(client, "acme-sentences", "ServerlessProvisionedConcurrencyInvocations", [1.0] * 4)
+        costing.costs("prod", "2d", as_json=True)
+        found = json.loads(capsys.readouterr().out)
+    sentences = found["endpoints"]["sentences"]
+    charges: dict[str, float] = {}
+    for each in sentences["charges"]:
+        charges[each["what"]] = charges.get(each["what"], 0) + each["usd"]
+    assert charges == {
+        "provisioned concurrency, as declared": pytest.approx(0.036, rel=0.01),  # 3,600 s x 2 GB x $0.000005
+        "work on provisioned concurrency": pytest.approx(0.008424, rel=0.01),  # 360 s x 2 GB x $0.0000117
+    }
+    assert sentences["not_in_it"] == ["data in and out"]
+    parts = {each["part"]: each["usd"] for each in found["customers"]}
+    assert parts["idle"] == pytest.approx(0.0324, rel=0.05)
 
 
 def test_rows_of_focus(cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ LLM = {
     "kind": "gpu", "name": "llm", "namespace": "models", "region": "eu-central-1", "max": 4, "usd_per_hour": 8.0,
 }  # fmt: skip
 
+WARM_POOL = 'deployment="llm-warm"'
+
 Answer = Callable[[str, datetime], tuple[int, Any]]
 
 
@@ -34,6 +36,8 @@ def busy_hour(query: str, at: datetime) -> tuple[int, Any]:
     """Each day one replica for three hours, which works in one of them, on 40 requests."""
     if "request_success" in query:
         return number(40)
+    if WARM_POOL in query:
+        return number(None)
     return number(60 if "num_requests_running" in query else 180)
 
 
@@ -88,9 +92,23 @@ def test_replicas_cost_and_what_they_did_not_work_is_idle(server: Any, capsys: p
     assert {each["part"]: each["usd"] for each in found["customers"]} == {"other callers": 12}
 
 
+def test_nodes_that_a_warm_pool_keeps_ready_are_idle(server: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A node for an hour beside three hours of replicas, which worked in one: 2 USD more, all of it idle."""
+    url, answers = server
+    answers(lambda query, at: number(60) if WARM_POOL in query else busy_hour(query, at))
+    costing.costs("prod", "1d", prometheus=url, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    charges = {each["what"]: each["usd"] for each in found["endpoints"]["llm"]["charges"]}
+    assert charges == {"nodes kept ready, at most": 2, "replicas, at most": 6}
+    assert {each["part"]: each["usd"] for each in found["customers"]} == {"other callers": 2, "idle": 6}
+    costing.costs("prod", "1d", prometheus=url, basis=costing.Basis.ALLOCATION, as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert {each["part"]: each["usd"] for each in found["customers"]} == {"other callers": 8}
+
+
 def test_without_vllm_nothing_is_said_of_idle_time(server: Any, capsys: pytest.CaptureFixture[str]) -> None:
     url, answers = server
-    answers(lambda query, _: number(None if "vllm" in query else 180))
+    answers(lambda query, _: number(None if "vllm" in query or WARM_POOL in query else 180))
     costing.costs("prod", "1d", prometheus=url, as_json=True)
     found = json.loads(capsys.readouterr().out)
     assert {each["part"]: each["usd"] for each in found["customers"]} == {"other callers": 6}
@@ -114,7 +132,7 @@ def test_a_day_is_asked_of_itself_alone() -> None:
     assert (before.at, today.at) == (datetime(2026, 11, 29, tzinfo=UTC), now)
     assert "[86399s:1m]" in before.replicas  # 1,440 samples, of which midnight's is the next day's alone
     assert "[3629s:1m]" in today.busy
-    for each in (before.replicas, before.busy, before.requests):
+    for each in (before.replicas, before.busy, before.requests, before.warm):
         promql_parser.parse(each)
         assert 'namespace="models"' in each
 

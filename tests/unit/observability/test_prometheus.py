@@ -106,6 +106,7 @@ def test_what_it_used_is_what_was_there_and_what_worked(server: Server) -> None:
     assert sum(each.replicas or 0 for each in days) == pytest.approx(there, abs=2)
     # 20 and 10 minutes of one replica, 10 of the other, whose two engines are one replica.
     assert sum(each.busy or 0 for each in days) == pytest.approx(40, abs=2)
+    assert sum(each.warm or 0 for each in days) == pytest.approx(75, abs=2)
     # 40 and 10 minutes of requests of 10 s each. `rate` takes the ends of its range into account.
     assert sum(each.requests or 0 for each in days) == pytest.approx(300, rel=0.01)
 

@@ -277,7 +277,8 @@ class Runtime:
         if custom := response.headers.get("x-amzn-sagemaker-custom-attributes"):
             headers.append(("X-Amzn-SageMaker-Custom-Attributes", custom))
         start_response("200 OK", headers)
-        values = {"Invocations": 1.0} | ({"ModelSetupTime": setup * 1e6} if setup is not None else {})
+        values = {"Invocations": 1.0} | pool.provisioned_metrics()
+        values |= {"ModelSetupTime": setup * 1e6} if setup is not None else {}
 
         def done(failed: bool) -> None:
             took = (time.perf_counter() - began) * 1e6
@@ -299,6 +300,7 @@ class Runtime:
         sent = time.perf_counter()
         utilisation = pool.utilisation
         values: dict[str, float] = {"Invocations": 1, "ServerlessConcurrentExecutionsUtilization": utilisation * 100}
+        values |= pool.provisioned_metrics()
         try:
             response = instance.invoke(body, _forwarded(environ))
             took = time.perf_counter() - sent

@@ -290,6 +290,16 @@ class InstancePool:
         """Fraction of the allowed instances that are working, 0 to 1."""
         return len(self._busy) / max(1, self.deployment.maximum)
 
+    def provisioned_metrics(self) -> dict[str, float]:
+        """Whether provisioned concurrency takes the request that has just begun, as metrics; none where there is none.
+
+        It takes as many at a time as it has.
+        """
+        if not (self.deployment.serverless and self.deployment.provisioned):
+            return {}
+        beyond = len(self._busy) > self.deployment.provisioned
+        return {f"ServerlessProvisionedConcurrency{'Spillover' if beyond else ''}Invocations": 1.0}
+
     def snapshot(self) -> dict[str, Any]:
         """What `status` shows."""
         now = time.monotonic()
