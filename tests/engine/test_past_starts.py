@@ -26,7 +26,8 @@ def live(workbench: Workbench) -> dict[str, Any]:
 
 
 def test_starts_of_a_serverless_endpoint_are_what_the_runtime_measured(workbench: Workbench, encoder: Artifact) -> None:
-    workbench.declare(endpoints={"it": {"artifact": str(encoder.path), "image": IMAGE}})
+    quick = {"aws_port": 0, "runtime_port": 0, "idle_seconds": 1}
+    workbench.declare(endpoints={"it": {"artifact": str(encoder.path), "image": IMAGE}}, sandbox=quick)
     workbench.done("up")
     workbench.done("invoke", "it", QUESTION)
     known = live(workbench)["cold_starts"]
@@ -37,6 +38,22 @@ def test_starts_of_a_serverless_endpoint_are_what_the_runtime_measured(workbench
     # The endpoint's creation starts a container as well, to see whether it can.
     assert read["phases_ms"]["container: load"]["n"] == len(known) + 1
     assert read["phases_ms"]["overhead besides"]["p95"] < setup["p50"]
+
+    shown = workbench.run("bench", "it", "--starts", "2", "--json", "--svg", "starts.svg")
+    assert shown.returncode == 0, shown.stderr
+    report = json.loads(shown.stdout)
+    forced = live(workbench)["cold_starts"][-2:]
+    assert len(report["starts"]) == 2
+    for measured, known in zip(report["starts"], forced, strict=True):
+        seconds = measured["seconds"]
+        inside = [seconds[each] for each in ("python", "imports", "verify", "load", "canary")]
+        assert sum(inside) + seconds["setup"] == pytest.approx(known["total_ms"] / 1000, abs=0.001)
+        assert {each: seconds[each] * 1000 for each in ("imports", "load")} == pytest.approx(
+            {each: known["phases"][each] for each in ("imports", "load")}, abs=0.1
+        )
+    assert 0 < report["usd_at_most"] < report["usd_bound"]
+    assert "in the sandbox nothing is paid" in shown.stderr
+    assert (workbench.root / "starts.svg").read_text().startswith("<svg")
 
 
 @pytest.mark.long

@@ -94,7 +94,7 @@ def test_known_delays_are_measured_by_phase_within_one_poll(
     assert (woken.stopped, woken.others) == ("", ())
     assert len(woken.starts) == STARTS
     for start, known, asked in zip(woken.starts, delays, cluster.asked, strict=True):
-        measured = {key: value for key, value in start.seconds.model_dump().items() if key != "poll"}
+        measured = {key: value for key, value in start.seconds.model_dump(exclude_none=True).items() if key != "poll"}
         other = seen.phases(start.id)
         print(known, measured, {key: round(value, 1) for key, value in other.items()}, start.seconds.poll)
         for phase, seconds in measured.items():

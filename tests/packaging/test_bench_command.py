@@ -103,9 +103,14 @@ def test_an_artifact_that_does_not_start_is_refused(project: Artifact, tmp_path:
         (["./tiny", "--requests", "2"], "--requests", "an artifact, and ./tiny is one"),
         (["./tiny", "--payload", "{}"], "--payload", "an artifact, and ./tiny is one"),
         (["./tiny", "-e", "dev"], "--environment", "an artifact, and ./tiny is one"),
-        (["tiny", "--starts", "2"], "--starts", "an endpoint that is not on a cluster, and tiny is one"),
+        (["tiny", "--starts", "2", "--cold", "1"], "--cold", "starts of an endpoint on SageMaker, and tiny is one"),
+        (["tiny", "--gate", "10"], "--gate", "an endpoint that is not on a cluster, without --starts, and tiny is one"),
         (["tiny", "--against", "x.yaml"], "--against", "an endpoint, and tiny is one"),
-        (["tiny", "--svg", "x.svg"], "--svg", "an endpoint, and tiny is one"),
+        (
+            ["tiny", "--svg", "x.svg"],
+            "--svg",
+            "an endpoint that is not on a cluster, without --starts, and tiny is one",
+        ),
     ],
 )
 def test_an_option_of_the_other_kind_is_refused(arguments: list[str], option: str, kind: str, tmp_path: Path) -> None:

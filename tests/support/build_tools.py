@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from dynamodb_local import NAME, find_dynamodb_local
 from languages import NODE_HOST, YAML_HOST, find_host
+from oci_registry import REGISTRY, find_registry
 
 from model_packaging.findings import FindingsError
 from scaletozero.engine.find import find_engine
@@ -22,6 +23,7 @@ def main() -> int:
     steps: dict[str, Callable[[], object]] = {"pulumi": lambda: find_engine(say)}
     steps |= {host.name: lambda host=host: find_host(host, say) for host in (YAML_HOST, NODE_HOST)}
     steps |= {module.name: lambda module=module: find_programs([module], say) for module in EVERYTHING}
+    steps[REGISTRY.name] = lambda: find_registry(say)
     steps[NAME] = lambda: find_dynamodb_local(say)
     for name, step in steps.items():
         began = time.monotonic()

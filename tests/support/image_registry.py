@@ -112,6 +112,9 @@ def image_registry() -> Iterator[ImageRegistry]:
             with contextlib.suppress(ConnectionError):  # the reader may have left
                 registry.handle(self)
 
+        def do_POST(self) -> None:
+            self.do_GET()
+
         def log_message(self, *_: Any, **__: Any) -> None:
             pass
 

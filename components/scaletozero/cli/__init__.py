@@ -31,6 +31,7 @@ from scaletozero.cli import (
     publishing,
     querying,
     reopening,
+    repacking,
     reporting,
 )
 from scaletozero.cli.output import COLOUR, FAILED, err, failed, printable, say, shown
@@ -60,6 +61,7 @@ app.command()(estimating.estimate)
 app.command()(costing.costs)
 app.command()(dashboards.dashboard)
 app.command()(predicting.predict)
+app.command()(repacking.repack)
 app.command()(reopening.close)
 app.command()(reopening.reopen)
 app.command()(reporting.residency)

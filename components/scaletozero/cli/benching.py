@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from model_packaging.files import require_writable
 from model_packaging.findings import FindingsError, refuse
 from scaletozero.cli.asking import Yes
 from scaletozero.cli.durations import seconds_of
@@ -19,7 +20,7 @@ from scaletozero.cli.past import bench_past
 from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
 from scaletozero.cli.target_metrics import KEPT_SECONDS
 from scaletozero.cli.waking import Asked, wake_cluster
-from scaletozero.cli.watching import bench_cluster, watch_cluster
+from scaletozero.cli.watching import Output, bench_cluster, watch_cluster
 from scaletozero.cold_start.remembered import percentile
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
@@ -51,27 +52,29 @@ def bench(
         typer.Option(
             min=1,
             max=1000,
-            help="For an endpoint on a cluster: wake it so many times, which costs money. For an artifact: number of "
+            help="For an endpoint: start it from nothing so many times, which costs money. For an artifact: number of "
             f"starts. Default: {STARTS}.",
         ),
     ] = None,
     max_cost: Annotated[
         float | None,
-        typer.Option(metavar="USD", min=0, help="With --starts on a cluster: end before the starts cost more."),
+        typer.Option(metavar="USD", min=0, help="With --starts of an endpoint: end before the starts cost more."),
     ] = None,
     yes: Yes = False,
     against: Annotated[
         Path | None,
         typer.Option(help="For an artifact: spec of the source model to compare with. Default: models/<name>.yaml."),
     ] = None,
-    svg: Annotated[Path | None, typer.Option(help="For an artifact: write a chart of the phases.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Write a chart of the phases, of starts also how their times are spread.")
+    ] = None,
     gate: Annotated[
         float | None,
         typer.Option(
             metavar="PERCENT",
             min=0,
             max=1000,
-            help="For an endpoint on a cluster: fail if a phase's p95 is larger than the remembered one by more than "
+            help="For starts of an endpoint: fail if a phase's p95 is larger than the remembered one by more than "
             "this, and the difference is significant.",
         ),
     ] = None,
@@ -94,10 +97,12 @@ def bench(
     """Measures cold starts by phase: of a deployed endpoint, with warm queries, or of an artifact on this machine.
 
     Of an endpoint on a cluster it measures the starts of the replicas that are there now, from what the cluster keeps
-    of them, or with --watch the starts that callers cause from now on, and wakes none. With --starts it wakes the
-    endpoint, one time after the other, once it has printed what this costs at most and that was agreed to. The starts
-    are added to <environment>.cold-starts.json beside the settings, from which the deadlines follow at the next
-    preview. With --gate they are compared with the remembered ones first, and are not added if a phase became slower.
+    of them, or with --watch the starts that callers cause from now on, and wakes none.
+
+    With --starts it starts an endpoint of any kind from nothing, one time after the other, once it has printed what
+    this costs at most and that was agreed to. The starts are added to <environment>.cold-starts.json beside the
+    settings, from which the deadlines of an endpoint on a cluster follow at the next preview. With --gate they are
+    compared with the remembered ones first, and are not added if a phase became slower.
 
     With --past it measures the starts that callers of an endpoint on SageMaker have caused, from what AWS keeps of
     them: metrics, scaling activities, alarms and logs.
@@ -118,14 +123,17 @@ def bench(
 
     scaletozero bench chat -e gpu-eu --watch 24h
 
-    scaletozero bench chat -e gpu-eu --starts 20 --max-cost 15
+    scaletozero bench chat -e gpu-eu --starts 20 --max-cost 15 --svg starts.svg
+
+    scaletozero bench reports -e prod-eu --starts 20
 
     scaletozero bench sentences -e prod-eu --past 7d
     """
     of_endpoint = {"--environment": environment, "--payload": payload, "--requests": requests, "--cold": cold}
-    of_artifact = {"--against": against, "--svg": svg}
+    of_artifact = {"--against": against}
     of_wakes = {"--max-cost": max_cost, "--yes": yes or None}
     on_cluster = {"--gate": gate, "--watch": watch, **of_wakes}
+    output = Output(None if gate is None else gate / 100, svg, as_json)
     with findings_as_exit():
         artifact = is_artifact(endpoint)
         _only(
@@ -133,6 +141,8 @@ def bench(
             "an artifact" if artifact else "an endpoint",
             endpoint,
         )
+        if svg is not None:
+            require_writable("--svg", svg)
     if artifact:
         bench_artifact(Path(endpoint), starts or STARTS, against, svg, as_json=as_json)
         return
@@ -142,16 +152,25 @@ def bench(
             _only(of_called, "an endpoint on a cluster", endpoint)
             _only_with_starts(of_wakes if starts is None else {"--watch": watch})
             seconds = None if watch is None else seconds_of("--watch", watch, longest=LONGEST_WATCH)
-        margin = None if gate is None else gate / 100
         if starts is not None:
-            wake_cluster(endpoint, environment or "local", Asked(starts, max_cost, yes), margin, as_json=as_json)
+            wake_cluster(endpoint, environment or "local", Asked(starts, max_cost, yes), output)
         elif seconds is None:
-            bench_cluster(endpoint, environment or "local", margin, as_json=as_json)
+            bench_cluster(endpoint, environment or "local", output)
         else:
-            watch_cluster(endpoint, environment or "local", seconds, margin, as_json=as_json)
+            watch_cluster(endpoint, environment or "local", seconds, output)
+        return
+    if starts is not None:
+        with findings_as_exit():
+            others = {"--watch": watch, "--requests": requests, "--cold": cold, "--past": past}
+            _only(others, "starts of an endpoint on SageMaker", endpoint)
+            body = read_payload(SAMPLE if payload is None else payload)
+            require_fitting(body)
+        from scaletozero.cli.starting import start_sagemaker
+
+        start_sagemaker(endpoint, environment or "local", Asked(starts, max_cost, yes), body, output)
         return
     with findings_as_exit():
-        _only({**on_cluster, "--starts": starts}, "an endpoint that is not on a cluster", endpoint)
+        _only({**on_cluster, "--svg": svg}, "an endpoint that is not on a cluster, without --starts", endpoint)
         look_back = None if past is None else seconds_of("--past", past, longest=KEPT_SECONDS)
         if past is not None:
             measured = {"--payload": payload, "--requests": requests, "--cold": cold}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,12 +56,28 @@ def _serverless(target: Target, since: datetime, until: datetime) -> Serverless:
     setup = [read.of_variant("ModelSetupTime", each) for each in STATISTICS]
     calls = read.of_variant("Invocations", "Sum")
     overhead = read.of_variant("OverheadLatency", "Average")
-    return serverless_starts(minutes(*setup), calls, overhead, _ready(target, since, until))
+    return serverless_starts(minutes(*setup), calls, overhead, containers_ready(target, target.client, since, until))
 
 
 def _kept(target: Target, since: datetime, until: datetime) -> Kept:
     read = TargetMetrics(target, since, until)
-    scaling = target.client("application-autoscaling")
+    waiting = read.of_endpoint("HasBacklogWithoutCapacity", "Maximum")
+    processed = read.of_variant("InvocationsProcessed", "Sum")
+    return replace(kept_of(target, target.client, since, until), waiting=waiting, processed=processed)
+
+
+def kept_of(target: Target, clients: Callable[[str], Any], since: datetime, until: datetime) -> Kept:
+    """What AWS keeps of an asynchronous endpoint besides its metrics.
+
+    Args:
+        target: the endpoint.
+        clients: makes a client of a service.
+        since, until: the time that is read.
+
+    Raises:
+        ClientError: AWS refuses.
+    """
+    scaling = clients("application-autoscaling")
     resource = f"endpoint/{target.name}/variant/{VARIANT}"
     pages = scaling.get_paginator("describe_scaling_activities").paginate(
         ServiceNamespace="sagemaker",
@@ -71,17 +88,15 @@ def _kept(target: Target, since: datetime, until: datetime) -> Kept:
     return Kept(
         activities,
         # The embedded CloudWatch keeps no history of alarms.
-        [] if target.sandbox else list(_alarms(target, since, until)),
-        list(_streams(target)),
-        _ready(target, since, until),
-        read.of_endpoint("HasBacklogWithoutCapacity", "Maximum"),
-        read.of_variant("InvocationsProcessed", "Sum"),
+        [] if target.sandbox else list(_alarms(clients, since, until)),
+        list(_streams(target, clients)),
+        containers_ready(target, clients, since, until),
     )
 
 
-def _alarms(target: Target, since: datetime, until: datetime) -> Iterator[Mapping[str, Any]]:
+def _alarms(clients: Callable[[str], Any], since: datetime, until: datetime) -> Iterator[Mapping[str, Any]]:
     pages = (
-        target.client("cloudwatch")
+        clients("cloudwatch")
         .get_paginator("describe_alarm_history")
         .paginate(HistoryItemType="StateUpdate", StartDate=since, EndDate=until)
     )
@@ -103,16 +118,19 @@ def _group(target: Target) -> str:
     return f"/aws/sagemaker/Endpoints/{target.name}"
 
 
-def _streams(target: Target) -> Iterator[Mapping[str, Any]]:
+def _streams(target: Target, clients: Callable[[str], Any]) -> Iterator[Mapping[str, Any]]:
     with _no_group_is_nothing():
-        for page in target.client("logs").get_paginator("describe_log_streams").paginate(logGroupName=_group(target)):
+        for page in clients("logs").get_paginator("describe_log_streams").paginate(logGroupName=_group(target)):
             yield from page["logStreams"]
 
 
-def _ready(target: Target, since: datetime, until: datetime) -> Sequence[Ready]:
+def containers_ready(
+    target: Target, clients: Callable[[str], Any], since: datetime, until: datetime
+) -> Sequence[Ready]:
+    """What an endpoint's containers logged when they could respond, the earliest first."""
     with _no_group_is_nothing():
         pages = (
-            target.client("logs")
+            clients("logs")
             .get_paginator("filter_log_events")
             .paginate(
                 logGroupName=_group(target),

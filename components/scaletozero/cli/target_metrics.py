@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from scaletozero.cli.querying import Target
 from scaletozero.settings.names import VARIANT
@@ -18,10 +19,13 @@ class TargetMetrics:
     Args:
         target: the endpoint.
         since, until: the time that is read.
+        clients: makes a client of a service. Default: the target's.
     """
 
-    def __init__(self, target: Target, since: datetime, until: datetime) -> None:
-        self._target, self._client = target, target.client("cloudwatch")
+    def __init__(
+        self, target: Target, since: datetime, until: datetime, clients: Callable[[str], Any] | None = None
+    ) -> None:
+        self._target, self._client = target, (clients or target.client)("cloudwatch")
         self._since, self._until = since.replace(second=0, microsecond=0), until
 
     def of_variant(self, metric: str, statistic: str) -> list[tuple[datetime, float]]:

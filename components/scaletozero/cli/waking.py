@@ -14,7 +14,7 @@ from scaletozero.cli import interrupting
 from scaletozero.cli.asking import agree, can_ask
 from scaletozero.cli.output import FAILED, failed, findings_as_exit, say
 from scaletozero.cli.starts_shown import told
-from scaletozero.cli.watching import Findings, conclude, where
+from scaletozero.cli.watching import Findings, Output, conclude, where
 from scaletozero.cold_start.remembered import Start, add_starts
 from scaletozero.environment.project import find_project
 from scaletozero.spending.costs import InstanceCost
@@ -44,11 +44,11 @@ class Asked:
     yes: bool
 
 
-def wake_cluster(endpoint: str, environment: str, asked: Asked, margin: float | None, *, as_json: bool) -> None:
+def wake_cluster(endpoint: str, environment: str, asked: Asked, output: Output) -> None:
     """Wakes an endpoint so many times; measures and remembers the starts.
 
     Args:
-        endpoint, environment, margin, as_json: see `bench_cluster`.
+        endpoint, environment, output: see `bench_cluster`.
         asked: how many wakes, and for how much.
 
     Raises:
@@ -64,7 +64,7 @@ def wake_cluster(endpoint: str, environment: str, asked: Asked, margin: float | 
             _affordable(plan, asked)
             _say_costs(endpoint, plan, asked)
             agree(f"Wake {endpoint} {asked.starts} times?", yes=asked.yes)
-            woken = _woken(endpoint, block, api, region, scaled, plan, asked, path if margin is None else None)
+            woken = _woken(endpoint, block, api, region, scaled, plan, asked, path if output.margin is None else None)
     bound = plan.bound(asked.starts)
     more: dict[str, Any] = {
         "asked_starts": asked.starts,
@@ -75,7 +75,7 @@ def wake_cluster(endpoint: str, environment: str, asked: Asked, margin: float | 
     say(f"cost: at most {woken.usd:.2f} USD until it sleeps; the bound was {bound:.2f}")
     if woken.stopped:
         say(f"stopped after {len(woken.starts)} measured starts: {woken.stopped}")
-    conclude(endpoint, path, Findings(woken.starts, woken.others, more), margin, as_json=as_json)
+    conclude(endpoint, path, Findings(woken.starts, woken.others, more), output)
     if woken.failed:
         raise failed(f"a wake of {endpoint} failed: {woken.stopped}")
     if woken.stopped == BROKEN_OFF:

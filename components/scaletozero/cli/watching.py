@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from model_packaging.findings import refuse
-from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say
-from scaletozero.cli.starts_shown import Held, held_to, judge, report, served, show, told
+from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, say, write_file
+from scaletozero.cli.starts_shown import Held, held_to, judge, picture, report, served, show, told
 from scaletozero.cold_start.remembered import Start, add_starts, read_starts
 from scaletozero.environment.project import find_project
 from scaletozero.settings.kubernetes import Kubernetes
@@ -28,6 +28,22 @@ PATIENCE_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
+class Output:
+    """How starts are judged and shown.
+
+    Attributes:
+        margin: compare them with those that are remembered, and fail if a phase is slower by more than this share; they
+            are then not remembered. None: no comparison.
+        svg: where a picture of them is written; None for none.
+        as_json: print JSON.
+    """
+
+    margin: float | None = None
+    svg: Path | None = None
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
 class Findings:
     """What was measured.
 
@@ -35,40 +51,40 @@ class Findings:
         starts: the measured starts.
         others: the replicas without one.
         more: what else programs are told.
+        then: what follows from them, for the last line.
     """
 
     starts: Sequence[Start]
     others: Sequence[Unmeasured]
     more: Mapping[str, Any] = field(default_factory=dict)
+    then: str = " Its deadlines follow from them at the next preview."
 
 
-def bench_cluster(endpoint: str, environment: str, margin: float | None, *, as_json: bool) -> None:
+def bench_cluster(endpoint: str, environment: str, output: Output) -> None:
     """Measures and remembers the starts of the replicas that an endpoint has now.
 
     Args:
         endpoint: an endpoint of the environment, on its cluster.
         environment: the environment.
-        margin: compare them with those that are remembered, and fail if a phase is slower by more than this share; they
-            are then not remembered. None: no comparison.
-        as_json: print JSON.
+        output: how they are judged and shown.
     """
     with findings_as_exit():
         block, path = where(endpoint, environment)
         found = _now(endpoint, block)
-    conclude(endpoint, path, found, margin, as_json=as_json)
+    conclude(endpoint, path, found, output)
 
 
-def watch_cluster(endpoint: str, environment: str, seconds: int, margin: float | None, *, as_json: bool) -> None:
+def watch_cluster(endpoint: str, environment: str, seconds: int, output: Output) -> None:
     """Measures and remembers the starts that callers cause in the next `seconds`; Ctrl-C ends it earlier.
 
     Args:
-        endpoint, environment, margin, as_json: see `bench_cluster`.
+        endpoint, environment, output: see `bench_cluster`.
         seconds: how long it is watched.
     """
     with findings_as_exit():
         block, path = where(endpoint, environment)
-        found = _watch(endpoint, block, path if margin is None else None, seconds)
-    conclude(endpoint, path, found, margin, as_json=as_json)
+        found = _watch(endpoint, block, path if output.margin is None else None, seconds)
+    conclude(endpoint, path, found, output)
 
 
 def where(endpoint: str, environment: str) -> tuple[Kubernetes, Path]:
@@ -85,32 +101,42 @@ def where(endpoint: str, environment: str) -> tuple[Kubernetes, Path]:
     return block, path
 
 
-def conclude(endpoint: str, path: Path, found: Findings, margin: float | None, *, as_json: bool) -> None:
+def conclude(endpoint: str, path: Path, found: Findings, output: Output) -> None:
     """Compares, remembers and shows what was measured.
 
+    Args:
+        endpoint: the endpoint.
+        path: the file of measured starts.
+        found: what was measured.
+        output: how it is judged and shown.
+
     Raises:
-        Exit: nothing was measured, or a phase is slower.
+        Exit: nothing was measured, a phase is slower, or the picture cannot be written.
     """
     starts = found.starts
     with findings_as_exit():
         held: Held | None = None
-        if margin is not None and starts:
-            held = held_to(endpoint, read_starts(path).get(endpoint, ()), starts, margin)
+        if output.margin is not None and starts:
+            held = held_to(endpoint, read_starts(path).get(endpoint, ()), starts, output.margin)
         if starts and not (held and held.slower):
             add_starts(path, endpoint, starts)
         known = read_starts(path).get(endpoint, ())
     alike = [each for each in known if starts and served(each) == served(starts[-1])]
-    if as_json:
+    if output.as_json:
         print_json({**report(endpoint, starts, found.others, alike, held), **found.more})
     else:
         show(starts, found.others, alike)
     if not starts:
         raise typer.Exit(FAILED)
+    if output.svg:
+        with findings_as_exit(FAILED):
+            write_file("--svg", output.svg, picture(endpoint, starts if held and held.slower else alike))
+        say(f"plot: {output.svg}")
     if held:
         judge(endpoint, held)
-    if not as_json:
+    if not output.as_json:
         say(f"remembered: {path}, {len(known)} of {endpoint}")
-        done(f"{endpoint}: {len(starts)} starts measured. Its deadlines follow from them at the next preview.")
+        done(f"{endpoint}: {len(starts)} starts measured.{found.then}")
 
 
 def _now(endpoint: str, block: Kubernetes) -> Findings:

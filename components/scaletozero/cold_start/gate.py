@@ -76,15 +76,27 @@ class Slower:
 
 
 def by_phase(starts: Sequence[Start]) -> dict[str, list[float]]:
-    """Phase -> its seconds in the starts that have it, and the total of each start since its pod was created."""
+    """Phase -> its seconds in the starts that have it, also of what the engine logged, and the total of each start."""
     found: dict[str, list[float]] = {}
     for each in starts:
         seconds = each.seconds.model_dump(exclude_none=True)
         for phase in PhaseSeconds.model_fields:
             if phase in seconds:
                 found.setdefault(phase, []).append(seconds[phase])
-        found.setdefault(TOTAL, []).append(sum(value for phase, value in seconds.items() if phase != "poll"))
+        for phase, value in (each.engine or {}).items():
+            found.setdefault(inside_load(phase), []).append(value)
+        found.setdefault(TOTAL, []).append(total_of(each))
     return found
+
+
+def inside_load(phase: str) -> str:
+    """How a phase is named that the engine has logged, and that is a part of `load`."""
+    return f"load: {phase}"
+
+
+def total_of(start: Start) -> float:
+    """The seconds of a start since its pod was created, or since the request where there is none."""
+    return sum(start.seconds.model_dump(exclude_none=True, exclude={"poll"}).values())
 
 
 def slower(before: Mapping[str, Sequence[float]], now: Mapping[str, Sequence[float]], margin: float) -> list[Slower]:

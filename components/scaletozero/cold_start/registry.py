@@ -86,36 +86,56 @@ def read_image(image: str, credentials: Credentials = lambda host: None) -> Imag
     Raises:
         FindingsError: the registry refuses, cannot be reached, takes too long, or answers with something else.
     """
-    return _Reader(reference_of(image), credentials).content()
+    return Registry(reference_of(image), credentials).content()
 
 
-class _Reader:
+class Registry:
+    """A repository of a registry, in which manifests are read.
+
+    Attributes:
+        reference: the image.
+        actions: what it needs to be allowed, as a token's scope names it.
+    """
+
+    actions = "pull"
+
     def __init__(self, reference: Reference, credentials: Credentials) -> None:
         self.reference = reference
         self.image, self.host = reference.image, reference.host
         self._credentials = credentials
-        self._scheme = "http" if _is_loopback(self.host) else "https"
+        self._scheme = "http" if is_loopback(self.host) else "https"
         self._authorization: str | None = None
 
+    @property
+    def base(self) -> str:
+        """The URL of the repository."""
+        return f"{self._scheme}://{self.host}/v2/{self.reference.path}"
+
     def content(self) -> ImageContent:
+        """The image's size and layers."""
+        document, digest = self.manifest()
+        return content_of(document, digest, self.image)
+
+    def manifest(self) -> tuple[Mapping[str, Any], str]:
+        """The image's manifest and its digest. An index of platforms is followed to its image for linux/amd64."""
         document, digest = self._manifest(self.reference.version)
         if _media_type(document) in INDEXES or "manifests" in document:
             document, digest = self._manifest(platform_digest(document, self.image))
             if "manifests" in document:
-                raise self._refused("must be an image, or an index of images", "an index in an index")
-        return content_of(document, digest, self.image)
+                raise self.refused("must be an image, or an index of images", "an index in an index")
+        return document, digest
 
     def _manifest(self, version: str) -> tuple[Mapping[str, Any], str]:
-        url = f"{self._scheme}://{self.host}/v2/{self.reference.path}/manifests/{version}"
+        url = f"{self.base}/manifests/{version}"
         status, headers, body = self._get(url, MANIFEST_BYTES, self._authorization)
         if status == 401 and self._authorization is None:
             self._authorization = self._authorize(headers.get("WWW-Authenticate", ""))
             status, headers, body = self._get(url, MANIFEST_BYTES, self._authorization)
         if status != 200:
-            raise self._refused(*_meaning(status))
+            raise self.refused(*meaning(status))
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
         if version.startswith("sha256:") and version != digest:
-            raise self._refused("must be what its digest says", digest, "another image would be described")
+            raise self.refused("must be what its digest says", digest, "another image would be described")
         return self._json(body), digest
 
     def _authorize(self, challenge: str) -> str:
@@ -126,12 +146,12 @@ class _Reader:
         asked = dict(_PARAMETER.findall(rest))
         realm = asked.get("realm", "")
         if scheme.lower() != "bearer" or not realm:
-            raise self._refused(*_meaning(401))
+            raise self.refused(*meaning(401))
         at = urlsplit(realm)
-        if at.scheme != "https" and not (self._scheme == "http" and _is_loopback(at.netloc)):
+        if at.scheme != "https" and not (self._scheme == "http" and is_loopback(at.netloc)):
             rule = "the address that gives tokens must begin with https"
-            raise self._refused(rule, show(at.scheme), "a token would be sent in plain text")
-        query = {"scope": f"repository:{self.reference.path}:pull"}
+            raise self.refused(rule, show(at.scheme), "a token would be sent in plain text")
+        query = {"scope": f"repository:{self.reference.path}:{self.actions}"}
         if asked.get("service"):
             query["service"] = asked["service"]
         # Credentials are for the registry; who gives its tokens may be another host.
@@ -141,7 +161,7 @@ class _Reader:
         answer = self._json(body) if status == 200 else {}
         token = answer.get("token") or answer.get("access_token")
         if not isinstance(token, str) or not re.fullmatch(r"[!-~]+", token):
-            raise self._refused(*_meaning(401 if status == 200 else status))
+            raise self.refused(*meaning(401 if status == 200 else status))
         return f"Bearer {token}"
 
     def _get(self, url: str, limit: int, authorization: str | None) -> tuple[int, Mapping[str, str], bytes]:
@@ -152,7 +172,7 @@ class _Reader:
             headers["Authorization"] = authorization
         ends = time.monotonic() + TOTAL_SECONDS
         try:
-            with _pool(url) as pool:
+            with pool_for(url) as pool:
                 timeout = urllib3.Timeout(connect=TIMEOUT_SECONDS, read=TIMEOUT_SECONDS)
                 answer = pool.request(
                     "GET", url, headers=headers, timeout=timeout, retries=False, redirect=False, preload_content=False
@@ -160,7 +180,7 @@ class _Reader:
                 body = self._limited(answer, limit, ends)
                 return answer.status, answer.headers, body
         except urllib3.exceptions.HTTPError as error:
-            raise self._refused("its registry must answer", _reason(error), "its size is not known") from None
+            raise self.refused("its registry must answer", reason(error), "its size is not known") from None
 
     def _limited(self, answer: Any, limit: int, ends: float) -> bytes:
         """The body of an answer, if that is not too large, and comes in time."""
@@ -173,11 +193,11 @@ class _Reader:
             size += len(part)
             too_large = size > limit
             if time.monotonic() > ends:
-                raise self._refused("its registry must answer", f"no whole answer within {TOTAL_SECONDS} s")
+                raise self.refused("its registry must answer", f"no whole answer within {TOTAL_SECONDS} s")
         if too_large:
             answer.close()
             got = f"{int(stated):,}" if stated.isdigit() and len(stated) < 30 else "more"
-            raise self._refused(f"its manifest may have at most {limit:,} bytes", got, "it would fill the memory")
+            raise self.refused(f"its manifest may have at most {limit:,} bytes", got, "it would fill the memory")
         return b"".join(parts)
 
     def _json(self, body: bytes) -> Mapping[str, Any]:
@@ -187,14 +207,15 @@ class _Reader:
             found = None
         if not isinstance(found, dict):
             rule = "its registry must answer with a manifest"
-            raise self._refused(rule, "something else than a JSON object", fix="name the registry, not its web page")
+            raise self.refused(rule, "something else than a JSON object", fix="name the registry, not its web page")
         return found
 
-    def _refused(self, rule: str, got: str = "", consequence: str = "", fix: str = "") -> FindingsError:
+    def refused(self, rule: str, got: str = "", consequence: str = "", fix: str = "") -> FindingsError:
+        """A finding on the image."""
         return refuse(self.image, rule, got, consequence, fix)
 
 
-def _meaning(status: int) -> tuple[str, str, str, str]:
+def meaning(status: int) -> tuple[str, str, str, str]:
     """What an answer other than 200 means: rule, got, consequence, fix."""
     unknown = "its size is not known"
     if status in (401, 403):
@@ -209,7 +230,7 @@ def _meaning(status: int) -> tuple[str, str, str, str]:
     return "its registry must answer with a manifest", str(status), unknown, "try again later"
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """A failure without addresses, which could have credentials in them."""
     words = {"NewConnectionError": "no connection", "NameResolutionError": "a host that is not known"}
     name = type(error).__name__
@@ -222,7 +243,7 @@ def _media_type(document: Mapping[str, Any]) -> str:
     return str(document.get("mediaType"))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether a host is this machine, which needs no encryption (as Docker has it)."""
     name = urlsplit(f"//{host}").hostname or ""
     if name == "localhost" or name.endswith(".localhost"):
@@ -233,12 +254,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _pool(url: str) -> Any:
+def pool_for(url: str) -> Any:
     """The connections for an address, through the machine's proxy where it has one."""
     import urllib3
 
     at = urlsplit(url)
     proxy = getproxies().get(at.scheme)
-    if proxy and not _is_loopback(at.netloc) and not proxy_bypass(at.netloc):
+    if proxy and not is_loopback(at.netloc) and not proxy_bypass(at.netloc):
         return urllib3.ProxyManager(proxy)
     return urllib3.PoolManager()

@@ -39,29 +39,53 @@ class PhaseSeconds(Settings):
 
     Attributes:
         poll: from the request until the pod was created; known of wakes that `bench` made.
+        queue: from the request until the alarm that wakes an asynchronous endpoint went off.
+        alarm: from then until instances were asked for.
         node: from the pod until the node that was started for it had room.
-        pull: from then until the container ran, where the image was pulled.
-        load: from the container's start until the pod was ready: weights and engine.
+        instance: from when instances were asked for until an instance's log stream was made.
+        pull: from the node until the container ran, where the image was pulled.
+        container: from the log stream until the server began to load.
+        setup: `ModelSetupTime` of a serverless container, without what its server logged.
+        python, imports, verify: what the server in the container logs before it loads the model.
+        load: on a cluster from the container's start until the pod was ready, weights and engine; of a serverless
+            container the model.
+        canary: the server's first response to itself.
+        model: all that the server of an asynchronous endpoint logs of its start.
+        overhead: `OverheadLatency` of a serverless call, without the start.
+        answer: from when the server could respond until the response was there.
     """
 
     poll: Seconds | None = None
+    queue: Seconds | None = None
+    alarm: Seconds | None = None
     node: Seconds | None = None
+    instance: Seconds | None = None
     pull: Seconds | None = None
+    container: Seconds | None = None
+    setup: Seconds | None = None
+    python: Seconds | None = None
+    imports: Seconds | None = None
+    verify: Seconds | None = None
     load: Seconds | None = None
+    canary: Seconds | None = None
+    model: Seconds | None = None
+    overhead: Seconds | None = None
+    answer: Seconds | None = None
 
 
 class Start(Settings):
     """One measured start.
 
     Attributes:
-        id: what tells it from others: the pod's uid.
+        id: what tells it from others: the pod's uid, or the id of the request that woke it.
         at: when the start began.
         region: the Region.
-        instance_type: the instance type of the node.
+        instance_type: the instance type of the node or instance; of a serverless container `serverless` and its memory.
         image: the image as it was declared.
         image_digest: the digest that the node pulled; None if it does not say.
         artifact: the SHA-256 of the artifact.
         seconds: its phases.
+        engine: the phases inside of `load` that the engine has logged, in seconds; None where it logs none.
     """
 
     id: Annotated[Text, Field(max_length=100)]
@@ -72,6 +96,7 @@ class Start(Settings):
     image_digest: Digest | None = None
     artifact: Digest
     seconds: PhaseSeconds
+    engine: dict[Annotated[Text, Field(max_length=40)], Seconds] | None = None
 
 
 class Remembered(Settings):
@@ -103,8 +128,7 @@ class Recalled:
     """What measured starts say of an endpoint.
 
     Attributes:
-        seconds: phase (`poll`, `node`, `pull`, `load`) -> its time in seconds, of which `SHARE` of the starts needed
-            less.
+        seconds: phase -> its time in seconds, of which `SHARE` of the starts needed less.
         sources: phase -> how many starts it was measured in, and when the last of them was.
         stale: the finding on starts of which none is of what is served now; None otherwise.
     """

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from model_packaging.findings import refuse
@@ -33,6 +34,19 @@ class Submitted:
     inference_id: str
     answer: str
     failure: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request.
+
+    Attributes:
+        at: when it was written, by the clock of S3.
+        failed: the model's reason; empty if there is a result.
+    """
+
+    at: datetime
+    failed: str = ""
 
 
 def submit(
@@ -106,13 +120,32 @@ def result(
         if (answer := _get(client, submitted.answer)) is not None:
             return answer
         if (failure := _get(client, submitted.failure)) is not None:
-            raise ModelError(failure.decode(errors="replace").strip() or "the endpoint gave no reason")
+            raise ModelError(_reason(failure))
         left = deadline - clock()
         if left <= 0:
             raise TimeoutError(f"{submitted.inference_id} has no result after {timeout:g} s")
         # Callers that began at the same time should not keep checking at the same time.
         sleep(min(left, pause * random.uniform(0.8, 1.2)))  # noqa: S311
         pause = min(LONGEST_PAUSE, pause * 1.6)
+
+
+def outcome(submitted: Submitted, *, s3: Any = None) -> Outcome | None:
+    """What became of a request so far, without its result; None while there is none.
+
+    Args:
+        submitted: the return value of `submit()`.
+        s3: a boto3 client of S3. Default: a new client.
+
+    Raises:
+        botocore.exceptions.ClientError: S3 refused the call.
+    """
+    client = _client("s3", s3)
+    if (found := _object(client, submitted.answer)) is not None:
+        found["Body"].close()
+        return Outcome(found["LastModified"])
+    if (found := _object(client, submitted.failure)) is not None:
+        return Outcome(found["LastModified"], _reason(found["Body"].read()))
+    return None
 
 
 def _client(service: str, given: Any) -> Any:
@@ -124,11 +157,20 @@ def _client(service: str, given: Any) -> Any:
 
 
 def _get(s3: Any, address: str) -> bytes | None:
+    found = _object(s3, address)
+    return None if found is None else found["Body"].read()
+
+
+def _object(s3: Any, address: str) -> Any:
     bucket, key = _address(address)
     try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return s3.get_object(Bucket=bucket, Key=key)
     except s3.exceptions.NoSuchKey:
         return None
+
+
+def _reason(failure: bytes) -> str:
+    return failure.decode(errors="replace").strip() or "the endpoint gave no reason"
 
 
 def _address(url: str) -> tuple[str, str]:

@@ -157,16 +157,16 @@ class Kept:
         alarms: `AlarmHistoryItems` of its alarms' states.
         streams: `logStreams` of its log group.
         ready: what its containers logged.
-        waiting: `HasBacklogWithoutCapacity` of each minute.
-        processed: `InvocationsProcessed` of each minute.
+        waiting: `HasBacklogWithoutCapacity` of each minute; empty where it is not needed.
+        processed: `InvocationsProcessed` of each minute; empty where it is not needed.
     """
 
     activities: Sequence[Mapping[str, Any]]
     alarms: Sequence[Mapping[str, Any]]
     streams: Sequence[Mapping[str, Any]]
     ready: Sequence[Ready]
-    waiting: Points
-    processed: Points
+    waiting: Points = ()
+    processed: Points = ()
 
 
 def asynchronous_wakes(kept: Kept) -> list[Wake]:
@@ -202,7 +202,27 @@ def _first_waiting(waiting: Sequence[datetime], began: datetime) -> datetime | N
     return first
 
 
-def _phases(kept: Kept, activity: Mapping[str, Any], first: datetime, until: datetime) -> dict[str, float]:
+def forced_wake(kept: Kept, asked: datetime, answered: datetime) -> Wake:
+    """The wake that a request has caused, whose moments are known without metrics.
+
+    Args:
+        kept: what AWS keeps since the request.
+        asked, answered: when the request was submitted, and when its result was there, by the service's clock.
+    """
+    activities = sorted(kept.activities, key=lambda each: each["StartTime"])
+    wanted = ((_WANTED.search(str(each.get("Description", ""))), each) for each in activities)
+    found = next((each for match, each in wanted if match and match[1] != "0"), None)
+    if found is None:
+        return Wake(asked, failed="no instance was asked for: another one, that callers had woken, has responded")
+    # The clocks of the services have the resolution of a second here.
+    if found["StartTime"] < asked - timedelta(seconds=1):
+        return Wake(asked, failed="callers woke it before the request")
+    return Wake(asked, _phases(kept, found, asked, datetime.max.replace(tzinfo=UTC), answered))
+
+
+def _phases(
+    kept: Kept, activity: Mapping[str, Any], first: datetime, until: datetime, answered: datetime | None = None
+) -> dict[str, float]:
     began = activity["StartTime"]
     moments = {"queue": first, "alarm": _rung(kept.alarms, activity, first), "instance": began}
     streams = [
@@ -217,7 +237,8 @@ def _phases(kept: Kept, activity: Mapping[str, Any], first: datetime, until: dat
     moments["answer"] = ready.at if ready else None
     last = ready.at if ready else made or began
     # A minute's value is of its calls until its end.
-    answered = next((at + MINUTE for at, count in kept.processed if count and last < at + MINUTE <= until), None)
+    if answered is None:
+        answered = next((at + MINUTE for at, count in kept.processed if count and last < at + MINUTE <= until), None)
     known = [(name, at) for name, at in moments.items() if at is not None]
     ends = [at for _, at in known[1:]] + [answered]
     return {

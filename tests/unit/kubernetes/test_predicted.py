@@ -163,7 +163,13 @@ def test_no_deadline_follows_from_a_prediction() -> None:
 
 def test_the_guides_show_what_a_preview_prints() -> None:
     settings = parse(GpuEndpointSettings, endpoint())
-    printed = text(plan(), settings).splitlines()[1:7]
+    every = text(plan(), settings).splitlines()
+    gains = len(plan().predicted.gains)
+    shown = (ROOT / "docs" / "cold-starts.md").read_text(encoding="utf-8")
+    assert [" ".join(line.split()) for line in every[-gains:]] == [
+        " ".join(line.split()) for line in shown.splitlines() if ", is 402 s" in line or ", is 149 s" in line
+    ]
+    printed = every[1:7]
     for guide in ("cold-starts.md", "gpu.md"):
         lines = (ROOT / "docs" / guide).read_text(encoding="utf-8").splitlines()
         assert {" ".join(line.split()) for line in printed} <= {" ".join(line.split()) for line in lines}
