@@ -1,5 +1,6 @@
 """What an organisation's wheel says of what is not installed: every command, without the extras."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -55,6 +56,7 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@functools.cache
 def absent(*extras: str) -> set[str]:
     """The top-level modules of this machine that an installation with these extras does not have."""
     there = closure(*extras)
