@@ -147,7 +147,11 @@ BUILD: dict[str, Build] = {
     ),
     "EnvironmentDashboard": lambda make, opts: scaletozero.EnvironmentDashboard(
         "it",
-        {"region": REGION, "endpoints": [{"endpoint_name": "e", "kind": EndpointKind.ASYNCHRONOUS}]},
+        {
+            "region": REGION,
+            "endpoints": [{"endpoint_name": "e", "kind": EndpointKind.ASYNCHRONOUS}],
+            "gateway": {"function_name": "gateway"},
+        },
         opts,
     ),
     "WarmPool": lambda make, opts: scaletozero.WarmPool(

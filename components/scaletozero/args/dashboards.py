@@ -52,6 +52,19 @@ class EndpointDashboardArgs(TypedDict):
     """Regions that it may be in. Default: any region."""
 
 
+class DashboardGatewayArgs(TypedDict):
+    """A gateway on a dashboard."""
+
+    function_name: pulumi.Input[str]
+    """Name of its function."""
+    title: NotRequired[str]
+    """Its heading. Default: `Gateway`."""
+    memory_mb: NotRequired[int]
+    """Memory of its function in MB, from which the spending is computed. Default: spending is not shown."""
+    api: NotRequired[bool]
+    """Whether an API is before it, and not a URL. Default: false."""
+
+
 class EnvironmentDashboardArgs(TypedDict):
     """The arguments of `EnvironmentDashboard`."""
 
@@ -59,6 +72,8 @@ class EnvironmentDashboardArgs(TypedDict):
     """AWS region of the endpoints, whose metrics are shown."""
     endpoints: list[DashboardEndpointArgs]
     """The endpoints, in the order in which they are shown."""
+    gateway: NotRequired[DashboardGatewayArgs]
+    """The gateway, which is shown first. Default: none."""
     title: NotRequired[str]
     """The heading of the dashboard. Default: the project and the stack."""
     residency: NotRequired[list[str]]

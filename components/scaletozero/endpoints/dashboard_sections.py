@@ -32,10 +32,15 @@ def watched(endpoint: DashboardEndpoint, region: str) -> Watched:
     return Watched(endpoint.alarms, endpoint.provisioned, _usd_per_second(endpoint.memory_mb, region))
 
 
-def _usd_per_second(memory_mb: int | None, region: str) -> Decimal | None:
+def function_usd(memory_mb: int | None, region: str) -> Decimal | None:
+    """What a second of a function costs, in USD; None where there is no price, or no memory is given."""
+    return _usd_per_second(memory_mb, region, "lambda")
+
+
+def _usd_per_second(memory_mb: int | None, region: str, service: str = SERVERLESS) -> Decimal | None:
     if memory_mb is None:
         return None
     try:
-        return price(SERVERLESS, "gb-second", region).amount * memory_mb / MB_PER_GB
+        return price(service, "gb-second", region).amount * memory_mb / MB_PER_GB
     except FindingsError:
         return None

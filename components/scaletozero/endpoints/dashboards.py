@@ -9,10 +9,12 @@ import pulumi_aws as aws
 
 from scaletozero.args.dashboards import EndpointDashboardArgs, EnvironmentDashboardArgs
 from scaletozero.component import Component, validated
-from scaletozero.endpoints.dashboard_sections import section, watched
+from scaletozero.endpoints.dashboard_sections import function_usd, section, watched
 from scaletozero.observability.cloudwatch_dashboard import check_body, dashboard_bodies
+from scaletozero.observability.gateway_panels import gateway_section
 from scaletozero.settings.dashboards import (
     DashboardEndpoint,
+    DashboardGateway,
     EndpointDashboardSettings,
     EnvironmentDashboardSettings,
 )
@@ -48,6 +50,8 @@ class EndpointDashboard(Component):
 class EnvironmentDashboard(Component):
     """A dashboard on CloudWatch of several endpoints, one below the other, with the panels of `EndpointDashboard`.
 
+    A `gateway` is shown above them: its function's requests, refusals, times and failures, and what its time costs.
+
     Endpoints that are more than a dashboard of CloudWatch can hold (500 widgets, 2500 metrics) are shown on several.
 
     Its children are the attribute `dashboards`.
@@ -62,11 +66,13 @@ class EnvironmentDashboard(Component):
     """The names of the dashboards."""
 
     def __init__(self, name: str, args: EnvironmentDashboardArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        settings, _ = validated(EnvironmentDashboardSettings, args, name=name, inputs=["endpoints"])
+        settings, _ = validated(EnvironmentDashboardSettings, args, name=name, inputs=["endpoints", "gateway"])
         title = settings.title or f"{pulumi.get_project()}, {pulumi.get_stack()}"
-        bodies, count = _plan(name, title, settings.endpoints, settings.region)
+        bodies, count = _plan(name, title, settings.endpoints, settings.region, settings.gateway)
         super().__init__(name, opts, region=settings.region, tags={})
         names = [each["endpoint_name"] for each in args["endpoints"]]
+        if settings.gateway is not None and "gateway" in args:
+            names.append(args["gateway"]["function_name"])
         self.dashboards = _declare(self, bodies, count, names, settings.region)
         self.dashboard_names = pulumi.Output.all(*(each.dashboard_name for each in self.dashboards))
         self.register_outputs({"dashboard_names": self.dashboard_names})
@@ -76,8 +82,14 @@ Bodies: TypeAlias = Callable[[Sequence[str]], list[dict[str, Any]]]
 """The dashboards' bodies, from the endpoints' names."""
 
 
-def _plan(component: str, title: str | None, endpoints: Sequence[DashboardEndpoint], region: str) -> tuple[Bodies, int]:
-    """The bodies, and how many they are, which does not depend on the endpoints' names.
+def _plan(
+    component: str,
+    title: str | None,
+    endpoints: Sequence[DashboardEndpoint],
+    region: str,
+    gateway: DashboardGateway | None = None,
+) -> tuple[Bodies, int]:
+    """The bodies, and how many they are, which does not depend on the endpoints' names, nor the gateway's, the last.
 
     Raises:
         FindingsError: CloudWatch would refuse one of them.
@@ -85,10 +97,14 @@ def _plan(component: str, title: str | None, endpoints: Sequence[DashboardEndpoi
     seen_of = [watched(each, region) for each in endpoints]
 
     def bodies(names: Sequence[str]) -> list[dict[str, Any]]:
-        found = zip(endpoints, seen_of, names, strict=True)
-        return dashboard_bodies(title or names[0], [section(each, seen, name) for each, seen, name in found], region)
+        found = zip(endpoints, seen_of, names[: len(endpoints)], strict=True)
+        sections = [section(each, seen, name) for each, seen, name in found]
+        if gateway is not None:
+            usd = function_usd(gateway.memory_mb, region)
+            sections.insert(0, gateway_section(names[-1], gateway.title, usd, api=gateway.api))
+        return dashboard_bodies(title or names[0], sections, region)
 
-    first = bodies(["e" * 63] * len(endpoints))
+    first = bodies(["e" * 63] * (len(endpoints) + (gateway is not None)))
     for number, body in enumerate(first, 1):
         check_body(body, f"{component}.dashboard {number}")
     return bodies, len(first)

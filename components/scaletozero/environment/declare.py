@@ -101,6 +101,10 @@ def declare_environment(environment: Environment, root: Path) -> None:
             "residency": list(site.residency),
             "endpoints": [{**found, "endpoint_name": declared[name]["name"]} for name, found in shown.items()],  # pyright: ignore[reportAssignmentType]
         }
+        if door is not None and environment.gateway is not None and environment.gateway.function is not None:
+            function = environment.gateway.function
+            about = {"memory_mb": function.memory_mb, "api": function.api is not None}
+            args["gateway"] = {"function_name": door.function_name, **about}  # pyright: ignore[reportGeneralTypeIssues]
         pulumi.export("dashboards", EnvironmentDashboard("dashboard", args, opts).dashboard_names)
 
 

@@ -5,9 +5,14 @@ Metrics are those of the namespace AWS/Lambda (Lambda developer guide, function 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scaletozero.observability.plan import Alarm
 
 NAMESPACE = "AWS/Lambda"
+
+RUNBOOK = "docs/runbooks/gateway.md"
+"""What the descriptions of the alarms lead to."""
 
 FAILED_PERCENT = 5.0
 """Of the requests of five minutes, above which people are told."""
@@ -29,7 +34,7 @@ def gateway_alarms(*, api: bool = False) -> list[Alarm]:
         api: whether an API is before the function, whose metrics are in the namespace AWS/ApiGateway (API Gateway
             developer guide, dimensions and metrics).
     """
-    return [
+    found = [
         Alarm(
             "crashed",
             {"errors": "Errors"},
@@ -63,3 +68,4 @@ def gateway_alarms(*, api: bool = False) -> list[Alarm]:
             description="Requests were refused, because as many as its `concurrency` were open; 0 closes it.",
         ),
     ]
+    return [replace(each, description=f"{each.description} Runbook: {RUNBOOK}") for each in found]

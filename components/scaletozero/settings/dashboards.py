@@ -9,9 +9,10 @@ from typing import Annotated
 from pydantic import Field
 
 from model_packaging.findings import Finding
-from model_packaging.validation import Settings, Text
+from model_packaging.validation import Settings, Text, may_be_later
 from scaletozero.settings.alarms import Alarms, EndpointKind
 from scaletozero.settings.common import EndpointName
+from scaletozero.settings.gateway_function import MemoryMb as FunctionMb
 from scaletozero.settings.names import VARIANT
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
@@ -69,18 +70,36 @@ class EndpointDashboardSettings(DashboardEndpoint):
         yield from within(self.residency, self.region, "region")
 
 
+class DashboardGateway(Settings):
+    """A gateway on a dashboard.
+
+    Attributes:
+        function_name: the name of its function.
+        title: its heading.
+        memory_mb: the memory of its function, from which the spending is computed; default: spending is not shown.
+        api: whether an API is before it, and not a URL.
+    """
+
+    function_name: Annotated[Text, may_be_later]
+    title: Text = "Gateway"
+    memory_mb: FunctionMb | None = None
+    api: bool = False
+
+
 class EnvironmentDashboardSettings(Settings):
     """`EnvironmentDashboardArgs`.
 
     Attributes:
         region: the AWS region of the endpoints.
         endpoints: the endpoints, in the order in which they are shown.
+        gateway: the gateway, which is shown first; default: none.
         title: the heading; default: the project and the stack.
         residency: the regions that it may be in. Default: any region.
     """
 
     region: Region
     endpoints: Annotated[tuple[DashboardEndpoint, ...], Field(min_length=1)]
+    gateway: DashboardGateway | None = None
     title: Text | None = None
     residency: tuple[Region, ...] = ()
 

@@ -8,9 +8,10 @@ import pytest
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
-from scaletozero import InferenceGateway
+from scaletozero import EnvironmentDashboard, InferenceGateway
 from scaletozero.environment.settings import Environment
 from scaletozero.gateway.package import ABOUT
+from scaletozero.settings.alarms import EndpointKind
 from scaletozero.settings.inference_gateway import InferenceGatewaySettings
 
 US = "us-east-1"
@@ -79,6 +80,21 @@ def test_every_path_and_method_streams_to_the_function_and_there_is_no_url(run: 
         ("AWS/ApiGateway", "5XXError"),
         ("AWS/ApiGateway", "Count"),
     }
+
+
+@pytest.mark.parametrize("api", [False, True])
+def test_a_dashboard_shows_it_above_the_endpoints(run: Any, api: bool) -> None:
+    endpoint = {"endpoint_name": "sentences", "kind": EndpointKind.SERVERLESS}
+    gateway = {"function_name": "acme-gateway", "memory_mb": 1024, "api": api}
+    args: Any = {"region": US, "endpoints": [endpoint], "gateway": gateway}
+    done = run(lambda: EnvironmentDashboard("it", args))
+    text = done.one("cloudwatch/dashboard:Dashboard")["dashboardBody"]
+    widgets = json.loads(text)["widgets"]
+    headings = [each["properties"]["markdown"] for each in widgets if each["type"] == "text"]
+    assert ["Gateway" in each for each in headings if each.startswith("## ")][:2] == [True, False]
+    assert ("Url5xxCount" in text) is not api
+    assert '"FunctionName", "acme-gateway"' in text
+    assert "0.00001667" in text
 
 
 def test_a_domain_has_its_certificate_and_the_other_address_is_off(run: Any, package: str) -> None:
