@@ -67,6 +67,15 @@ def test_what_has_no_price_cannot_be_capped() -> None:
     assert "needs a price of odd: price of ec2 z9.huge: must have a row for us-east-1" in text
 
 
+def test_a_function_that_anybody_may_call_without_end_cannot_be_capped() -> None:
+    url = ("aws:lambda/functionUrl:FunctionUrl", "url", {"functionName": "f", "authorizationType": "NONE"})
+    (text,) = violations({"cap_usd_per_month": 350}, url, ("aws:lambda/function:Function", "gate", {"name": "f"}))
+    assert "gate.reservedConcurrentExecutions: is required behind url" in text
+    bounded = ("aws:lambda/function:Function", "gate", {"name": "f", "reservedConcurrentExecutions": 10})
+    assert violations({"cap_usd_per_month": 350}, url, bounded) == []
+    assert violations({}, url, ("aws:lambda/function:Function", "gate", {"name": "f"})) == []
+
+
 @pytest.mark.parametrize("config", [{"cap_usd_per_month": -1}, {"cap_usd_per_month": 5, "currency": "EUR"}])
 def test_a_cap_that_is_none_is_a_violation(config: Mapping[str, Any]) -> None:
     (text,) = violations(config, (GROUP, "nodes", NODES))

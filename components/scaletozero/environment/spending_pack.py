@@ -19,6 +19,7 @@ from pulumi_policy import (  # pyright: ignore[reportMissingImports] - an extra
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
+from scaletozero.endpoints.public_functions import unbounded_functions
 from scaletozero.endpoints.spending_guard import SpendingGuard
 from scaletozero.residency.pack import configured, declared_resource
 from scaletozero.settings.spending import Spending
@@ -49,13 +50,16 @@ def spending_policy() -> Policy:
             spending = _spending(args.get_config())
             if spending is None or spending.enforce == "warn":  # the environment itself warns
                 return
-            found = price_resources([declared_resource(each) for each in args.resources], prices())
+            resources = [declared_resource(each) for each in args.resources]
+            found = price_resources(resources, prices())
         except FindingsError as error:
             report(str(error))
             return
         for each in found.unpriced:
             if each.type in PRICED:
                 report(f"{PATH}.cap_usd_per_month: needs a price of {each.name}: {each.why}", each.urn or None)
+        for urn, finding in unbounded_functions(resources):
+            report(str(finding), urn or None)
         if spending.guard and any(each.resource_type == SpendingGuard.type_name for each in args.resources):
             return  # the environment has held the caps of its endpoints to that of the whole
         for finding in cap_findings(f"{PATH}.cap_usd_per_month", spending.cap_usd_per_month, found, stopped=False):
