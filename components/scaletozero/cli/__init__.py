@@ -15,6 +15,7 @@ from model_packaging.findings import FindingsError
 from scaletozero.cli import (
     advising,
     benching,
+    billing,
     checking,
     clusters,
     costing,
@@ -59,6 +60,7 @@ app.command()(clusters.cluster)
 app.command()(checking.check)
 app.command()(estimating.estimate)
 app.command()(costing.costs)
+app.command()(billing.billing)
 app.command()(dashboards.dashboard)
 app.command()(predicting.predict)
 app.command()(repacking.repack)

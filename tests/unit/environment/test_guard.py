@@ -1,11 +1,14 @@
 """The guard of an environment: which endpoints are closed at their caps, what the estimate says, what is refused."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gpu_environment import environment as gpu_environment
 from small_artifact import small_artifact
+from small_checkpoint import small_checkpoint
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
@@ -84,6 +87,25 @@ def test_an_environment_without_one_declares_nothing_more(root: Path, run) -> No
 def test_an_endpoint_without_a_cap_of_its_own_is_not_kept(root: Path) -> None:
     (text,) = findings({**SPENDING, "endpoints": {"sentences": 30}}, root)
     assert text.startswith("environment.spending.cap_usd_per_month: must be at least the caps of the endpoints under")
+
+
+def test_nothing_stops_a_gpu_endpoint_but_its_maximum(tmp_path: Path) -> None:
+    """No guard closes it by itself, so that its cap has to hold its worst case, a guard or not."""
+    small_checkpoint(tmp_path / "artifact")
+    types = {"llm__gpu": {"types": ["g6.xlarge"]}, "llm__scaling": {"max": 2}}
+    worst = 2 * Decimal("1.0064") * 24 * 31
+    guard = {"emails": ["team@example.com"]}
+    for cap, refused in ((1497, True), (1498, False)):
+        assert (cap < worst) is refused
+        spending = {"cap_usd_per_month": 5000, "endpoints": {"llm": cap}, "guard": guard}
+        declared = gpu_environment(tmp_path / "artifact", **types, spending=spending)
+        found: list[str] = []
+        try:
+            assert read_environment(declared, tmp_path).guarded == ()
+        except FindingsError as error:
+            found = [str(each) for each in error.findings]
+        assert [each.partition(":")[0] for each in found] == ["environment.spending.endpoints.llm"] * refused
+        assert all("nothing would stop it" in each and "lower `scaling.max`" in each for each in found)
 
 
 def test_a_cap_below_what_is_paid_anyway_is_refused_once(root: Path) -> None:
