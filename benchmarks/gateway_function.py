@@ -29,8 +29,8 @@ from typing import Any
 from model_packaging.validation import parse
 from scaletozero.gateway.contents import Contents
 from scaletozero.gateway.keys import key_hash, new_key
-from scaletozero.gateway.opening import Served
 from scaletozero.gateway.package import HANDLER, build_package
+from scaletozero.gateway.targets import Served
 from scaletozero.settings.gateway import Rules
 from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.prices import shipped

@@ -30,7 +30,7 @@ from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.gateway.service.app import application
 from scaletozero.gateway.service.door import Door, Held
 from scaletozero.gateway.service.providers import ProviderTarget
-from scaletozero.spending.prices import SERVERLESS, shipped
+from scaletozero.spending.prices import HOSTING, SERVERLESS, shipped
 
 PRICED_AS = "openai/gpt-5.6-luna"
 IMAGE = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/serve:1"
@@ -115,8 +115,9 @@ def declared(
 
 
 def own_prices(of: str, region: str) -> str:
-    """A project's own price table, in which serverless endpoints cost in one Region what they cost in another."""
-    rows = [shipped().price(SERVERLESS, sku, of).shown() | {"region": region} for sku in ("gb-second", "data-gb")]
+    """A project's own price table, in which endpoints cost in one Region what they cost in another."""
+    wanted = ((SERVERLESS, "gb-second"), (SERVERLESS, "data-gb"), (HOSTING, "ml.g5.xlarge"))
+    rows = [shipped().price(*row, of).shown() | {"region": region} for row in wanted]
     return json.dumps({"schema": 2, "currency": "USD", "rows": rows})
 
 
@@ -125,6 +126,7 @@ def open_desk(
     clients: Callable[[str], Any],
     provider: StubProvider,
     models: Mapping[str, Mapping[str, Any]] | None = None,
+    endpoints: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] | None = None,
     **customers: Mapping[str, Any],
 ) -> Iterator[Desk]:
     """A gateway that serves on a free port.
@@ -133,10 +135,19 @@ def open_desk(
         clients: makes clients of the AWS that it runs on.
         provider: where its models are.
         models: further models.
+        endpoints: further endpoints, as they are declared and as they are in the stack's state; with a cluster.
         customers: customers besides `acme` and `globex`: what differs from these.
     """
     keys = {name: new_key() for name in ("acme", "globex", *customers)}
-    environment = parse(Environment, declared(provider, keys, models or {}, customers), "environment")
+    whole = declared(provider, keys, models or {}, customers)
+    if endpoints:
+        whole["endpoints"] |= {name: each for name, (each, _) in endpoints.items()}
+        whole["kubernetes"] = {"cluster": {"name": "c"}, "namespace": "models"}
+        for each in whole["gateway"]["customers"].values():
+            each["endpoints"] = each["endpoints"] + [
+                name for name, (one, _) in endpoints.items() if one["kind"] != "gpu"
+            ]
+    environment = parse(Environment, whole, "environment")
     clients("secretsmanager").create_secret(Name="provider-key", SecretString="sk-provider")
 
     def client(service: str, region: str, config: Any = None) -> Any:
@@ -147,7 +158,8 @@ def open_desk(
     store.create_table()
     answers = cache_of("demo", "local", environment.region, client)
     answers.create_table()
-    deployed = {"sentences": {"name": "sentences", "memory_mb": 1024, "digest": "sha256:a"}}
+    deployed: dict[str, Mapping[str, Any]] = {name: about for name, (_, about) in (endpoints or {}).items()}
+    deployed["sentences"] = {"name": "sentences", "memory_mb": 1024, "digest": "sha256:a"}
     door = open_door(environment, deployed, store, answers, client)
     app = application(door, body_seconds=2)
     with serving(app) as url:

@@ -72,6 +72,8 @@ _MODEL: dict[tuple[str, str], Fails | Unused] = {
         f"{_GUIDE}; the metrics of instances, which the sandbox has not"
     ),
 }
+_ENCRYPTED = "S3 needs it of who puts and gets encrypted objects (S3 user guide, SSE-KMS); this bucket has no key"
+_MODELS = "Converse and InvokeModel need it (Bedrock API reference); the sandbox has no Bedrock"
 _GUIDE_ASYNC = "SageMaker lists it (developer guide, asynchronous inference, prerequisites)"
 _QUEUE: dict[tuple[str, str], Fails | Unused] = {
     ("ReadRequests", "s3:GetObject"): Fails("respond to a request"),
@@ -147,6 +149,16 @@ PERMISSIONS: dict[Permission, Fails | Unused] = {
             ("KeepAnswers", "dynamodb:GetItem"): Fails("keep an answer"),
             ("KeepAnswers", "dynamodb:PutItem"): Fails("keep an answer"),
             ("InvokeEndpoints", "sagemaker:InvokeEndpoint"): Fails("call the endpoint", "AccessDeniedException"),
+            ("SubmitRequests", "sagemaker:InvokeEndpointAsync"): Fails("ask the queue", "AccessDeniedException"),
+            ("PutRequests", "s3:PutObject"): Fails("ask the queue", "AccessDenied"),
+            ("GetResults", "s3:GetObject"): Fails("ask the queue", "AccessDenied"),
+            ("FindResults", "s3:ListBucket"): Unused(
+                "without it S3 denies access to a key that is not there (API reference, GetObject); the sandbox says so"
+            ),
+            ("EncryptRequests", "kms:GenerateDataKey"): Unused(_ENCRYPTED),
+            ("EncryptRequests", "kms:Decrypt"): Unused(_ENCRYPTED),
+            ("AskModels", "bedrock:InvokeModel"): Unused(_MODELS),
+            ("AskModels", "bedrock:InvokeModelWithResponseStream"): Unused(_MODELS),
             ("ReadProviderKeys", "secretsmanager:GetSecretValue"): Fails("read a provider's key", "AccessDenied"),
             ("WriteLogs", "logs:CreateLogStream"): Fails("write the function's logs"),
             ("WriteLogs", "logs:PutLogEvents"): Fails("write the function's logs"),

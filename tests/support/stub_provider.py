@@ -77,6 +77,14 @@ class Handler(BaseHTTPRequestHandler):
         }
         self._send(200, {key: value for key, value in answer.items() if value is not None})
 
+    def do_GET(self) -> None:
+        self.server.looked.append((self.path, dict(self.headers)))
+        if self.server.asleep is not None:
+            self._raw(*self.server.asleep)
+            return
+        self.server.awake.wait(60)
+        self._send(200, {"object": "list", "data": []})
+
     def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             return json.loads(request["messages"][-1]["content"] if "messages" in request else request["input"])
@@ -193,6 +201,8 @@ class StubProvider(ThreadingHTTPServer):
         released: lets what waits go on.
         waiting: is released once for each answer that waits.
         finished: whether a stream was sent to its end.
+        looked: path and headers of each request with GET, which is answered once `awake` is set, or at once with
+            `asleep`, if that is there.
         always: what it does whatever the message asks for.
     """
 
@@ -205,6 +215,10 @@ class StubProvider(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.always: dict[str, Any] = {}
+        self.looked: list[tuple[str, dict[str, str]]] = []
+        self.asleep: tuple[int, bytes, dict[str, str]] | None = None
+        self.awake = threading.Event()
+        self.awake.set()
         self.released, self.finished = threading.Event(), threading.Event()
         self.waiting = threading.Semaphore(0)
 
@@ -226,5 +240,6 @@ def stub_provider() -> Iterator[StubProvider]:
         yield server
     finally:
         server.released.set()
+        server.awake.set()
         server.shutdown()
         server.server_close()

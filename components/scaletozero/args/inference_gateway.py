@@ -37,6 +37,40 @@ class Protocol(StrEnum):
     """OpenAI's responses."""
 
 
+class Offer(StrEnum):
+    """What an endpoint's engine offers."""
+
+    CHAT = "chat"
+    """OpenAI's chat completions."""
+    EMBEDDINGS = "embeddings"
+    """OpenAI's embeddings."""
+    MESSAGES = "messages"
+    """Anthropic's messages."""
+    RESPONSES = "responses"
+    """OpenAI's responses."""
+
+
+class Geography(StrEnum):
+    """What the id of an inference profile of Bedrock begins with."""
+
+    US_GOV = "us-gov"
+    """AWS GovCloud (US)."""
+    US = "us"
+    """Regions of the United States."""
+    EU = "eu"
+    """Regions of the European Union."""
+    APAC = "apac"
+    """Regions of Asia and the Pacific."""
+    JP = "jp"
+    """Regions of Japan."""
+    AU = "au"
+    """Regions of Australia."""
+    CA = "ca"
+    """Regions of Canada and others."""
+    GLOBAL = "global"
+    """Any commercial region."""
+
+
 class GatewayProviderArgs(TypedDict):
     """A model behind an API that speaks OpenAI's protocol, or Anthropic's."""
 
@@ -57,13 +91,34 @@ class GatewayProviderArgs(TypedDict):
     also `responses`."""
 
 
+class GatewayBedrockArgs(TypedDict):
+    """A model on Amazon Bedrock, in the gateway's region."""
+
+    model: str
+    """Its id, or that of an inference profile of AWS's."""
+    profile: NotRequired[Geography]
+    """Of an inference profile, the geography in which it may process requests: what its id begins with."""
+    price: NotRequired[str]
+    """The model in genai-prices. Default: `aws/` and its id."""
+
+
 class GatewayTargetArgs(TypedDict):
     """One of the targets of a model."""
 
     endpoint: NotRequired[str]
     """An endpoint of the gateway."""
     provider: NotRequired[GatewayProviderArgs]
-    """An API. Either this or `endpoint` is required."""
+    """An API."""
+    bedrock: NotRequired[GatewayBedrockArgs]
+    """A model on Bedrock. This, `provider` or `endpoint` is required."""
+    speaks: NotRequired[list[Offer]]
+    """Of an endpoint on GPUs of a cluster, what its engine offers. Required of it."""
+    url: NotRequired[str]
+    """Of such an endpoint, where the gateway reaches it. Required of it."""
+    secret: NotRequired[str]
+    """Name of the secret with the key that `url` asks for. Default: it asks for none."""
+    concurrency: NotRequired[int]
+    """For a process only, and refused here: each process of a function would count for itself."""
     weight: NotRequired[int]
     """Its share of the requests. Default: it is asked when those before it have failed."""
     seconds: NotRequired[int]
@@ -90,6 +145,8 @@ class GatewayModelArgs(TypedDict):
     """An endpoint of the gateway, whose model answers with embeddings."""
     provider: NotRequired[GatewayProviderArgs]
     """An API."""
+    bedrock: NotRequired[GatewayBedrockArgs]
+    """A model on Bedrock."""
     targets: NotRequired[list[GatewayTargetArgs]]
     """In place of both, several of them, eight at most."""
     on_cold: NotRequired[OnCold]
@@ -136,14 +193,27 @@ class GatewayCustomerArgs(TypedDict):
 
 
 class GatewayEndpointArgs(TypedDict):
-    """A serverless endpoint that a gateway leads to."""
+    """An endpoint that a gateway leads to: serverless with `memory_mb`, asynchronous with `instance_type`, on GPUs of a
+    cluster with `usd_per_hour`."""
 
     endpoint_name: pulumi.Input[str]
     """Name of the endpoint."""
-    endpoint_arn: pulumi.Input[str]
-    """ARN of the endpoint."""
-    memory_mb: int
+    endpoint_arn: NotRequired[pulumi.Input[str]]
+    """ARN of the endpoint. Required of one at SageMaker."""
+    memory_mb: NotRequired[int]
     """Memory of one container in MB, from which the price of a request follows."""
+    instance_type: NotRequired[str]
+    """Type of an instance, from which the price of a request follows."""
+    requests: NotRequired[pulumi.Input[str]]
+    """The s3:// address below which requests are put. Required beside `instance_type`."""
+    usd_per_hour: NotRequired[pulumi.Input[float]]
+    """Price of a replica in USD per hour, from which the price of a request follows."""
+    host: NotRequired[pulumi.Input[str]]
+    """Name by which the cluster's interceptor knows it. Required beside `usd_per_hour`."""
+    concurrency: NotRequired[int]
+    """Requests that an instance or a replica works on at a time, which share its price. Default: 1."""
+    start_seconds: NotRequired[pulumi.Input[int]]
+    """What its start takes, in seconds. Default: not known."""
     artifact_digest: NotRequired[pulumi.Input[str]]
     """Digest of the artifact that it serves, which answers are kept under. Required where a model with a `cache` leads
     to it."""
@@ -177,7 +247,7 @@ class InferenceGatewayArgs(TypedDict):
     customers: NotRequired[dict[str, GatewayCustomerArgs]]
     """Name -> caps, limits and keys. Default: none, so that nobody is let in."""
     endpoints: NotRequired[dict[str, GatewayEndpointArgs]]
-    """Name that models and customers lead to -> a serverless endpoint. Default: none."""
+    """Name that models and customers lead to -> an endpoint. Default: none."""
     concurrency: NotRequired[int]
     """Requests at a time, which are reserved of the account's concurrency; 0 closes the gateway. Default: 10."""
     memory_mb: NotRequired[int]

@@ -117,10 +117,8 @@ def result(
     """
     client, deadline, pause = _client("s3", s3), clock() + timeout, FIRST_PAUSE
     while True:
-        if (answer := _get(client, submitted.answer)) is not None:
+        if (answer := ready(submitted, client)) is not None:
             return answer
-        if (failure := _get(client, submitted.failure)) is not None:
-            raise ModelError(_reason(failure))
         left = deadline - clock()
         if left <= 0:
             raise TimeoutError(f"{submitted.inference_id} has no result after {timeout:g} s")
@@ -145,6 +143,25 @@ def outcome(submitted: Submitted, *, s3: Any = None) -> Outcome | None:
         return Outcome(found["LastModified"])
     if (found := _object(client, submitted.failure)) is not None:
         return Outcome(found["LastModified"], _reason(found["Body"].read()))
+    return None
+
+
+def ready(submitted: Submitted, s3: Any = None) -> bytes | None:
+    """A result, if it is there already.
+
+    Args:
+        submitted: the return value of `submit()`.
+        s3: a boto3 client of S3. Default: a new client.
+
+    Raises:
+        ModelError: the model failed; the message is the model's.
+        botocore.exceptions.ClientError: S3 refused the call.
+    """
+    client = _client("s3", s3)
+    if (answer := _get(client, submitted.answer)) is not None:
+        return answer
+    if (failure := _get(client, submitted.failure)) is not None:
+        raise ModelError(_reason(failure))
     return None
 
 

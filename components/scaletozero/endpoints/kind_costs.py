@@ -146,7 +146,7 @@ def gpu_priced(settings: GpuEndpoint, packaged: Packaged, region: str, table: Pr
     cost = InstanceCost(
         prices[0],
         scaling.max,
-        _concurrency(settings) * a_node,
+        replica_concurrency(settings) * a_node,
         derived.deadlines.idle + (derived.pool.idle_seconds if derived.pool else 0),
         Decimal(derived.cold.total()),
         exact(warm_hours_per_month(windows, base=base, lead=lead)),
@@ -158,9 +158,19 @@ def gpu_priced(settings: GpuEndpoint, packaged: Packaged, region: str, table: Pr
     return Priced(cost, f"{first.name} x {scaling.max + scaling.buffer}", None, tuple(extras.missing))
 
 
-def _concurrency(settings: GpuEndpoint) -> int:
+def replica_concurrency(settings: GpuEndpoint) -> int:
+    """Requests that a replica works on at a time, as its scaling counts them."""
     http = [each.concurrency for each in settings.scaling.triggers if isinstance(each, HttpTrigger)]
     return http[0] if http else HttpTrigger().concurrency
+
+
+def replica_usd_per_hour(settings: GpuEndpoint, usd_per_hour: float) -> Decimal:
+    """The most that a replica costs in an hour, on the dearest type that it may be on.
+
+    Args:
+        usd_per_hour: the most that all of them and the buffer cost, as its component says.
+    """
+    return exact(usd_per_hour) / (settings.scaling.max + settings.scaling.buffer)
 
 
 def serverless_workload(settings: ServerlessEndpoint, manifest: Manifest) -> Workload:
@@ -180,7 +190,7 @@ def asynchronous_workload(settings: AsynchronousEndpoint, manifest: Manifest) ->
 def gpu_workload(settings: GpuEndpoint, packaged: Packaged) -> Workload:
     """What a GPU endpoint serves."""
     first = packaged.plan.derived.types[0]
-    return Workload(None, first.name, first, _concurrency(settings), settings.scaling.max)
+    return Workload(None, first.name, first, replica_concurrency(settings), settings.scaling.max)
 
 
 def on_serverless(work: Workload, region: str, table: PriceTable) -> Alternative | None:

@@ -17,6 +17,7 @@ from scaletozero.endpoints.artifact_store import ArtifactStore
 from scaletozero.endpoints.dashboards import EnvironmentDashboard
 from scaletozero.endpoints.grafana import GrafanaDashboard
 from scaletozero.endpoints.kind import Invocation, Site, without_none
+from scaletozero.endpoints.kind_costs import replica_concurrency, replica_usd_per_hour
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.endpoints.spending_guard import SpendingGuard
 from scaletozero.environment.estimate import OUTPUT, estimate_environment
@@ -124,17 +125,12 @@ def _gateway(
     assert gateway
     assert gateway.function
     endpoints = {
-        name: {
-            "endpoint_name": declared[name]["name"],
-            "endpoint_arn": declared[name]["arn"],
-            "memory_mb": kind_of(environment.endpoints[name]).memory_mb(name, environment.endpoints[name], site),
-            "artifact_digest": declared[name]["digest"],
-        }
+        name: _reached(environment, name, declared[name], site)
         for name in sorted({name for _, name in gateway.reached()})
     }
     allowed = held.allowed if held else ()
     # The environment checks them itself, with its exceptions, attestations and locations.
-    approved = outside_hosts({each.host for _, each in gateway.providers()}, allowed)
+    approved = outside_hosts({host for _, host in gateway.hosts()}, allowed)
     args = {
         "region": environment.region,
         **gateway.model_dump(mode="json", include={"models", "customers"}, exclude_unset=True),
@@ -150,6 +146,21 @@ def _gateway(
     target = {"domain_target": made.domain_target} if gateway.function.api and gateway.function.api.domain else {}
     pulumi.export("gateway", {"url": made.url, "function": made.function_name, "ledger": made.ledger_table, **target})
     return made
+
+
+def _reached(environment: Environment, name: str, exports: Mapping[str, Any], site: Site) -> dict[str, Any]:
+    """An endpoint as one of the gateway's, from its exports."""
+    settings = environment.endpoints[name]
+    kind = kind_of(settings)
+    found = {"endpoint_name": exports["name"], "artifact_digest": exports["digest"]}
+    if kind.on_cluster:
+        price = exports["usd_per_hour"].apply(lambda usd: float(replica_usd_per_hour(settings, usd)))
+        at_a_time = {"concurrency": replica_concurrency(settings), "start_seconds": exports["cold_start_seconds"]}
+        return {**found, "host": exports["host"], "usd_per_hour": price, **at_a_time}
+    if "instance_type" in exports:
+        queue = {"instance_type": settings.instance_type, "concurrency": settings.concurrency}
+        return {**found, "endpoint_arn": exports["arn"], **queue, "requests": exports["requests"]}
+    return {**found, "endpoint_arn": exports["arn"], "memory_mb": kind.memory_mb(name, settings, site)}
 
 
 def _guard(

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from model_packaging.findings import refuse
+from scaletozero.endpoints.kind_costs import replica_concurrency, replica_usd_per_hour
+from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.read import KEY
 from scaletozero.environment.settings import Environment
 from scaletozero.gateway import opening
 from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.transactions import Transactions
-from scaletozero.gateway.opening import CACHE, LEDGER, Client, Served, Site
+from scaletozero.gateway.opening import CACHE, LEDGER, Client, Site
+from scaletozero.gateway.targets import Served
+from scaletozero.kubernetes.manifests.scaling import interceptor_address
 from scaletozero.settings.names import safe_name
 from scaletozero.spending.prices import prices
 
@@ -72,9 +76,36 @@ def open_door(
     """
     assert environment.gateway
     served = {
-        name: Served(about["name"], int(about["memory_mb"]), about.get("digest", ""))
-        for name, about in deployed.items()
-        if "memory_mb" in about
+        name: _served(environment, name, about) for name, about in deployed.items() if name in environment.endpoints
     }
     site = Site(environment.region, served, prices(), store, answers, client, f"{KEY}.gateway")
     return opening.open_door(environment.gateway, site)
+
+
+def _served(environment: Environment, name: str, about: Mapping[str, Any]) -> Served:
+    """What is known of an endpoint, from the stack's state and from what is declared of it."""
+    declared, digest = environment.endpoints[name], about.get("digest", "")
+    start = int(about.get("cold_start_seconds", 0))
+    if not kind_of(declared).on_cluster:
+        instance = about.get("instance_type", "")
+        at_a_time = declared.concurrency if instance else 1
+        return Served(
+            about["name"],
+            int(about.get("memory_mb", 0)),
+            digest,
+            instance,
+            about.get("requests", ""),
+            concurrency=at_a_time,
+            start_seconds=start,
+        )
+    return Served(
+        about["name"],
+        digest=digest,
+        host=about.get("host", ""),
+        url=f"http://{interceptor_address(environment.kubernetes.cluster.keda_namespace)}"
+        if environment.kubernetes
+        else "",
+        usd_per_hour=f"{replica_usd_per_hour(declared, about.get('usd_per_hour', 0)):f}",
+        concurrency=replica_concurrency(declared),
+        start_seconds=start,
+    )

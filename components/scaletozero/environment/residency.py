@@ -33,16 +33,20 @@ def _declared(environment: Environment) -> Iterator[DeclaredResource]:
     for name, endpoint in environment.endpoints.items():
         yield from kind_of(endpoint).declared_resources(name, endpoint, region)
     if environment.gateway is not None:
-        yield from _providers(environment.gateway)
+        yield from _targets(environment.gateway, region)
 
 
-def _providers(gateway: Gateway) -> Iterator[DeclaredResource]:
-    """The hosts that the gateway sends prompts to, in the spelling of a policy that allows them."""
-    for path, provider in gateway.providers():
-        spec = {"spec": {"egress": [{"to": [{"domainNames": [provider.host]}]}]}}
+def _targets(gateway: Gateway, region: str) -> Iterator[DeclaredResource]:
+    """The hosts and models that the gateway sends prompts to; hosts in the spelling of a policy that allows them."""
+    for path, host in gateway.hosts():
+        spec = {"spec": {"egress": [{"to": [{"domainNames": [host]}]}]}}
         policy = "kubernetes:networking.k8s.aws/v1alpha1:ApplicationNetworkPolicy"
-        written = {"spec.egress[0].to[0].domainNames[0]": f"gateway.{path}.base_url"}
-        yield DeclaredResource(policy, f"gateway.{path.removesuffix('provider').rstrip('.')}", spec, written=written)
+        written = {"spec.egress[0].to[0].domainNames[0]": f"gateway.{path}"}
+        yield DeclaredResource(policy, f"gateway.{path.rpartition('.')[0]}", spec, written=written)
+    for path, bedrock in gateway.bedrocks():
+        # In the spelling of a resource that names a model, which the closure judges by the id's geography.
+        model, written = {"foundationModel": bedrock.model}, {"foundationModel": f"gateway.{path}.model"}
+        yield DeclaredResource("aws:bedrock/agentAgent:AgentAgent", f"gateway.{path}", model, region, written=written)
 
 
 def residency_findings(environment: Environment, today: date, path: str = "environment") -> list[Finding]:

@@ -54,7 +54,12 @@ def _gateway(environment: Environment, gateway: Gateway, arn: str | None) -> Ite
     def row(data: str, rests_in: str, passes: str, key: str, retention: str, verify: str) -> Row:
         return Row(name, data, rests_in, region, passes, OPERATOR, key, retention, _HELD, verify)
 
-    passes = "; ".join([f"AWS Lambda, {region}", *sorted({each.host for _, each in gateway.providers()})])
+    hosts = {host for _, host in gateway.hosts()}
+    models = {
+        f"Amazon Bedrock, {each.model} in {f'any Region of {each.profile}' if each.profile else region}"
+        for _, each in gateway.bedrocks()
+    }
+    passes = "; ".join([f"AWS Lambda, {region}", *sorted(hosts | models)])
     url = f"aws lambda get-function-url-config --region {region} --function-name FUNCTION"
     yield row(PROMPTS, "", passes, "TLS in transit", MEMORY, url)
     tables = f"KMS key {arn}" if arn else "Amazon DynamoDB's own"

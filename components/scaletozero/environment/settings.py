@@ -276,13 +276,23 @@ class Environment(Settings):
         for path, name in self.gateway.reached():
             if name not in self.endpoints:
                 yield unknown(f"gateway.{path}", "an endpoint of the environment", name, self.endpoints)
-            elif not kind_of(self.endpoints[name]).billed_per_call:
+            elif path.startswith("customers.") and kind_of(self.endpoints[name]).on_cluster:
+                then, fix = "it has no invocations as SageMaker has them", "name it as a target of a model"
+                rule = "must be an endpoint of kind `serverless` or `asynchronous`"
+                yield Finding(f"gateway.{path}", rule, f"{name}, of kind {self.endpoints[name].kind}", then, fix)
+        for path, target in self.gateway.ways():
+            led_to = self.endpoints.get(target.endpoint or "")
+            if led_to is None:
+                continue
+            on_cluster, got = kind_of(led_to).on_cluster, f"{target.endpoint}, of kind {led_to.kind}"
+            if on_cluster and not target.speaks:
+                then = "it is not known what its engine offers"
+                fix = f"write `targets: [{{endpoint: {target.endpoint}, speaks: [chat]}}]`"
+                yield Finding(f"gateway.{path}endpoint", "requires `speaks` beside it", got, then, fix)
+            if target.speaks and not on_cluster:
+                then = "a packaged encoder speaks no protocol of OpenAI's"
                 yield Finding(
-                    f"gateway.{path}",
-                    "must be an endpoint of kind `serverless`",
-                    f"{name}, of kind {self.endpoints[name].kind}",
-                    "a request to it would have no price of its own",
-                    "name another endpoint",
+                    f"gateway.{path}speaks", "is a setting of an endpoint of kind `gpu`", got, then, "remove it"
                 )
 
     def _guard_conflicts(self) -> Iterable[Finding]:

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from model_packaging.validation import parse
-from scaletozero.gateway.opening import PRICED, Served
+from scaletozero.gateway.targets import Served, priced_rows
 from scaletozero.settings.gateway import Rules
 from scaletozero.spending.price_rows import Price
-from scaletozero.spending.prices import SERVERLESS, PriceTable
+from scaletozero.spending.prices import PriceTable
 from scaletozero.spending.token_rates import TokenTariff
 
 FILE = "SCALETOZERO_GATEWAY"
@@ -55,7 +55,9 @@ class Contents:
                 "region": self.region,
                 "served": {name: asdict(each) for name, each in self.served.items()},
                 "prices": [
-                    row.shown() for sku in PRICED if (row := self.table.find(SERVERLESS, sku, self.region)) is not None
+                    row.shown()
+                    for service, sku in priced_rows(True, (each.instance_type for each in self.served.values()))
+                    if (row := self.table.find(service, sku, self.region)) is not None
                 ],
                 "ledger": self.ledger,
                 "cache": self.cache,

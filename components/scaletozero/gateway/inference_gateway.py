@@ -14,20 +14,21 @@ from scaletozero.component import Component, shown_as_it_is, validated
 from scaletozero.gateway.api_door import IGNORES_STAGE, ApiDoor, declare_api
 from scaletozero.gateway.contents import FILE, PORT, Contents
 from scaletozero.gateway.costs import timeout_seconds
-from scaletozero.gateway.opening import PRICED, Served, unpriced
 from scaletozero.gateway.package import HANDLER, Package, build_package, packages_folder, read_package
 from scaletozero.gateway.role_policy import gateway_policy
 from scaletozero.gateway.tables import TTL
+from scaletozero.gateway.targets import Served, priced_rows, unpriced
 from scaletozero.observability.alarms import alarm_inputs
 from scaletozero.observability.gateway import API_NAMESPACE, BY_DOOR, NAMESPACE, gateway_alarms
 from scaletozero.observability.plan import Alarm
 from scaletozero.policies import lambda_trust
-from scaletozero.residency.egress import egress_findings
+from scaletozero.residency.egress import egress_findings, profile_findings
 from scaletozero.settings.gateway_api import MOST_SECONDS, GatewayApi
 from scaletozero.settings.gateway_function import adapter_layer, no_adapter
-from scaletozero.settings.inference_gateway import InferenceGatewaySettings
+from scaletozero.settings.inference_gateway import GatewayEndpoint, InferenceGatewaySettings
 from scaletozero.spending.api_models import token_tariff
-from scaletozero.spending.prices import SERVERLESS, PriceTable, prices
+from scaletozero.spending.money import exact
+from scaletozero.spending.prices import PriceTable, prices
 from scaletozero.spending.token_rates import TokenTariff
 
 LAYER_FILE = "gateway.json"
@@ -76,8 +77,13 @@ class InferenceGateway(Component):
         settings, inputs = validated(
             InferenceGatewaySettings, args, name=name, inputs=["endpoints", "topic_arn", "kms_key_arn", "api"]
         )
-        hosts = {f"{path}.base_url": each.host for path, each in settings.providers()}
-        if outside := list(egress_findings(hosts, settings.residency, settings.approved_hosts)):
+        outside = [
+            *egress_findings(dict(settings.hosts()), settings.residency, settings.approved_hosts),
+            *profile_findings(
+                {f"{path}.model": each.model for path, each in settings.bedrocks()}, settings.region, settings.residency
+            ),
+        ]
+        if outside:
             raise FindingsError([replace(each, path=f"{name}.{each.path}") for each in outside])
         package = _package(settings)
         adapter = settings.adapter_layer_arn or adapter_layer(settings.region, package.architecture)
@@ -105,12 +111,7 @@ class InferenceGateway(Component):
 
         def contents(known: tuple[Mapping[str, Any], str, str]) -> pulumi.Archive:
             deployed, ledger, answers = known
-            served = {
-                name: Served(
-                    each["endpoint_name"], settings.endpoints[name].memory_mb, each.get("artifact_digest") or ""
-                )
-                for name, each in deployed.items()
-            }
+            served = {name: _served(settings.endpoints[name], each) for name, each in deployed.items()}
             found = Contents(settings, region, served, table, ledger, answers, tariffs)
             return pulumi.AssetArchive({LAYER_FILE: pulumi.StringAsset(found.text())})
 
@@ -194,19 +195,35 @@ class InferenceGateway(Component):
             tags=self._tags,
             opts=self.options(),
         )
-        secrets = sorted({each.secret for _, each in settings.providers() if each.secret is not None})
+        secrets = sorted(settings.secrets())
+        queued = [name for name, each in settings.endpoints.items() if each.instance_type is not None]
+        serverless = [name for name, each in settings.endpoints.items() if each.memory_mb is not None]
+        models = sorted({each.model for _, each in settings.bedrocks()})
         known = pulumi.Output.all(
             self.log_group.arn,
             self.ledger.arn,
             self.answers.arn if self.answers else None,
-            endpoints.apply(lambda found: sorted(each["endpoint_arn"] for each in found.values())),
+            endpoints.apply(lambda found: sorted(found[name]["endpoint_arn"] for name in serverless)),
             key,
+            endpoints.apply(
+                lambda found: sorted((found[name]["endpoint_arn"], found[name]["requests"]) for name in queued)
+            ),
         )
         return aws.iam.RolePolicy(
             self.child("permissions", limit=128),
             role=self.role.name,
             policy=known.apply(
-                lambda found: gateway_policy(self._region, found[0], found[1], found[2], found[3], secrets, found[4])
+                lambda found: gateway_policy(
+                    self._region,
+                    found[0],
+                    found[1],
+                    found[2],
+                    found[3],
+                    secrets,
+                    found[4],
+                    queues=[(each[0], each[1]) for each in found[5]],
+                    models=models,
+                )
             ),
             opts=self.options(),
         )
@@ -277,23 +294,44 @@ class InferenceGateway(Component):
         }
 
 
+def _served(settings: GatewayEndpoint, known: Mapping[str, Any]) -> Served:
+    """What is known of an endpoint once it is deployed."""
+    usd = known.get("usd_per_hour")
+    return Served(
+        known["endpoint_name"],
+        settings.memory_mb or 0,
+        known.get("artifact_digest") or "",
+        settings.instance_type or "",
+        known.get("requests") or "",
+        known.get("host") or "",
+        usd_per_hour="" if usd is None else f"{exact(usd):f}",
+        concurrency=settings.concurrency,
+        start_seconds=int(known.get("start_seconds") or 0),
+    )
+
+
 def _package(settings: InferenceGatewaySettings) -> Package:
     return read_package(Path(settings.package)) if settings.package else build_package(packages_folder())
 
 
 def _required_prices(settings: InferenceGatewaySettings, table: PriceTable) -> dict[str, TokenTariff]:
-    """The prices of models behind an API.
+    """The prices of models behind an API, and of those on Bedrock.
 
     Raises:
         FindingsError: with everything that has no price: the function would not start.
     """
-    found, tariffs = [], {}
-    if settings.endpoints:
-        missing = (sku for sku in PRICED if table.find(SERVERLESS, sku, settings.region) is None)
-        found += [table.missing(SERVERLESS, sku, settings.region) for sku in missing]
-    for path, provider in settings.providers():
+    rows = priced_rows(
+        any(each.memory_mb for each in settings.endpoints.values()),
+        (each.instance_type for each in settings.endpoints.values()),
+    )
+    region = settings.region
+    found = [table.missing(*row, region) for row in rows if table.find(*row, region) is None]
+    wanted = [(path, each.price) for path, each in settings.providers()]
+    wanted += [(path, each.priced_as) for path, each in settings.bedrocks()]
+    tariffs = {}
+    for path, price in wanted:
         try:
-            tariffs[provider.price] = token_tariff(provider.price)
+            tariffs[price] = token_tariff(price)
         except FindingsError as error:
             found += unpriced(error, path)
     if found:

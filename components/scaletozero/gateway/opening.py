@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -15,11 +15,12 @@ from model_packaging.findings import Finding, FindingsError, refuse
 from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.gateway.targets import Served, Workshop, unpriced
 from scaletozero.settings.gateway import Rules
-from scaletozero.settings.gateway_models import Provider, Target
+from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import Bedrock, Provider, Target
 from scaletozero.spending.api_models import token_tariff
-from scaletozero.spending.costs import ServerlessCost
-from scaletozero.spending.prices import SERVERLESS, PriceTable
+from scaletozero.spending.prices import PriceTable
 from scaletozero.spending.token_rates import TokenTariff
 
 EXTRA = "gateway"
@@ -37,25 +38,9 @@ LEDGER = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts"
 CACHE = Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts": 1}, max_pool_connections=32)
 """Of calls of the store of answers: a request waits for them, and can do without."""
 
-PRICED = ("gb-second", "data-gb")
-"""The prices of an endpoint's Region that its requests cost."""
+T = TypeVar("T")
 
 _REFUSED = "the provider would refuse every request"
-
-
-@dataclass(frozen=True)
-class Served:
-    """An endpoint that is deployed.
-
-    Attributes:
-        name: its name at SageMaker.
-        memory_mb: the memory of a container.
-        digest: of the artifact that it serves; empty if that is not known.
-    """
-
-    name: str
-    memory_mb: int
-    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,24 +88,26 @@ def open_door(gateway: Rules, site: Site) -> Any:
         from scaletozero.gateway.service.keeping import Keeper
         from scaletozero.gateway.service.providers import ProviderTarget
         from scaletozero.gateway.service.ways import ModelRoute, Way
-    from scaletozero.gateway.tariffs import BySeconds, ByTokens
+    from scaletozero.gateway.tariffs import ByTokens
 
     findings: list[Finding] = []
     keys = Keys(lambda: site.client("secretsmanager", site.region, None))
-    runtime = site.client("sagemaker-runtime", site.region, CALLS) if any(gateway.reached()) else None
     http = httpx2.AsyncClient(limits=httpx2.Limits(max_connections=256), trust_env=False)
+    made: dict[str, Any] = {}
 
-    def endpoint(name: str, path: str) -> EndpointTarget | None:
-        served = site.served.get(name)
-        if served is None:
-            rule, then = "must be deployed", "requests would reach nothing"
-            findings.append(
-                Finding(f"{site.path}.{path}", rule, f"{name}, which is declared only", then, "`scaletozero up`")
-            )
+    def client(service: str, config: Any) -> Any:
+        if service not in made:
+            made[service] = site.client(service, site.region, config)
+        return made[service]
+
+    workshop = Workshop(site.region, site.served, site.table, client, site.tariff, keys.secret, http, CALLS)
+
+    def found_or_noted(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except FindingsError as error:
+            findings.extend(error.findings)
             return None
-        compute, data = (site.table.price(SERVERLESS, sku, site.region) for sku in PRICED)
-        cost = ServerlessCost(served.memory_mb, 1, compute, data)
-        return EndpointTarget(served.name, runtime, BySeconds(cost), served.digest)
 
     def provider(declared: Provider, path: str) -> ProviderTarget | None:
         try:
@@ -134,15 +121,28 @@ def open_door(gateway: Rules, site: Site) -> Any:
             findings.extend(error.findings)
             return None
 
-    def way(target: Target, path: str) -> Way:
+    def bedrock(declared: Bedrock, path: str) -> Any:
+        try:
+            return workshop.bedrock(declared)
+        except FindingsError as error:
+            findings.extend(unpriced(error, path))
+            return None
+
+    def way(target: Target, model: Model, path: str) -> Way:
+        at = f"{site.path}.{path}"
         if target.provider is not None:
             found = provider(target.provider, f"{path}provider")
+        elif target.bedrock is not None:
+            found = bedrock(target.bedrock, f"{at}bedrock")
+        elif target.speaks:
+            found = found_or_noted(lambda: workshop.cluster(target, model, at))
         else:
-            found = endpoint(str(target.endpoint), f"{path}endpoint")
-        return Way(found, target.weight, target.seconds)  # pyright: ignore[reportArgumentType]
+            longest = target.seconds or model.seconds
+            found = found_or_noted(lambda: workshop.endpoint(str(target.endpoint), f"{at}endpoint", longest))
+        return Way(found, target.weight, target.seconds, target.concurrency)  # pyright: ignore[reportArgumentType]
 
     models = {
-        name: ModelRoute(name, model, tuple(way(each, f"models.{name}.{path}") for path, each in model.ways()))
+        name: ModelRoute(name, model, tuple(way(each, model, f"models.{name}.{path}") for path, each in model.ways()))
         for name, model in gateway.models.items()
     }
     findings += [
@@ -158,9 +158,12 @@ def open_door(gateway: Rules, site: Site) -> Any:
         if route.model.cache is not None and isinstance(each.target, EndpointTarget) and not each.target.digest
     ]
     reached = {name: path for path, name in gateway.reached() if path.startswith("customers.")}
-    endpoints = {name: endpoint(name, path) for name, path in reached.items()}
+    endpoints = {
+        name: found_or_noted(lambda name=name, path=path: workshop.endpoint(name, f"{site.path}.{path}"))
+        for name, path in reached.items()
+    }
     if findings:
-        raise FindingsError(findings)
+        raise FindingsError(list(dict.fromkeys(findings)))
     return Door(
         gateway,
         Ledger(site.store),
@@ -169,12 +172,6 @@ def open_door(gateway: Rules, site: Site) -> Any:
         Keeper(site.answers),
         settles_first=site.settles_first,
     )
-
-
-def unpriced(error: FindingsError, path: str) -> list[Finding]:
-    """Findings on a provider's price that is not known, at the provider's path."""
-    then = "a request would have no price"
-    return [Finding(f"{path}.price", each.rule, each.got, then, each.fix) for each in error.findings]
 
 
 class Keys:
@@ -202,14 +199,21 @@ class Keys:
                 fix = f"export {declared.variable}=..."
                 raise refuse(f"{path}.variable", rule, declared.variable, _REFUSED, fix)
             return key
-        secret = str(declared.secret)
+        return self.secret(str(declared.secret), f"{path}.secret")
+
+    def secret(self, secret: str, path: str) -> str:
+        """A secret.
+
+        Raises:
+            FindingsError: there is none.
+        """
         if secret not in self._read:
             try:
                 self._read[secret] = self._secrets().get_secret_value(SecretId=secret)["SecretString"].strip()
             except (ClientError, KeyError) as error:
                 code = error.response["Error"]["Code"] if isinstance(error, ClientError) else "it holds bytes"
                 raise refuse(
-                    f"{path}.secret",
+                    path,
                     "must be a secret in AWS Secrets Manager that holds the API's key as text",
                     f"{secret} ({code})",
                     _REFUSED,

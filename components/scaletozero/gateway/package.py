@@ -32,7 +32,8 @@ ROOMS = {
     "scaletozero": (
         "__init__.py", "moved.py", "partitions.py", "gateway/__init__.py", "gateway/cache", "gateway/caps.py",
         "gateway/contents.py", "gateway/keys.py", "gateway/ledger", "gateway/opening.py", "gateway/service",
-        "gateway/tables.py", "gateway/tariffs.py", "settings", "spending",
+        "gateway/tables.py", "gateway/targets.py", "gateway/tariffs.py", "gateway/time_tariffs.py",
+        "endpoints/__init__.py", "endpoints/async_client.py", "settings", "spending",
     ),
     "model_packaging": (
         "__init__.py", "extras.py", "files.py", "findings.py", "moved.py", "validation.py",
@@ -41,7 +42,10 @@ ROOMS = {
 }  # fmt: skip
 """Package -> the parts of it that the program imports (tests/unit/gateway/test_package.py)."""
 
-SERVICES = {"dynamodb": "dynamodb", "sagemaker-runtime": "runtime.sagemaker", "secretsmanager": "secretsmanager"}
+SERVICES = {
+    "bedrock-runtime": "bedrock-runtime", "dynamodb": "dynamodb", "s3": "s3",
+    "sagemaker-runtime": "runtime.sagemaker", "secretsmanager": "secretsmanager",
+}  # fmt: skip
 """The services that the program calls, and what botocore's table of addresses calls them: of its 20 MB, nearly all are
 models of others."""
 

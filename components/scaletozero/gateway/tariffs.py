@@ -52,13 +52,14 @@ class ByTokens:
         """
         return micros(self._tariff.most_usd(body_bytes + ADDED_TOKENS, output_tokens))
 
-    def settled(self, count: TokenCount, *, most: int, estimated: bool) -> Cost:
+    def settled(self, count: TokenCount, *, most: int, estimated: bool, seconds: float = 0) -> Cost:
         """What a request cost.
 
         Args:
             count: its tokens.
             most: what was held, above which nothing is estimated.
             estimated: whether its provider did not count all of them.
+            seconds: how long it took, which costs nothing here.
         """
         amount = micros(self._tariff.usd(count))
         return Cost(min(amount, most) if estimated else amount, estimated, self._about(count))

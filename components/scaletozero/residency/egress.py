@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from model_packaging.findings import Finding
-from scaletozero.residency.judges import Context, host_name
+from scaletozero.residency.judges import Context, host_name, profile
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.residency import Residency
 
@@ -49,3 +49,21 @@ def egress_findings(hosts: Mapping[str, str], allowed: Sequence[str], approved: 
                 "what is sent there would leave it",
                 f"remove it, or write `approved_hosts: [{host}]` if its location or an exception was approved",
             )
+
+
+def profile_findings(models: Mapping[str, str], region: str, allowed: Sequence[str]) -> Iterator[Finding]:
+    """Findings on models of Bedrock that process requests outside of `allowed`.
+
+    Args:
+        models: path where it is written -> id of a model or of an inference profile.
+        region: where they are asked.
+        allowed: the Regions; all are allowed if there is none.
+    """
+    if not allowed:
+        return
+    context = Context(Residency(regions=tuple(allowed), opted_in=tuple(allowed)), date.min)
+    asked = DeclaredResource("aws:bedrock/agentAgent:AgentAgent", "", {}, region)
+    for path, model in models.items():
+        if outside := profile(model, asked, context):
+            rule = f"must stay within the residency, {', '.join(allowed)}"
+            yield Finding(path, rule, outside.where, "what is sent there would leave it", outside.fix)

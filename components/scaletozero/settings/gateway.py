@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -13,7 +14,8 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, nearest, reject
 from scaletozero.settings.amounts import MonthlyCap
 from scaletozero.settings.gateway_function import GatewayFunction
-from scaletozero.settings.gateway_models import Model, ModelName, Provider, below, distinct
+from scaletozero.settings.gateway_models import Model, ModelName
+from scaletozero.settings.gateway_targets import Bedrock, Provider, Target, below, distinct
 from scaletozero.settings.schedules import SingleDate
 
 _CUSTOMER = re.compile(r"[a-z](?:-?[a-z0-9]){0,62}")
@@ -130,22 +132,45 @@ class Rules(Settings):
                     then = "it could not be told who pays"
                     yield Finding(f"customers.{name}.keys.{index}", rule, "the same hash", then, "make another key")
 
-    def reached(self) -> Iterator[tuple[str, str]]:
-        """The endpoints that it leads to, with the paths that name them."""
+    def ways(self) -> Iterator[tuple[str, Target]]:
+        """The targets of its models, with the beginnings of their paths."""
         for name, model in self.models.items():
             for path, target in model.ways():
-                if target.endpoint is not None:
-                    yield f"models.{name}.{path}endpoint", target.endpoint
+                yield f"models.{name}.{path}", target
+
+    def reached(self) -> Iterator[tuple[str, str]]:
+        """The endpoints that it leads to, with the paths that name them."""
+        for path, target in self.ways():
+            if target.endpoint is not None:
+                yield f"{path}endpoint", target.endpoint
         for name, customer in self.customers.items():
             for index, endpoint in enumerate(customer.endpoints):
                 yield f"customers.{name}.endpoints.{index}", endpoint
 
     def providers(self) -> Iterator[tuple[str, Provider]]:
         """The APIs that it leads to, with their paths."""
-        for name, model in self.models.items():
-            for path, target in model.ways():
-                if target.provider is not None:
-                    yield f"models.{name}.{path}provider", target.provider
+        for path, target in self.ways():
+            if target.provider is not None:
+                yield f"{path}provider", target.provider
+
+    def bedrocks(self) -> Iterator[tuple[str, Bedrock]]:
+        """The models on Bedrock that it leads to, with their paths."""
+        for path, target in self.ways():
+            if target.bedrock is not None:
+                yield f"{path}bedrock", target.bedrock
+
+    def hosts(self) -> Iterator[tuple[str, str]]:
+        """The hosts that prompts are sent to, with the paths that name them; those of AWS follow from its Region."""
+        for path, provider in self.providers():
+            yield f"{path}.base_url", provider.host
+        for path, target in self.ways():
+            if target.url is not None:
+                yield f"{path}url", urlsplit(target.url).hostname or ""
+
+    def secrets(self) -> set[str]:
+        """The names of the secrets that it reads."""
+        own = {each.secret for _, each in self.ways()}
+        return {each for each in own | {each.secret for _, each in self.providers()} if each is not None}
 
 
 class Gateway(Rules):
@@ -184,6 +209,14 @@ def in_function(rules: Rules) -> Iterable[Finding]:
         if not provider.base_url.startswith("https://"):
             then = "nothing listens there"
             yield Finding(f"{path}.base_url", "must begin with https:// in a function", provider.base_url, then)
+    for path, target in rules.ways():
+        if target.speaks and (target.url is None or not target.url.startswith("https://")):
+            then = "the function is not in the cluster's network"
+            fix = "write `url: https://...`, where the cluster's interceptor is reached from outside"
+            yield Finding(f"{path}url", "must begin with https:// in a function", target.url or "nothing", then, fix)
+        if target.concurrency is not None:
+            then = "each of the function's processes would count for itself, and has one request at a time"
+            yield Finding(f"{path}concurrency", "must not be in a function", str(target.concurrency), then, "remove it")
     for name, model in rules.models.items():
         if model.on_cold != "hold":
             then = "the request that wakes the endpoint would be frozen with the function, and never settled"

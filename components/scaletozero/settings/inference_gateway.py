@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from model_packaging.findings import Finding
-from model_packaging.validation import Settings, Text, may_be_later
+from model_packaging.validation import Int, Settings, Text, may_be_later
 from scaletozero.partitions import arn_prefix
 from scaletozero.settings.alarms import TopicArn
 from scaletozero.settings.common import (
@@ -21,25 +21,62 @@ from scaletozero.settings.common import (
 )
 from scaletozero.settings.gateway import GatewayFunction, Rules, in_function, unknown
 from scaletozero.settings.gateway_function import function_conflicts
+from scaletozero.settings.gateway_targets import below, between
+from scaletozero.settings.instances import InstanceType
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import approved_findings, within
 from scaletozero.settings.serverless import MemoryMb as ContainerMb
 
+MOST_USD_PER_HOUR = 1000
+"""Of a replica, above which a price is taken for a mistake: the dearest instance of EC2 costs a tenth of it."""
+
 
 class GatewayEndpoint(Settings):
-    """An endpoint that a gateway leads to.
+    """An endpoint that a gateway leads to: serverless with `memory_mb`, asynchronous with `instance_type`, on GPUs of a
+    cluster with `usd_per_hour`.
 
     Attributes:
-        endpoint_name: its name at SageMaker.
-        endpoint_arn: its ARN.
+        endpoint_name: its name at SageMaker, or in its cluster.
+        endpoint_arn: its ARN at SageMaker.
         memory_mb: the memory of a container, from which its price follows.
+        instance_type: the type of an instance, from which its price follows.
+        requests: the s3:// address below which requests are put.
+        usd_per_hour: the price of a replica.
+        host: the name by which the cluster's interceptor knows it.
+        concurrency: requests that an instance or a replica works on at a time.
+        start_seconds: what its start takes.
         artifact_digest: of the model that it serves, which answers are kept under. Default: none are kept of it.
     """
 
     endpoint_name: EndpointName
-    endpoint_arn: EndpointArn
-    memory_mb: ContainerMb
+    endpoint_arn: EndpointArn | None = None
+    memory_mb: ContainerMb | None = None
+    instance_type: InstanceType | None = None
+    requests: Annotated[Text, may_be_later] | None = None
+    usd_per_hour: Annotated[float, may_be_later] | None = None
+    host: Annotated[Text, may_be_later] | None = None
+    concurrency: Annotated[Int, between(1, 1000, " requests", "its price could not be shared")] = 1
+    start_seconds: Annotated[Int, may_be_later] | None = None
     artifact_digest: Annotated[Text, may_be_later] | None = None
+
+    def conflicts(self) -> Iterable[Finding]:
+        kinds = {
+            "memory_mb": ("endpoint_arn",),
+            "instance_type": ("endpoint_arn", "requests"),
+            "usd_per_hour": ("host",),
+        }
+        written = [name for name in kinds if getattr(self, name) is not None]
+        if len(written) != 1:
+            rule = "or `instance_type` or `usd_per_hour` is required, and only one of them"
+            then = "a request to it would have no price"
+            yield Finding("memory_mb", rule, " and ".join(written) or "nothing", then, "write the one of its kind")
+            return
+        for name in kinds[written[0]]:
+            if getattr(self, name) is None:
+                yield Finding(name, f"is required beside `{written[0]}`", "nothing", "nothing would be reached")
+        if isinstance(self.usd_per_hour, float) and not 0 < self.usd_per_hour <= MOST_USD_PER_HOUR:
+            rule = f"must be more than 0, and at most {MOST_USD_PER_HOUR} USD"
+            yield Finding("usd_per_hour", rule, f"{self.usd_per_hour:g}", "the price of a request would be wrong")
 
 
 class InferenceGatewaySettings(Rules, GatewayFunction):
@@ -71,16 +108,27 @@ class InferenceGatewaySettings(Rules, GatewayFunction):
         yield from in_function(self)
         yield from function_conflicts(self, self.region, self.models.items())
         yield from within(self.residency, self.region, "region")
-        hosts = {each.host for _, each in self.providers()}
-        yield from approved_findings(self.approved_hosts, hosts, "the host of a provider's `base_url`")
+        hosts = {host for _, host in self.hosts()}
+        yield from approved_findings(self.approved_hosts, hosts, "the host of a provider's `base_url` or of a `url`")
         yield from key_conflicts(self.kms_key_arn, self.region)
         begins = arn_prefix("sns", self.region)
         if isinstance(self.topic_arn, str) and not self.topic_arn.startswith(begins):
             fix = f"write an ARN that begins with `{begins}`"
             yield Finding("topic_arn", f"must be a topic in {self.region}", self.topic_arn, "nobody would be told", fix)
+        for name, endpoint in self.endpoints.items():
+            yield from below(f"endpoints.{name}", endpoint.conflicts())
         for path, name in self.reached():
             if name not in self.endpoints:
                 yield unknown(path, "an endpoint of the gateway", name, self.endpoints)
+            elif path.startswith("customers.") and self.endpoints[name].usd_per_hour is not None:
+                then = "it has no invocations as SageMaker has them"
+                yield Finding(path, "must be an endpoint at SageMaker", name, then, "name it as a target of a model")
+        for path, target in self.ways():
+            led_to = self.endpoints.get(target.endpoint or "")
+            if led_to is not None and bool(target.speaks) != (led_to.usd_per_hour is not None):
+                rule = "is a setting of an endpoint with `usd_per_hour`, and is required there"
+                got = ", ".join(target.speaks) or "nothing"
+                yield Finding(f"{path}speaks", rule, got, "requests would have no answer", "write or remove it")
         for name, model in self.models.items():
             for path, target in model.ways() if model.cache is not None else ():
                 led_to = self.endpoints.get(target.endpoint or "")

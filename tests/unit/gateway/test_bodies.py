@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from model_packaging.validation import parse
 from scaletozero.gateway.service.bodies import chat_request, embedding_request, read_object
 from scaletozero.gateway.service.errors import RefusedError
-from scaletozero.settings.gateway_models import Model, Provider
+from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import Provider
 
 HELLO: Any = [{"role": "user", "content": "Hello"}]
 API = {"base_url": "https://api.example.com/v1", "model": "there", "secret": "key", "price": "openai/gpt-5-mini"}

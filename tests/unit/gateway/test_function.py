@@ -11,8 +11,8 @@ from starlette.responses import Response, StreamingResponse
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
 from scaletozero.gateway.contents import Contents, read_contents
-from scaletozero.gateway.opening import Served
 from scaletozero.gateway.service.door import Ending, Held
+from scaletozero.gateway.targets import Served
 from scaletozero.settings.gateway import Gateway, Rules
 from scaletozero.settings.gateway_function import adapter_layer
 from scaletozero.settings.inference_gateway import InferenceGatewaySettings

@@ -18,7 +18,8 @@ from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.service.bodies import chat_request
 from scaletozero.gateway.service.errors import RefusedError
 from scaletozero.gateway.service.messages import messages_request
-from scaletozero.settings.gateway_models import Model, Provider
+from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import Provider
 from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.money import micros
 from scaletozero.spending.token_rates import TokenCount

@@ -20,7 +20,8 @@ from scaletozero.gateway.service.messages import messages_request
 from scaletozero.gateway.service.readings import count_of
 from scaletozero.gateway.service.response_chats import as_response
 from scaletozero.gateway.service.responses import responses_request
-from scaletozero.settings.gateway_models import Model, Provider
+from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import Provider
 from scaletozero.spending.token_rates import TokenCount
 
 WEATHER: Any = {

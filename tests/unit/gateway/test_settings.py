@@ -46,7 +46,7 @@ def gateway(model: dict[str, Any] | None = None, customer: dict[str, Any] | None
 WRONG: list[tuple[dict[str, Any], str]] = [
     (
         gateway({}),
-        "gateway.models.small.endpoint: or `provider` or `targets` is required, and only one of them, got neither",
+        "models.small.endpoint: or `provider`, `bedrock` or `targets` is required, and only one of them, got neither",
     ),
     (gateway({"endpoint": "sentences", "provider": API}), "only one of them, got endpoint and provider"),
     (gateway({"endpoint": "sentence"}), "gateway.models.small.endpoint: must be an endpoint of the environment"),
@@ -96,7 +96,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (gateway({"provider": API, "retries": 6}), "must be from 0 to 5"),
     (gateway({"targets": [{"provider": API}], "provider": API}), "got provider and targets"),
     (gateway({"targets": [{"provider": API, "weight": 0}]}), "targets.0.weight: must be from 1 to 1,000"),
-    (gateway({"targets": [{"weight": 1}]}), "gateway.models.small.targets.0.endpoint: or `provider` is required"),
+    (
+        gateway({"targets": [{"weight": 1}]}),
+        "small.targets.0.endpoint: or `provider` or `bedrock` is required",
+    ),
     (gateway({"targets": [{"endpoint": "sentence"}]}), "gateway.models.small.targets.0.endpoint: must be an endpoint"),
     (
         gateway({"targets": [{"provider": API}, {"endpoint": "sentences"}]}),
@@ -133,11 +136,80 @@ def test_it_runs_in_the_sandbox_only() -> None:
         environment(gateway(), sandbox=None)
 
 
-def test_an_endpoint_without_a_price_of_a_request_is_refused() -> None:
-    queued = {"sentences": {"kind": "asynchronous", "artifact": "a", "image": IMAGE}}
-    queued["sentences"]["instance_type"] = "ml.g5.xlarge"
-    with pytest.raises(FindingsError, match="must be an endpoint of kind `serverless`"):
-        environment(gateway({"endpoint": "sentences"}), endpoints=queued)
+QUEUED = {"kind": "asynchronous", "artifact": "a", "image": IMAGE, "instance_type": "ml.g5.xlarge"}
+LLM = {"kind": "gpu", "artifact": "a", "image": IMAGE, "scaling": {"max": 2}}
+CLUSTER = {"cluster": {"name": "c"}, "namespace": "models"}
+MIXED: dict[str, Any] = {"endpoints": {"sentences": QUEUED, "llm": LLM}, "kubernetes": CLUSTER}
+
+
+def test_endpoints_of_every_kind_may_be_targets() -> None:
+    both = gateway(
+        {"targets": [{"endpoint": "llm", "speaks": ["chat"]}, {"provider": API}]}, {"endpoints": ["sentences"]}
+    )
+    assert environment(both, **MIXED).gateway
+    assert environment(gateway({"endpoint": "sentences"}), **MIXED).gateway
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"endpoint": "llm"}, "endpoint: requires `speaks` beside it, got llm, of kind gpu"),
+        ({"targets": [{"endpoint": "sentences", "speaks": ["chat"]}]}, "targets.0.speaks: is a setting of an endpoint"),
+        ({"targets": [{"endpoint": "llm", "speaks": ["speech"]}]}, "targets.0.speaks.0"),
+        ({"targets": [{"endpoint": "llm", "url": "https://a.example"}]}, "speaks: is required beside `url`"),
+        (
+            {"targets": [{"endpoint": "llm", "speaks": ["chat"], "url": "http://a.example.com"}]},
+            "must begin with https://",
+        ),
+        ({"targets": [{"endpoint": "llm", "speaks": ["chat"], "url": "https://u:w@a.example"}]}, "without a user"),
+        ({"targets": [{"endpoint": "llm", "speaks": ["chat"], "secret": "key"}]}, "is a setting beside `url`"),
+        ({"targets": [{"provider": API, "speaks": ["chat"]}]}, "speaks: is a setting of an endpoint of kind `gpu`"),
+        ({"targets": [{"provider": API, "concurrency": 4}]}, "concurrency: must have a further target after it"),
+        ({"targets": [{"provider": API, "concurrency": 0}, {"provider": API}]}, "must be from 1 to 100,000 requests"),
+        ({"bedrock": {"model": "nova"}}, "bedrock.model: must be the id of a model"),
+        (
+            {"bedrock": {"model": "eu.amazon.nova-lite-v1:0"}},
+            "bedrock.profile: must be `eu` beside an inference profile's id, got nothing",
+        ),
+        ({"bedrock": {"model": "eu.amazon.nova-lite-v1:0", "profile": "us"}}, "got us"),
+        (
+            {"bedrock": {"model": "amazon.nova-lite-v1:0", "profile": "eu"}},
+            "profile: is a setting of an inference profile",
+        ),
+        ({"bedrock": {"model": "amazon.nova-lite-v1:0"}, "provider": API}, "got provider and bedrock"),
+    ],
+)
+def test_a_target_that_would_not_work_is_refused(model: dict[str, Any], said: str) -> None:
+    with pytest.raises(FindingsError) as caught:
+        environment(gateway(model), **MIXED)
+    assert said in str(caught.value)
+    assert "u:w@" not in str(caught.value)
+
+
+def test_an_endpoint_on_a_cluster_has_no_invocations() -> None:
+    with pytest.raises(FindingsError, match=r"acme\.endpoints\.0: must be an endpoint of kind `serverless` or"):
+        environment(gateway(customer={"endpoints": ["llm"]}), **MIXED)
+
+
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [
+        ({"bedrock": {"model": "us.amazon.nova-lite-v1:0", "profile": "us"}}, "bedrock.model"),
+        ({"bedrock": {"model": "global.amazon.nova-2-lite-v1:0", "profile": "global"}}, "bedrock.model"),
+        ({"targets": [{"endpoint": "llm", "speaks": ["chat"], "url": "https://gpu.example.com"}]}, "targets.0.url"),
+    ],
+)
+def test_a_target_outside_the_residency_is_refused(model: dict[str, Any], path: str) -> None:
+    inside = environment(gateway(model), **MIXED, residency={"regions": ["eu-central-1"]})
+    (found,) = [each for each in residency_findings(inside, date(2026, 11, 29)) if "gateway" in each.path]
+    assert found.path == f"environment.gateway.models.small.{path}"
+
+
+def test_a_model_on_bedrock_in_the_region_stays_inside() -> None:
+    inside = environment(
+        gateway({"bedrock": {"model": "amazon.nova-lite-v1:0"}}), residency={"regions": ["eu-central-1"]}
+    )
+    assert residency_findings(inside, date(2026, 11, 29)) == []
 
 
 OUTSIDE = {**API, "base_url": "https://api.openai.com/v1"}

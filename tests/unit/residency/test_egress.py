@@ -123,6 +123,7 @@ def test_a_gateway_sends_to_a_provider_that_was_approved(run: Any) -> None:
 
 def test_only_hosts_of_providers_can_be_approved() -> None:
     with pytest.raises(
-        FindingsError, match=r"approved_hosts\.0: must be the host of a provider's `base_url`, got a\.b\.c"
+        FindingsError,
+        match=r"approved_hosts\.0: must be the host of a provider's `base_url` or of a `url`, got a\.b\.c",
     ):
         gateway(approved_hosts=["a.b.c"])

@@ -13,7 +13,8 @@ from scaletozero.environment.importing.litellm_reasons import INFO, PARAMS, Reas
 from scaletozero.environment.importing.numbers import number, seconds_of, whole
 from scaletozero.environment.importing.places import BY_PREFIX, ELSEWHERE, PLACES, Place, at_host, named
 from scaletozero.environment.importing.report import Notes, Path, PriceOf, listed
-from scaletozero.settings.gateway_models import MOST_RETRIES, VARIABLE
+from scaletozero.settings.gateway_models import MOST_RETRIES
+from scaletozero.settings.gateway_targets import VARIABLE
 from scaletozero.spending.token_rates import TokenPrice
 
 VARIABLES = "os.environ/"

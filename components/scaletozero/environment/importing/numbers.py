@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from scaletozero.settings.gateway_models import LONGEST_SECONDS
+from scaletozero.settings.gateway_targets import LONGEST_SECONDS
 
 DAY = 86_400
 """Seconds."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from scaletozero.gateway.service.door import FREE, Door, Held
-from scaletozero.gateway.service.errors import RefusedError
+from scaletozero.gateway.service.errors import RefusedError, limited
 from scaletozero.gateway.service.failures import FailedError
 from scaletozero.gateway.service.ways import ModelRoute, Way
 from scaletozero.gateway.tariffs import Cost
@@ -86,13 +86,21 @@ class Attempts:
         asked: FailedError | None = None
         remembered: FailedError | None = None
         for index, candidate in enumerate(self._candidates):
+            if candidate.way.full:
+                remembered = remembered or FailedError(
+                    limited("The model has no free capacity.", 1.0, "capacity_reached"), billed=False, kind="throttled"
+                )
+                continue
             blocked = candidate.way.breaker.blocked()
             if blocked is not None:
                 remembered = FailedError(blocked.refusal, billed=False, kind=blocked.kind)
                 continue
+            end = candidate.way.begin()
+            held.afterwards.append(end)
             try:
                 return await self._tried(held, candidate, send, index + 1 == len(self._candidates))
             except FailedError as error:
+                end()
                 if self._final(error, held):
                     raise
                 asked = error

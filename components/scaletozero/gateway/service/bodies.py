@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from model_packaging.serving.limits import REQUEST_BYTES
+from scaletozero.gateway.service.conversations import Spoken
 from scaletozero.gateway.service.errors import wrong
 from scaletozero.gateway.service.streams import ChatEvents, Events
-from scaletozero.settings.gateway_models import Model, Provider, Speech
+from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import Speech
 
 LARGEST_BODY = REQUEST_BYTES
 """Bytes of a request: as many as a serverless endpoint takes."""
@@ -67,7 +69,7 @@ class ChatRequest:
             wrong_limit(f"must be at most {model.max_output_tokens} for {self.model}")
         return self.limit
 
-    def sent(self, provider: Provider, model: Model) -> tuple[str, bytes]:
+    def sent(self, provider: Spoken, model: Model) -> tuple[str, bytes]:
         """The path and the request as the provider is to get it: with a bound, and with its usage where it is streamed.
 
         Raises:
@@ -106,7 +108,7 @@ class EmbeddingRequest:
     inputs: tuple[str, ...] | None
     base64: bool
 
-    def sent(self, provider: Provider) -> bytes:
+    def sent(self, provider: Spoken) -> bytes:
         """The request as the provider is to get it."""
         return dumped({**self.fields, "model": provider.model})
 

@@ -3,10 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scaletozero.gateway.service.streams import Events
-from scaletozero.settings.gateway_models import Model, Provider, Speech
+from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import Speech
+
+
+class Spoken(Protocol):
+    """What is known of a target that answers in words."""
+
+    @property
+    def model(self) -> str:
+        """The model's name there."""
+        ...
+
+    @property
+    def limit_field(self) -> str:
+        """The field in which it takes the most tokens of an answer to a chat."""
+        ...
+
+    @property
+    def protocols(self) -> tuple[Speech, ...]:
+        """What it speaks."""
+        ...
+
+
+@dataclass(frozen=True)
+class SpokenAs:
+    """What is known of a target that is no provider."""
+
+    model: str
+    protocols: tuple[Speech, ...]
+    limit_field: str = "max_tokens"
 
 
 class Conversation(Protocol):
@@ -41,7 +71,7 @@ class Conversation(Protocol):
         """The most tokens of one answer; raises RefusedError for more than the model's most."""
         ...
 
-    def sent(self, provider: Provider, model: Model) -> tuple[str, bytes]:
+    def sent(self, provider: Spoken, model: Model) -> tuple[str, bytes]:
         """The path and the body of what a provider gets; raises RefusedError if it cannot answer such a request."""
         ...
 

@@ -34,7 +34,7 @@ from scaletozero.gateway.service.questions import Question
 from scaletozero.gateway.service.ways import ModelRoute
 from scaletozero.gateway.tariffs import Cost
 from scaletozero.settings.gateway import Customer, Rules
-from scaletozero.settings.gateway_models import LONGEST_SECONDS
+from scaletozero.settings.gateway_targets import LONGEST_SECONDS
 from scaletozero.spending.money import micros, to_the_micro
 
 LEASE_SECONDS = LONGEST_SECONDS + 120
@@ -86,6 +86,7 @@ class Held:
         found: that answer.
         age: its age in seconds.
         answer: what is to be kept, with its media type.
+        afterwards: what is called when it has ended.
     """
 
     customer: str
@@ -99,6 +100,7 @@ class Held:
     found: Kept | None = None
     age: int = 0
     answer: tuple[bytes, str] | None = None
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def keeps(self) -> bool:
@@ -246,6 +248,8 @@ class Door:
                     await self.settle(held.hold)
             finally:
                 self._rates.end(held.customer)
+                for call in held.afterwards:
+                    call()
             if held.question is not None and held.answer is not None:
                 await self.keeper.keep(held.question, held.customer, *held.answer)
 

@@ -1,21 +1,34 @@
-"""An endpoint of the environment, of kind `serverless`."""
+"""An endpoint of the environment that serves a packaged encoder: one of kind `serverless`."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scaletozero.gateway.service.errors import unavailable
 from scaletozero.gateway.service.failures import FailedError, endpoint_failure
-from scaletozero.gateway.tariffs import BySeconds
+from scaletozero.gateway.tariffs import Cost
+from scaletozero.settings.gateway_targets import LONGEST_SECONDS
 
 FIRST_START_SECONDS = 10.0
 """What a caller is told to wait for an endpoint whose start has not been measured."""
+
+
+class EncoderMeter(Protocol):
+    """The price of an endpoint with an encoder."""
+
+    def most(self, body_bytes: int) -> int:
+        """The most that a request can cost, in millionths of a dollar."""
+        ...
+
+    def settled(self, seconds: float, body_bytes: int, answer_bytes: int) -> Cost:
+        """What a request cost that took so long here."""
+        ...
 
 
 @dataclass
@@ -34,7 +47,7 @@ class EndpointTarget:
 
     name: str
     runtime: Any
-    meter: BySeconds
+    meter: EncoderMeter
     digest: str = ""
     waking: bool = False
     start_seconds: float = FIRST_START_SECONDS
@@ -50,8 +63,13 @@ class EndpointTarget:
         """What its answers depend on."""
         return ["endpoint", self.name, self.digest]
 
-    async def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str, float]:
+    async def invoke(
+        self, body: bytes, content_type: str, accept: str, seconds: float = LONGEST_SECONDS
+    ) -> tuple[bytes, str, float]:
         """The answer, its media type, and the seconds that it took.
+
+        Args:
+            seconds: for which an answer is waited for, where the service itself sets no end.
 
         Raises:
             FailedError: there is none.

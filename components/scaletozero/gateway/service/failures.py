@@ -123,6 +123,11 @@ def _error_in(body: bytes) -> Mapping[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
+def retry_seconds(headers: Mapping[str, str]) -> float | None:
+    """What `Retry-After` says in seconds; None if it says nothing, or a time of day."""
+    return _seconds(headers.get("retry-after"), {})
+
+
 def _seconds(written: str | None, about: Mapping[str, Any]) -> float | None:
     """What `Retry-After` says, or Google's `RetryInfo`."""
     details = about.get("details")
@@ -148,6 +153,36 @@ def endpoint_failure(error: ClientError) -> FailedError:
     if code in ("ThrottlingException", "TooManyRequestsException"):
         return _unbilled(limited("The endpoint has no free container.", 1, "endpoint_busy"), "throttled", 1.0)
     return _unbilled(unavailable(502, "The endpoint cannot be invoked.", "endpoint_error"), "failed")
+
+
+_DAILY = re.compile(r"\bper day\b|daily", re.IGNORECASE)
+"""What a quota of Bedrock says that is not for a minute: a later try in the same request does not overcome it."""
+
+_ELSEWHERE = re.compile(r"on-demand throughput|model identifier|inference profile", re.IGNORECASE)
+"""What Bedrock says of a model that is not in the Region, which is no fault of a caller."""
+
+
+def bedrock_failure(error: ClientError) -> FailedError:
+    """Of a model on Bedrock (Bedrock API reference, errors of `Converse`)."""
+    about = error.response["Error"]
+    code, text = about.get("Code", ""), str(about.get("Message", ""))
+    code = code[:1].upper() + code[1:]  # in a stream they begin with a small letter
+    if code == "ServiceQuotaExceededException" or (code == "ThrottlingException" and _DAILY.search(text)):
+        told = "The model's provider has reached a quota."
+        return _unbilled(unavailable(503, told, "provider_capped", retry=False), "capped")
+    if code in ("ThrottlingException", "TooManyRequestsException"):
+        told = limited("The model's provider is limiting requests.", 1.0, "provider_rate_limited")
+        return _unbilled(told, "throttled", 1.0)
+    if code in ("ServiceUnavailableException", "ModelNotReadyException"):
+        told = unavailable(503, "The model's provider is overloaded.", "provider_overloaded", seconds=1.0)
+        return _unbilled(told, "overloaded")
+    if code == "ValidationException" and not _ELSEWHERE.search(text):
+        return _unbilled(wrong(text[:1000] or "The model's provider refused the request."), "refused")
+    if code == "ModelTimeoutException":
+        return late()
+    if code in ("ModelErrorException", "ModelStreamErrorException"):
+        return garbage("broke off")
+    return _unbilled(unavailable(502, f"The model's provider answered with {code}.", "provider_error"), "failed")
 
 
 def cold(seconds: float) -> FailedError:

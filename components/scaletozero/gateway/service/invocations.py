@@ -15,6 +15,7 @@ from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.errors import RefusedError, unavailable
 from scaletozero.gateway.service.failures import FailedError, cold
 from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import LONGEST_SECONDS
 
 JSON = "application/json"
 
@@ -41,8 +42,11 @@ class Invocation:
         """
         if self._target.waking and self._model.on_cold != "hold":
             raise cold(self._target.start_seconds)
-        task = asyncio.create_task(self._target.invoke(body, JSON, JSON))
-        patience = seconds if self._model.on_cold == "hold" else min(seconds, self._model.cold_after_seconds)
+        holds = self._model.on_cold == "hold"
+        # A queue is not waited for any longer than the request: it ends first, so that what it holds is settled here.
+        longest = max(0.1, seconds - 0.5) if holds else LONGEST_SECONDS
+        task = asyncio.create_task(self._target.invoke(body, JSON, JSON, longest))
+        patience = seconds if holds else min(seconds, self._model.cold_after_seconds)
         began = time.monotonic()
         done, _ = await asyncio.wait({task}, timeout=patience)
         if not done:

@@ -7,17 +7,17 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scaletozero.gateway.service.conversations import Spoken
 from scaletozero.gateway.service.errors import RefusedError, wrong
 from scaletozero.gateway.service.failures import garbage
 from scaletozero.gateway.service.readings import count_of
 from scaletozero.gateway.service.streams import anthropic_failure, named
-from scaletozero.settings.gateway_models import Provider
 
 _STOPS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def as_chat(fields: Mapping[str, Any], provider: Provider) -> dict[str, Any]:
+def as_chat(fields: Mapping[str, Any], provider: Spoken) -> dict[str, Any]:
     """A validated request for a message, as a chat.
 
     Raises:

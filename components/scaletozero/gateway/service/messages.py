@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaletozero.gateway.service.bodies import count_field, dumped, flag_field, known_fields, model_field
+from scaletozero.gateway.service.conversations import Spoken
 from scaletozero.gateway.service.errors import wrong
 from scaletozero.gateway.service.message_chats import ChatAsMessage, as_chat, as_message
 from scaletozero.gateway.service.streams import Events, MessageEvents
-from scaletozero.settings.gateway_models import Model, Provider, Speech
+from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import Speech
 
 MESSAGE_FIELDS = frozenset(
     (
@@ -53,7 +55,7 @@ class MessagesRequest:
             raise wrong(f"max_tokens must be at most {model.max_output_tokens} for {self.model}.", "max_tokens")
         return self.limit
 
-    def sent(self, provider: Provider, model: Model) -> tuple[str, bytes]:
+    def sent(self, provider: Spoken, model: Model) -> tuple[str, bytes]:
         """The path and the request as the provider is to get it: as it is where the provider has messages, as a chat
         where it has chats alone.
 

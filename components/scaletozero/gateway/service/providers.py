@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 
+from scaletozero.gateway.service.conversations import Spoken
 from scaletozero.gateway.service.failures import (
     FailedError,
     garbage,
@@ -21,8 +22,8 @@ from scaletozero.gateway.service.failures import (
     read_answer,
     unreachable,
 )
-from scaletozero.gateway.tariffs import ByTokens
-from scaletozero.settings.gateway_models import Provider
+from scaletozero.gateway.service.readings import Meter
+from scaletozero.settings.gateway_targets import Provider
 
 LARGEST_ANSWER = 32 * 2**20
 """Bytes of an answer above which it is taken for a fault."""
@@ -47,9 +48,14 @@ class ProviderTarget:
         meter: its price.
     """
 
-    def __init__(self, declared: Provider, key: str, client: httpx2.AsyncClient, meter: ByTokens) -> None:
+    def __init__(self, declared: Provider, key: str, client: httpx2.AsyncClient, meter: Meter) -> None:
         self.declared, self.meter = declared, meter
         self._client, self._key = client, key
+
+    @property
+    def spoken(self) -> Spoken:
+        """What is known of it."""
+        return self.declared
 
     @property
     def label(self) -> str:
@@ -60,6 +66,10 @@ class ProviderTarget:
     def identity(self) -> list[str]:
         """What its answers depend on."""
         return ["provider", self.declared.base_url, self.declared.model]
+
+    def prepared(self, path: str, body: bytes) -> bytes:
+        """A request as it is sent: as it is."""
+        return body
 
     async def ask(self, path: str, body: bytes, seconds: float) -> dict[str, Any]:
         """An answer in one piece.
@@ -107,6 +117,12 @@ class ProviderTarget:
             return {**sent, "x-api-key": self._key, "anthropic-version": ANTHROPIC_VERSION}
         return {**sent, "Authorization": f"Bearer {self._key}"}
 
+    def _address(self, path: str) -> str:
+        return f"{self.declared.base_url}{path}"
+
+    def _failure(self, status: int, headers: Mapping[str, str], body: bytes) -> FailedError:
+        return provider_failure(status, headers, body)
+
     async def _sent(self, path: str, body: bytes, seconds: float) -> AsyncGenerator[bytes]:
         """The bytes of a successful answer."""
         began = False
@@ -116,7 +132,7 @@ class ProviderTarget:
             end = time.monotonic() + seconds
             async with self._client.stream(
                 "POST",
-                f"{self.declared.base_url}{path}",
+                self._address(path),
                 content=body,
                 headers=self._headers(path),
                 timeout=timeout,
@@ -124,7 +140,7 @@ class ProviderTarget:
             ) as response:
                 began = True
                 if response.status_code != 200:
-                    raise provider_failure(response.status_code, response.headers, await _start(response))
+                    raise self._failure(response.status_code, response.headers, await _start(response))
                 async for part in response.aiter_bytes():
                     yield part
                     if time.monotonic() > end:

@@ -7,16 +7,29 @@ that of a response inside of the response.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from scaletozero.gateway.service.answers import text_bytes
-from scaletozero.gateway.tariffs import ADDED_TOKENS, ByTokens, Cost
+from scaletozero.gateway.tariffs import ADDED_TOKENS, Cost
 from scaletozero.spending.token_rates import TokenCount
 
 _SAID = {"/messages": "content", "/responses": "output"}
 _CHAT_NAMES = "prompt_tokens_details", "prompt_tokens", "completion_tokens"
 _RESPONSE_NAMES = "input_tokens_details", "input_tokens", "output_tokens"
+
+
+class Meter(Protocol):
+    """The price of what answers in words."""
+
+    def most(self, body_bytes: int, output_tokens: int) -> int:
+        """The most that a request can cost, in millionths of a dollar."""
+        ...
+
+    def settled(self, count: TokenCount, *, most: int, estimated: bool, seconds: float) -> Cost:
+        """What a request cost that took so many seconds."""
+        ...
 
 
 class Reading:
@@ -27,11 +40,16 @@ class Reading:
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self._path, self._began = path, time.monotonic()
         self._count: TokenCount | None = None
         self._whole = False
         self._said = 0
         self._usage: dict[str, Any] = {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all tokens were counted, with which an answer is certainly whole."""
+        return self._whole and self._count is not None
 
     def answer(self, content: Mapping[str, Any]) -> None:
         """Reads an answer in one piece."""
@@ -76,7 +94,7 @@ class Reading:
             self._count = count_of(self._path, response["usage"])
             self._whole = self._count is not None
 
-    def cost(self, meter: ByTokens, body_bytes: int, most: int) -> Cost:
+    def cost(self, meter: Meter, body_bytes: int, most: int) -> Cost:
         """What the answer cost, as far as it has come.
 
         Args:
@@ -84,11 +102,12 @@ class Reading:
             body_bytes: the bytes of the request, which bound the tokens that nobody counted.
             most: above which nothing is estimated.
         """
+        seconds = time.monotonic() - self._began
         if self._whole and self._count is not None:
-            return meter.settled(self._count, most=most, estimated=False)
+            return meter.settled(self._count, most=most, estimated=False, seconds=seconds)
         told = self._count or TokenCount(body_bytes + ADDED_TOKENS, 0)
         known = TokenCount(told.input, max(told.output, self._said), told.cached, told.written)
-        return meter.settled(known, most=most, estimated=True)
+        return meter.settled(known, most=most, estimated=True, seconds=seconds)
 
 
 def count_of(path: str, usage: object) -> TokenCount | None:

@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 from scaletozero.gateway.cache.store import LARGEST_KEPT
 from scaletozero.gateway.service.attempts import Candidate
 from scaletozero.gateway.service.door import Held
+from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.failures import FailedError, late
-from scaletozero.gateway.service.providers import ProviderTarget
 from scaletozero.gateway.service.readings import Reading
 from scaletozero.gateway.service.streams import Events
 
@@ -36,8 +36,9 @@ class Relay(Response):
     media_type = "text/event-stream"
 
     def __init__(self, held: Held, candidate: Candidate, reading: Reading, events: Events) -> None:
-        assert isinstance(candidate.way.target, ProviderTarget)
-        self._held, self._candidate, self._target = held, candidate, candidate.way.target
+        target = candidate.way.target
+        assert not isinstance(target, EndpointTarget)
+        self._held, self._candidate, self._target = held, candidate, target
         self._reading, self._made = reading, events
         self._first: list[bytes] = []
         self._told: list[bytes] = []
@@ -87,8 +88,7 @@ class Relay(Response):
                         yield event
             for event in self._noted(self._made.end()):
                 yield event
-            cost = self._held.cost
-            if cost is not None and not cost.estimated:
+            if self._reading.whole:
                 self._held.keep(b"".join(self._told), self.media_type)
         except FailedError as error:
             self._candidate.way.breaker.failed(error)

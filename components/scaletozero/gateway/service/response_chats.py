@@ -6,11 +6,11 @@ import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from scaletozero.gateway.service.conversations import Spoken
 from scaletozero.gateway.service.errors import RefusedError, wrong
 from scaletozero.gateway.service.failures import garbage
 from scaletozero.gateway.service.readings import count_of
 from scaletozero.gateway.service.streams import named, response_failure
-from scaletozero.settings.gateway_models import Provider
 
 _ROLES = {"developer": "system"}
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -18,7 +18,7 @@ _SAME = ("temperature", "top_p", "user")
 _NO_COUNTERPART = ("top_logprobs", "truncation")
 
 
-def as_chat(fields: Mapping[str, Any], provider: Provider, limit: int) -> dict[str, Any]:
+def as_chat(fields: Mapping[str, Any], provider: Spoken, limit: int) -> dict[str, Any]:
     """A validated request for a response, as a chat.
 
     Args:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from scaletozero.gateway.service.bodies import count_field, dumped, flag_field, known_fields, model_field
+from scaletozero.gateway.service.conversations import Spoken
 from scaletozero.gateway.service.errors import wrong
 from scaletozero.gateway.service.response_chats import ChatAsResponse, as_chat, as_response
 from scaletozero.gateway.service.streams import Events, ResponseEvents
-from scaletozero.settings.gateway_models import Model, Provider, Speech
+from scaletozero.settings.gateway_models import Model
+from scaletozero.settings.gateway_targets import Speech
 
 RESPONSE_FIELDS = frozenset(
     (
@@ -70,7 +72,7 @@ class ResponsesRequest:
             raise wrong(rule, "max_output_tokens")
         return self.limit
 
-    def sent(self, provider: Provider, model: Model) -> tuple[str, bytes]:
+    def sent(self, provider: Spoken, model: Model) -> tuple[str, bytes]:
         """The path and the request as the provider is to get it: with a bound where the provider has responses, as a
         chat where it has chats alone.
 

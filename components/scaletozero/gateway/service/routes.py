@@ -7,10 +7,12 @@ import asyncio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from model_packaging.serving.limits import INVOCATION_SECONDS
 from scaletozero.gateway.cache.control import Directions, directions
 from scaletozero.gateway.cache.store import Kept
 from scaletozero.gateway.service import answers
 from scaletozero.gateway.service.attempts import Attempts, Candidate
+from scaletozero.gateway.service.bedrock import BedrockTarget
 from scaletozero.gateway.service.bodies import (
     LARGEST_BODY,
     EmbeddingRequest,
@@ -19,6 +21,7 @@ from scaletozero.gateway.service.bodies import (
     embedding_request,
     read_object,
 )
+from scaletozero.gateway.service.cluster import ClusterTarget
 from scaletozero.gateway.service.conversations import Conversation
 from scaletozero.gateway.service.door import Door, Ending, Held
 from scaletozero.gateway.service.endpoints import EndpointTarget
@@ -94,7 +97,7 @@ class Routes:
 
             async def send(candidate: Candidate, seconds: float) -> Response:
                 target = candidate.way.target
-                assert isinstance(target, ProviderTarget)
+                assert not isinstance(target, EndpointTarget)
                 reading = Reading(candidate.path)
                 if asked.stream:
                     relay = Relay(held, candidate, reading, asked.events(candidate.path))
@@ -102,8 +105,8 @@ class Routes:
                     return Ending(self._door, held, relay)
                 content = await target.ask(candidate.path, candidate.body, seconds)
                 reading.answer(content)
-                held.cost = cost = reading.cost(target.meter, len(candidate.body), candidate.most)
-                return self._answered(held, asked.answer(candidate.path, content), sound=not cost.estimated)
+                held.cost = reading.cost(target.meter, len(candidate.body), candidate.most)
+                return self._answered(held, asked.answer(candidate.path, content), sound=reading.whole)
 
             return await attempts.reached(held, send)
 
@@ -116,10 +119,11 @@ class Routes:
         found: list[Candidate] = []
         wrongs: list[RefusedError] = []
         for way in in_order(route.ways):
-            if not isinstance(way.target, ProviderTarget):
+            if isinstance(way.target, EndpointTarget):
                 continue
             try:
-                path, body = asked.sent(way.target.declared, route.model)
+                path, body = asked.sent(way.target.spoken, route.model)
+                body = way.target.prepared(path, body)
             except RefusedError as error:
                 wrongs.append(error)
                 continue
@@ -152,11 +156,12 @@ class Routes:
                     assert asked.inputs is not None
                     answer = answers.embeddings(asked.model, content, len(asked.inputs), as_base64=asked.base64)
                 else:
+                    assert isinstance(target, ProviderTarget)
                     content = await target.ask(candidate.path, candidate.body, seconds)
                     reading = Reading(candidate.path)
                     reading.answer(content)
-                    held.cost = cost = reading.cost(target.meter, len(candidate.body), candidate.most)
-                    sound, answer = not cost.estimated, {**content, "model": asked.model}
+                    held.cost = reading.cost(target.meter, len(candidate.body), candidate.most)
+                    sound, answer = reading.whole, {**content, "model": asked.model}
                 return self._answered(held, answer, sound=sound)
 
             return await attempts.reached(held, send)
@@ -167,8 +172,10 @@ class Routes:
         wrongs: list[RefusedError] = []
         for way in in_order(route.ways):
             target = way.target
-            if isinstance(target, ProviderTarget):
-                body = asked.sent(target.declared)
+            if isinstance(target, BedrockTarget) or (isinstance(target, ClusterTarget) and not target.at.embeds):
+                wrongs.append(wrong(f"{asked.model} has no embeddings.", "model", "model_not_supported"))
+            elif isinstance(target, ProviderTarget):
+                body = asked.sent(target.spoken)
                 found.append(Candidate(way, "/embeddings", body, target.meter.most(len(body), 0)))
             elif asked.inputs is None:
                 wrongs.append(wrong(f"{asked.model} takes texts, not tokens.", "input"))
@@ -190,7 +197,7 @@ class Routes:
         kind, accept = request.headers.get("content-type", "application/json"), request.headers.get("accept", "*/*")
         async with self._door.holding(customer, target.meter.most(len(body)), request.path_params["name"]) as held:
             held.ask(target.label)
-            content, media, seconds = await target.invoke(body, kind, accept)
+            content, media, seconds = await target.invoke(body, kind, accept, INVOCATION_SECONDS)
             held.cost = target.meter.settled(seconds, len(body), len(content))
             return Ending(self._door, held, Response(content, 200, media_type=media))
 

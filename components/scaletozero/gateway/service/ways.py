@@ -7,10 +7,14 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from scaletozero.gateway.service.bedrock import BedrockTarget
 from scaletozero.gateway.service.breakers import Breaker
 from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.providers import ProviderTarget
 from scaletozero.settings.gateway_models import Model
+
+Speaker = ProviderTarget | BedrockTarget
+"""What answers in words: an API, an endpoint of kind `gpu`, which speaks like one, or a model on Bedrock."""
 
 
 @dataclass
@@ -21,13 +25,34 @@ class Way:
         target: what is asked.
         weight: its share of the requests; None if it is asked when others have failed.
         seconds: in which it has to answer; None for as long as the request has.
+        concurrency: requests that it is sent at a time; None for any number.
+        open: those that it works on now.
         breaker: knows whether it fails.
     """
 
-    target: ProviderTarget | EndpointTarget
+    target: Speaker | EndpointTarget
     weight: int | None = None
     seconds: float | None = None
+    concurrency: int | None = None
+    open: int = 0
     breaker: Breaker = field(default_factory=Breaker)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is sent no further request now."""
+        return self.concurrency is not None and self.open >= self.concurrency
+
+    def begin(self) -> Callable[[], None]:
+        """Counts a request. Returns what ends it, once."""
+        self.open += 1
+        ended = False
+
+        def end() -> None:
+            nonlocal ended
+            if not ended:
+                ended, self.open = True, self.open - 1
+
+        return end
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from role_permissions import (
 from model_packaging.findings import FindingsError
 from scaletozero.endpoints import gauge_function
 from scaletozero.endpoints.artifact_store import ANSWERS
+from scaletozero.endpoints.async_client import Submitted, ready, submit
 from scaletozero.endpoints.asynchronous import async_statements
 from scaletozero.endpoints.guard_policies import budget_policy, closing_policy, measuring_policy
 from scaletozero.endpoints.model import role_policy as model_policy
@@ -53,7 +54,7 @@ from scaletozero.policies import trust_policy
 from scaletozero.sandbox.aws.iam.roles import Roles
 from scaletozero.scaling import call_function
 from scaletozero.scaling.warm_calls import RUNTIME, function_policy, scheduler_policy
-from scaletozero.settings.gateway_models import Provider
+from scaletozero.settings.gateway_targets import Provider
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 ARCHIVE = "models/a/0a1b/model.tar.gz"
@@ -124,7 +125,10 @@ class Stage:
         if role == GATEWAY:
             endpoint = arn("sagemaker", REGION, ACCOUNT, "endpoint/a")
             ledger, answers = (arn("dynamodb", REGION, ACCOUNT, f"table/{each}") for each in ("ledger", "answers"))
-            return json.loads(gateway_policy(REGION, self.logs, ledger, answers, [endpoint], ["openai-key"], self.key))
+            asked = {"queues": [(endpoint, "s3://models/async/a/requests")], "models": ["amazon.nova-lite-v1:0"]}
+            return json.loads(
+                gateway_policy(REGION, self.logs, ledger, answers, [endpoint], ["openai-key"], self.key, **asked)
+            )
         return pods_policy("models", "gpu/llm", REGION, self.key)
 
     def give(self, document: dict[str, Any]) -> None:
@@ -348,6 +352,19 @@ def read_a_providers_key(stage: Stage) -> None:
         raise PermissionError(str(error)) from error
 
 
+def ask_the_queue(stage: Stage) -> None:
+    """The gateway's own calls, of an endpoint that is not there and for a result that is not there yet."""
+    function = arn("lambda", REGION, ACCOUNT, "function:f")
+    s3, runtime = (stage.as_role(each, "lambda", function) for each in ("s3", "sagemaker-runtime"))
+    try:
+        submit("a", b"{}", requests="s3://models/async/a/requests", s3=s3, runtime=runtime)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("AccessDenied", "AccessDeniedException"):
+            raise
+    at = "s3://models/async/a"
+    assert ready(Submitted("i", f"{at}/answers/r", f"{at}/failures/r"), s3) is None
+
+
 OPERATIONS: dict[str, Callable[[Stage], None]] = {
     "create the model": create_the_model,
     "create the model in a VPC": create_the_model_in_a_vpc,
@@ -363,6 +380,7 @@ OPERATIONS: dict[str, Callable[[Stage], None]] = {
     "keep the ledger": keep_the_ledger,
     "keep an answer": keep_an_answer,
     "read a provider's key": read_a_providers_key,
+    "ask the queue": ask_the_queue,
 }
 
 
