@@ -78,7 +78,8 @@ def open_door(
     served = {
         name: _served(environment, name, about) for name, about in deployed.items() if name in environment.endpoints
     }
-    site = Site(environment.region, served, prices(), store, answers, client, f"{KEY}.gateway")
+    regions = tuple(environment.residency.allowed) if environment.residency else ()
+    site = Site(environment.region, served, prices(), store, answers, client, f"{KEY}.gateway", regions=regions)
     return opening.open_door(environment.gateway, site)
 
 

@@ -36,6 +36,7 @@ class Contents:
         cache: the table of answers that are kept; empty if no model keeps any.
         tariffs: the prices of models behind an API, by their names in genai-prices, of which the function has nothing:
             to load its 2,330 models would take longer than all else that the program does before its first answer.
+        regions: where answers may be made; all are allowed if there is none.
     """
 
     rules: Rules
@@ -45,6 +46,7 @@ class Contents:
     ledger: str
     cache: str = ""
     tariffs: Mapping[str, TokenTariff] = field(default_factory=dict)
+    regions: tuple[str, ...] = ()
 
     def text(self) -> str:
         """The file."""
@@ -62,6 +64,7 @@ class Contents:
                 "ledger": self.ledger,
                 "cache": self.cache,
                 "tariffs": {name: each.kept() for name, each in self.tariffs.items()},
+                "regions": list(self.regions),
             },
             sort_keys=True,
         )
@@ -83,6 +86,7 @@ def read_contents(text: str) -> Contents:
         found["ledger"],
         found["cache"],
         {name: TokenTariff.of(each) for name, each in found["tariffs"].items()},
+        tuple(found["regions"]),
     )
 
 

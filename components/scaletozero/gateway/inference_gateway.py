@@ -112,7 +112,7 @@ class InferenceGateway(Component):
         def contents(known: tuple[Mapping[str, Any], str, str]) -> pulumi.Archive:
             deployed, ledger, answers = known
             served = {name: _served(settings.endpoints[name], each) for name, each in deployed.items()}
-            found = Contents(settings, region, served, table, ledger, answers, tariffs)
+            found = Contents(settings, region, served, table, ledger, answers, tariffs, settings.residency)
             return pulumi.AssetArchive({LAYER_FILE: pulumi.StringAsset(found.text())})
 
         answers = self.answers.name if self.answers else ""

@@ -57,6 +57,7 @@ class Site:
         path: where its settings are written, for findings.
         settles_first: as of `scaletozero.gateway.service.door.Door`.
         tariff: the price of a model behind an API, by its name in genai-prices.
+        regions: where answers may be made; all are allowed if there is none.
     """
 
     region: str
@@ -68,6 +69,7 @@ class Site:
     path: str
     settles_first: bool = False
     tariff: Callable[[str], TokenTariff] = token_tariff
+    regions: tuple[str, ...] = ()
 
 
 def open_door(gateway: Rules, site: Site) -> Any:
@@ -171,6 +173,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
         endpoints,  # pyright: ignore[reportArgumentType]
         Keeper(site.answers),
         settles_first=site.settles_first,
+        regions=site.regions,
     )
 
 

@@ -67,8 +67,8 @@ PLACES = (
 
 BY_PREFIX = {each.prefix: each for each in PLACES}
 
-_SIGNED = "its requests are signed, and the gateway sends a key"
-_OWN = "a server of one's own has no price here; serve the model as an endpoint of the environment (docs/gpu.md)"
+_SIGNED = "write it as `bedrock: {model: ...}`, a model in the environment's region (docs/gateway.md)"
+_OWN = "a server of one's own has no price here; serve the model as an endpoint of kind `gpu` (docs/gateway.md)"
 
 ELSEWHERE = {
     "azure": "its addresses and the header of its key are not OpenAI's",

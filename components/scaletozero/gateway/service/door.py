@@ -10,7 +10,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from scaletozero.gateway.service.errors import CAPPED, RefusedError, capped, una
 from scaletozero.gateway.service.failures import FailedError
 from scaletozero.gateway.service.keeping import Keeper, State
 from scaletozero.gateway.service.limits import Rates
+from scaletozero.gateway.service.places import elsewhere_event, is_elsewhere
 from scaletozero.gateway.service.questions import Question
 from scaletozero.gateway.service.ways import ModelRoute
 from scaletozero.gateway.tariffs import Cost
@@ -145,6 +146,7 @@ class Door:
         keeper: keeps answers of models that have a cache.
         settles_first: whether a request is settled before the end of its response is sent: a function of Lambda is
             frozen when its response has ended.
+        regions: where answers may be made; all are allowed if there is none.
         now: the time in UTC.
         rates: counts requests.
     """
@@ -158,12 +160,13 @@ class Door:
         keeper: Keeper,
         *,
         settles_first: bool = False,
+        regions: Collection[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         rates: Rates | None = None,
     ) -> None:
         self.gateway, self.models, self.endpoints = gateway, models, endpoints
         self._ledger, self._now, self._rates = ledger, now, rates or Rates()
-        self.keeper, self.settles_first = keeper, settles_first
+        self.keeper, self.settles_first, self._regions = keeper, settles_first, regions
         self._keys = KeyRing(gateway.customers)
         self._threads = anyio.CapacityLimiter(64)
         self._lanes = {name: anyio.Semaphore(AT_ONCE) for name in gateway.customers}
@@ -365,6 +368,10 @@ class Door:
             "used": cost.micros,
             **about,
         }
+        place = about.get("ran_in")
+        if isinstance(place, str) and is_elsewhere(place, self._regions):
+            asked, at = str(about.get("asked", "")), int(time.time() * 1000)
+            log.warning(json.dumps(elsewhere_event(asked, place, at, request=held.lease.id)))
         try:
             done = (
                 self._ledger.release(held.lease, **about)

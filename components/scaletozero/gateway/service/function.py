@@ -45,6 +45,7 @@ def site_of(contents: Contents) -> Site:
         "gateway",
         settles_first=True,
         tariff=contents.tariffs.__getitem__,
+        regions=contents.regions,
     )
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from scaletozero.gateway.service.answers import text_bytes
+from scaletozero.gateway.service.places import said_place
 from scaletozero.gateway.tariffs import ADDED_TOKENS, Cost
 from scaletozero.spending.token_rates import TokenCount
 
@@ -45,6 +47,7 @@ class Reading:
         self._whole = False
         self._said = 0
         self._usage: dict[str, Any] = {}
+        self._place: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -57,6 +60,7 @@ class Reading:
         self._said = text_bytes(said)
         self._count = count_of(self._path, content.get("usage"))
         self._whole = self._count is not None
+        self._place = said_place(content.get("usage"))
 
     def part(self, event: Mapping[str, Any]) -> None:
         """Reads one event of a stream."""
@@ -83,6 +87,7 @@ class Reading:
                 self._said += text_bytes([value for key, value in said.items() if key not in ("type", "id")])
         if isinstance(usage, Mapping):
             self._usage |= {key: value for key, value in usage.items() if value is not None}
+            self._place = said_place(self._usage)
             self._count = count_of(self._path, self._usage)
             self._whole = event.get("type") == "message_delta" and self._count is not None
 
@@ -102,6 +107,10 @@ class Reading:
             body_bytes: the bytes of the request, which bound the tokens that nobody counted.
             most: above which nothing is estimated.
         """
+        cost = self._cost(meter, body_bytes, most)
+        return cost if self._place is None else replace(cost, about={**cost.about, "ran_in": self._place})
+
+    def _cost(self, meter: Meter, body_bytes: int, most: int) -> Cost:
         seconds = time.monotonic() - self._began
         if self._whole and self._count is not None:
             return meter.settled(self._count, most=most, estimated=False, seconds=seconds)

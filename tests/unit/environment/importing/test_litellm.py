@@ -91,8 +91,8 @@ def test_no_value_of_a_field_that_is_not_taken_over_is_shown() -> None:
     ("name", "said"),
     [
         ("azure/gpt-4o", "are not OpenAI's"),
-        ("bedrock/anthropic.claude-3", "signed"),
-        ("hosted_vllm/mine", "endpoint of the environment"),
+        ("bedrock/anthropic.claude-3", "bedrock: {model"),
+        ("hosted_vllm/mine", "endpoint of kind `gpu`"),
         ("nowhere/model", "no such provider is known here; known are openai, anthropic"),
         ("gpt-unheard-of", "a name without a provider must be"),
         ("openai/gpt-unheard-of", "genai-prices has no price of it at openai"),
