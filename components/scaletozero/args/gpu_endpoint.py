@@ -72,6 +72,8 @@ class GpuServingArgs(TypedDict):
     """The maximum time in seconds until the first byte of a response, and for which a pod drains. Default: 300."""
     compile_cache: NotRequired[str]
     """A storage class with ReadWriteMany volumes, on which vLLM keeps its compiled kernels. vLLM only."""
+    compile_fill: NotRequired[bool]
+    """Whether a Job compiles the kernels at deployment; replicas then only read the volume. Default: false."""
     graphs: NotRequired[Graphs]
     """The CUDA graphs that vLLM captures before it responds. vLLM only. Default: all."""
     streams: NotRequired[int]

@@ -86,6 +86,10 @@ def _of_engine(serving: Serving, gpus: int, gb: float) -> Iterator[Gain]:
     cache = [engine_seconds(gb, Engine(gpus, now.eager, cached, now.graphs)) for cached in (False, True)]
     if not now.eager:
         yield Gain("serving.compile_cache", now.cached, "engine", cache[0], cache[1])
+    if now.cached and not now.eager:
+        yield Gain(
+            "serving.compile_fill", serving.compile_fill, "engine of an artifact's first start", cache[0], cache[1]
+        )
     if EAGER in serving.arguments:
         return
     every = engine_seconds(gb, Engine(gpus, cached=now.cached))

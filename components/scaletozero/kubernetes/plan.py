@@ -15,6 +15,7 @@ from scaletozero.kubernetes.checks.name import name_findings
 from scaletozero.kubernetes.checks.objects import object_findings, same_nodes
 from scaletozero.kubernetes.checks.time import time_findings
 from scaletozero.kubernetes.derive import Derived, derive
+from scaletozero.kubernetes.manifests.compiling import compile_job
 from scaletozero.kubernetes.manifests.disruption_budget import disruption_budget
 from scaletozero.kubernetes.manifests.hosts import enforcer, hosts_policy
 from scaletozero.kubernetes.manifests.identity import service_account, trust_policy
@@ -91,6 +92,8 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model, st
         objects.append(claim(name, settings))
     workload = deployment(name, settings, model, derived)
     objects += [workload, disruption_budget(name, settings)]
+    if settings.serving.compile_fill:
+        objects.append(compile_job(name, settings, model, derived, workload))
     if trigger := http_trigger(settings):
         objects.append(interceptor_route(name, settings, derived, trigger.concurrency))
     if settings.cluster.prometheus and settings.cluster.prometheus.amp_region:
@@ -161,6 +164,10 @@ def _notes(settings: GpuEndpointSettings, derived: Derived, warm: WarmPlan | Non
         notes.append(
             "egress is enforced where the ConfigMap amazon-vpc-cni of kube-system has "
             '`enable-network-policy-controller: "true"`, as is every network policy of EKS Auto Mode'
+        )
+    if settings.serving.compile_fill:
+        notes.append(
+            "a Job compiles each new image and artifact once, on the GPUs of one replica beyond those of `max`"
         )
     if warm:
         notes.append(f"warm nodes by {warm.backend.kind}: {warm.backend.reason}")

@@ -107,6 +107,7 @@ class Serving(Settings):
         image_gb: compressed size of the image in GB (10^9 bytes).
         request_seconds: maximum time until the first byte of a response, and for which a pod drains.
         compile_cache: storage class with ReadWriteMany volumes, on which vLLM keeps its compiled kernels.
+        compile_fill: whether a Job compiles the kernels at deployment; replicas then only read the volume.
         graphs: CUDA graphs that vLLM captures before it responds: `all`, `few` (batches of up to 32), or `none`, which
             also compiles nothing.
         streams: reads from S3 at a time while weights are loaded, for each GPU; 0 for as many as fill the network.
@@ -122,6 +123,7 @@ class Serving(Settings):
     image_gb: Annotated[float, Field(gt=0, le=LARGEST_IMAGE_GB)] = 15
     request_seconds: Seconds = 300
     compile_cache: DnsLabel | None = None
+    compile_fill: bool = False
     graphs: Literal["all", "few", "none"] = "all"
     streams: Annotated[Int, Field(ge=0, le=MOST_STREAMS)] = 32
 
@@ -138,6 +140,14 @@ class Serving(Settings):
             yield Finding("compile_cache", "applies to vLLM only", self.compile_cache, "it would be ignored")
         if self.engine == "container" and self.max_length:
             yield Finding("max_length", "applies to vLLM only", str(self.max_length), "it would be ignored")
+        if self.compile_fill and (self.compile_cache is None or self.graphs == "none"):
+            without = self.compile_cache is None
+            rule = (
+                "needs `compile_cache`" if without else "must not be given with `graphs: none`, which compiles nothing"
+            )
+            fix = "write the storage class of a file system for many nodes" if without else "remove one of them"
+            then = "there would be no volume to fill" if without else "the Job would keep nothing"
+            yield Finding("compile_fill", rule, "true", then, fix)
         for name in ("graphs", "streams"):
             if self.engine == "container" and name in self.model_fields_set:
                 yield Finding(

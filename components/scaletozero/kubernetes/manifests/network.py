@@ -52,7 +52,8 @@ def network_policy(name: str, settings: GpuEndpointSettings) -> Manifest:
         settings.namespace,
         selector(name),
         spec={
-            "podSelector": {"matchLabels": selector(name)},
+            # With `compile_fill` also the Job, whose component is another one.
+            "podSelector": {"matchLabels": _named(name) if settings.serving.compile_fill else selector(name)},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": ingress,
             "egress": egress,
@@ -69,6 +70,11 @@ def default_deny(namespace: str) -> Manifest:
         namespace,
         spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
     )
+
+
+def _named(name: str) -> dict[str, str]:
+    label = "app.kubernetes.io/name"
+    return {label: selector(name)[label]}
 
 
 def _namespace(name: str) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
 from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
 from scaletozero.kubernetes.derive import Derived
+from scaletozero.kubernetes.manifests import compile_cache
 from scaletozero.kubernetes.manifests.objects import BUCKET, Manifest, manifest, selector
 from scaletozero.kubernetes.model import Model, place
 from scaletozero.kubernetes.starts import ARTIFACT, CONTAINER
@@ -119,6 +119,7 @@ def deployment(name: str, settings: GpuEndpointSettings, model: Model, derived: 
         "terminationGracePeriodSeconds": deadlines.grace,
         **placement(settings.cluster, derived.pool, derived.types, settings.placement.tolerations),
         "topologySpreadConstraints": [spread],
+        **({"initContainers": [_copies(settings, model)]} if settings.serving.compile_fill else {}),
         "containers": [_container(name, settings, model, derived)],
         "volumes": _volumes(name, settings, derived),
     }
@@ -169,7 +170,30 @@ def _container(name: str, settings: GpuEndpointSettings, model: Model, derived: 
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - memory of its own
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of its own
             {"name": "cache", "mountPath": CACHE},
-            *([{"name": "compiled", "mountPath": f"{CACHE}/compiled"}] if serving.compile_cache else []),
+            *([{"name": "compiled", "mountPath": compile_cache.KEPT}] if _shares(settings) else []),
+        ],
+    }
+
+
+def _shares(settings: GpuEndpointSettings) -> bool:
+    """Whether replicas read and write the compiled kernels on the volume itself."""
+    return settings.serving.compile_cache is not None and not settings.serving.compile_fill
+
+
+def _copies(settings: GpuEndpointSettings, model: Model) -> dict[str, Any]:
+    """Copies the compiled kernels, which a replica cannot change for others."""
+    key = compile_cache.key_of(settings.image, model.digest)
+    small = {"cpu": "500m", "memory": "512Mi"}
+    program = compile_cache.copy_program(f"{compile_cache.VOLUME}/{key}", f"{compile_cache.KEPT}/{key}")
+    return {
+        "name": "compiled",
+        "image": settings.image,
+        "command": ["python3", "-c", program],
+        "resources": {"requests": small, "limits": {"memory": small["memory"]}},
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": "cache", "mountPath": CACHE},
+            {"name": "compiled", "mountPath": compile_cache.VOLUME, "readOnly": True},
         ],
     }
 
@@ -200,9 +224,7 @@ def uri(name: str, settings: GpuEndpointSettings, model: Model) -> str:
 def _environment(name: str, settings: GpuEndpointSettings, model: Model) -> dict[str, str]:
     found = {"HOME": CACHE, "USER": "model", "XDG_CACHE_HOME": CACHE, "AWS_REGION": settings.cluster.region}
     if settings.serving.engine == "vllm":
-        # Compiled kernels fit one image and one model only.
-        key = hashlib.sha256(f"{settings.image}\0{model.digest}".encode()).hexdigest()[:16]
-        compiled = f"{CACHE}/compiled/{key}"
+        compiled = f"{compile_cache.KEPT}/{compile_cache.key_of(settings.image, model.digest)}"
         found |= {
             "HF_HOME": f"{CACHE}/huggingface",
             "HF_HUB_OFFLINE": "1",
@@ -218,12 +240,16 @@ def _environment(name: str, settings: GpuEndpointSettings, model: Model) -> dict
 
 
 def _volumes(name: str, settings: GpuEndpointSettings, derived: Derived) -> list[dict[str, Any]]:
-    compiled = {"name": "compiled", "persistentVolumeClaim": {"claimName": name}}
+    compiled: list[dict[str, Any]] = []
+    if settings.serving.compile_fill:
+        compiled = [compile_cache.volume(name, read_only=True)]
+    elif _shares(settings):
+        compiled = [{"name": "compiled", "persistentVolumeClaim": {"claimName": name}}]
     return [
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{derived.shm_mib}Mi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "4Gi"}},
         {"name": "cache", "emptyDir": {"sizeLimit": "16Gi"}},
-        *([compiled] if settings.serving.compile_cache else []),
+        *compiled,
     ]
 
 
