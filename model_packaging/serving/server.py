@@ -50,6 +50,7 @@ class Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = IDLE_SECONDS
     state: State
+    _expects = False
 
     def do_GET(self) -> None:
         if self.path.partition("?")[0] != "/ping":
@@ -63,11 +64,17 @@ class Handler(BaseHTTPRequestHandler):
         status = "ready" if ready else "draining" if state.draining else "loading"
         self._send(200 if ready else 503, {"status": status, "phases": state.phases})
 
+    def handle_expect_100(self) -> bool:
+        """Tells the client to go on only when its request counts: a server that drains waits for those that do."""
+        self._expects = True
+        return True
+
     def do_POST(self) -> None:
         with self.state:
-            self._invoke()
+            expects, self._expects = self._expects, False
+            self._invoke(expects)
 
-    def _invoke(self) -> None:
+    def _invoke(self, expects: bool) -> None:
         lengths = self.headers.get_all("Content-Length", [""])
         if len(lengths) > 1 or (lengths[0] and "Transfer-Encoding" in self.headers):
             self._refuse_and_close("the length of a request must be given once, by Content-Length")
@@ -79,6 +86,9 @@ class Handler(BaseHTTPRequestHandler):
         if len(length) > LONGEST_LENGTH or int(length) > MAX_PAYLOAD:
             self._refuse(413, f"a request may have at most {MAX_PAYLOAD} bytes, got {length[:LONGEST_LENGTH]}")
             return
+        if expects:
+            self.send_response_only(100)
+            self.end_headers()
         body = self.rfile.read(int(length))
         if len(body) < int(length):
             self.close_connection = True

@@ -15,7 +15,7 @@ from scaletozero.kubernetes.checks.name import name_findings
 from scaletozero.kubernetes.checks.objects import object_findings, same_nodes
 from scaletozero.kubernetes.checks.time import time_findings
 from scaletozero.kubernetes.derive import Derived, derive
-from scaletozero.kubernetes.manifests.compiling import compile_job
+from scaletozero.kubernetes.manifests.compiling import KEY_LENGTH, compile_job
 from scaletozero.kubernetes.manifests.disruption_budget import disruption_budget
 from scaletozero.kubernetes.manifests.hosts import enforcer, hosts_policy
 from scaletozero.kubernetes.manifests.identity import service_account, trust_policy
@@ -103,7 +103,7 @@ def plan_gpu_endpoint(name: str, settings: GpuEndpointSettings, model: Model, st
         objects += [pod_monitor(name, settings), alert_rules(name, settings, derived)]
     warm = _warm(name, settings, derived)
     findings = [
-        *name_findings(name, room=len(WARM)),
+        *name_findings(name, room=KEY_LENGTH + 1 if settings.serving.compile_fill else len(WARM)),
         *cluster_findings(name, settings, model, derived),
         *capacity_findings(settings, model, derived),
         *time_findings(settings, derived),

@@ -10,6 +10,9 @@ from scaletozero.kubernetes.manifests.objects import Manifest, manifest, selecto
 from scaletozero.kubernetes.model import Model
 from scaletozero.settings.gpu import GpuEndpointSettings
 
+KEY_LENGTH = 8
+"""Characters of the key in the Job's name."""
+
 WAIT_SECONDS = 3600
 """Time that the Job may wait for a node besides, where the endpoint's replicas use all of them."""
 
@@ -45,7 +48,7 @@ def compile_job(
     made = manifest(
         "batch/v1",
         "Job",
-        f"{name}-{key[:8]}",
+        f"{name}-{key[:KEY_LENGTH]}",
         settings.namespace,
         labels,
         spec={

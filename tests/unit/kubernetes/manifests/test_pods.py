@@ -7,6 +7,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gpu_declarations import IMAGE, plan
@@ -139,6 +140,10 @@ def test_with_a_job_that_compiles_replicas_only_read_the_volume() -> None:
     other = plan(serving__compile_cache="efs", serving__compile_fill=True, image=IMAGE.replace("v0.11.0", "v0.11.1"))
     assert other.object("Job")["metadata"]["name"] != job["metadata"]["name"]
     assert problems(job) == []
+    filling = {"serving__compile_cache": "efs", "serving__compile_fill": True}
+    assert len(plan("x" * 54, **filling).object("Job")["metadata"]["name"]) == 63
+    (found,) = plan("x" * 55, **filling).findings
+    assert found.rule == "must have at most 54 characters"
     assert problems(planned.object("Deployment")) == []
 
 
@@ -151,6 +156,6 @@ def test_without_it_nothing_changes() -> None:
 
 
 @pytest.mark.parametrize("changes", [{}, {"serving__compile_cache": "efs", "serving__graphs": "none"}])
-def test_a_job_that_would_compile_nothing_is_refused(changes: dict[str, str]) -> None:
+def test_a_job_that_would_compile_nothing_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(FindingsError, match=r"serving\.compile_fill"):
         plan(serving__compile_fill=True, **changes)
