@@ -134,6 +134,8 @@ def closed_and_opened(workbench: Workbench, function: str) -> None:
     assert "no request is let in" in workbench.done("close", "gateway")
     assert reserved() == 0
     assert "was closed" in workbench.done("close", "gateway")
+    said = json.loads(workbench.run("status", "--json").stdout)["spending"]
+    assert said["gateway"] == {"usd": None, "cap_usd": 20.0, "state": "closed"}
     assert "up to 2 requests" in workbench.done("reopen", "gateway")
     assert reserved() == 2
     guard = workbench.stack().outputs()["guard"].value["function"]

@@ -10,24 +10,27 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from scaletozero.cli.output import FAILED, failed, table
+from scaletozero.endpoints.closed_gateway import door_state, find_door
 from scaletozero.endpoints.reopen import closable, state
 from scaletozero.environment.settings import Environment
 from scaletozero.environment.stack import EnvironmentStack
 from scaletozero.environment.usage import metering_of, read_sums
 from scaletozero.observability.usage import Metering, first_day, used
+from scaletozero.settings.guarded_gateway import NAME
 from scaletozero.spending.money import dollars, number
 
 
 def capped(stack: EnvironmentStack, settings: Environment, deployed: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """By endpoint with a cap: `usd` since the first of the month, `cap_usd` a month, and the `state` of its guard,
-    which is null where it has none.
+    which is null where it has none. Of a gateway with a cap the same, without `usd`.
 
     Args:
         deployed: name -> what the stack's state has of the endpoint.
     """
     found: dict[str, dict[str, Any]] = {}
     caps = settings.spending.endpoints if settings.spending else {}
-    resources = stack.resources() if caps else []
+    own = settings.spending.gateway if settings.spending else None
+    resources = stack.resources() if caps or own is not None else []
     now = datetime.now(UTC)
     for name, cap in caps.items():
         if name not in deployed:
@@ -45,6 +48,12 @@ def capped(stack: EnvironmentStack, settings: Environment, deployed: Mapping[str
         except (ClientError, BotoCoreError) as error:
             raise failed(f"{name}: what it has cost could not be read: {error}", FAILED) from None
         found[name] = {"usd": spent, "cap_usd": number(cap), "state": closed}
+    if own is not None and (door := find_door(resources)) is not None:
+        try:
+            closed = door_state(door, lambda service: stack.client(service, settings.region)) if door.alarm else None
+        except (ClientError, BotoCoreError) as error:
+            raise failed(f"{NAME}: its state could not be read: {error}", FAILED) from None
+        found[NAME] = {"usd": None, "cap_usd": number(own), "state": closed}
     return found
 
 
