@@ -32,6 +32,7 @@ class Cluster(HTTPServer):
         script: what it has from one look to the next, as changes of the test; each look is one list of pods.
         seconds: its clock, since `BEGAN`.
         objects: kind -> the endpoint's live object of it.
+        log: what its replicas have logged.
         patched: what was sent to change its ScaledObject.
         on_patch: what comes of that.
     """
@@ -44,6 +45,7 @@ class Cluster(HTTPServer):
         self.objects: dict[str, Any] = {"deployments": {}, "scaledobjects": {}}
         self.patched: list[Any] = []
         self.on_patch: Callable[[Any], object] = lambda change: None
+        self.log = ""
         self.status = 200
         self.script: list[Callable[[], object]] = []
         self.seconds = 0.0
@@ -68,9 +70,11 @@ class Handler(BaseHTTPRequestHandler):
                 change = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 cluster.patched.append(change)
                 cluster.on_patch(change)
+        elif at.path.endswith("/log"):
+            answer = {}
         else:
             answer = {"items": cluster.items[at.path.rpartition("/")[2]], "message": "forbidden"}
-        body = json.dumps(answer).encode()
+        body = cluster.log.encode() if at.path.endswith("/log") else json.dumps(answer).encode()
         self.send_response(cluster.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

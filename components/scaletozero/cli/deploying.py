@@ -34,6 +34,7 @@ from scaletozero.environment.settings import Environment, Sandbox
 from scaletozero.environment.stack import EnvironmentStack, environment_lock
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.credentials import environment_file
+from scaletozero.sandbox.delays import Delay
 from scaletozero.spending.prices import prices
 from scaletozero.spending.traffic import Assumptions
 
@@ -94,6 +95,10 @@ def _sandbox(project: Project, settings: Sandbox | None, as_it_runs: bool, speed
         runtime_port=settings.runtime_port,
         idle_seconds=settings.idle_seconds,
         speed=speed or settings.speed,
+        delays={
+            stage: Delay(each["seconds"], each["spread"])
+            for stage, each in settings.delays.model_dump(exclude_none=True).items()
+        },
     )
     say(f"embedded AWS: {sandbox.aws_url}, runtime: {sandbox.runtime_url}")
     return sandbox

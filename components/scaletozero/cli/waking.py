@@ -141,11 +141,11 @@ def _woken(
 ) -> Woken:
     """Makes the wakes. Each start is remembered at once if there is a path."""
     from scaletozero.kubernetes.api import ApiError
-    from scaletozero.kubernetes.look import look
+    from scaletozero.kubernetes.look import log_of, look
     from scaletozero.kubernetes.waking import StillAwakeError, Waker, Woken
     from scaletozero.kubernetes.watched import Watched
 
-    woken = Woken(Watched(region))
+    woken = Woken(Watched(region, log_of(api, block.namespace, say)))
 
     def heard(new: list[Start]) -> None:
         told(new)

@@ -140,31 +140,32 @@ def conclude(endpoint: str, path: Path, found: Findings, output: Output) -> None
 
 
 def _now(endpoint: str, block: Kubernetes) -> Findings:
-    from scaletozero.kubernetes.look import look, opened
+    from scaletozero.kubernetes.look import log_of, look, opened
     from scaletozero.kubernetes.starts import starts_of
 
     with opened(block) as (api, region):
         sight = look(api, block.namespace, endpoint, pods_only=True)
-    if not sight.pods:
-        raise refuse(
-            endpoint,
-            "must have a replica to be measured",
-            "none, it is asleep",
-            "nothing was measured, and nothing is woken",
-            "send it a request, and run this within an hour of its start; or add `--watch 24h`, and wait for callers",
-        )
-    return Findings(*starts_of(sight.pods, sight.nodes, sight.events, region))
+        if sight.pods:
+            log = log_of(api, block.namespace, say)
+            return Findings(*starts_of(sight.pods, sight.nodes, sight.events, region, log))
+    raise refuse(
+        endpoint,
+        "must have a replica to be measured",
+        "none, it is asleep",
+        "nothing was measured, and nothing is woken",
+        "send it a request, and run this within an hour of its start; or add `--watch 24h`, and wait for callers",
+    )
 
 
 def _watch(endpoint: str, block: Kubernetes, path: Path | None, seconds: int) -> Findings:
     """Watches for so long. Each start is remembered at once if there is a path, so that a watch of days loses none."""
     from scaletozero.kubernetes.api import ApiError
-    from scaletozero.kubernetes.look import look, opened
+    from scaletozero.kubernetes.look import log_of, look, opened
     from scaletozero.kubernetes.watched import Watched
 
     until = time.monotonic() + seconds
     with opened(block) as (api, region):
-        watched = Watched(region)
+        watched = Watched(region, log_of(api, block.namespace, say))
         watched.see(look(api, block.namespace, endpoint))
         say(f"watching {endpoint} until callers wake it, for {seconds} s; Ctrl-C ends it, and keeps what was measured")
         answered = time.monotonic()

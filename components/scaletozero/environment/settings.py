@@ -53,6 +53,10 @@ def endpoint_of(kinds: Mapping[str, Kind]) -> Any:
     return Annotated[Union[of_kinds], Discriminator(_kind)]  # noqa: UP007 - the members are known at run time only
 
 
+LONGEST_DELAY = 600
+"""Most seconds of a delayed stage: the median; single starts may take longer."""
+
+
 def _port(value: int) -> int:
     if not 0 <= value <= 65535:
         reject("must be from 0 (any free port) to 65535")
@@ -74,6 +78,42 @@ def _speed(value: int) -> int:
     return value
 
 
+def _delay(value: float) -> float:
+    if not 0 <= value <= LONGEST_DELAY:
+        reject(f"must be from 0 to {LONGEST_DELAY} seconds", fix=f"write {LONGEST_DELAY} or less")
+    return value
+
+
+def _spread(value: float) -> float:
+    if not 0 <= value <= 1:
+        reject("must be from 0 to 1", "single starts would take days", "write 0.1 for about a tenth more or less")
+    return value
+
+
+class StageDelay(Settings):
+    """How much longer a stage of a start takes in the sandbox.
+
+    Attributes:
+        seconds: the median, at most 600.
+        spread: standard deviation of its logarithm; 0.1 for about a tenth more or less. Default: always the median.
+    """
+
+    seconds: Annotated[float, AfterValidator(_delay)]
+    spread: Annotated[float, AfterValidator(_spread)] = 0.0
+
+
+class StartDelays(Settings):
+    """The stages of a start that can take longer in the sandbox than on this machine.
+
+    Attributes:
+        instance: before the model is downloaded: what a service needs to find an instance, and to pull the image.
+        container: before the server in the container is started.
+    """
+
+    instance: StageDelay | None = None
+    container: StageDelay | None = None
+
+
 class Sandbox(Settings):
     """Makes an environment run on the embedded AWS of this machine, without an account.
 
@@ -83,12 +123,15 @@ class Sandbox(Settings):
         idle_seconds: how long an idle model process is kept. SageMaker Serverless does not document its value.
         speed: how many times faster than this machine's the clock of alarms and schedules is. Default: 1, or that of a
             sandbox that runs already.
+        delays: how much longer starts take than on this machine, to try gates, objectives and alarms with times such as
+            those of a service. Default: as long as here.
     """
 
     aws_port: Port = 8476
     runtime_port: Port = 8477
     idle_seconds: Annotated[Int, AfterValidator(_idle)] = 20
     speed: Annotated[Int, AfterValidator(_speed)] | None = None
+    delays: StartDelays = StartDelays()
 
 
 class Environment(Settings):

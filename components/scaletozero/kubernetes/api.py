@@ -164,6 +164,12 @@ class KubernetesApi:
         except ValueError:
             raise ApiError(f"{self.url} does not say what time it is: Date: {date[:100]}") from None
 
+    def log(self, namespace: str, pod: str, container: str, most_bytes: int) -> str:
+        """The begin of a container's log. Raises ApiError."""
+        query = urlencode({"container": container, "limitBytes": most_bytes})
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{query}"
+        return self._send("GET", path, None, {"Accept": "*/*"}).data.decode(errors="replace")
+
     def version(self) -> tuple[int, int]:
         """The server's (major, minor). Raises ApiError."""
         response = self.request("GET", "/version")

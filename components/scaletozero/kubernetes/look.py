@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from model_packaging.findings import refuse
+from scaletozero.cold_start.engine_log import LOG_BYTES
 from scaletozero.kubernetes.api import ApiError, KubernetesApi
 from scaletozero.kubernetes.facts.discover import open_cluster
 from scaletozero.kubernetes.manifests.objects import selector
+from scaletozero.kubernetes.starts import CONTAINER
 from scaletozero.kubernetes.watched import Sight
 from scaletozero.settings.kubernetes import Kubernetes
 
@@ -30,6 +32,28 @@ def opened(block: Kubernetes) -> Iterator[tuple[KubernetesApi, str]]:
         raise refuse("KUBECONFIG", "must lead to a cluster that answers", str(error), then) from None
     finally:
         api.close()
+
+
+def log_of(api: KubernetesApi, namespace: str, say: Callable[[str], object]) -> Callable[[str], str]:
+    """How the begin of a replica's log is read. One that cannot be read is empty: its engine's phases are not known.
+
+    Args:
+        api, namespace: where the replicas are.
+        say: is told why one cannot be read, the first time.
+    """
+    told = False
+
+    def log(pod: str) -> str:
+        nonlocal told
+        try:
+            return api.log(namespace, pod, CONTAINER, LOG_BYTES)
+        except ApiError as error:
+            if not told:
+                say(f"the phases of the engine are not known: the log of {pod} cannot be read: {error}")
+            told = True
+            return ""
+
+    return log
 
 
 def look(api: KubernetesApi, namespace: str, endpoint: str, *, pods_only: bool = False) -> Sight:

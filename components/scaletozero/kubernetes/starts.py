@@ -6,11 +6,12 @@ default `--event-ttl`); without them it is not known whether a node pulled the i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scaletozero.cold_start.engine_log import engine_phases
 from scaletozero.cold_start.remembered import PhaseSeconds, Start
 from scaletozero.settings.gpu_types import TYPE_LABEL
 
@@ -38,8 +39,17 @@ class Unmeasured:
     why: str
 
 
+def no_log(pod: str) -> str:
+    """For whom no log is read."""
+    return ""
+
+
 def starts_of(
-    pods: Sequence[Object], nodes: Iterable[Object], events: Iterable[Object], region: str
+    pods: Sequence[Object],
+    nodes: Iterable[Object],
+    events: Iterable[Object],
+    region: str,
+    log: Callable[[str], str] = no_log,
 ) -> tuple[list[Start], list[Unmeasured]]:
     """The measured starts of pods, and the pods without one.
 
@@ -48,6 +58,7 @@ def starts_of(
         nodes: the cluster's nodes.
         events: the events of the namespace.
         region: the Region of the cluster.
+        log: name of a pod -> the begin of its container's log; asked for each start once it is measured.
     """
     by_name = {each["metadata"]["name"]: each for each in nodes}
     pulled = _pulled(events)
@@ -64,7 +75,8 @@ def starts_of(
         if isinstance(start, str):
             others.append(Unmeasured(name, start))
         else:
-            found.append(start)
+            inside = engine_phases(log(name), start.seconds.load or 0.0)
+            found.append(start.model_copy(update={"engine": inside}) if inside else start)
     return found, others
 
 

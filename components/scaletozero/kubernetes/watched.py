@@ -6,13 +6,13 @@ them. And a clock that differs from the cluster's shows, because it was seen bet
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from scaletozero.cold_start.remembered import Start
-from scaletozero.kubernetes.starts import Object, Unmeasured, ready_since, starts_of
+from scaletozero.kubernetes.starts import Object, Unmeasured, no_log, ready_since, starts_of
 
 SKEW_SECONDS = 3.0
 """By how much a node's clock may differ: the API's resolution of a second on both sides, and a slow response."""
@@ -43,12 +43,14 @@ class Watched:
 
     Attributes:
         region: the Region of the cluster.
+        log: name of a pod -> the begin of its container's log.
         measured: uid of a pod -> its start.
         failed: uid of a pod -> why it has no start so far.
         blocked: why no pod could be created, when this was last so; empty if it never was.
     """
 
     region: str
+    log: Callable[[str], str] = no_log
     measured: dict[str, Start] = field(default_factory=dict)
     failed: dict[str, Unmeasured] = field(default_factory=dict)
     blocked: str = ""
@@ -88,7 +90,7 @@ class Watched:
         return new
 
     def _start(self, pod: Object, at: datetime) -> Start | Unmeasured:
-        found, others = starts_of([pod], self._nodes.values(), self._events.values(), self.region)
+        found, others = starts_of([pod], self._nodes.values(), self._events.values(), self.region, self.log)
         if others:
             return others[0]
         ready, unready = ready_since(pod), self._unready.get(pod["metadata"]["uid"])

@@ -27,6 +27,7 @@ from model_packaging.extras import require_sandbox
 from model_packaging.findings import refuse
 from scaletozero.sandbox import state as folder
 from scaletozero.sandbox.credentials import Credentials, environment_file, write_environment_file, write_private
+from scaletozero.sandbox.delays import Delays, read, written
 from scaletozero.sandbox.inventory import deployed, forget_all
 
 START_SECONDS = 60
@@ -59,7 +60,13 @@ class Sandbox:
 
 
 def ensure_running(
-    state: Path, *, aws_port: int, runtime_port: int, idle_seconds: float, speed: float | None = None
+    state: Path,
+    *,
+    aws_port: int,
+    runtime_port: int,
+    idle_seconds: float,
+    speed: float | None = None,
+    delays: Delays | None = None,
 ) -> Sandbox:
     """Returns the sandbox of the folder `state`. Starts it, in a session of its own, if it is not running.
 
@@ -71,6 +78,7 @@ def ensure_running(
         idle_seconds: how long an instance without requests is kept.
         speed: how many times faster than this machine's the clock of alarms and schedules is. Default: that of the
             running sandbox, or 1.
+        delays: how much longer the stages of starts take than on this machine. Default: no longer.
 
     Raises:
         NotInstalledError: the extra `sandbox` is not installed.
@@ -86,7 +94,7 @@ def ensure_running(
         folder.use(state)
         found = running(state) or _await_another(state)
         if found:
-            _same_settings(state, found, aws_port, runtime_port, idle_seconds, speed)
+            _same_settings(state, found, aws_port, runtime_port, idle_seconds, speed, written(delays or {}))
             return found
         _end_hung(state)
         _file(state).unlink(missing_ok=True)
@@ -96,7 +104,9 @@ def ensure_running(
             raise refuse(
                 "sandbox.runtime_port", "must differ from sandbox.aws_port", runtime_port, fix="take another port"
             )
-        return _start(state, aws_port, runtime_port, idle_seconds, 1.0 if speed is None else speed)
+        return _start(
+            state, aws_port, runtime_port, idle_seconds, 1.0 if speed is None else speed, written(delays or {})
+        )
 
 
 def _await_another(state: Path) -> Sandbox | None:
@@ -192,7 +202,13 @@ def _recorded(state: Path) -> dict[str, Any] | None:
 
 
 def _same_settings(
-    state: Path, found: Sandbox, aws_port: int, runtime_port: int, idle_seconds: float, speed: float | None
+    state: Path,
+    found: Sandbox,
+    aws_port: int,
+    runtime_port: int,
+    idle_seconds: float,
+    speed: float | None,
+    delays: str,
 ) -> None:
     recorded = _recorded(state) or {}
     wanted = (
@@ -200,6 +216,7 @@ def _same_settings(
         ("sandbox.runtime_port", runtime_port, int(found.runtime_url.rpartition(":")[2])),
         ("sandbox.idle_seconds", idle_seconds, recorded.get("idle_seconds", idle_seconds)),
         ("sandbox.speed", recorded.get("speed", 1.0) if speed is None else speed, recorded.get("speed", 1.0)),
+        ("sandbox.delays", delays, recorded.get("delays", delays)),
     )
     for path, asked, has in wanted:
         if asked != has and not (asked == 0 and path.endswith("_port")):
@@ -228,7 +245,7 @@ def _in_use(path: str, port: int, error: Exception) -> Exception:
     return refuse(path, reason, port, "the sandbox cannot listen there", "take another port, or 0 for any free one")
 
 
-def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float, speed: float) -> Sandbox:
+def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float, speed: float, delays: str) -> Sandbox:
     command = [sys.executable, "-m", "scaletozero.sandbox.daemon", "--state", str(state.absolute())]
     command += [
         "--end-unused",
@@ -240,6 +257,8 @@ def _start(state: Path, aws_port: int, runtime_port: int, idle_seconds: float, s
         str(idle_seconds),
         "--speed",
         str(speed),
+        "--delays",
+        delays,
     ]
     log = state / "sandbox.log"
     with log.open("ab") as output:
@@ -310,6 +329,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runtime-port", type=int, default=0)
     parser.add_argument("--idle-seconds", type=float, default=60.0)
     parser.add_argument("--speed", type=float, default=1.0, help="of the clock of alarms and schedules")
+    parser.add_argument("--delays", default="{}", help="of the stages of starts, as JSON")
     parser.add_argument("--end-unused", action="store_true", help="end when nothing is deployed and no process uses it")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
@@ -327,7 +347,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         ports = options.aws_port, options.runtime_port
-        servers = Servers(options.state, *ports, options.idle_seconds, speed=options.speed)
+        servers = Servers(options.state, *ports, options.idle_seconds, speed=options.speed, delays=read(options.delays))
     except OSError as error:
         print(f"port {error.filename} is in use", file=sys.stderr)
         return IN_USE
@@ -366,6 +386,7 @@ def _record(options: argparse.Namespace, aws_url: str, runtime_url: str, credent
         "secret_key": credentials.secret_key,
         "idle_seconds": options.idle_seconds,
         "speed": options.speed,
+        "delays": options.delays,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "version": importlib.metadata.version("scaletozero"),
     }

@@ -27,6 +27,17 @@ def test_the_starts_are_shown_and_remembered(project: Path, cluster: Cluster) ->
     assert written["endpoints"]["llm"][0]["seconds"] == {"node": 60, "pull": 180, "load": 90}
 
 
+def test_the_phases_that_the_engine_logged_are_parts_of_its_load(project: Path, cluster: Cluster) -> None:
+    awake(cluster, project)
+    cluster.log = "Loading weights took 20 seconds\ninit engine (profile, ...) took 50.5 seconds"
+    found = run()
+    assert "logged by the engine" in found.stdout
+    assert "load: warm-up" in found.stdout
+    written = json.loads((project / "local.cold-starts.json").read_text())["endpoints"]["llm"][0]
+    assert written["seconds"] == {"node": 60, "pull": 180, "load": 90}
+    assert written["engine"] == {"process": 19.5, "weights": 20, "warm-up": 50.5}
+
+
 def test_a_preview_then_follows_from_them(project: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     awake(cluster, project)
     assert run().exit_code == 0
@@ -44,7 +55,8 @@ def test_nothing_is_changed_and_only_its_own_pods_are_read(project: Path, cluste
     awake(cluster, project)
     run()
     assert not [each for each in cluster.asked if "deployments" in each]
-    (pods,) = [each for each in cluster.asked if "/pods" in each]
+    pods, log = (each for each in cluster.asked if "/pods" in each)
+    assert log == "/api/v1/namespaces/models/pods/llm-1/log?container=serving&limitBytes=1048576"
     assert urlsplit(pods).path == "/api/v1/namespaces/models/pods"
     labels = parse_qs(urlsplit(pods).query)["labelSelector"]
     assert labels == ["app.kubernetes.io/name=llm,app.kubernetes.io/component=serving"]

@@ -21,6 +21,7 @@ from model_packaging.findings import FindingsError
 from scaletozero.sandbox import daemon
 from scaletozero.sandbox.aws.runtime import container
 from scaletozero.sandbox.daemon import Sandbox, ensure_running, running, status, stop
+from scaletozero.sandbox.delays import Delay
 
 
 @pytest.fixture
@@ -126,6 +127,8 @@ def test_other_settings_than_those_it_runs_with_are_refused(state: Path) -> None
         start(state, speed=60)
     with pytest.raises(FindingsError, match=r"sandbox\.idle_seconds: the sandbox is running already with 5\.0, got 7"):
         start(state, idle_seconds=7)
+    with pytest.raises(FindingsError, match=r"sandbox\.delays: the sandbox is running already with \{\}"):
+        start(state, delays={"instance": Delay(5, 0.1)})
 
 
 def test_one_that_was_killed_is_replaced(state: Path) -> None:

@@ -132,6 +132,23 @@ def test_an_unknown_key_that_is_near_nothing_is_told_what_exists() -> None:
     assert "memory_mb" in found.fix
 
 
+@pytest.mark.parametrize(
+    ("delays", "path", "rule"),
+    [
+        ({"instance": {"seconds": -1}}, "instance.seconds", "must be from 0 to 600 seconds"),
+        ({"container": {"seconds": 601}}, "container.seconds", "must be from 0 to 600 seconds"),
+        ({"container": {"seconds": float("nan")}}, "container.seconds", "must be from 0 to 600 seconds"),
+        ({"container": {"seconds": 5, "spread": 2}}, "container.spread", "must be from 0 to 1"),
+        ({"container": {}}, "container.seconds", "is required"),
+        ({"engine": {"seconds": 5}}, "engine", "is not a setting"),
+    ],
+)
+def test_a_delay_that_is_none_is_refused(delays: dict[str, object], path: str, rule: str) -> None:
+    found = only(Environment, environment(sandbox={"delays": delays}))
+    assert found.path == f"x.sandbox.delays.{path}"
+    assert rule in found.rule
+
+
 def test_an_unknown_key_inside_a_group_is_told_the_group_s_keys() -> None:
     found = only(Environment, environment(sandbox={"idle_second": 3}))
     assert (found.path, found.fix) == ("x.sandbox.idle_second", "write `idle_seconds`")

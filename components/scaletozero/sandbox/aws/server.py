@@ -38,6 +38,7 @@ from scaletozero.sandbox.aws.ticker import Ticker
 from scaletozero.sandbox.aws.wire import Handler
 from scaletozero.sandbox.clock import Clock
 from scaletozero.sandbox.credentials import new_credentials
+from scaletozero.sandbox.delays import Delays
 from scaletozero.sandbox.providers.clients import Clients
 
 HOST = "127.0.0.1"
@@ -56,6 +57,7 @@ class Servers:
         idle_seconds: how long an instance without requests is kept.
         program: the container's program: folder of the package, module and arguments.
         speed: how many times faster than this machine's the clock of alarms and schedules is.
+        delays: how much longer the stages of starts take than on this machine.
 
     Raises:
         OSError: a port is in use; its number is `filename`.
@@ -69,6 +71,7 @@ class Servers:
         idle_seconds: float,
         program: tuple[str, ...] = PROGRAM,
         speed: float = 1.0,
+        delays: Delays | None = None,
     ) -> None:
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         patch_moto()
@@ -84,7 +87,7 @@ class Servers:
         self._alarms = Alarms(clock, roles, bus, self._functions, self._asynchronous, self._metrics.flush)
         schedules = Schedules(clock, roles, bus, self._asynchronous)
         self._as_role = RoleClients(roles, lambda credentials: Clients(self.aws_url, credentials))
-        start = Starter(state, self._fetch, self._container_logs, program).start
+        start = Starter(state, self._fetch, self._container_logs, program, delays or {}).start
         self._runtime = Runtime(start, idle_seconds, self._metrics, Store(self._as_role), self._container_logs)
         self._endpoints = Endpoints(self._runtime, ModelAccess(roles, self._as_role))
         moto = DomainDispatcherApplication(create_backend_app)

@@ -7,6 +7,7 @@ import functools
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -30,6 +31,7 @@ from model_packaging.serving.card import NotServableError, require_nothing_else
 from scaletozero.sandbox.aws.runtime import container
 from scaletozero.sandbox.aws.runtime.container_logs import ContainerLogs
 from scaletozero.sandbox.aws.runtime.deployment import Deployment
+from scaletozero.sandbox.delays import Delays
 
 START_SECONDS = 180
 """Time limit for the model download and the first healthy /ping (SageMaker developer guide, serverless endpoints)."""
@@ -205,6 +207,7 @@ class Starter:
         fetch: downloads the artifact of a deployment to a file.
         container_logs: receives what containers print.
         program: the container's program: folder of the package, module and arguments.
+        delays: how much longer the stages of a start take.
     """
 
     def __init__(
@@ -213,6 +216,7 @@ class Starter:
         fetch: Callable[[Deployment, Path], None],
         container_logs: ContainerLogs,
         program: tuple[str, ...] = PROGRAM,
+        delays: Delays | None = None,
     ) -> None:
         self._instances, self._logs = state / "instances", state / "logs"
         self._fetch, self._container_logs, self._program = fetch, container_logs, program
@@ -223,6 +227,7 @@ class Starter:
             old.unlink()
         self._reader, self._writer = os.pipe()
         os.set_inheritable(self._reader, True)
+        self._delays, self._chance = delays or {}, random.Random()  # noqa: S311 - no secret
         self._ports: set[int] = set()
         self._lock = threading.Lock()
 
@@ -242,6 +247,7 @@ class Starter:
         phases: dict[str, float] = {}
         clock = _Clock(phases)
         model = folder / "model"
+        self._delay("instance", clock, cancelled)
         if deployment.model_data_url:
             archive = folder / "model.tar.gz"
             self._fetch(deployment, archive)
@@ -262,6 +268,7 @@ class Starter:
         log.touch()
         self._container_logs.follow(deployment, log)
         try:
+            self._delay("container", clock, cancelled)
             for _ in range(3):
                 port = self._free_port()
                 process = self._spawn(deployment, folder, port, log)
@@ -277,6 +284,13 @@ class Starter:
         phases["process"] = round(max(0.0, waited - sum(own.values())), 1)
         ended = functools.partial(self._container_logs.finish, log)
         return Instance(process, port, folder, log, phases | own, ended=ended)
+
+    def _delay(self, stage: str, clock: _Clock, cancelled: threading.Event) -> None:
+        """Waits for what a stage takes longer. Raises StartFailedError if the endpoint goes away meanwhile."""
+        if delay := self._delays.get(stage):
+            if cancelled.wait(delay.drawn(self._chance)):
+                raise StartFailedError("the endpoint went away")
+            clock.lap(stage)
 
     def _spawn(self, deployment: Deployment, folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-I", "-u", container.__file__, str(self._reader), *self._program]
