@@ -87,6 +87,9 @@ class Asynchronous(Clock):
         """How long instances were there in all, once everything sleeps."""
         return sum(self._end(each) + self.idle - self._at(each, "instance") for each in range(len(self.asked)))
 
+    def clock(self) -> datetime:
+        return self.moment(self.now)
+
     def instances(self) -> Instances:
         number = len(self.asked) - 1
         there = self.callers
@@ -108,6 +111,8 @@ class Asynchronous(Clock):
 
     def kept(self, since: datetime) -> Kept:
         number = len(self.asked) - 1
+        if number < 0:
+            return Kept((), (), (), ())
         began = self._at(number, "instance")
         if self.deaf or self.now < began:
             return Kept((), (), (), ())
@@ -127,7 +132,8 @@ class Asynchronous(Clock):
         stream = {"logStreamName": f"i-{number}", "creationTime": self.moment(made).timestamp() * 1000}
         line = Ready(self.moment(ready), f"i-{number}", self.phases[number]["model"] * 1000, {})
         seen = self.now >= ready + self.log_delay
-        return Kept([activity], [alarm], [stream] if self.now >= made else [], [line] if seen else [])
+        activities = [activity] if self.moment(began) >= since else []
+        return Kept(activities, [alarm], [stream] if self.now >= made else [], [line] if seen else [])
 
 
 @dataclass

@@ -37,6 +37,8 @@ class AsyncEndpointArgs(TypedDict):
     """Minimum, maximum and idle time of its instances."""
     schedule: NotRequired[list[WindowArgs]]
     """Windows in which more instances run."""
+    cold_start_seconds: NotRequired[int]
+    """Seconds from when an instance is asked for until it responds: how much earlier schedules begin. Default: 600."""
     vpc: NotRequired[pulumi.Input[VpcArgs]]
     """The network of its instances. Default: SageMaker's own."""
     network_isolation: NotRequired[bool]

@@ -68,6 +68,9 @@ class AsynchronousService:
         self._clients = Clients(self.target)
         self._clock = aws_clock(self._clients, self.target.name)
 
+    def clock(self) -> datetime:
+        return self._clock()
+
     def instances(self) -> Instances:
         about = self._clients("sagemaker").describe_endpoint(EndpointName=self.target.name)
         (variant,) = about["ProductionVariants"]

@@ -22,6 +22,7 @@ from scaletozero.cli.waking import BROKEN_OFF, Asked
 from scaletozero.cli.watching import Findings, Output, conclude
 from scaletozero.cold_start.remembered import PhaseSeconds, Start, add_starts, read_starts
 from scaletozero.endpoints.kinds import kind_of
+from scaletozero.endpoints.sagemaker_kind import serverless_type
 from scaletozero.environment.project import find_project
 from scaletozero.kubernetes.wake import WakePlan
 from scaletozero.observability.forced_calls import Caller, CallPlan, refused_calls
@@ -106,7 +107,7 @@ def _prepared(endpoint: str, found: Found, cost: object, body: bytes) -> tuple[R
     provisioned = (variant.get("CurrentServerlessConfig") or {}).get("ProvisionedConcurrency") or 0
     _require(refused_calls(endpoint, about["EndpointStatus"], provisioned))
     plan = CallPlan(cost.gb * cost.compute.amount)
-    served = _served(target, about, f"serverless-{cost.memory_mb}")
+    served = _served(target, about, serverless_type(cost.memory_mb))
     return Caller(ServerlessService(target, body), served, plan, say).run, plan
 
 

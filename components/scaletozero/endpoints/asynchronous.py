@@ -151,7 +151,7 @@ class AsyncEndpoint(Component):
                     "idle_seconds": scaling.idle_seconds,
                 },
                 "schedule": args.get("schedule") or [],
-                "cold_start_seconds": WAKE_SECONDS,
+                "cold_start_seconds": settings.cold_start_seconds or WAKE_SECONDS,
                 "tags": tags,
             },
             self.options(),

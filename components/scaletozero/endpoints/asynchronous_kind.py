@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
+from scaletozero.cold_start.remembered import Recalled, Served
 from scaletozero.endpoints.guarded_costs import instances_guarded
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site
 from scaletozero.endpoints.kind_costs import Workload, asynchronous_priced, asynchronous_workload, on_asynchronous
@@ -14,11 +15,14 @@ from scaletozero.endpoints.kind_fleets import asynchronous_fleet
 from scaletozero.endpoints.kind_usage import asynchronous_metering
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
+    asynchronous_remembering,
     exports,
+    image_address,
     on_dashboard,
     sagemaker_declared,
     sagemaker_deployed,
     sagemaker_findings,
+    say_measured,
 )
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.asynchronous import asynchronous_alarms, asynchronous_panels
@@ -81,6 +85,7 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
         from scaletozero.endpoints.asynchronous import AsyncEndpoint
 
         endpoint = AsyncEndpoint(name, arguments(name, settings, site, bucket), opts)
+        say_measured(self, name, settings, site, endpoint)
         return {
             **exports(settings, endpoint),
             "instance_type": settings.instance_type,
@@ -108,6 +113,12 @@ class AsynchronousKind(Kind[AsynchronousEndpoint]):
 
     def as_fleet(self, settings: AsynchronousEndpoint, opened: Any, region: str, table: PriceTable) -> DeclaredFleet:
         return asynchronous_fleet(settings, opened.manifest, region, table)
+
+    def served(self, settings: AsynchronousEndpoint, opened: Any, region: str) -> Served:
+        return Served(region, (settings.instance_type,), image_address(settings, region), opened.digest)
+
+    def remembering(self, settings: AsynchronousEndpoint, recalled: Recalled) -> AsynchronousEndpoint:
+        return asynchronous_remembering(settings, recalled)
 
     def workload(self, settings: AsynchronousEndpoint, opened: Any) -> Workload:
         return asynchronous_workload(settings, opened.manifest)

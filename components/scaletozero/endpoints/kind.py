@@ -17,7 +17,7 @@ from model_packaging.artifact.manifest import Manifest
 from model_packaging.findings import Finding, refuse
 from scaletozero.cold_start.image import ImageContent
 from scaletozero.cold_start.predict import Predicted
-from scaletozero.cold_start.remembered import Start
+from scaletozero.cold_start.remembered import Recalled, Served, Start
 from scaletozero.endpoints.kind_costs import Workload
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
@@ -282,6 +282,18 @@ class Kind(ABC, Generic[S]):
     def budget(self, opened: Any) -> Mapping[str, int]:
         """Phase of the cold start -> the seconds that deadlines follow from; empty where none do."""
         return {}
+
+    def served(self, settings: S, opened: Any, region: str) -> Served | None:
+        """What measured starts have to be of to count; None for a kind whose plan says it (`kubernetes`).
+
+        Args:
+            opened: its packaged model, as `examine` opened it.
+        """
+        return None
+
+    def remembering(self, settings: S, recalled: Recalled) -> S:
+        """The settings with what was measured in place of a default; what was written by hand stays."""
+        return settings
 
     def workload(self, settings: S, opened: Any) -> Workload:
         """What other kinds would have to serve in its place."""

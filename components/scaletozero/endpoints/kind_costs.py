@@ -110,13 +110,14 @@ def asynchronous_priced(
     extras = _Extras(table, region).storage(manifest.archive.size).alarms(alarms)
     if not scaling.min:
         extras.add("the alarm that wakes it", "cloudwatch", "alarm-month", Decimal(1))
-    lead = lead_minutes(manifest.cold_start.total_ms / 1000)
+    known = settings.cold_start_seconds
+    lead = lead_minutes(known or manifest.cold_start.total_ms / 1000)
     cost = InstanceCost(
         table.price(HOSTING, settings.instance_type, region),
         scaling.max,
         settings.concurrency,
         scaling.idle_seconds,
-        INSTANCE_START_SECONDS,
+        Decimal(known) if known else INSTANCE_START_SECONDS,
         exact(warm_hours_per_month(settings.schedule, base=scaling.min, lead=lead)),
         _covered(settings.schedule, scaling.min, lead),
         items=extras.found(),

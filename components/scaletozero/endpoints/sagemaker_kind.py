@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_packaging.findings import Finding
-from scaletozero.endpoints.kind import Site, common_exports, without_none
+from scaletozero.cold_start.remembered import Recalled, recall
+from scaletozero.endpoints.kind import Kind, Site, common_exports, without_none
 from scaletozero.endpoints.state import Resource, first_given, first_item, properties, whole
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.alarms import topic_conflicts
-from scaletozero.settings.asynchronous import AsynchronousEndpoint
+from scaletozero.settings.asynchronous import LONGEST_START, AsynchronousEndpoint
 from scaletozero.settings.framework_images import FrameworkImage, address
 from scaletozero.settings.serverless import ServerlessEndpoint, image_conflicts
 
@@ -61,6 +63,39 @@ def arguments(name: str, settings: SageMakerSettings, site: Site, bucket: pulumi
         **without_none({"kms_key_arn": site.kms_key_arn}),
         **({"residency": list(site.residency)} if site.residency else {}),
     }
+
+
+def serverless_type(memory_mb: int) -> str:
+    """What a start of a serverless container has in place of an instance type: more memory comes with more CPU."""
+    return f"serverless-{memory_mb}"
+
+
+START = ("instance", "container", "model")
+"""The phases of an asynchronous endpoint's start from when an instance is asked for: a schedule asks at once."""
+
+
+def asynchronous_remembering(settings: AsynchronousEndpoint, recalled: Recalled) -> AsynchronousEndpoint:
+    """The settings with the measured start, unless it was written by hand, or `instance` was never measured."""
+    if settings.cold_start_seconds is not None or START[0] not in recalled.seconds:
+        return settings
+    seconds = math.ceil(sum(recalled.seconds.get(each, 0.0) for each in START))
+    return settings.model_copy(update={"cold_start_seconds": min(max(seconds, 1), LONGEST_START)})
+
+
+def say_measured(kind: Kind[Any], name: str, settings: SageMakerSettings, site: Site, owner: pulumi.Resource) -> None:
+    """Says at preview what the measured starts of an endpoint say, or why they do not count."""
+    import pulumi
+
+    starts, opened = site.starts.get(name, ()), site.opened.get(name)
+    served = kind.served(settings, opened, site.region) if starts and opened else None
+    if served is None:
+        return
+    recalled = recall(starts, served, f"endpoints.{name}")
+    if recalled.stale:
+        pulumi.warn(str(recalled.stale), owner)
+        return
+    shown = ", ".join(f"{phase} {seconds:.3g} s" for phase, seconds in recalled.seconds.items())
+    pulumi.info(f"cold start, {next(iter(recalled.sources.values()))}: {shown}", owner)
 
 
 def exports(settings: SageMakerSettings, endpoint: ServerlessComponent | AsyncEndpoint) -> dict[str, Any]:

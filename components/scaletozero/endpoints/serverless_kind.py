@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
+from scaletozero.cold_start.remembered import Served
 from scaletozero.endpoints.guarded_costs import serverless_guarded
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, without_none
 from scaletozero.endpoints.kind_costs import Workload, on_serverless, serverless_priced, serverless_workload
@@ -15,10 +16,13 @@ from scaletozero.endpoints.kind_usage import serverless_metering, serverless_pro
 from scaletozero.endpoints.sagemaker_kind import (
     arguments,
     exports,
+    image_address,
     on_dashboard,
     sagemaker_declared,
     sagemaker_deployed,
     sagemaker_findings,
+    say_measured,
+    serverless_type,
 )
 from scaletozero.endpoints.state import Resource
 from scaletozero.observability.panels import Panel, Watched
@@ -101,6 +105,7 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
         from scaletozero.endpoints import serverless
 
         endpoint = serverless.ServerlessEndpoint(name, arguments(name, settings, site, bucket), opts)
+        say_measured(self, name, settings, site, endpoint)
         return {**exports(settings, endpoint), "memory_mb": endpoint.memory_mb}
 
     def deployed(self, children: Mapping[str, Resource]) -> dict[str, Any]:
@@ -130,6 +135,14 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
     def guarded(self, settings: ServerlessEndpoint, priced: Priced) -> dict[str, Any]:
         return {"kind": self.name, **serverless_guarded(priced.cost)}
+
+    def served(self, settings: ServerlessEndpoint, opened: Any, region: str) -> Served:
+        return Served(
+            region,
+            (serverless_type(memory_of(opened.manifest, settings.memory_mb)),),
+            image_address(settings, region),
+            opened.digest,
+        )
 
     def workload(self, settings: ServerlessEndpoint, opened: Any) -> Workload:
         return serverless_workload(settings, opened.manifest)

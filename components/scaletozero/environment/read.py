@@ -11,7 +11,7 @@ from typing import Any
 
 from model_packaging.findings import Finding, FindingsError
 from model_packaging.validation import parse
-from scaletozero.cold_start.remembered import Start
+from scaletozero.cold_start.remembered import Start, recall
 from scaletozero.endpoints.kind import Site
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.estimate import spending_findings
@@ -66,10 +66,23 @@ def read_environment(
         *residency_findings(environment, now.date()),
     ]:
         raise FindingsError(findings)
-    environment = environment.with_opened(opened)
+    environment = remembering(environment.with_opened(opened))
     if gated:
         require_caps(environment)
     return environment
+
+
+def remembering(environment: Environment) -> Environment:
+    """The environment, whose packaged models are open, with measured starts in place of defaults."""
+    changed: dict[str, Any] = {}
+    for name, settings in environment.endpoints.items():
+        kind, starts = kind_of(settings), environment.starts.get(name, ())
+        served = kind.served(settings, environment.opened[name], environment.region) if starts else None
+        if served:
+            changed[name] = kind.remembering(settings, recall(starts, served))
+    return (
+        environment.model_copy(update={"endpoints": {**environment.endpoints, **changed}}) if changed else environment
+    )
 
 
 def require_caps(environment: Environment) -> list[Finding]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -16,7 +16,8 @@ from model_packaging.findings import Finding
 from scaletozero.cold_start.remembered import PhaseSeconds, Start
 from scaletozero.kubernetes.starts import Unmeasured
 from scaletozero.kubernetes.wake import WakePlan
-from scaletozero.observability.past_starts import Kept, forced_wake
+from scaletozero.observability.past_starts import Kept, asked_for, forced_wake
+from scaletozero.settings.pools import WAKE_COOLDOWN_SECONDS
 
 LOOK_SECONDS = 1.0
 """How often the endpoint is looked at during a wake."""
@@ -113,6 +114,10 @@ class Answer:
 class Service(Protocol):
     """The requests to an asynchronous endpoint."""
 
+    def clock(self) -> datetime:
+        """The service's time."""
+        ...
+
     def instances(self) -> Instances:
         """What it has now."""
         ...
@@ -177,6 +182,7 @@ class RequestWaker:
         served: makes a start of its id, its begin and its phases.
         plan: the times and the price of a wake.
         say: receives lines about the progress.
+        cooldown: seconds after a wake in which no other one begins.
         monotonic, sleep: the clock.
     """
 
@@ -184,6 +190,7 @@ class RequestWaker:
     served: Callable[[str, datetime, PhaseSeconds], Start]
     plan: WakePlan
     say: Callable[[str], object]
+    cooldown: float = WAKE_COOLDOWN_SECONDS
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], object] = time.sleep
 
@@ -270,13 +277,18 @@ class RequestWaker:
         while True:
             there = self.service.instances()
             meter.see(self.monotonic(), there)
-            if there.asleep:
+            if there.asleep and self._rested():
                 return ""
             if self.monotonic() - began > longest:
                 return f"it does not sleep after {longest} s: callers or a window keep it awake"
             if too_dear := self._too_dear(meter, most_usd, 0):
                 return too_dear
             self.sleep(LOOK_SECONDS)
+
+    def _rested(self) -> bool:
+        """Whether the policy that wakes it would act: within its cooldown a request waits longer than it has to."""
+        since = self.service.clock() - timedelta(seconds=self.cooldown)
+        return not any(each["StartTime"] > since for each in asked_for(self.service.kept(since).activities))
 
     def _too_dear(self, meter: _Meter, most_usd: Decimal | None, least: int) -> str:
         """Why it has to end now, so that it costs no more than it may."""

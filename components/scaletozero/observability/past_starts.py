@@ -202,6 +202,12 @@ def _first_waiting(waiting: Sequence[datetime], began: datetime) -> datetime | N
     return first
 
 
+def asked_for(activities: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The scaling activities that asked for instances, the earliest first."""
+    found = ((_WANTED.search(str(each.get("Description", ""))), each) for each in activities)
+    return sorted((each for match, each in found if match and match[1] != "0"), key=lambda each: each["StartTime"])
+
+
 def forced_wake(kept: Kept, asked: datetime, answered: datetime) -> Wake:
     """The wake that a request has caused, whose moments are known without metrics.
 
@@ -209,9 +215,7 @@ def forced_wake(kept: Kept, asked: datetime, answered: datetime) -> Wake:
         kept: what AWS keeps since the request.
         asked, answered: when the request was submitted, and when its result was there, by the service's clock.
     """
-    activities = sorted(kept.activities, key=lambda each: each["StartTime"])
-    wanted = ((_WANTED.search(str(each.get("Description", ""))), each) for each in activities)
-    found = next((each for match, each in wanted if match and match[1] != "0"), None)
+    found = next(iter(asked_for(kept.activities)), None)
     if found is None:
         return Wake(asked, failed="no instance was asked for: another one, that callers had woken, has responded")
     # The clocks of the services have the resolution of a second here.

@@ -14,7 +14,7 @@ from scaletozero.args.warm_pool import WarmPoolArgs
 from scaletozero.component import Component, checked, validated
 from scaletozero.scaling.timeline import actions, early_conflicts, floor_at, lead_minutes
 from scaletozero.settings.asynchronous import BACKLOG
-from scaletozero.settings.pools import InstancePoolSettings, ProvisionedPoolSettings, WarmUnit
+from scaletozero.settings.pools import WAKE_COOLDOWN_SECONDS, InstancePoolSettings, ProvisionedPoolSettings, WarmUnit
 
 DIMENSIONS = {
     WarmUnit.PROVISIONED_CONCURRENCY: "sagemaker:variant:DesiredProvisionedConcurrency",
@@ -26,10 +26,6 @@ SCALE_IN_SECONDS = 300
 
 SCALE_OUT_SECONDS = 60
 """Seconds between two scale-outs: as often as the metric has a new value."""
-
-WAKE_SECONDS = 300
-"""Seconds between two starts of an instance for a backlog without any instance (the developer guide's value)."""
-
 
 _POOLS: WeakKeyDictionary[object, dict[str, tuple[str, object]]] = WeakKeyDictionary()
 """Run of a program -> its pools, by what they scale."""
@@ -157,7 +153,7 @@ class WarmPool(Component):
                 },
                 "target_value": settings.scaling.backlog or BACKLOG,
                 "scale_in_cooldown": settings.scaling.idle_seconds,
-                "scale_out_cooldown": WAKE_SECONDS,
+                "scale_out_cooldown": WAKE_COOLDOWN_SECONDS,
             },
             opts=self.options(),
         )
@@ -169,7 +165,7 @@ class WarmPool(Component):
             step_scaling_policy_configuration={
                 "adjustment_type": "ChangeInCapacity",
                 "metric_aggregation_type": "Average",
-                "cooldown": WAKE_SECONDS,
+                "cooldown": WAKE_COOLDOWN_SECONDS,
                 "step_adjustments": [{"metric_interval_lower_bound": "0", "scaling_adjustment": 1}],
             },
             opts=self.options(depends_on=[follow]),

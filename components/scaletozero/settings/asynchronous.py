@@ -24,6 +24,9 @@ from scaletozero.settings.scaling import InstanceScaling
 from scaletozero.settings.schedules import Window, window_findings
 from scaletozero.settings.serverless import ServedImage, image_conflicts
 
+LONGEST_START = 7200
+"""Most seconds of a start: twice the longest that SageMaker waits for a container's first response."""
+
 BACKLOG = 5
 """Default number of waiting requests per concurrent request (the developer guide's example)."""
 
@@ -32,6 +35,14 @@ def _concurrency(value: int) -> int:
     if not 1 <= value <= ASYNC_CONCURRENCY:
         fix = f"write {min(max(value, 1), ASYNC_CONCURRENCY)}"
         reject(f"must be from 1 to {ASYNC_CONCURRENCY}", "SageMaker would refuse the configuration", fix)
+    return value
+
+
+def _start(value: int) -> int:
+    if not 1 <= value <= LONGEST_START:
+        reject(
+            f"must be from 1 to {LONGEST_START} seconds", "schedules would begin hours early", "write what was measured"
+        )
     return value
 
 
@@ -85,6 +96,8 @@ class AsynchronousEndpoint(Settings):
         concurrency: number of requests that an instance works on at a time.
         scaling: minimum, maximum and idle time of its instances.
         schedule: windows in which more instances run.
+        cold_start_seconds: seconds from when an instance is asked for until it responds: how much earlier schedules
+            begin. Default: what `scaletozero bench` has measured, or else 600.
         vpc: the network of its instances. Default: SageMaker's own.
         network_isolation: whether the containers have no network. SageMaker itself delivers the archive and the
             requests and collects the results and the logs; set false for a server that downloads something itself.
@@ -103,6 +116,7 @@ class AsynchronousEndpoint(Settings):
     concurrency: Annotated[Int, AfterValidator(_concurrency)] = 1
     scaling: InstanceScaling = InstanceScaling()
     schedule: tuple[Window, ...] = ()
+    cold_start_seconds: Annotated[Int, AfterValidator(_start)] | None = None
     vpc: Annotated[Vpc, may_be_later] | None = None
     network_isolation: bool = True
     alarms: Alarms | None = None

@@ -17,6 +17,9 @@ from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import InstanceScaling, Scaling
 from scaletozero.settings.schedules import Window, window_findings
 
+WAKE_COOLDOWN_SECONDS = 300
+"""Seconds between two starts of an instance for a backlog without any instance (the developer guide's value)."""
+
 
 class WarmUnit(StrEnum):
     """The unit that a pool keeps warm."""

@@ -43,7 +43,7 @@ def called(phases: Sequence[Mapping[str, float]]) -> list[Start]:
 def woken(phases: Sequence[Mapping[str, float]]) -> list[Start]:
     service, made = Asynchronous(phases=phases, idle=1), Forced()
     plan = wakes_plan(Decimal(1), 1, 75)
-    waker = RequestWaker(service, served, plan, lambda line: None, service.monotonic, service.sleep)
+    waker = RequestWaker(service, served, plan, lambda line: None, 0, service.monotonic, service.sleep)
     waker.run(len(phases), None, made, lambda start: None)
     assert len(made.starts) == len(phases)
     return made.starts

@@ -16,6 +16,7 @@ from scaletozero.observability.forced_wakes import (
     refused_wakes,
     wakes_plan,
 )
+from scaletozero.settings.pools import WAKE_COOLDOWN_SECONDS
 
 NAMES: tuple[str, ...] = ("queue", "alarm", "instance", "container", "model", "answer")
 PHASES: dict[str, float] = dict(zip(NAMES, (100.0, 5.0, 240.0, 50.0, 20.0, 2.0), strict=True))
@@ -24,7 +25,7 @@ PLAN = wakes_plan(Decimal(3), 20, 300)
 
 def wake(service: Asynchronous, starts: int = 1, most: str | None = None, made: Forced | None = None) -> Forced:
     made = made or Forced()
-    waker = RequestWaker(service, served, PLAN, lambda line: None, service.monotonic, service.sleep)
+    waker = RequestWaker(service, served, PLAN, lambda line: None, 0, service.monotonic, service.sleep)
     waker.run(starts, Decimal(most) if most else None, made, lambda start: None)
     return made
 
@@ -65,6 +66,14 @@ def test_a_wake_that_fails_is_no_start(changes: dict[str, Any], said: str) -> No
     assert said in made.stopped
     assert made.starts == []
     assert made.usd <= PLAN.bound(3)
+
+
+def test_the_next_wake_waits_for_the_cooldown_of_the_policy() -> None:
+    service, made = Asynchronous(phases=[dict.fromkeys(NAMES, 1.0)] * 2, idle=5), Forced()
+    waker = RequestWaker(service, served, PLAN, lambda line: None, monotonic=service.monotonic, sleep=service.sleep)
+    waker.run(2, None, made, lambda start: None)
+    # The first instance was asked for after two seconds.
+    assert service.asked == [0, 2 + WAKE_COOLDOWN_SECONDS]
 
 
 def test_one_that_callers_keep_awake_is_not_measured() -> None:
