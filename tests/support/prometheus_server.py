@@ -99,6 +99,25 @@ def _once(now: float) -> Iterator[tuple[str, str, Mapping[str, str], Value]]:
         # The first request waits for the replica that it woke.
         held: Value = lambda ago, s=share: s if 150.5 >= ago > FIRST.ready else 0  # noqa: E731 - beside its like
         yield "interceptor_request_concurrency", "gauge", of, held
+        yield "interceptor_request_count", "counter", {**of, "code": "200"}, lambda ago, s=share: s * _answered(ago)
+        # Requests of two seconds each, after one that waited 90 s for the replica that it woke.
+        for cold, count, took in (("true", lambda ago: float(ago <= FIRST.ready), 90), ("false", _answered, 2)):
+            known = {**of, "cold_start": cold}
+            for part, factor in (("count", 1), ("sum", took)):
+                yield (
+                    f"interceptor_request_duration_seconds_{part}",
+                    "unknown",
+                    known,
+                    lambda ago, c=count, f=factor, s=share: s * f * c(ago),
+                )
+
+
+ANSWERED = 40
+"""Requests through the interceptor, two a minute from two hours ago."""
+
+
+def _answered(ago: float) -> float:
+    return min(ANSWERED, max(0.0, (120 - ago) * 2))
 
 
 def _of_pod(pod: Pod, namespace: str, now: float) -> Iterator[tuple[str, str, Mapping[str, str], Value]]:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import yaml
 from gpu_declarations import plan
-from prometheus_server import FIRST, MINUTE, SECOND, missing, openmetrics, prometheus, promtool
+from prometheus_server import ANSWERED, FIRST, MINUTE, SECOND, missing, openmetrics, prometheus, promtool
 
+from scaletozero.cli.recorded_calls import from_prometheus
 from scaletozero.environment.prometheus import read_gpu
 from scaletozero.kubernetes.manifests.monitoring import START_SECONDS
 from scaletozero.observability.gpu import OnCluster, gpu_panels
@@ -109,6 +110,13 @@ def test_what_it_used_is_what_was_there_and_what_worked(server: Server) -> None:
     assert sum(each.warm or 0 for each in days) == pytest.approx(75, abs=2)
     # 40 and 10 minutes of requests of 10 s each. `rate` takes the ends of its range into account.
     assert sum(each.requests or 0 for each in days) == pytest.approx(300, rel=0.01)
+
+
+def test_recorded_calls_are_those_of_the_interceptor_and_their_time_is_without_starts(server: Server) -> None:
+    counted = from_prometheus(server.url, "llm", "models", 9000)
+    assert sum(value for _, value in counted.done) == pytest.approx(ANSWERED, rel=0.05)
+    assert [value for _, value in counted.seconds] == pytest.approx([2.0] * len(counted.seconds))
+    assert 15 <= len(counted.seconds) <= 25
 
 
 def test_every_alert_is_up_when_it_should_be_and_at_no_other_time(server: Server) -> None:
