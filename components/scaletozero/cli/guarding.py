@@ -9,12 +9,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from model_packaging.findings import FindingsError
 from scaletozero.cli.output import FAILED, failed, table
 from scaletozero.endpoints.closed_gateway import door_state, find_door
 from scaletozero.endpoints.reopen import closable, state
 from scaletozero.environment.settings import Environment
 from scaletozero.environment.stack import EnvironmentStack
-from scaletozero.environment.usage import metering_of, read_sums
+from scaletozero.environment.usage import add_provisioned, metering_of, read_sums
 from scaletozero.observability.usage import Metering, first_day, used
 from scaletozero.settings.guarded_gateway import NAME
 from scaletozero.spending.money import dollars, number
@@ -36,15 +37,10 @@ def capped(stack: EnvironmentStack, settings: Environment, deployed: Mapping[str
         if name not in deployed:
             continue
         about = {"region": settings.region, **deployed[name]}
-        guarded, metering = closable(resources, about["name"]), metering_of(about)
+        guarded = closable(resources, about["name"])
         try:
             closed = guarded and state(guarded, lambda service: stack.client(service, settings.region))
-            spent = None
-            if isinstance(metering, Metering):
-                client = stack.client("cloudwatch", settings.region)
-                spent = number(
-                    used(metering, read_sums(client, about["name"], metering, first_day(None, now), now)).usd
-                )
+            spent = _spent(stack, settings, name, about, now)
         except (ClientError, BotoCoreError) as error:
             raise failed(f"{name}: what it has cost could not be read: {error}", FAILED) from None
         found[name] = {"usd": spent, "cap_usd": number(cap), "state": closed}
@@ -55,6 +51,25 @@ def capped(stack: EnvironmentStack, settings: Environment, deployed: Mapping[str
             raise failed(f"{NAME}: its state could not be read: {error}", FAILED) from None
         found[NAME] = {"usd": None, "cap_usd": number(own), "state": closed}
     return found
+
+
+def _spent(
+    stack: EnvironmentStack, settings: Environment, name: str, about: Mapping[str, Any], now: datetime
+) -> float | None:
+    """USD that an endpoint has cost since the first of the month; None where no metric, or no price, says it."""
+    metering, first, at = metering_of(about), first_day(None, now), about["name"]
+    if not isinstance(metering, Metering):
+        return None
+
+    def client(service: str) -> Any:
+        return stack.client(service, settings.region)
+
+    by_metrics = used(metering, read_sums(client("cloudwatch"), at, metering, first, now))
+    try:
+        found = add_provisioned(client, at, settings.endpoints.get(name), by_metrics, about, first, now)
+    except FindingsError:  # a price is missing, which `estimate` says
+        return None
+    return number(found.usd)
 
 
 def show_capped(found: Mapping[str, Mapping[str, Any]]) -> None:

@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from model_packaging.findings import FindingsError
 from scaletozero.endpoints.reopen import Closable, state
 from scaletozero.environment.settings import Environment
+from scaletozero.environment.usage import add_provisioned
 from scaletozero.observability.metric_queries import Asked
 from scaletozero.observability.usage import Metering, Used, by_month, charges_of, first_day, total, used
 from scaletozero.page.content import Content, contents
@@ -190,7 +191,7 @@ class Snapshots:
                 read = read_usage(self._known.client(each.region), each.at, each.metering, first, now)
                 error, sums = (read, {}) if isinstance(read, str) else (None, read)
                 if error is None:
-                    found[each.name] = used(each.metering, sums)
+                    error = self._count(each, used(each.metering, sums), found, first, now)
             else:
                 error = each.metering
             shown[each.name] = _money([found[each.name]] if each.name in found else None, each.cap, now, error)
@@ -200,6 +201,24 @@ class Snapshots:
         cap = spending.cap_usd_per_month if spending else None
         guards = {each.name: self._known.guard(each) for each in self._known.contents}
         return {"all": _money(list(found.values()) or None, cap, now, error), "endpoints": shown, "guards": guards}
+
+    def _count(
+        self, content: Content, by_metrics: Used, found: dict[str, Used], first: date, now: datetime
+    ) -> str | None:
+        """Adds what an endpoint used, with its provisioned concurrency; returns why that could not be read."""
+        source = self._known.source
+        declared, about = source.settings.endpoints.get(content.name), source.endpoints[content.name]
+
+        def client(service: str) -> Any:
+            return self._known.of(service, content.region)
+
+        try:
+            found[content.name] = add_provisioned(client, content.at, declared, by_metrics, about, first, now)
+        except FindingsError as error:
+            return str(error.findings[0])
+        except UNREADABLE as error:
+            return f"Its provisioned concurrency could not be read: {error}"
+        return None
 
 
 def _money(found: Sequence[Used] | None, cap: Any, now: datetime, error: str | None) -> dict[str, Any]:

@@ -180,7 +180,10 @@ def kept_seconds(
         by_zone.setdefault(span.timezone, {}).setdefault(span.day, []).append(span)
     at = since.astimezone(UTC)
     while at < until:
-        after = min(at.replace(second=0, microsecond=0) + timedelta(minutes=1), until)
+        begun = at.replace(second=0, microsecond=0)
+        # Without windows nothing changes within a day.
+        after = begun + timedelta(minutes=1) if by_zone else begun.replace(hour=0, minute=0) + timedelta(days=1)
+        after = min(after, until)
         highest = base
         for zone, days in by_zone.items():
             local = at.astimezone(zoneinfo.ZoneInfo(zone))

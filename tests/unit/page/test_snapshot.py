@@ -4,7 +4,8 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,6 +59,28 @@ def test_spending_is_that_of_the_month_with_the_caps(client: Any) -> None:
     assert own["usd_per_month_at_this_rate"] > own["spent_usd"]
     assert (found["spending"]["spent_usd"], found["spending"]["cap_usd"]) == (own["spent_usd"], 50)
     assert found["spending"]["error"] == "Without llm, which could not be read."
+
+
+def test_the_month_has_its_provisioned_concurrency(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/scaletozero-serving:0.1.0"
+    warm = {"artifact": "artifacts/a", "image": image, "scaling": {"min": 1, "buffer": 0, "max": 5}}
+    settings = environment(endpoints={"sentences": warm})
+    deployed = {"sentences": DEPLOYED["sentences"]}
+    # It is not at the service: that is said, and is not nothing.
+    unknown = snapshots(client, settings, deployed).take()["endpoints"][0]["spending"]
+    assert unknown["spent_usd"] is None
+    assert "provisioned concurrency could not be read" in unknown["error"]
+
+    made = datetime.now(UTC) - timedelta(hours=1)
+    found = source(client, settings, deployed)
+    answer = SimpleNamespace(describe_endpoint=lambda EndpointName: {"CreationTime": made})  # noqa: N803
+    known = replace(found, client=lambda service, *_: answer if service == "sagemaker" else client)
+    shown = Snapshots("local", lambda: known, known, minutes=60).take()["endpoints"][0]["spending"]
+    # An hour of a unit of 2 GB; less at the beginning of a month, which begins anew.
+    began = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    seconds = min(3600.0, (datetime.now(UTC) - began).total_seconds())
+    assert shown["spent_usd"] == pytest.approx(seconds * 2 * 0.000005, rel=0.02, abs=0.0002)
+    assert shown["error"] is None
 
 
 def test_an_endpoint_under_a_guard_says_whether_it_is_closed(client: Any) -> None:
