@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from image_registry import ImageRegistry, image_registry, reply
+from image_registry import OCI_INDEX, ImageRegistry, image_registry, reply
 from oci_registry import LAYER, OCI, ask, digest_of, gzipped, push_blob, push_image, running_registry, tar_of
 from typer.testing import CliRunner
 
@@ -71,6 +71,22 @@ def test_a_repacked_image_has_the_same_content_byte_for_byte(host: str, source: 
     assert made["annotations"] == {"by": "us"}
     again = repack(f"{host}/team/plain:1", f"{host}/team/plain:2")
     assert again.before == again.after, "what is uncompressed already stays as it is"
+
+
+def test_of_an_index_the_image_for_amd64_is_repacked(host: str, source: str) -> None:
+    repository = f"http://{host}/v2/team/vllm"
+    other = push_image(repository, "arm", (LAYERS[2], ""), diff_ids=DIFF_IDS[2:])
+    digests = {"arm64": other, "amd64": read_image(source).digest}
+    listed = [
+        {"mediaType": OCI, "digest": digest, "size": 1, "platform": {"os": "linux", "architecture": name}}
+        for name, digest in digests.items()
+    ]
+    body = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed}).encode()
+    assert ask("PUT", f"{repository}/manifests/both", body, OCI_INDEX).status == 201
+    assert read_image(f"{host}/team/vllm:both") == read_image(source)
+    found = repack(f"{host}/team/vllm:both", f"{host}/team/vllm:plain")
+    assert (found.before, found.after) == (read_image(source), read_image(f"{host}/team/vllm:plain"))
+    assert [each.size for each in found.after.layers] == [len(each) for each in LAYERS]
 
 
 def wrong(host: str, name: str, *layers: tuple[bytes, str], **how: Any) -> str:
