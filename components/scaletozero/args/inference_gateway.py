@@ -138,6 +138,15 @@ class GatewayCacheArgs(TypedDict):
     """What a customer pays for such an answer, in USD. Default: 0."""
 
 
+class GatewayShadowArgs(GatewayTargetArgs):
+    """A target that a share of a model's conversations is mirrored to."""
+
+    percent: int
+    """The share, in percent."""
+    cap_usd_per_day: float
+    """The most that the copies of a day, in UTC, may cost, in USD."""
+
+
 class GatewayModelArgs(TypedDict):
     """What a model's name leads to: an endpoint, a provider, or several of them."""
 
@@ -165,6 +174,8 @@ class GatewayModelArgs(TypedDict):
     """The most tokens that a request may ask for. Default: 4096."""
     cache: NotRequired[GatewayCacheArgs]
     """How answers are kept. Default: none is."""
+    shadow: NotRequired[GatewayShadowArgs]
+    """For a process only, and refused here: a function is frozen when its response has ended."""
 
 
 class GatewayCustomerArgs(TypedDict):

@@ -16,7 +16,7 @@ from scaletozero.gateway.cache.store import CacheStore
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.gateway.targets import Served, Workshop, unpriced
-from scaletozero.settings.gateway import Rules
+from scaletozero.settings.gateway import Customer, Rules
 from scaletozero.settings.gateway_models import Model
 from scaletozero.settings.gateway_targets import Bedrock, Provider, Target
 from scaletozero.spending.api_models import token_tariff
@@ -39,6 +39,9 @@ CACHE = Config(connect_timeout=0.5, read_timeout=1, retries={"total_max_attempts
 """Of calls of the store of answers: a request waits for them, and can do without."""
 
 T = TypeVar("T")
+
+LONGEST_DAYS = 31
+"""Of a month."""
 
 _REFUSED = "the provider would refuse every request"
 
@@ -89,6 +92,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
         from scaletozero.gateway.service.endpoints import EndpointTarget
         from scaletozero.gateway.service.keeping import Keeper
         from scaletozero.gateway.service.providers import ProviderTarget
+        from scaletozero.gateway.service.shadows import Mirror, shadow_customer
         from scaletozero.gateway.service.ways import ModelRoute, Way
     from scaletozero.gateway.tariffs import ByTokens
 
@@ -143,10 +147,17 @@ def open_door(gateway: Rules, site: Site) -> Any:
             found = found_or_noted(lambda: workshop.endpoint(str(target.endpoint), f"{at}endpoint", longest))
         return Way(found, target.weight, target.seconds, target.concurrency)  # pyright: ignore[reportArgumentType]
 
-    models = {
-        name: ModelRoute(name, model, tuple(way(each, model, f"models.{name}.{path}") for path, each in model.ways()))
-        for name, model in gateway.models.items()
-    }
+    def mirror(name: str, model: Model) -> Mirror | None:
+        if model.shadow is None:
+            return None
+        target: Any = way(model.shadow, model, f"models.{name}.shadow.").target
+        return Mirror(model.shadow, target, shadow_customer(name))
+
+    def route(name: str, model: Model) -> ModelRoute:
+        ways = tuple(way(each, model, f"models.{name}.{path}") for path, each in model.ways())
+        return ModelRoute(name, model, ways, mirror(name, model))
+
+    models = {name: route(name, model) for name, model in gateway.models.items()}
     findings += [
         Finding(
             f"{site.path}.models.{route.name}.cache",
@@ -167,7 +178,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
     if findings:
         raise FindingsError(list(dict.fromkeys(findings)))
     return Door(
-        gateway,
+        gateway.model_copy(update={"customers": {**gateway.customers, **_mirrored(gateway)}}),
         Ledger(site.store),
         models,
         endpoints,  # pyright: ignore[reportArgumentType]
@@ -175,6 +186,21 @@ def open_door(gateway: Rules, site: Site) -> Any:
         settles_first=site.settles_first,
         regions=site.regions,
     )
+
+
+def _mirrored(gateway: Rules) -> dict[str, Customer]:
+    """Who pays for the copies of conversations: a customer for each model with a shadow, without a key."""
+    from scaletozero.gateway.service.shadows import shadow_customer
+
+    return {
+        shadow_customer(name): Customer(
+            cap_usd_per_month=LONGEST_DAYS * model.shadow.cap_usd_per_day,
+            cap_usd_per_day=model.shadow.cap_usd_per_day,
+            models=(name,),
+        )
+        for name, model in gateway.models.items()
+        if model.shadow is not None
+    }
 
 
 class Keys:

@@ -133,10 +133,12 @@ class Rules(Settings):
                     yield Finding(f"customers.{name}.keys.{index}", rule, "the same hash", then, "make another key")
 
     def ways(self) -> Iterator[tuple[str, Target]]:
-        """The targets of its models, with the beginnings of their paths."""
+        """The targets of its models, with those that they are mirrored to, and the beginnings of their paths."""
         for name, model in self.models.items():
             for path, target in model.ways():
                 yield f"models.{name}.{path}", target
+            if model.shadow is not None:
+                yield f"models.{name}.shadow.", model.shadow
 
     def reached(self) -> Iterator[tuple[str, str]]:
         """The endpoints that it leads to, with the paths that name them."""
@@ -218,6 +220,9 @@ def in_function(rules: Rules) -> Iterable[Finding]:
             then = "each of the function's processes would count for itself, and has one request at a time"
             yield Finding(f"{path}concurrency", "must not be in a function", str(target.concurrency), then, "remove it")
     for name, model in rules.models.items():
+        if model.shadow is not None:
+            then = "a copy would be frozen with the function when the response has ended"
+            yield Finding(f"models.{name}.shadow", "must not be in a function", "one", then, "remove it")
         if model.on_cold != "hold":
             then = "the request that wakes the endpoint would be frozen with the function, and never settled"
             fix = "write `on_cold: hold`, or remove it"

@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject
 from scaletozero.settings.gateway_cache import Cache
+from scaletozero.settings.gateway_shadow import Shadow
 from scaletozero.settings.gateway_targets import (
     LONGEST_SECONDS,
     Bedrock,
@@ -68,6 +69,7 @@ class Model(Settings):
         default_output_tokens: the most tokens of an answer if the request does not say. Default: 1,024.
         max_output_tokens: the most that a request may ask for. Default: 4,096.
         cache: how answers are kept, to be given again to the same request. Default: none is kept.
+        shadow: the target that a share of its conversations is mirrored to. Default: none.
     """
 
     endpoint: Text | None = None
@@ -82,6 +84,7 @@ class Model(Settings):
     default_output_tokens: Tokens = 1024
     max_output_tokens: Tokens = 4096
     cache: Cache | None = None
+    shadow: Shadow | None = None
 
     def ways(self) -> tuple[tuple[str, Target], ...]:
         """Its targets, with the beginnings of the paths that name them."""
@@ -95,7 +98,7 @@ class Model(Settings):
             yield one_of(written, "or `provider`, `bedrock` or `targets` is required, and only one of them")
         for path, target in self.ways() if self.targets else ():
             yield from below(path.rstrip("."), target.conflicts())
-        for name in ("provider", "bedrock"):
+        for name in ("provider", "bedrock", "shadow"):
             if (part := getattr(self, name)) is not None:
                 yield from below(name, part.conflicts())
         yield from self._of_several()

@@ -108,7 +108,10 @@ class Routes:
                 held.cost = reading.cost(target.meter, len(candidate.body), candidate.most)
                 return self._answered(held, asked.answer(candidate.path, content), sound=reading.whole)
 
-            return await attempts.reached(held, send)
+            response = await attempts.reached(held, send)
+        if route.mirror is not None:
+            route.mirror.reflect(self._door, route, asked)
+        return response
 
     def _conversing(self, route: ModelRoute, asked: Conversation) -> list[Candidate]:
         """The targets that can answer, with what each would be sent.

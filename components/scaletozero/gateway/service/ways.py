@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from scaletozero.gateway.service.bedrock import BedrockTarget
 from scaletozero.gateway.service.breakers import Breaker
@@ -63,11 +64,13 @@ class ModelRoute:
         name: the model's.
         model: what was declared of it.
         ways: its targets.
+        mirror: mirrors a share of its conversations, a `scaletozero.gateway.service.shadows.Mirror`; None without one.
     """
 
     name: str
     model: Model
     ways: tuple[Way, ...]
+    mirror: Any = None
 
 
 def in_order(ways: Iterable[Way], draw: Callable[[], float] = random.random) -> list[Way]:
