@@ -109,6 +109,7 @@ def declarations(draw: st.DrawFn) -> tuple[str, dict[str, Any], Model]:
         "zones": zones,
         "taints": taints,
         "cached_image": draw(st.booleans()),
+        "parallel_pull": draw(st.booleans()),
     }
     changes: dict[str, Any] = {
         "cluster__nodes": "auto-mode" if auto else "karpenter",
@@ -122,6 +123,7 @@ def declarations(draw: st.DrawFn) -> tuple[str, dict[str, Any], Model]:
     changes |= {
         "scaling__min": floor,
         "scaling__max": most,
+        "scaling__together": draw(st.sampled_from([None, 1, most])),
         "scaling__buffer": draw(st.integers(0, 5)),
         "scaling__triggers": draw(
             st.sampled_from([[{"kind": "http"}], [{"kind": "http", "concurrency": 3}, QUERY]])
@@ -142,6 +144,9 @@ def declarations(draw: st.DrawFn) -> tuple[str, dict[str, Any], Model]:
         serving: dict[str, Any] = {"engine": "container", "ready_path": "/ready"}
     else:
         serving = {"engine": "vllm", "compile_cache": draw(st.sampled_from([None, "efs"]))}
+        serving["compile_fill"] = serving["compile_cache"] is not None and draw(st.booleans())
+        serving["graphs"] = draw(st.sampled_from(["all", "few"]))
+        serving["streams"] = draw(st.integers(0, 512))
     changes["serving"] = serving | {
         "port": draw(st.integers(1024, 65535)),
         "request_seconds": draw(st.integers(1, 1200)),
