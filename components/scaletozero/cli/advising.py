@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,7 @@ from scaletozero.cli.advising_fleet import advise_instances
 from scaletozero.cli.calls import Calls
 from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, refuse_given, say, table, write_file
+from scaletozero.cold_start.remembered import Served, Start, read_starts, recall
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
 from scaletozero.scaling.advice import advise as weigh
@@ -67,7 +68,7 @@ def advise(
         typer.Option(min=1, help=f"How long SageMaker is assumed to keep idle containers. Default: {IDLE_SECONDS:g}."),
     ] = None,
     cold_ms: Annotated[
-        float | None, typer.Option(min=0, help="Duration of a cold start. Default: as measured.")
+        float | None, typer.Option(min=0, help="Duration of a cold start. Default: the p95 of `bench`, or as packaged.")
     ] = None,
     region: Annotated[str | None, typer.Option(help="Region of the prices. Default: the environment's.")] = None,
     waits: Annotated[
@@ -121,7 +122,8 @@ def advise(
     assert objective_ms is not None
     idle_seconds = IDLE_SECONDS if idle_seconds is None else idle_seconds
     with findings_as_exit():
-        manifest = open_artifact(project.root / written.artifact).manifest
+        artifact = open_artifact(project.root / written.artifact)
+        manifest = artifact.manifest
         priced = region or settings.region
         declared = kind_of(written).as_declared(written, manifest, priced)
         each, memory = declared.rates, declared.memory_mb
@@ -129,7 +131,9 @@ def advise(
             require_writable("--plot", plot)
         work = work_seconds(manifest)
         calls = calls_of.read(work, seed)
-        cold = (manifest.cold_start.total_ms if cold_ms is None else cold_ms) / 1000
+        starts = read_starts(project.starts_file(environment)).get(endpoint, ())
+        measured = start_seconds(starts, kind_of(written).served(written, artifact, priced))
+        cold = cold_ms / 1000 if cold_ms is not None else measured or manifest.cold_start.total_ms / 1000
     outcomes = weigh(
         calls,
         Endpoint(declared.maximum, cold, idle_seconds, waits),
@@ -181,6 +185,12 @@ def advise(
         done(f"cheapest that meets {objective_ms:g} ms: {best.plan.name}, {best.usd_per_month:,.2f} USD a month.")
     else:
         done(f"no plan meets {objective_ms:g} ms: the model itself is slower, or `max` is too low.")
+
+
+def start_seconds(starts: Sequence[Start], served: Served | None) -> float | None:
+    """The measured start of a serverless container, without the call itself; None where none is of what is served."""
+    measured = recall(starts, served).seconds if served else {}
+    return sum(seconds for phase, seconds in measured.items() if phase not in ("overhead", "answer")) or None
 
 
 def _only(others: Mapping[str, object], own: Mapping[str, object], endpoint: str) -> None:

@@ -12,7 +12,9 @@ from small_artifact import small_artifact
 from small_checkpoint import small_checkpoint
 from typer.testing import CliRunner, Result
 
+from model_packaging import open_artifact
 from scaletozero.cli import app
+from scaletozero.cold_start.remembered import Start, add_starts
 
 
 @pytest.fixture
@@ -59,6 +61,27 @@ def test_it_names_the_cheapest_and_what_it_assumed(project: Path) -> None:
     assert ElementTree.parse(plot).getroot().tag.endswith("svg")
     again = advise(*command, "--idle-seconds", "10", "--json")
     assert json.loads(again.stdout) == report
+
+
+def test_it_assumes_the_start_that_was_measured_of_what_is_served(project: Path) -> None:
+    about = {
+        "at": "2026-11-28T12:00:00Z",
+        "region": "us-east-1",
+        "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/serving:1",
+        "artifact": open_artifact(project / "model").digest,
+        "seconds": {"setup": 4, "load": 0.5, "overhead": 0.1, "answer": 9},
+    }
+    starts = [
+        Start.model_validate({**about, "id": memory, "instance_type": f"serverless-{memory}"})
+        for memory in ("2048", "3072")
+    ]
+    command = ("sentences", "--trace", "calls.csv", "--objective-ms", "200", "--json")
+    file = project / "local.cold-starts.json"
+    add_starts(file, "sentences", starts[1:])
+    packaged = open_artifact(project / "model").manifest.cold_start.total_ms
+    assert json.loads(advise(*command).stdout)["assumed"]["cold_ms"] == packaged
+    add_starts(file, "sentences", starts)
+    assert json.loads(advise(*command).stdout)["assumed"]["cold_ms"] == 4500
 
 
 def test_people_see_a_table(project: Path) -> None:
