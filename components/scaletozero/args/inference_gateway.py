@@ -147,6 +147,26 @@ class GatewayShadowArgs(GatewayTargetArgs):
     """The most that the copies of a day, in UTC, may cost, in USD."""
 
 
+class KeptBodies(StrEnum):
+    """How requests and answers are kept."""
+
+    REDACTED = "redacted"
+    """Without secrets, addresses of e-mail and numbers of payment cards."""
+    FULL = "full"
+    """As they were."""
+
+
+class GatewayBodiesArgs(TypedDict):
+    """What is kept of the requests and answers of a model, for people to read."""
+
+    keep: KeptBodies
+    """How they are kept."""
+    days: NotRequired[int]
+    """For how long, in days. Default: 30."""
+    patterns: NotRequired[list[str]]
+    """Regular expressions of what is taken out as well. Default: none."""
+
+
 class GatewayModelArgs(TypedDict):
     """What a model's name leads to: an endpoint, a provider, or several of them."""
 
@@ -176,6 +196,8 @@ class GatewayModelArgs(TypedDict):
     """How answers are kept. Default: none is."""
     shadow: NotRequired[GatewayShadowArgs]
     """For a process only, and refused here: a function is frozen when its response has ended."""
+    bodies: NotRequired[GatewayBodiesArgs]
+    """What is kept of requests and answers, for people to read. Default: nothing."""
 
 
 class GatewayCustomerArgs(TypedDict):

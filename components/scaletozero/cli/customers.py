@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from scaletozero.gateway.ledger.accounts import ConflictError
 from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.forgetting import OpenError
 from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.observability.usage import first_day
 from scaletozero.settings.gateway import Customer, Gateway
 from scaletozero.spending.money import exact
 
@@ -166,7 +168,8 @@ def delete(
     customer: Name,
     environment: EnvironmentName = "local",
     kept_answers: Annotated[
-        bool, typer.Option("--kept-answers", help="Delete only the answers to its requests that are kept.")
+        bool,
+        typer.Option("--kept-answers", help="Delete only the answers and the bodies of its requests that are kept."),
     ] = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -193,7 +196,7 @@ def delete(
             forgotten = 0 if kept_answers else _forget(store, customer)
             if not kept_answers:
                 remove_customer(project, environment, customer)
-            erased = _erase(answers, customer)
+            erased, bodies = _erase(answers, customer), store.bodies().forget(customer)
             files = 0 if kept_answers else erase_files(project, environment, settings, customer)
             left = [] if kept_answers else store.records(customer)
         except (ConflictError, ClientError, BotoCoreError) as error:
@@ -201,11 +204,42 @@ def delete(
     if left:
         raise failed(f"{customer}: {counted(len(left), 'record')} came meanwhile: stop the gateway, and do it again.")
     if as_json:
-        print_json({"customer": customer, "records": forgotten, "kept_answers": erased, "files": files})
+        print_json(
+            {"customer": customer, "records": forgotten, "kept_answers": erased, "bodies": bodies, "files": files}
+        )
         return
-    parts = counted(erased, "kept answer")
+    parts = f"{counted(erased, 'kept answer')}, bodies of {counted(bodies, 'request')}"
     parts += "" if kept_answers else f", {counted(forgotten, 'record')}, {counted(files, 'file')}"
     done(f"{customer}: deleted {parts}. " + ("" if kept_answers else f"Next: {next_step(declared, environment)}."))
+
+
+@customers.command()
+def bodies(
+    customer: Name,
+    environment: EnvironmentName = "local",
+    since: Annotated[
+        str | None,
+        typer.Option(help="The first day in UTC, `2026-11-01`, or days, `7d`. Default: the first of the month."),
+    ] = None,
+) -> None:
+    """Prints the bodies of a customer's requests and answers that are kept, as lines of JSON, the oldest first.
+
+    Kept are those of models with `bodies` (docs/gateway.md). `id` is that of the request's record.
+
+    Example: scaletozero customers bodies acme --since 1d
+    """
+    with findings_as_exit():
+        project, settings, declared = declared_gateway(environment)
+        require_customer(customer, declared)
+        store, _ = stores(project, environment, settings)
+        now = datetime.now(UTC)
+        first = datetime.combine(first_day(since, now), datetime.min.time(), UTC)
+    with findings_as_exit(FAILED):
+        try:
+            for found in store.bodies().read(customer, int(first.timestamp()), int(now.timestamp())):
+                print(json.dumps(found))
+        except (ClientError, BotoCoreError) as error:
+            raise failed(f"the bodies could not be read: {error}", FAILED) from None
 
 
 def _forget(store: DynamoStore, customer: str) -> int:

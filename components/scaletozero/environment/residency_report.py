@@ -68,6 +68,10 @@ def _gateway(environment: Environment, gateway: Gateway, arn: str | None) -> Ite
     yield row("usage and balances of customers", region, "", tables, records, table)
     if kept := [each.cache.seconds for each in gateway.models.values() if each.cache is not None]:
         yield row("answers that are kept", region, "", tables, f"{max(kept)} seconds; restorable for 35 days", table)
+    if kept := [each.bodies for each in gateway.models.values() if each.bodies is not None]:
+        what = "prompts and answers that are kept, " + " and ".join(sorted({each.keep for each in kept}))
+        days = f"{max(each.days for each in kept)} days; restorable for 35 days"
+        yield row(what, region, "", tables, days, table)
     logs = f"aws logs describe-log-groups --region {region} --log-group-name-prefix gateway-logs"
     of_logs = f"KMS key {arn}" if arn else "CloudWatch Logs' own"
     yield row("logs", region, "", of_logs, f"{environment.log_retention_days} days", logs)

@@ -88,6 +88,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
     with needs(EXTRA):
         import httpx2
 
+        from scaletozero.gateway.service.body_log import BodyLog
         from scaletozero.gateway.service.door import Door
         from scaletozero.gateway.service.endpoints import EndpointTarget
         from scaletozero.gateway.service.keeping import Keeper
@@ -170,6 +171,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
         for each in route.ways
         if route.model.cache is not None and isinstance(each.target, EndpointTarget) and not each.target.digest
     ]
+    policies = [each.bodies for each in gateway.models.values() if each.bodies is not None]
     reached = {name: path for path, name in gateway.reached() if path.startswith("customers.")}
     endpoints = {
         name: found_or_noted(lambda name=name, path=path: workshop.endpoint(name, f"{site.path}.{path}"))
@@ -185,6 +187,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
         Keeper(site.answers),
         settles_first=site.settles_first,
         regions=site.regions,
+        body_log=BodyLog(site.store.bodies(), policies) if policies else None,
     )
 
 

@@ -25,7 +25,7 @@ from model_packaging.files import cache_folder
 from model_packaging.findings import refuse
 from scaletozero.gateway.opening import EXTRA
 
-LIBRARIES = ("botocore", "httpx2", "pydantic", "starlette", "uvicorn")
+LIBRARIES = ("botocore", "detect-secrets", "httpx2", "pydantic", "starlette", "uvicorn")
 """What the program imports; what these require comes with them."""
 
 ROOMS = {

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject
+from scaletozero.settings.gateway_bodies import Bodies
 from scaletozero.settings.gateway_cache import Cache
 from scaletozero.settings.gateway_shadow import Shadow
 from scaletozero.settings.gateway_targets import (
@@ -70,6 +71,7 @@ class Model(Settings):
         max_output_tokens: the most that a request may ask for. Default: 4,096.
         cache: how answers are kept, to be given again to the same request. Default: none is kept.
         shadow: the target that a share of its conversations is mirrored to. Default: none.
+        bodies: what is kept of requests and answers, for people to read. Default: nothing.
     """
 
     endpoint: Text | None = None
@@ -85,6 +87,7 @@ class Model(Settings):
     max_output_tokens: Tokens = 4096
     cache: Cache | None = None
     shadow: Shadow | None = None
+    bodies: Bodies | None = None
 
     def ways(self) -> tuple[tuple[str, Target], ...]:
         """Its targets, with the beginnings of the paths that name them."""

@@ -145,12 +145,15 @@ def test_the_report_has_what_a_gateways_function_keeps_and_sends() -> None:
         artifacts={"kms_key_arn": arn("kms", HERE, ACCOUNT, "key/1b2c3d4e-5f60-4718-8293-a4b5c6d7e8f9")},
         gateway={
             "function": {},
-            "models": {"chat": {"provider": provider, "cache": {"seconds": 60}}},
+            "models": {"chat": {"provider": provider, "cache": {"seconds": 60}, "bodies": {"keep": "full"}}},
             "customers": {"acme": {"cap_usd_per_month": 5, "models": ["chat"]}},
         },
     )
     rows = {row.data: row for row in rows_of(found) if row.endpoint == "gateway"}
-    assert [*rows] == ["prompts and responses", "usage and balances of customers", "answers that are kept", "logs"]
+    bodies = "prompts and answers that are kept, full"
+    own = ["prompts and responses", "usage and balances of customers", "answers that are kept", bodies, "logs"]
+    assert [*rows] == own
+    assert (rows[bodies].rests_in, rows[bodies].retention) == (HERE, "30 days; restorable for 35 days")
     assert rows["prompts and responses"].passes == f"AWS Lambda, {HERE}; eu.api.openai.com"
     assert rows["prompts and responses"].rests_in == ""
     kept = rows["usage and balances of customers"]

@@ -166,8 +166,15 @@ def test_the_command_deletes_it_everywhere(project: Path, store: DynamoStore) ->
         for customer, record in store.usage(0):
             files.note(customer, record)
         assert files.upload(s3, "own", "local", "d") == keys
+    now = int(datetime.now(UTC).timestamp())
+    for customer in ("acme", "globex"):
+        store.bodies().put(customer, "1" * 32, now - 60, 2**40, {"asked": "a"})
+    shown = CliRunner().invoke(app, ["customers", "bodies", "acme", "--since", "2d"])
+    assert [json.loads(each)["asked"] for each in shown.stdout.splitlines()] == ["a"]
     done = delete("acme", "--yes", "--json")
-    assert json.loads(done.stdout) == {"customer": "acme", "records": 8, "kept_answers": 2, "files": 1}
+    assert len(list(store.bodies().read("globex", 0, now))) == 1
+    assert list(store.bodies().read("acme", 0, now)) == []
+    assert json.loads(done.stdout) == {"customer": "acme", "records": 8, "kept_answers": 2, "bodies": 1, "files": 1}
     assert customers() == ["globex"]
     assert store.records("acme") == []
     left = s3.list_object_versions(Bucket="own")
@@ -188,12 +195,14 @@ def test_an_exported_request_is_one_line_whatever_is_in_it(store: DynamoStore) -
 
 def test_one_that_is_declared_no_more_can_still_be_deleted(project: Path, store: DynamoStore) -> None:
     fill(store, "initech", 4)
-    assert "initech: deleted 0 kept answers, 4 records, 0 files" in delete("initech", "--yes").stderr
+    assert (
+        "initech: deleted 0 kept answers, bodies of 0 requests, 4 records, 0 files" in delete("initech", "--yes").stderr
+    )
 
 
 def test_of_a_customer_that_stays_only_the_answers_are_erased(project: Path, store: DynamoStore) -> None:
     fill(store, "acme", 8)
-    assert "acme: deleted 2 kept answers." in delete("acme", "--kept-answers", "--yes").stderr
+    assert "acme: deleted 2 kept answers, bodies of 0 requests." in delete("acme", "--kept-answers", "--yes").stderr
     assert (customers(), len(store.records("acme"))) == (["acme", "globex"], 8)
 
 

@@ -24,6 +24,7 @@ from scaletozero.gateway.ledger.accounts import (
     NotOpenError,
     Usage,
 )
+from scaletozero.gateway.ledger.bodies import BodyStore
 from scaletozero.gateway.ledger.forgetting import AT_ONCE, OF_THE_DELETED, OpenError, Sums, sums_of
 from scaletozero.gateway.tables import create_table
 
@@ -112,6 +113,10 @@ class DynamoStore:
 
     def _read(self, partition: str) -> Iterator[dict[str, Any]]:
         return ({key: _plain(value) for key, value in item.items()} for item in self._items(partition))
+
+    def bodies(self) -> BodyStore:
+        """Where bodies are kept in the same table."""
+        return BodyStore(self._client, self._table)
 
     def usage(self, since: int) -> Iterator[tuple[str, dict[str, Any]]]:
         """The customer and the record of each request that ended, of customers that are no longer declared too.

@@ -11,7 +11,6 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -20,15 +19,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from scaletozero.gateway.cache.store import LARGEST_KEPT, Kept
 from scaletozero.gateway.caps import accounts
 from scaletozero.gateway.keys import KeyRing, RefusedKeyError
 from scaletozero.gateway.ledger.accounts import HIT, Account, Balance, CapReachedError, Lease
 from scaletozero.gateway.ledger.ledger import Ledger, LedgerBusyError
+from scaletozero.gateway.service.body_log import BodyLog
 from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.errors import CAPPED, RefusedError, capped, unauthorised, unavailable
 from scaletozero.gateway.service.failures import FailedError
-from scaletozero.gateway.service.keeping import Keeper, State
+from scaletozero.gateway.service.held import FREE, Held, Hold
+from scaletozero.gateway.service.keeping import Keeper
 from scaletozero.gateway.service.limits import Rates
 from scaletozero.gateway.service.places import elsewhere_event, is_elsewhere
 from scaletozero.gateway.service.questions import Question
@@ -45,94 +45,9 @@ AT_ONCE = 4
 """Transactions of one customer at a time, in a process. All of them change the same items, so that more would be in
 each other's way: on the store they conflict, or wait until their callers have given up and send them again."""
 
-FREE = Cost(0, False, {})
-"""Of a request that reached nothing, or was refused there."""
-
 log = logging.getLogger("scaletozero.gateway")
 
 T = TypeVar("T")
-
-
-@dataclass
-class Hold:
-    """One lease of a request.
-
-    Attributes:
-        customer: who pays.
-        lease: what is held.
-        about: what the record of its usage says.
-        cost: what it cost; None as long as that is not known, for which it is charged with what it holds.
-    """
-
-    customer: str
-    lease: Lease
-    about: dict[str, str | int | bool]
-    cost: Cost | None = None
-    began: float = field(default_factory=time.monotonic)
-
-
-@dataclass
-class Held:
-    """A request that holds what it may cost.
-
-    Attributes:
-        customer: who pays.
-        most: what it holds, in millionths of a dollar.
-        target: the model or endpoint that was asked for.
-        hold: its lease; None when that was given away, or ended.
-        handed: whether a response ends it.
-        leases: how many it has had: one more for each try that may have cost something.
-        question: what its answer is kept under; None for what keeps none.
-        cache: what came of looking for an answer that was kept; None for what keeps none.
-        found: that answer.
-        age: its age in seconds.
-        answer: what is to be kept, with its media type.
-        afterwards: what is called when it has ended.
-    """
-
-    customer: str
-    most: int
-    target: str
-    hold: Hold | None = None
-    handed: bool = False
-    leases: int = 0
-    question: Question | None = None
-    cache: State | None = None
-    found: Kept | None = None
-    age: int = 0
-    answer: tuple[bytes, str] | None = None
-    afterwards: list[Callable[[], None]] = field(default_factory=list)
-
-    @property
-    def keeps(self) -> bool:
-        """Whether its answer is to be kept."""
-        return self.found is None and self.question is not None and self.question.directions.write
-
-    def keep(self, body: bytes, media: str) -> None:
-        """Notes what is to be kept when the request has ended."""
-        if self.keeps and len(body) <= LARGEST_KEPT:
-            self.answer = body, media
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """What its response says of the cache."""
-        told = {} if self.cache is None else {"x-scaletozero-cache": self.cache}
-        return told if self.found is None else {**told, "Age": str(self.age)}
-
-    @property
-    def cost(self) -> Cost | None:
-        """What it cost so far under this lease."""
-        return self.hold.cost if self.hold else FREE
-
-    @cost.setter
-    def cost(self, cost: Cost) -> None:
-        assert self.hold
-        self.hold.cost = cost
-
-    def ask(self, label: str) -> None:
-        """Notes which target is asked."""
-        assert self.hold
-        self.hold.about["asked"] = label
 
 
 class Door:
@@ -149,6 +64,7 @@ class Door:
         regions: where answers may be made; all are allowed if there is none.
         now: the time in UTC.
         rates: counts requests.
+        body_log: keeps bodies, where a model is declared to have them kept.
     """
 
     def __init__(
@@ -163,10 +79,12 @@ class Door:
         regions: Collection[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         rates: Rates | None = None,
+        body_log: BodyLog | None = None,
     ) -> None:
         self.gateway, self.models, self.endpoints = gateway, models, endpoints
         self._ledger, self._now, self._rates = ledger, now, rates or Rates()
         self.keeper, self.settles_first, self._regions = keeper, settles_first, regions
+        self.body_log = body_log
         self._keys = KeyRing(gateway.customers)
         self._threads = anyio.CapacityLimiter(64)
         self._lanes = {name: anyio.Semaphore(AT_ONCE) for name in gateway.customers}
@@ -253,6 +171,8 @@ class Door:
                 self._rates.end(held.customer)
                 for call in held.afterwards:
                     call()
+            if held.bodies is not None and self.body_log is not None:
+                await self.body_log.write(held.customer, held.id, held.bodies)
             if held.question is not None and held.answer is not None:
                 await self.keeper.keep(held.question, held.customer, *held.answer)
 

@@ -102,6 +102,7 @@ class Relay(Response):
 
     def _noted(self, events: list[bytes]) -> list[bytes]:
         """The events, which are remembered as far as they may be kept."""
+        self._held.told(*events)
         if self._held.keeps and self._size <= LARGEST_KEPT:
             self._told += events
             self._size += sum(len(each) for each in events)

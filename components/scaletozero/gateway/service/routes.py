@@ -21,6 +21,7 @@ from scaletozero.gateway.service.bodies import (
     embedding_request,
     read_object,
 )
+from scaletozero.gateway.service.body_log import Noted
 from scaletozero.gateway.service.cluster import ClusterTarget
 from scaletozero.gateway.service.conversations import Conversation
 from scaletozero.gateway.service.door import Door, Ending, Held
@@ -92,6 +93,7 @@ class Routes:
         attempts = Attempts(self._door, route, self._conversing(route, asked))
         question = conversation_question(route, asked, customer, _allowed(request))
         async with self._door.holding(customer, attempts.most, asked.model, question) as held:
+            held.bodies = _noted(route, request)
             if held.found is not None:
                 return self._kept(held, held.found)
 
@@ -149,6 +151,7 @@ class Routes:
         attempts = Attempts(self._door, route, self._embedding(route, asked))
         question = embedding_question(route, asked, customer, _allowed(request))
         async with self._door.holding(customer, attempts.most, asked.model, question) as held:
+            held.bodies = _noted(route, request)
             if held.found is not None:
                 return self._kept(held, held.found)
 
@@ -211,12 +214,14 @@ class Routes:
             sound: whether the answer is certainly whole: its provider counted its tokens, or it was checked here.
         """
         response = json_response(content)
+        held.told(bytes(response.body))
         if sound:
             held.keep(bytes(response.body), JSON)
         return Ending(self._door, held, response)
 
     def _kept(self, held: Held, found: Kept) -> Response:
         """An answer that was kept; a stream in one go."""
+        held.told(found.body)
         return Ending(self._door, held, Response(found.body, 200, media_type=found.media))
 
     async def _body(self, request: Request) -> bytes:
@@ -242,7 +247,14 @@ class Routes:
             raise RefusedError(408, "The body did not come in time.", "request_timeout") from None
         except ClientDisconnect:
             raise wrong("The body did not come.") from None
-        return b"".join(parts)
+        request.state.body = b"".join(parts)
+        return request.state.body
+
+
+def _noted(route: ModelRoute, request: Request) -> Noted | None:
+    """What is to be kept of a request to a model."""
+    policy = route.model.bodies
+    return None if policy is None else Noted(policy, route.name, request.state.body)
 
 
 def _allowed(request: Request) -> Directions:
