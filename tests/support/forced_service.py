@@ -59,10 +59,12 @@ class Asynchronous(Clock):
         deaf: whether no alarm goes off.
         model_error: the model's reason; empty if it answers.
         callers: whether callers keep it awake.
+        failures: what went wrong with its last change: before the first request, and after.
     """
 
     phases: Sequence[Mapping[str, float]] = ()
     idle: float = 20
+    failures: tuple[str, str] = ("", "")
     log_delay: float = 0
     fails: str = ""
     dead: bool = False
@@ -97,7 +99,7 @@ class Asynchronous(Clock):
             gone = float("inf") if self.dead else self._end(number) + self.idle
             there = there or self._at(number, "instance") <= self.now < gone
         current = there and (self.callers or self._at(number, "container") <= self.now)
-        return Instances("InService", int(current), int(there))
+        return Instances("InService", int(current), int(there), self.failures[bool(self.asked)])
 
     def submit(self) -> Request:
         self.asked.append(self.now)

@@ -218,6 +218,7 @@ class RequestWaker:
 
     def _one(self, meter: _Meter, most_usd: Decimal | None, made: Forced, on_start: Callable[[Start], None]) -> str:
         """One wake. Returns why no other should follow; empty if one may."""
+        old = self.service.instances().failure  # which the last change has left
         began, request = self.monotonic(), self.service.submit()
         # From here on an instance comes, and is paid for.
         meter.count = max(meter.count, 1)
@@ -237,7 +238,7 @@ class RequestWaker:
                     made.starts.append(start)
                     on_start(start)
                 return ""
-            if why := self._failure(request, there, since):
+            if why := self._failure(request, there, since, old):
                 made.failed = True
                 made.others.append(Unmeasured(request.id, why))
                 return why
@@ -255,9 +256,9 @@ class RequestWaker:
                 return self.served(request.id, request.at, PhaseSeconds(**wake.seconds))
             self.sleep(LOOK_SECONDS)
 
-    def _failure(self, request: Request, there: Instances, since: float) -> str:
+    def _failure(self, request: Request, there: Instances, since: float, old: str) -> str:
         """Why a wake will not succeed, as far as this can be told already; empty while it may."""
-        if there.failure:
+        if there.failure and there.failure != old:
             return f"no instance: {there.failure}"
         if there.status == "Failed":
             return "the endpoint has failed"

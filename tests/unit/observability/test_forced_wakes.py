@@ -55,6 +55,7 @@ def test_a_late_log_is_waited_for_and_a_lost_one_is_part_of_the_phase_before_it(
     [
         ({"fails": "Reason: InsufficientInstanceCapacity"}, "InsufficientInstanceCapacity"),
         ({"fails": "Reason: ResourceLimitExceeded, the account's limit is 0 instances"}, "ResourceLimitExceeded"),
+        ({"failures": ("", "the image does not exist")}, "no instance: the image does not exist"),
         ({"deaf": True}, "no instance was asked for in"),
         ({"dead": True}, "its container does not start"),
         ({"model_error": "no such input"}, "the request failed: no such input"),
@@ -74,6 +75,11 @@ def test_the_next_wake_waits_for_the_cooldown_of_the_policy() -> None:
     waker.run(2, None, made, lambda start: None)
     # The first instance was asked for after two seconds.
     assert service.asked == [0, 2 + WAKE_COOLDOWN_SECONDS]
+
+
+def test_a_failure_of_an_earlier_change_is_not_this_wakes() -> None:
+    made = wake(Asynchronous(phases=[PHASES], failures=("an old one", "an old one")))
+    assert (made.stopped, len(made.starts)) == ("", 1)
 
 
 def test_one_that_callers_keep_awake_is_not_measured() -> None:
