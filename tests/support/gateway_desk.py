@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import anthropic
 import openai
@@ -179,12 +179,16 @@ def noting(end: Callable[[Held], Awaitable[None]], ended: list[Held]) -> Callabl
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serves an application on a free port of this machine."""
+def serving(app: ASGIApp, parser: Literal["httptools", "h11"] = "httptools") -> Iterator[str]:
+    """Serves an application on a free port of this machine.
+
+    Args:
+        parser: of HTTP: a process has `httptools`, a function `h11`.
+    """
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(64)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, http=parser))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

@@ -66,7 +66,18 @@ class WithRequestId:
                 headers["x-request-id"] = headers["request-id"] = request_id  # as OpenAI and Anthropic call it
             await send(message)
 
+        if _has_two_lengths(scope):
+            rule = "A request must not have both Content-Length and Transfer-Encoding."
+            refusal = RefusedError(400, rule, "two_lengths", headers={"Connection": "close"})
+            await _answer(Request(scope), refusal)(scope, receive, send_with_id)
+            return
         await self._app(scope, receive, send_with_id)
+
+
+def _has_two_lengths(scope: Scope) -> bool:
+    """Whether servers may differ on where a request ends, so that one hides in the body of another. Not all parsers of
+    HTTP refuse it; the connection has to be closed after it (RFC 9112, 6.3)."""
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}
 
 
 async def _refused(request: Request, error: Exception) -> Response:
