@@ -102,6 +102,17 @@ class GatewayBedrockArgs(TypedDict):
     """The model in genai-prices. Default: `aws/` and its id."""
 
 
+class GatewayCanaryArgs(TypedDict):
+    """The trial of a target."""
+
+    alarm: str
+    """Name of an alarm in CloudWatch that says that the target is bad."""
+    since: str
+    """When the trial began, such as `2026-12-01T09:00:00Z`."""
+    promote_after_hours: int
+    """Hours after which the target gets all requests, if the alarm was silent."""
+
+
 class GatewayTargetArgs(TypedDict):
     """One of the targets of a model."""
 
@@ -119,6 +130,8 @@ class GatewayTargetArgs(TypedDict):
     """Name of the secret with the key that `url` asks for. Default: it asks for none."""
     concurrency: NotRequired[int]
     """For a process only, and refused here: each process of a function would count for itself."""
+    canary: NotRequired[GatewayCanaryArgs]
+    """For a process only, and refused here: a function is frozen when its response has ended."""
     weight: NotRequired[int]
     """Its share of the requests. Default: it is asked when those before it have failed."""
     seconds: NotRequired[int]

@@ -89,6 +89,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
         import httpx2
 
         from scaletozero.gateway.service.body_log import BodyLog
+        from scaletozero.gateway.service.canaries import Trial
         from scaletozero.gateway.service.door import Door
         from scaletozero.gateway.service.endpoints import EndpointTarget
         from scaletozero.gateway.service.keeping import Keeper
@@ -146,7 +147,10 @@ def open_door(gateway: Rules, site: Site) -> Any:
         else:
             longest = target.seconds or model.seconds
             found = found_or_noted(lambda: workshop.endpoint(str(target.endpoint), f"{at}endpoint", longest))
-        return Way(found, target.weight, target.seconds, target.concurrency)  # pyright: ignore[reportArgumentType]
+        trial = None
+        if target.canary is not None and found is not None:
+            trial = Trial(target.canary, found.label, client("cloudwatch", LEDGER))
+        return Way(found, target.weight, target.seconds, target.concurrency, trial=trial)  # pyright: ignore[reportArgumentType]
 
     def mirror(name: str, model: Model) -> Mirror | None:
         if model.shadow is None:

@@ -216,6 +216,9 @@ def in_function(rules: Rules) -> Iterable[Finding]:
             then = "the function is not in the cluster's network"
             fix = "write `url: https://...`, where the cluster's interceptor is reached from outside"
             yield Finding(f"{path}url", "must begin with https:// in a function", target.url or "nothing", then, fix)
+        if target.canary is not None:
+            then = "its alarm is read beside requests, and the function is frozen then"
+            yield Finding(f"{path}canary", "must not be in a function", target.canary.alarm, then, "remove it")
         if target.concurrency is not None:
             then = "each of the function's processes would count for itself, and has one request at a time"
             yield Finding(f"{path}concurrency", "must not be in a function", str(target.concurrency), then, "remove it")

@@ -130,6 +130,11 @@ class Model(Settings):
         if len(self.targets) > MOST_TARGETS:
             then = "a request could be sent to all of them"
             yield Finding("targets", f"must be {MOST_TARGETS} at most", str(len(self.targets)), then, "remove some")
+        trials = [index for index, target in enumerate(self.targets) if target.canary is not None]
+        if trials and (len(trials) > 1 or not any(t.weight and t.canary is None for t in self.targets)):
+            rule = "must be of one target, beside another one with a `weight`"
+            then = "there would be nothing to go back to"
+            yield Finding(f"targets.{trials[-1]}.canary", rule, str(len(trials)), then, "give another one a `weight`")
         for index, target in enumerate(self.targets):
             if target.seconds is not None and target.seconds > self.seconds:
                 rule = f"must be at most the model's `seconds`, {self.seconds}"

@@ -27,7 +27,7 @@ class Shadow(Target):
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
-        for name in ("weight", "concurrency"):
+        for name in ("weight", "concurrency", "canary"):
             if (value := getattr(self, name)) is not None:
                 yield ignored(name, "is no setting of a shadow", value)
         if self.encodes:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, reject
+from scaletozero.settings.gateway_canary import Canary
 
 _SECRET = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _BEDROCK = re.compile(r"(?:(us-gov|us|eu|apac|jp|au|ca|global)\.)?([a-z0-9]+\.[A-Za-z0-9][\w.:-]{0,200})")
@@ -214,6 +215,7 @@ class Target(Settings):
             in the list, and all with a weight, have failed.
         seconds: in which it has to answer, or to begin a stream. Default: as long as the model has.
         concurrency: requests that it is sent at a time, in each process; further ones go to the next target.
+        canary: how its trial ends, with its `weight` until then. Default: it is none.
     """
 
     endpoint: Text | None = None
@@ -225,6 +227,7 @@ class Target(Settings):
     weight: Weight | None = None
     seconds: Seconds | None = None
     concurrency: Open | None = None
+    canary: Canary | None = None
 
     @property
     def encodes(self) -> bool:
@@ -240,6 +243,9 @@ class Target(Settings):
         written = [name for name in ("endpoint", "provider", "bedrock") if getattr(self, name) is not None]
         if len(written) != 1:
             yield one_of(written, "or `provider` or `bedrock` is required, and only one of them")
+        if self.canary is not None and self.weight is None:
+            then = "it would get no share of the requests"
+            yield Finding("canary", "must be beside a `weight`", "none", then, "write `weight: 1`")
         for name in ("provider", "bedrock"):
             if (part := getattr(self, name)) is not None:
                 yield from below(name, part.conflicts())

@@ -10,6 +10,7 @@ from typing import Any
 
 from scaletozero.gateway.service.bedrock import BedrockTarget
 from scaletozero.gateway.service.breakers import Breaker
+from scaletozero.gateway.service.canaries import Trial
 from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.providers import ProviderTarget
 from scaletozero.settings.gateway_models import Model
@@ -28,6 +29,7 @@ class Way:
         seconds: in which it has to answer; None for as long as the request has.
         concurrency: requests that it is sent at a time; None for any number.
         open: those that it works on now.
+        trial: its trial, if it is a canary.
         breaker: knows whether it fails.
     """
 
@@ -36,6 +38,7 @@ class Way:
     seconds: float | None = None
     concurrency: int | None = None
     open: int = 0
+    trial: Trial | None = None
     breaker: Breaker = field(default_factory=Breaker)
 
     @property
@@ -80,6 +83,10 @@ def in_order(ways: Iterable[Way], draw: Callable[[], float] = random.random) -> 
         draw: a random number from 0 to below 1.
     """
     ways = tuple(ways)
+    verdicts = {index: way.trial.look() for index, way in enumerate(ways) if way.trial is not None}
+    ways = tuple(way for index, way in enumerate(ways) if verdicts.get(index) != "rolled back")
     # The least of exponential times at rates `w` is one's own with a probability in proportion to its rate.
     drawn = [(-math.log(1.0 - draw()) / each.weight, index) for index, each in enumerate(ways) if each.weight]
-    return [ways[index] for _, index in sorted(drawn)] + [each for each in ways if not each.weight]
+    order = [ways[index] for _, index in sorted(drawn)] + [each for each in ways if not each.weight]
+    # One that was promoted is asked first, and the others where it fails.
+    return sorted(order, key=lambda way: way.trial is None or way.trial.verdict != "promoted")
