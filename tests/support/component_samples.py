@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as kubernetes
 from gpu_declarations import cluster
-from own_prices import own_prices, serverless_prices
+from own_prices import own_prices
 
 import scaletozero
 from scaletozero.args.gpu_endpoint import Engine
@@ -81,6 +81,8 @@ GATEWAY: Any = {
             "cache": {"seconds": 60},
         },
         "own": {"endpoint": "sentences"},
+        "queued": {"endpoint": "speech"},
+        "nova": {"bedrock": {"model": "amazon.nova-lite-v1:0"}},
     },
     "customers": {"acme": {"cap_usd_per_month": 10.0, "models": ["small", "own"]}},
     "endpoints": {
@@ -88,15 +90,26 @@ GATEWAY: Any = {
             "endpoint_name": "there",
             "endpoint_arn": f"arn:aws:sagemaker:{REGION}:111122223333:endpoint/there",
             "memory_mb": 2048,
-        }
+        },
+        "speech": {
+            "endpoint_name": "q",
+            "endpoint_arn": f"arn:aws:sagemaker:{REGION}:111122223333:endpoint/q",
+            "instance_type": "ml.g5.xlarge",
+            "requests": "s3://models/async/q/requests",
+        },
     },
     "tags": TAGS,
 }
 
 
 def gateway(opts: pulumi.ResourceOptions | None) -> pulumi.ComponentResource:
-    """A gateway, with a project's own prices of a serverless endpoint, for which the region has no rows."""
-    with serverless_prices(REGION):
+    """A gateway, with a project's own prices of its endpoints, for which the region has no rows."""
+    serverless = "sagemaker.serverless"
+    with own_prices(
+        ("sagemaker.hosting", "ml.g5.xlarge", REGION, "h", "1.76"),
+        (serverless, "gb-second", REGION, "GB-s", "0.00002"),
+        (serverless, "data-gb", REGION, "GB", "0.016"),
+    ):
         return scaletozero.InferenceGateway("it", GATEWAY, opts)
 
 

@@ -1,6 +1,7 @@
 """A model on Bedrock as a target: what it is sent, what its answers become and cost, and whose fault an error is."""
 
 import functools
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from stub_bedrock import StubBedrock, stub_bedrock
 from stub_provider import stub_provider
 
 from scaletozero.gateway.ledger.dynamo import DynamoStore
+from scaletozero.gateway.role_policy import gateway_policy
 from scaletozero.gateway.service.converse import as_converse
 from scaletozero.gateway.service.errors import RefusedError
 from scaletozero.gateway.service.failures import bedrock_failure
@@ -165,6 +167,17 @@ def test_a_conversation_with_calls_takes_turns() -> None:
     ]
     assert asked["messages"][2]["content"][0]["toolResult"] == {"toolUseId": "t1", "content": [{"text": "rain"}]}
     assert asked["toolConfig"]["toolChoice"] == {"any": {}}
+
+
+def test_the_role_may_ask_a_profile_and_its_models_through_it_alone() -> None:
+    logs = "arn:aws:logs:eu-central-1:123456789012:log-group:g"
+    asked = gateway_policy("eu-central-1", logs, "ledger", None, [], [], None, models=[NOVA, f"eu.{CLAUDE}"])
+    found = {each["Sid"]: each for each in json.loads(asked)["Statement"]}
+    profile = f"arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.{CLAUDE}"
+    assert found["AskModels"]["Resource"] == [f"arn:aws:bedrock:eu-central-1::foundation-model/{NOVA}", profile]
+    behind = found["AskModelsOfProfiles"]
+    assert behind["Resource"] == [f"arn:aws:bedrock:*::foundation-model/{CLAUDE}"]
+    assert behind["Condition"] == {"ArnLike": {"bedrock:InferenceProfileArn": [profile]}}
 
 
 WRONG_CHATS: list[tuple[dict[str, Any], str]] = [
