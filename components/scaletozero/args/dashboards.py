@@ -26,6 +26,10 @@ class DashboardEndpointArgs(TypedDict):
     endpoints only."""
     alarms: NotRequired[AlarmsArgs]
     """The thresholds of its alarms, which are drawn as lines. Default: no lines."""
+    cap_usd_per_month: NotRequired[float]
+    """The most that a month of it may cost, in USD, as its `SpendingGuard` has it with `over` set to `month` or `both`:
+    what the month has cost is shown with the cap, what is left of it, and what the month costs at that rate. Default:
+    the month is not shown."""
 
 
 class EndpointDashboardArgs(TypedDict):
@@ -48,6 +52,10 @@ class EndpointDashboardArgs(TypedDict):
     endpoints only."""
     alarms: NotRequired[AlarmsArgs]
     """The thresholds of its alarms, which are drawn as lines. Default: no lines."""
+    cap_usd_per_month: NotRequired[float]
+    """The most that a month of it may cost, in USD, as its `SpendingGuard` has it with `over` set to `month` or `both`:
+    what the month has cost is shown with the cap, what is left of it, and what the month costs at that rate. Default:
+    the month is not shown."""
     residency: NotRequired[list[str]]
     """Regions that it may be in. Default: any region."""
 

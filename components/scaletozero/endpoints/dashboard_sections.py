@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from model_packaging.findings import FindingsError
 from scaletozero.endpoints.kinds import KINDS
+from scaletozero.endpoints.month_panels import month_panels
 from scaletozero.observability.panels import Section, Watched
 from scaletozero.settings.dashboards import DashboardEndpoint
 from scaletozero.spending.costs import MB_PER_GB
@@ -24,7 +25,9 @@ def section(endpoint: DashboardEndpoint, seen: Watched, name: str) -> Section:
     if endpoint.memory_mb is not None and seen.usd_per_second is None:
         about += " What its requests cost is not shown: no price of its region is on record."
     dimensions = {"EndpointName": name, "VariantName": endpoint.variant}
-    return Section(endpoint.title or name, dimensions, tuple(KINDS[endpoint.kind].panels(seen)), about)
+    cap = endpoint.cap_usd_per_month
+    panels = [*KINDS[endpoint.kind].panels(seen), *([] if cap is None else month_panels(cap))]
+    return Section(endpoint.title or name, dimensions, tuple(panels), about)
 
 
 def watched(endpoint: DashboardEndpoint, region: str) -> Watched:

@@ -100,7 +100,14 @@ def declare_environment(environment: Environment, root: Path) -> None:
         args: EnvironmentDashboardArgs = {
             "region": environment.region,
             "residency": list(site.residency),
-            "endpoints": [{**found, "endpoint_name": declared[name]["name"]} for name, found in shown.items()],  # pyright: ignore[reportAssignmentType]
+            "endpoints": [  # pyright: ignore[reportAssignmentType]
+                {
+                    **found,
+                    "endpoint_name": declared[name]["name"],
+                    **({} if (cap := environment.month_cap(name)) is None else {"cap_usd_per_month": float(cap)}),
+                }
+                for name, found in shown.items()
+            ],
         }
         if door is not None and environment.gateway is not None and environment.gateway.function is not None:
             function = environment.gateway.function

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Annotated, Any, Union
 
 from pydantic import AfterValidator, Discriminator, Field, PrivateAttr, Tag, model_validator
@@ -18,7 +19,7 @@ from scaletozero.settings.account import Quotas, quota_findings
 from scaletozero.settings.common import ArtifactStoreOptions, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.gateway import Gateway, unknown
 from scaletozero.settings.gateway_function import function_conflicts
-from scaletozero.settings.guard import MOST_CLOSED, address_conflicts, nothing_stops
+from scaletozero.settings.guard import MOST_CLOSED, Over, address_conflicts, nothing_stops
 from scaletozero.settings.guarded_gateway import NAME as GATEWAY
 from scaletozero.settings.kubernetes import Kubernetes
 from scaletozero.settings.regions import Region
@@ -202,6 +203,12 @@ class Environment(Settings):
         known = (name for name in self.spending.endpoints if name in self.endpoints)
         over = self.spending.guard.over
         return tuple(name for name in known if kind_of(self.endpoints[name]).guard(over) is not None)
+
+    def month_cap(self, name: str) -> Decimal | None:
+        """The cap of an endpoint of which its guard measures what the month has cost; None where it does not."""
+        if name not in self.guarded or self.spending is None or self.spending.guard is None:
+            return None
+        return self.spending.endpoints[name] if self.spending.guard.over is not Over.WINDOW else None
 
     @property
     def guards_gateway(self) -> bool:

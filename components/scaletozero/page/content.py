@@ -62,6 +62,8 @@ def _content(index: int, name: str, settings: Environment, about: Mapping[str, A
     shown = None
     if declared is not None and declared.kind == kind.name:
         shown = kind.on_dashboard(name, declared, about.get("memory_mb"))
+        if shown is not None:
+            shown |= without_none({"cap_usd_per_month": settings.month_cap(name)})
     elif not kind.on_cluster:  # declared by a program of its own, so that its alarms are not known here
         shown = {"title": name, "kind": kind.name, **without_none({"memory_mb": about.get("memory_mb")})}
     if shown is None:

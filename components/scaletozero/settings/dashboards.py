@@ -11,6 +11,7 @@ from pydantic import Field
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings, Text, may_be_later
 from scaletozero.settings.alarms import Alarms, EndpointKind
+from scaletozero.settings.amounts import MonthlyCap
 from scaletozero.settings.common import EndpointName
 from scaletozero.settings.gateway_function import MemoryMb as FunctionMb
 from scaletozero.settings.names import VARIANT
@@ -30,6 +31,8 @@ class DashboardEndpoint(Settings):
         provisioned: whether it has provisioned concurrency.
         memory_mb: the memory of one container, from which the spending is computed; default: spending is not shown.
         alarms: the thresholds of its alarms, which are drawn as lines; default: no lines.
+        cap_usd_per_month: its cap over the month, where a spending guard measures the month; default: the month is not
+            shown.
     """
 
     endpoint_name: EndpointName
@@ -39,6 +42,7 @@ class DashboardEndpoint(Settings):
     provisioned: bool = False
     memory_mb: MemoryMb | None = None
     alarms: Alarms | None = None
+    cap_usd_per_month: MonthlyCap | None = None
 
     def conflicts(self) -> Iterable[Finding]:
         if self.kind is EndpointKind.ASYNCHRONOUS:

@@ -1,4 +1,5 @@
-"""CloudWatch's metric math, the part that dashboards and alarms use: arithmetic, comparisons, FILL, IF, RUNNING_SUM.
+"""CloudWatch's metric math, the part that dashboards and alarms use: arithmetic, comparisons, FILL, IF, RUNNING_SUM,
+and the hour, day of the month and month of a period.
 
 Source: CloudWatch user guide, "Using metric math". These operators are those of Python's grammar, so an
 expression is read by Python's own parser, and each part of it that is not listed here is refused.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 Points: TypeAlias = Mapping[int, float]
@@ -31,6 +33,14 @@ _OPERATORS: dict[type[ast.AST], Callable[[float, float], float]] = {
     ast.Eq: lambda left, right: float(left == right),
     ast.NotEq: lambda left, right: float(left != right),
 }
+
+
+_CALENDAR: dict[str, Callable[[datetime], int]] = {
+    "HOUR": lambda at: at.hour,
+    "DATE": lambda at: at.day,
+    "MONTH": lambda at: at.month,
+}
+"""Of each period in UTC."""
 
 
 class MathError(ValueError):
@@ -90,9 +100,13 @@ class _Evaluation:
                 return _if(self.of(condition), *map(self.of, branches))
             case ast.Call(func=ast.Name(id="RUNNING_SUM"), args=[summed], keywords=[]):
                 return _running_sum(self.of(summed))
+            case ast.Call(func=ast.Name(id=name), args=[series], keywords=[]) if name in _CALENDAR:
+                _series(self.of(series))
+                # Of every period, also of those in which the series has no data.
+                return {at: float(_CALENDAR[name](datetime.fromtimestamp(at, UTC))) for at in self._grid}
         raise MathError(
             f"{ast.unparse(node)[:200]}: the embedded CloudWatch evaluates arithmetic, comparisons, FILL with a "
-            "number, IF and RUNNING_SUM"
+            "number, IF, RUNNING_SUM, HOUR, DATE and MONTH"
         )
 
     def _fill(self, filled: Value, filler: Value) -> Points:

@@ -29,6 +29,8 @@ AT = datetime(2026, 11, 29, 10, 7, tzinfo=UTC)
         ("IF(a > 1, a, 100 * a)", {0: 2.0, 60: 4.0, 120: 0.0}),
         ("IF(a > 1, b)", {0: 1.0, 60: 0.0}),
         ("RUNNING_SUM(a)", {0: 2.0, 60: 6.0, 120: 6.0}),
+        # Of every period, also of those without data.
+        ("DATE(a) + HOUR(b) + 100 * MONTH(a)", dict.fromkeys(GRID, 101.0)),
         ("-a", {0: -2.0, 60: -4.0, 120: 0.0}),
         ("1 - a", {0: -1.0, 60: -3.0, 120: 1.0}),
     ],
@@ -47,6 +49,8 @@ def test_an_expression(expression: str, wanted: dict[int, float]) -> None:
         ("FILL(a, REPEAT)", "Unknown id: REPEAT"),
         ("FILL(1, 0)", "FILL takes a time series"),
         ("RUNNING_SUM(1)", "a time series is needed"),
+        ("DATE(1)", "a time series is needed"),
+        ("DAY(a)", "evaluates arithmetic"),
         ("a.__class__", "evaluates arithmetic"),
         ("__import__('os')", "evaluates arithmetic"),
         ("SELECT SUM(x) FROM y", "cannot be read"),
