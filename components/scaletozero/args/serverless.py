@@ -26,6 +26,8 @@ class ServerlessEndpointArgs(TypedDict):
     """Minimum, maximum and headroom of its containers."""
     schedule: NotRequired[list[WindowArgs]]
     """Windows in which more containers stay warm."""
+    cold_start_seconds: NotRequired[int]
+    """Seconds until a container responds: how much earlier schedules begin. Default: the figure in the manifest."""
     alarms: NotRequired[AlarmsArgs]
     """The thresholds of its alarms. Default: no alarms."""
     kms_key_arn: NotRequired[pulumi.Input[str]]

@@ -19,6 +19,7 @@ from scaletozero.cli.deploying import EnvironmentName
 from scaletozero.cli.output import FAILED, done, findings_as_exit, print_json, refuse_given, say, table, write_file
 from scaletozero.cold_start.remembered import Served, Start, read_starts, recall
 from scaletozero.endpoints.kinds import kind_of
+from scaletozero.endpoints.sagemaker_kind import CALL
 from scaletozero.environment.project import find_project
 from scaletozero.scaling.advice import advise as weigh
 from scaletozero.scaling.advice import cheapest
@@ -190,7 +191,7 @@ def advise(
 def start_seconds(starts: Sequence[Start], served: Served | None) -> float | None:
     """The measured start of a serverless container, without the call itself; None where none is of what is served."""
     measured = recall(starts, served).seconds if served else {}
-    return sum(seconds for phase, seconds in measured.items() if phase not in ("overhead", "answer")) or None
+    return sum(seconds for phase, seconds in measured.items() if phase not in CALL) or None
 
 
 def _only(others: Mapping[str, object], own: Mapping[str, object], endpoint: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from model_packaging.findings import Finding
 from scaletozero.cold_start.remembered import Recalled, recall
@@ -13,9 +13,9 @@ from scaletozero.endpoints.kind import Kind, Site, common_exports, without_none
 from scaletozero.endpoints.state import Resource, first_given, first_item, properties, whole
 from scaletozero.residency.resource import DeclaredResource
 from scaletozero.settings.alarms import topic_conflicts
-from scaletozero.settings.asynchronous import LONGEST_START, AsynchronousEndpoint
+from scaletozero.settings.asynchronous import AsynchronousEndpoint
 from scaletozero.settings.framework_images import FrameworkImage, address
-from scaletozero.settings.serverless import ServerlessEndpoint, image_conflicts
+from scaletozero.settings.serverless import LONGEST_START, ServerlessEndpoint, image_conflicts
 
 if TYPE_CHECKING:
     import pulumi
@@ -73,12 +73,27 @@ def serverless_type(memory_mb: int) -> str:
 START = ("instance", "container", "model")
 """The phases of an asynchronous endpoint's start from when an instance is asked for: a schedule asks at once."""
 
+CALL = ("overhead", "answer")
+"""The phases of a call to a serverless endpoint that are not those of the container's start."""
+
+S = TypeVar("S", ServerlessEndpoint, AsynchronousEndpoint)
+
 
 def asynchronous_remembering(settings: AsynchronousEndpoint, recalled: Recalled) -> AsynchronousEndpoint:
     """The settings with the measured start, unless it was written by hand, or `instance` was never measured."""
-    if settings.cold_start_seconds is not None or START[0] not in recalled.seconds:
+    return _remembering(settings, [recalled.seconds.get(each, 0.0) for each in START if START[0] in recalled.seconds])
+
+
+def serverless_remembering(settings: ServerlessEndpoint, recalled: Recalled) -> ServerlessEndpoint:
+    """The settings with the measured start, without the call that met it, unless it was written by hand."""
+    return _remembering(settings, [each for phase, each in recalled.seconds.items() if phase not in CALL])
+
+
+def _remembering(settings: S, measured: Sequence[float]) -> S:
+    """The settings with what the parts of a start took, in seconds."""
+    if settings.cold_start_seconds is not None or not measured:
         return settings
-    seconds = math.ceil(sum(recalled.seconds.get(each, 0.0) for each in START))
+    seconds = math.ceil(sum(measured))
     return settings.model_copy(update={"cold_start_seconds": min(max(seconds, 1), LONGEST_START)})
 
 

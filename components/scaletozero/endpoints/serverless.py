@@ -107,7 +107,8 @@ class ServerlessEndpoint(Component):
             opts=self.options(depends_on=[served.logs]),
         )
         fail_on_rollback(self, endpoint, configuration)
-        cold_seconds, schedule = manifest.cold_start.total_ms / 1000, args.get("schedule") or []
+        cold_seconds = settings.cold_start_seconds or manifest.cold_start.total_ms / 1000
+        schedule = args.get("schedule") or []
         if by_calls:
             calls: WarmCallsArgs = {
                 "endpoint_name": endpoint.name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from model_packaging.artifact.manifest import Manifest
 from model_packaging.artifact.reader import open_artifact
 from model_packaging.findings import Finding
-from scaletozero.cold_start.remembered import Served
+from scaletozero.cold_start.remembered import Recalled, Served
 from scaletozero.endpoints.guarded_costs import serverless_guarded
 from scaletozero.endpoints.kind import Examined, Invocation, Kind, Site, without_none
 from scaletozero.endpoints.kind_costs import Workload, on_serverless, serverless_priced, serverless_workload
@@ -22,6 +22,7 @@ from scaletozero.endpoints.sagemaker_kind import (
     sagemaker_deployed,
     sagemaker_findings,
     say_measured,
+    serverless_remembering,
     serverless_type,
 )
 from scaletozero.endpoints.state import Resource
@@ -135,6 +136,9 @@ class ServerlessKind(Kind[ServerlessEndpoint]):
 
     def guarded(self, settings: ServerlessEndpoint, priced: Priced) -> dict[str, Any]:
         return {"kind": self.name, **serverless_guarded(priced.cost)}
+
+    def remembering(self, settings: ServerlessEndpoint, recalled: Recalled) -> ServerlessEndpoint:
+        return serverless_remembering(settings, recalled)
 
     def served(self, settings: ServerlessEndpoint, opened: Any, region: str) -> Served:
         return Served(

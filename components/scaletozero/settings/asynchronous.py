@@ -22,10 +22,7 @@ from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.scaling import InstanceScaling
 from scaletozero.settings.schedules import Window, window_findings
-from scaletozero.settings.serverless import ServedImage, image_conflicts
-
-LONGEST_START = 7200
-"""Most seconds of a start: twice the longest that SageMaker waits for a container's first response."""
+from scaletozero.settings.serverless import ServedImage, StartSeconds, image_conflicts
 
 BACKLOG = 5
 """Default number of waiting requests per concurrent request (the developer guide's example)."""
@@ -35,14 +32,6 @@ def _concurrency(value: int) -> int:
     if not 1 <= value <= ASYNC_CONCURRENCY:
         fix = f"write {min(max(value, 1), ASYNC_CONCURRENCY)}"
         reject(f"must be from 1 to {ASYNC_CONCURRENCY}", "SageMaker would refuse the configuration", fix)
-    return value
-
-
-def _start(value: int) -> int:
-    if not 1 <= value <= LONGEST_START:
-        reject(
-            f"must be from 1 to {LONGEST_START} seconds", "schedules would begin hours early", "write what was measured"
-        )
     return value
 
 
@@ -116,7 +105,7 @@ class AsynchronousEndpoint(Settings):
     concurrency: Annotated[Int, AfterValidator(_concurrency)] = 1
     scaling: InstanceScaling = InstanceScaling()
     schedule: tuple[Window, ...] = ()
-    cold_start_seconds: Annotated[Int, AfterValidator(_start)] | None = None
+    cold_start_seconds: StartSeconds | None = None
     vpc: Annotated[Vpc, may_be_later] | None = None
     network_isolation: bool = True
     alarms: Alarms | None = None

@@ -87,6 +87,21 @@ def image_repository_arn(image: str) -> str:
     return arn("ecr", match["region"], match["account"], f"repository/{match['repository']}")
 
 
+LONGEST_START = 7200
+"""Most seconds of a start: twice the longest that SageMaker waits for a container's first response."""
+
+
+def _start(value: int) -> int:
+    if not 1 <= value <= LONGEST_START:
+        reject(
+            f"must be from 1 to {LONGEST_START} seconds", "schedules would begin hours early", "write what was measured"
+        )
+    return value
+
+
+StartSeconds = Annotated[Int, AfterValidator(_start)]
+"""How long a start takes, in seconds."""
+
 _ON_INSTANCES = "write `kind: asynchronous`, which runs on instances"
 _ON_KUBERNETES = "write `kind: gpu`, which runs on Kubernetes, or `kind: asynchronous`"
 _NOT_THERE = "SageMaker would refuse the configuration"
@@ -103,6 +118,8 @@ class ServerlessEndpoint(Settings):
         memory_mb: memory of a container, 1024 to 6144 in steps of 1024. Default: the manifest's recommendation.
         scaling: minimum, maximum and headroom of its containers.
         schedule: windows in which more containers stay warm.
+        cold_start_seconds: seconds until a container responds: how much earlier schedules begin. Default: what
+            `scaletozero bench` has measured, or else the manifest's figure.
         alarms: the thresholds of its alarms. Default: no alarms.
         tags: additional tags for everything that belongs to the endpoint.
     """
@@ -134,6 +151,7 @@ class ServerlessEndpoint(Settings):
     memory_mb: MemoryMb | None = None
     scaling: Scaling = Scaling()
     schedule: tuple[Window, ...] = ()
+    cold_start_seconds: StartSeconds | None = None
     alarms: Alarms | None = None
     tags: Tags = Field(default_factory=dict)
 

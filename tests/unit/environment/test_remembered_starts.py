@@ -78,6 +78,30 @@ def test_schedules_and_advice_follow_from_them(make_artifact: Any, run: Any, mon
     assert "another one of the instance type in the last of 3" in warned[0]
 
 
+def test_a_schedule_of_a_serverless_endpoint_follows_from_them(
+    make_artifact: Any, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = make_artifact()
+    seconds = {"setup": 61.5, "imports": 2, "overhead": 40, "answer": 30}
+    known = starts(artifact, instance_type="serverless-2048", seconds=seconds)
+    cpu = {"artifact": str(artifact.path), "image": IMAGE, "memory_mb": 2048, "schedule": [{**WINDOW, "min": 3}]}
+    cpu["scaling"] = {"min": 1, "max": 4}
+
+    def read_cpu(known: tuple[Start, ...], **changes: Any) -> Environment:
+        block = {"region": REGION, "endpoints": {"cpu": {**cpu, **changes}}}
+        return read_environment(block, Path("/"), starts={"cpu": known})
+
+    environment = read_cpu(known)
+    # The container's start, without the call that met it.
+    assert environment.endpoints["cpu"].cold_start_seconds == 64
+    done, said, warned = declared(environment, run, monkeypatch)
+    assert (lead(done), warned) == (lead_minutes(64), [])
+    assert "setup 61.5 s" in said[0]
+    assert read_cpu(known, cold_start_seconds=5).endpoints["cpu"].cold_start_seconds == 5
+    without, _, _ = declared(read_cpu(()), run, monkeypatch)
+    assert lead(without) == lead_minutes(artifact.manifest.cold_start.total_ms / 1000) < lead_minutes(64)
+
+
 def test_what_is_written_by_hand_comes_first(make_artifact: Any) -> None:
     artifact = make_artifact()
     assert read(artifact, starts(artifact), cold_start_seconds=120).endpoints["queue"].cold_start_seconds == 120

@@ -32,7 +32,8 @@ def state(tmp_path: Path) -> Iterator[Path]:
 
 
 def start(state: Path, **settings: Any) -> Sandbox:
-    return ensure_running(state, **{"aws_port": 0, "runtime_port": 0, "idle_seconds": 5} | settings)
+    given: dict[str, Any] = {"aws_port": 0, "runtime_port": 0, "idle_seconds": 5, **settings}
+    return ensure_running(state, **given)
 
 
 def alive(pid: int) -> bool:
