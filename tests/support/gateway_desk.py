@@ -127,6 +127,7 @@ def open_desk(
     provider: StubProvider,
     models: Mapping[str, Mapping[str, Any]] | None = None,
     endpoints: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] | None = None,
+    ledger_down: Mapping[str, Any] | None = None,
     **customers: Mapping[str, Any],
 ) -> Iterator[Desk]:
     """A gateway that serves on a free port.
@@ -136,10 +137,13 @@ def open_desk(
         provider: where its models are.
         models: further models.
         endpoints: further endpoints, as they are declared and as they are in the stack's state; with a cluster.
+        ledger_down: what is admitted while the ledger does not answer.
         customers: customers besides `acme` and `globex`: what differs from these.
     """
     keys = {name: new_key() for name in ("acme", "globex", *customers)}
     whole = declared(provider, keys, models or {}, customers)
+    if ledger_down:
+        whole["gateway"]["ledger_down"] = ledger_down
     if endpoints:
         whole["endpoints"] |= {name: each for name, (each, _) in endpoints.items()}
         whole["kubernetes"] = {"cluster": {"name": "c"}, "namespace": "models"}

@@ -79,7 +79,17 @@ def open_door(
         name: _served(environment, name, about) for name, about in deployed.items() if name in environment.endpoints
     }
     regions = tuple(environment.residency.allowed) if environment.residency else ()
-    site = Site(environment.region, served, prices(), store, answers, client, f"{KEY}.gateway", regions=regions)
+    site = Site(
+        environment.region,
+        served,
+        prices(),
+        store,
+        answers,
+        client,
+        f"{KEY}.gateway",
+        regions=regions,
+        ledger_down=environment.gateway.ledger_down,
+    )
     return opening.open_door(environment.gateway, site)
 
 

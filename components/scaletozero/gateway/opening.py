@@ -17,6 +17,7 @@ from scaletozero.gateway.ledger.dynamo import DynamoStore
 from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.gateway.targets import Served, Workshop, unpriced
 from scaletozero.settings.gateway import Customer, Rules
+from scaletozero.settings.gateway_ledger import LedgerDown
 from scaletozero.settings.gateway_models import Model
 from scaletozero.settings.gateway_targets import Bedrock, Provider, Target
 from scaletozero.spending.api_models import token_tariff
@@ -61,6 +62,7 @@ class Site:
         settles_first: as of `scaletozero.gateway.service.door.Door`.
         tariff: the price of a model behind an API, by its name in genai-prices.
         regions: where answers may be made; all are allowed if there is none.
+        ledger_down: what is admitted while the ledger does not answer; nothing by default.
     """
 
     region: str
@@ -73,6 +75,7 @@ class Site:
     settles_first: bool = False
     tariff: Callable[[str], TokenTariff] = token_tariff
     regions: tuple[str, ...] = ()
+    ledger_down: LedgerDown | None = None
 
 
 def open_door(gateway: Rules, site: Site) -> Any:
@@ -191,6 +194,7 @@ def open_door(gateway: Rules, site: Site) -> Any:
         Keeper(site.answers),
         settles_first=site.settles_first,
         regions=site.regions,
+        ledger_down=site.ledger_down,
         body_log=BodyLog(site.store.bodies(), policies) if policies else None,
     )
 

@@ -14,6 +14,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, nearest, reject
 from scaletozero.settings.amounts import MonthlyCap
 from scaletozero.settings.gateway_function import GatewayFunction
+from scaletozero.settings.gateway_ledger import LedgerDown
 from scaletozero.settings.gateway_models import Model, ModelName
 from scaletozero.settings.gateway_targets import Bedrock, Provider, Target, below, distinct
 from scaletozero.settings.schedules import SingleDate
@@ -181,15 +182,24 @@ class Gateway(Rules):
     Attributes:
         port: the port on this machine; 0 selects any free one.
         function: the Lambda function that it runs as on the environment's account. Default: none.
+        ledger_down: what is admitted while the ledger does not answer. Default: nothing.
     """
 
     port: Annotated[Int, AfterValidator(_port)] = 8479
     function: GatewayFunction | None = None
+    ledger_down: LedgerDown | None = None
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
         if self.function is not None:
             yield from in_function(self)
+        if self.ledger_down is not None:
+            yield from below("ledger_down", self.ledger_down.conflicts())
+            if self.function is not None:
+                rule, got = "must not be with a function", f"{self.ledger_down.usd:f} USD"
+                then = "each of its processes would admit so much, and be frozen before it is recorded"
+                fix = "remove it: a function admits nothing while the ledger does not answer"
+                yield Finding("ledger_down", rule, got, then, fix)
 
 
 def unknown(path: str, what: str, got: str, known: Iterable[str]) -> Finding:

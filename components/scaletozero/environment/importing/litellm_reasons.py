@@ -127,7 +127,7 @@ GENERAL: Reasons = {
     **_all(_DATABASE, "database_disable_prepared_statements", "disable_spend_updates", "disable_reset_budget"),
     **_all(_DATABASE, "disable_adding_master_key_hash_to_db", "proxy_batch_write_at", "store_model_in_db"),
     **_all(_DATABASE, "use_redis_transaction_buffer", "user_api_key_cache_ttl"),
-    **_all("nothing is admitted while the ledger does not answer", "allow_requests_on_db_unavailable"),
+    **_all("`ledger_down` declares what is admitted without the ledger", "allow_requests_on_db_unavailable"),
     **_all("nothing is admitted while the ledger does not answer", "fail_closed_budget_enforcement"),
     **_all("what a request may cost is always held before it is sent", "disable_budget_reservation"),
     **_all("the key alone says who pays", "enforce_user_param", "reject_clientside_metadata_tags", "user_header_name"),

@@ -89,8 +89,7 @@ class DynamoStore:
         return not self._transact([gone, record, *accounts], f"f{lease.id}{usage.outcome[0]}")
 
     def finish_late(self, lease: Lease, usage: Usage) -> bool:
-        values = _ended(usage)
-        accounts = [self._update(_account(lease.customer, each), _LATE, values) for each in lease.periods]
+        accounts = self._spend(lease, usage)
         content = {**_record(lease), **_typed(_recorded(lease, usage) | {"late": True})}
         record = {
             "TableName": self._table,
@@ -99,6 +98,18 @@ class DynamoStore:
             "ExpressionAttributeValues": _typed({":expired": "expired"}),
         }
         return not self._transact([{"Put": record}, *accounts], f"l{lease.id}")
+
+    def record(self, lease: Lease, accounts: Iterable[Account], usage: Usage) -> bool:
+        record = self._put(_record(lease), _recorded(lease, usage))
+        reasons = self._transact([record, *self._spend(lease, usage)], f"r{lease.id}")
+        if not reasons or reasons[0].get("Code") == "ConditionalCheckFailed":
+            return not reasons
+        refused = [reason.get("Code") == "ConditionalCheckFailed" for reason in reasons[1:]]
+        raise NotOpenError({account: None for account, missing in zip(accounts, refused, strict=True) if missing})
+
+    def _spend(self, lease: Lease, usage: Usage) -> list[dict[str, Any]]:
+        """Takes what nothing was held for from the accounts of a lease."""
+        return [self._update(_account(lease.customer, each), _LATE, _ended(usage)) for each in lease.periods]
 
     def leases(self, customer: str) -> list[Lease]:
         return [_read_lease(customer, item) for item in self._items(f"L#{customer}")]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
 from scaletozero.gateway.ledger.accounts import (
@@ -58,6 +59,14 @@ class Store(Protocol):
         """Records the usage of a lease that had expired. Returns False if it did not expire, or was recorded before."""
         ...
 
+    def record(self, lease: Lease, accounts: Iterable[Account], usage: Usage) -> bool:
+        """Records the usage of a request that never held anything. Returns False if it was recorded before.
+
+        Raises:
+            NotOpenError: an account has to be opened first.
+        """
+        ...
+
     def leases(self, customer: str) -> list[Lease]:
         """A customer's open leases, those that expire first at the front."""
         ...
@@ -105,15 +114,21 @@ class Ledger:
         lease = Lease(request, accounts[0].customer, tuple(each.period for each in accounts), most, expires)
 
         def attempt() -> Lease:
-            try:
+            with self._opening():
                 self._store.hold(lease, accounts)
-            except NotOpenError as missing:
-                for account, cap in missing.found.items():
-                    self._store.open(account) if cap is None else self._store.change_cap(account, cap)
-                raise ConflictError(f"opening {missing}") from None
             return lease
 
         return self._again(attempt)
+
+    @contextlib.contextmanager
+    def _opening(self) -> Iterator[None]:
+        """Opens accounts that are missing, or changes their caps, for another try."""
+        try:
+            yield
+        except NotOpenError as missing:
+            for account, cap in missing.found.items():
+                self._store.open(account) if cap is None else self._store.change_cap(account, cap)
+            raise ConflictError(f"opening {missing}") from None
 
     def settle(self, lease: Lease, used: int, **about: str | int | bool) -> bool:
         """Ends a request with what it cost, which may be more than it held; the rest is given back.
@@ -131,6 +146,26 @@ class Ledger:
         """Ends a request that cost nothing. Returns and raises as `settle`."""
         usage = Usage(0, "released", int(self._clock()), about)
         return self._again(lambda: self._store.finish(lease, usage))
+
+    def record(
+        self, lease: Lease, accounts: tuple[Account, ...], used: int, *, free: bool, **about: str | int | bool
+    ) -> bool:
+        """Records what a request has cost that was admitted without the store, even if that exceeds a cap.
+
+        Args:
+            lease: what it would have held.
+            accounts: of the lease's periods.
+            used: what it cost.
+            free: whether it reached nothing.
+            about: as of `settle`; returns and raises as that.
+        """
+        usage = Usage(used, "released" if free else "settled", int(self._clock()), about)
+
+        def attempt() -> bool:
+            with self._opening():
+                return self._store.record(lease, accounts, usage)
+
+        return self._again(attempt)
 
     def expire(self, customer: str, shortest: float = 0) -> int:
         """Gives back what requests held that never ended, and returns how many those were, also where another gateway

@@ -15,26 +15,29 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import anyio
-from botocore.exceptions import BotoCoreError, ClientError
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from scaletozero.gateway.caps import accounts
 from scaletozero.gateway.keys import KeyRing, RefusedKeyError
 from scaletozero.gateway.ledger.accounts import HIT, Account, Balance, CapReachedError, Lease
-from scaletozero.gateway.ledger.ledger import Ledger, LedgerBusyError
+from scaletozero.gateway.ledger.ledger import Ledger
+from scaletozero.gateway.ledger.outages import NOT_ANSWERED, is_down
+from scaletozero.gateway.service.backlog import Backlog, Settlement
 from scaletozero.gateway.service.body_log import BodyLog
 from scaletozero.gateway.service.endpoints import EndpointTarget
-from scaletozero.gateway.service.errors import CAPPED, RefusedError, capped, unauthorised, unavailable
+from scaletozero.gateway.service.errors import RefusedError, capped, unauthorised, unavailable
 from scaletozero.gateway.service.failures import FailedError
 from scaletozero.gateway.service.held import FREE, Held, Hold
 from scaletozero.gateway.service.keeping import Keeper
+from scaletozero.gateway.service.leeway import Leeway
 from scaletozero.gateway.service.limits import Rates
 from scaletozero.gateway.service.places import elsewhere_event, is_elsewhere
 from scaletozero.gateway.service.questions import Question
 from scaletozero.gateway.service.ways import ModelRoute
 from scaletozero.gateway.tariffs import Cost
 from scaletozero.settings.gateway import Customer, Rules
+from scaletozero.settings.gateway_ledger import LedgerDown
 from scaletozero.settings.gateway_targets import LONGEST_SECONDS
 from scaletozero.spending.money import micros, to_the_micro
 
@@ -65,6 +68,7 @@ class Door:
         now: the time in UTC.
         rates: counts requests.
         body_log: keeps bodies, where a model is declared to have them kept.
+        ledger_down: what is admitted while the ledger does not answer; nothing by default.
     """
 
     def __init__(
@@ -80,11 +84,13 @@ class Door:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         rates: Rates | None = None,
         body_log: BodyLog | None = None,
+        ledger_down: LedgerDown | None = None,
     ) -> None:
         self.gateway, self.models, self.endpoints = gateway, models, endpoints
         self._ledger, self._now, self._rates = ledger, now, rates or Rates()
         self.keeper, self.settles_first, self._regions = keeper, settles_first, regions
         self.body_log = body_log
+        self.leeway, self.backlog = Leeway(ledger_down), Backlog(self._told)
         self._keys = KeyRing(gateway.customers)
         self._threads = anyio.CapacityLimiter(64)
         self._lanes = {name: anyio.Semaphore(AT_ONCE) for name in gateway.customers}
@@ -177,9 +183,18 @@ class Door:
                 await self.keeper.keep(held.question, held.customer, *held.answer)
 
     async def settle(self, hold: Hold) -> None:
-        """Settles one lease."""
+        """Settles one lease; where the ledger does not answer, it is told later."""
+        settlement = self._settlement(hold)
+        self._note_place(settlement)
+        self.leeway.ended(hold.lease, settlement.used)
         with anyio.CancelScope(shield=True):
-            await self._thread(hold.customer, self._settle, hold)
+            if self.leeway.skips():
+                self.backlog.add(settlement, "it has not answered a moment ago")
+                return
+            try:
+                await self._told(settlement)
+            except NOT_ANSWERED as error:
+                self.backlog.add(settlement, str(error))
 
     async def renew(self, held: Held) -> None:
         """Settles the lease of a try that failed, and takes another one for the next.
@@ -226,19 +241,55 @@ class Door:
         # A caller that has an answer may ask again before that request is settled, and its cap has room once it is.
         settling = tuple(self._settling[held.customer])
         try:
-            lease = await self._thread(held.customer, self._reserve, held.customer, held.most)
-        except RefusedError as error:
-            if error.status != CAPPED or not settling:
-                raise
-            for each in settling:
-                await each.wait()
-            lease = await self._thread(held.customer, self._reserve, held.customer, held.most)
+            try:
+                held.hold = await self._hold(held)
+            except CapReachedError:
+                if not settling:
+                    raise
+                for each in settling:
+                    await each.wait()
+                held.hold = await self._hold(held)
+        except CapReachedError as reached:
+            raise _refusal(reached, held.most) from None
         held.leases += 1
-        held.hold = Hold(held.customer, lease, {"target": held.target, "number": held.leases})
+        held.hold.about["number"] = held.leases
         if held.cache is not None:
             held.hold.about["cache"] = held.cache
         if held.found is not None:
             held.cost = Cost(held.most, False, {"cache": HIT, "cache_age": held.age})
+
+    async def _hold(self, held: Held) -> Hold:
+        """Holds the most that a request may cost, in the ledger, or without it as far as that is declared.
+
+        Raises:
+            CapReachedError: a cap does not leave that much.
+            RefusedError: 503, nothing is held.
+        """
+        customer = held.customer
+        try:
+            async with self._lanes[customer]:
+                # Asked here: while it waited, another request may have learnt that the ledger does not answer.
+                if self.leeway.skips() and (hold := self._held_without(held)) is not None:
+                    return hold
+                lease = await anyio.to_thread.run_sync(self._reserve, customer, held.most, limiter=self._threads)
+        except CapReachedError as reached:
+            self.leeway.answered()
+            self.leeway.reached(customer, reached)
+            raise
+        except NOT_ANSWERED as error:
+            self._note_silence(error)
+            if (hold := self._held_without(held)) is not None:
+                return hold
+            raise _silent() from None
+        self.leeway.answered()
+        self.leeway.reached(customer, None)
+        return Hold(customer, lease, {"target": held.target})
+
+    def _held_without(self, held: Held) -> Hold | None:
+        accounts = self._accounts(held.customer)
+        lease = self.leeway.admit(accounts, held.most, int(self._now().timestamp()) + LEASE_SECONDS)
+        about: dict[str, str | int | bool] = {"target": held.target, "ledger_down": True}
+        return None if lease is None else Hold(held.customer, lease, about, accounts=accounts)
 
     async def _look(self, held: Held, question: Question | None) -> None:
         """Looks for an answer that was kept; a request that has one holds its price in place of the most."""
@@ -252,65 +303,57 @@ class Door:
     async def balances(self, customer: str) -> list[tuple[Account, Balance]]:
         """A customer's figures of this day and month."""
         found = self._ledger.balances
-        return await self._thread(customer, lambda: self._guarded(lambda: found(self._accounts(customer))))
+        try:
+            return await self._thread(customer, lambda: found(self._accounts(customer)))
+        except NOT_ANSWERED as error:
+            self._note_silence(error)
+            raise _silent() from None
 
     def _reserve(self, customer: str, most: int) -> Lease:
         of, request = self._accounts(customer), secrets.token_hex(16)
 
-        def reserve() -> Lease:
-            try:
-                return self._ledger.reserve(request, of, most, LEASE_SECONDS)
-            except CapReachedError:
-                # What crashed requests held is given back when it matters, and not before.
-                if not self._ledger.expire(customer, LEASE_SECONDS):
-                    raise
-                return self._ledger.reserve(request, of, most, LEASE_SECONDS)
+        try:
+            return self._ledger.reserve(request, of, most, LEASE_SECONDS)
+        except CapReachedError:
+            # What crashed requests held is given back when it matters, and not before.
+            if not self._ledger.expire(customer, LEASE_SECONDS):
+                raise
+            return self._ledger.reserve(request, of, most, LEASE_SECONDS)
+
+    def _settlement(self, hold: Hold) -> Settlement:
+        cost = hold.cost or Cost(hold.lease.held, True, {})
+        about = {**hold.about, **cost.about, "estimated": cost.estimated}
+        about["total_milliseconds"] = int((time.monotonic() - hold.began) * 1000)
+        return Settlement(hold.lease, cost.micros, cost is FREE, about, hold.accounts)
+
+    async def _told(self, settlement: Settlement) -> bool:
+        """Tells the ledger of a settlement, and the log that it knows. Returns and raises as `Settlement.write`."""
+
+        def tell() -> bool:
+            done = settlement.write(self._ledger)
+            log.info(settlement.line("settled" if done else "settled before"))
+            return done
 
         try:
-            return self._guarded(reserve)
-        except CapReachedError as reached:
-            period = "day" if reached.account.period.startswith("D") else "month"
-            left = max(0, reached.balance.remaining)
-            raise capped(
-                f"The cap of this {period} (UTC) leaves {to_the_micro(left)}, and the request could cost "
-                f"{to_the_micro(most)}. Ask for fewer tokens, or for a higher cap.",
-                f"{period}_cap_reached",
-            ) from None
+            done = await self._thread(settlement.lease.customer, tell)
+        except NOT_ANSWERED as error:
+            if is_down(error):
+                self.leeway.failed()
+            raise
+        self.leeway.answered()
+        return done
 
-    def _settle(self, held: Hold) -> None:
-        cost = held.cost or Cost(held.lease.held, True, {})
-        about = {**held.about, **cost.about, "estimated": cost.estimated}
-        about["total_milliseconds"] = int((time.monotonic() - held.began) * 1000)
-        line = {
-            "request": held.lease.id,
-            "customer": held.customer,
-            "held": held.lease.held,
-            "used": cost.micros,
-            **about,
-        }
-        place = about.get("ran_in")
+    def _note_place(self, settlement: Settlement) -> None:
+        place = settlement.about.get("ran_in")
         if isinstance(place, str) and is_elsewhere(place, self._regions):
-            asked, at = str(about.get("asked", "")), int(time.time() * 1000)
-            log.warning(json.dumps(elsewhere_event(asked, place, at, request=held.lease.id)))
-        try:
-            done = (
-                self._ledger.release(held.lease, **about)
-                if cost is FREE
-                else self._ledger.settle(held.lease, cost.micros, **about)
-            )
-        except (LedgerBusyError, ClientError, BotoCoreError) as error:
-            # The lease expires, and then this is all that says what was spent.
-            log.error(json.dumps({"event": "not settled", "error": str(error), **line}))
-            return
-        log.info(json.dumps({"event": "settled" if done else "settled before", **line}))
+            asked, at = str(settlement.about.get("asked", "")), int(time.time() * 1000)
+            log.warning(json.dumps(elsewhere_event(asked, place, at, request=settlement.lease.id)))
 
-    def _guarded(self, call: Callable[[], T]) -> T:
-        """A call of the ledger. Where that does not answer, nothing is admitted."""
-        try:
-            return call()
-        except (LedgerBusyError, ClientError, BotoCoreError) as error:
-            log.error(json.dumps({"event": "ledger", "error": str(error)}))
-            raise unavailable(503, "The ledger does not answer.", "ledger_unavailable", seconds=1) from None
+    def _note_silence(self, error: Exception) -> None:
+        """Where the ledger does not answer, nothing is admitted but what was declared."""
+        if is_down(error):
+            self.leeway.failed()
+        log.error(json.dumps({"event": "ledger", "error": str(error)}))
 
     def _accounts(self, customer: str) -> tuple[Account, ...]:
         return accounts(customer, self.settings(customer), self._now())
@@ -318,6 +361,20 @@ class Door:
     async def _thread(self, customer: str, call: Callable[..., T], *args: Any) -> T:
         async with self._lanes[customer]:
             return await anyio.to_thread.run_sync(call, *args, limiter=self._threads)
+
+
+def _refusal(reached: CapReachedError, most: int) -> RefusedError:
+    period = "day" if reached.account.period.startswith("D") else "month"
+    left = max(0, reached.balance.remaining)
+    return capped(
+        f"The cap of this {period} (UTC) leaves {to_the_micro(left)}, and the request could cost "
+        f"{to_the_micro(most)}. Ask for fewer tokens, or for a higher cap.",
+        f"{period}_cap_reached",
+    )
+
+
+def _silent() -> RefusedError:
+    return unavailable(503, "The ledger does not answer.", "ledger_unavailable", seconds=1)
 
 
 class Ending(Response):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from scaletozero.gateway.cache.store import LARGEST_KEPT, Kept
-from scaletozero.gateway.ledger.accounts import Lease
+from scaletozero.gateway.ledger.accounts import Account, Lease
 from scaletozero.gateway.service.body_log import Noted
 from scaletozero.gateway.service.keeping import State
 from scaletozero.gateway.service.questions import Question
@@ -27,12 +27,14 @@ class Hold:
         lease: what is held.
         about: what the record of its usage says.
         cost: what it cost; None as long as that is not known, for which it is charged with what it holds.
+        accounts: those that it was admitted to without the ledger, which does not have the lease; None otherwise.
     """
 
     customer: str
     lease: Lease
     about: dict[str, str | int | bool]
     cost: Cost | None = None
+    accounts: tuple[Account, ...] | None = None
     began: float = field(default_factory=time.monotonic)
 
 
