@@ -4,6 +4,7 @@ import asyncio
 import functools
 import gc
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,9 @@ from model_packaging.artifact.reader import Artifact
 pytest_plugins = ["scaletozero.sandbox.testing"]
 
 share_service_models()
+
+# In the background of a shell it is ignored, here and in what is started here. Tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The tests hold millions of objects that stay (the provider's modules, the collected tests). At Python's defaults,
 # looking through them for garbage takes a quarter of the time.
