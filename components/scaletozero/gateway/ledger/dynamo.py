@@ -25,6 +25,7 @@ from scaletozero.gateway.ledger.accounts import (
     Usage,
 )
 from scaletozero.gateway.ledger.bodies import BodyStore
+from scaletozero.gateway.ledger.clock import StoreClock
 from scaletozero.gateway.ledger.forgetting import AT_ONCE, OF_THE_DELETED, OpenError, Sums, sums_of
 from scaletozero.gateway.tables import create_table
 
@@ -46,10 +47,21 @@ class DynamoStore:
     Args:
         client: a boto3 client of DynamoDB; used from several threads at once.
         table: the table's name.
+        clock: keeps the time of the store.
     """
 
-    def __init__(self, client: Any, table: str) -> None:
-        self._client, self._table = client, table
+    def __init__(self, client: Any, table: str, clock: StoreClock | None = None) -> None:
+        self._client, self._table, self.clock = client, table, clock or StoreClock()
+        client.meta.events.register("response-received.dynamodb", self._heard)
+
+    def _heard(self, response_dict: Mapping[str, Any] | None = None, **_: Any) -> None:
+        if response_dict is not None:
+            self.clock.note(response_dict["headers"].get("date"))
+
+    def now(self) -> float:
+        if not self.clock.sure:
+            self._client.get_item(TableName=self._table, Key=_account("", "now"))
+        return self.clock.seconds()
 
     def create_table(self) -> None:
         """Creates the table if it does not exist, and waits until it can be used."""

@@ -6,6 +6,7 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 
 from scaletozero.gateway.ledger.accounts import (
@@ -17,6 +18,7 @@ from scaletozero.gateway.ledger.accounts import (
     NotOpenError,
     Usage,
 )
+from scaletozero.gateway.ledger.clock import StoreClock
 
 T = TypeVar("T")
 
@@ -33,6 +35,15 @@ class Store(Protocol):
 
     Every method raises ConflictError if another transaction was in the way.
     """
+
+    @property
+    def clock(self) -> StoreClock:
+        """Keeps the store's time."""
+        ...
+
+    def now(self) -> float:
+        """Seconds since 1970 by the store, which is asked if that is not known."""
+        ...
 
     def open(self, account: Account) -> None:
         """Creates an account from its cap; nothing changes if it exists."""
@@ -82,7 +93,7 @@ class Ledger:
     Args:
         store: where it is kept.
         patience: seconds for which a transaction in conflict is tried again.
-        clock: seconds since 1970.
+        clock: seconds since 1970. Default: by the store.
         sleep: waits; for tests.
     """
 
@@ -91,11 +102,19 @@ class Ledger:
         store: Store,
         *,
         patience: float = 5.0,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._store, self._patience, self._clock, self._sleep = store, patience, clock, sleep
+        self._store, self._patience, self._clock, self._sleep = store, patience, clock or store.now, sleep
         self._quiet: dict[str, float] = {}
+
+    def now(self) -> datetime:
+        """The time in UTC, which the store may be asked for."""
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def last_known(self) -> datetime:
+        """The time in UTC, for what cannot wait for the store."""
+        return datetime.fromtimestamp(self._store.clock.seconds(), UTC)
 
     def reserve(self, request: str, accounts: tuple[Account, ...], most: int, seconds: float) -> Lease:
         """Holds the most that a request may cost.

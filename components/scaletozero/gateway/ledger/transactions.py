@@ -59,6 +59,8 @@ class Transactions:
                 raise ValueError("no object")
         except (BotoCoreError, ValueError):
             return self._client.transact_write_items(**parameters)
+        told = {"headers": answer.headers, "status_code": answer.status_code}
+        self._client.meta.events.emit(f"response-received.dynamodb.{OPERATION}", response_dict=told)
         if answer.status_code == 200:
             return content
         name = str(content.get("__type", "")).rpartition("#")[2]
@@ -66,5 +68,5 @@ class Transactions:
             return self._client.transact_write_items(**parameters)
         about = {"Code": name, "Message": content.get("message") or content.get("Message") or ""}
         reasons = content.get("CancellationReasons") or []
-        told = {"Error": about, "CancellationReasons": reasons, "ResponseMetadata": {"HTTPStatusCode": 400}}
-        raise ClientError(told, OPERATION)  # pyright: ignore[reportArgumentType]
+        cancelled = {"Error": about, "CancellationReasons": reasons, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        raise ClientError(cancelled, OPERATION)  # pyright: ignore[reportArgumentType]

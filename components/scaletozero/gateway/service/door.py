@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 import anyio
@@ -65,7 +65,6 @@ class Door:
         settles_first: whether a request is settled before the end of its response is sent: a function of Lambda is
             frozen when its response has ended.
         regions: where answers may be made; all are allowed if there is none.
-        now: the time in UTC.
         rates: counts requests.
         body_log: keeps bodies, where a model is declared to have them kept.
         ledger_down: what is admitted while the ledger does not answer; nothing by default.
@@ -81,13 +80,12 @@ class Door:
         *,
         settles_first: bool = False,
         regions: Collection[str] = (),
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
         rates: Rates | None = None,
         body_log: BodyLog | None = None,
         ledger_down: LedgerDown | None = None,
     ) -> None:
         self.gateway, self.models, self.endpoints = gateway, models, endpoints
-        self._ledger, self._now, self._rates = ledger, now, rates or Rates()
+        self._ledger, self._rates = ledger, rates or Rates()
         self.keeper, self.settles_first, self._regions = keeper, settles_first, regions
         self.body_log = body_log
         self.leeway, self.backlog = Leeway(ledger_down), Backlog(self._told)
@@ -105,7 +103,7 @@ class Door:
         scheme, _, key = headers.get("authorization", "").partition(" ")
         given = key.strip() if scheme.lower() == "bearer" else None
         try:
-            return self._keys.customer(given or headers.get("x-api-key"), self._now().date())
+            return self._keys.customer(given or headers.get("x-api-key"), self._ledger.last_known().date())
         except RefusedKeyError as error:
             raise unauthorised(str(error)) from None
 
@@ -286,8 +284,9 @@ class Door:
         return Hold(customer, lease, {"target": held.target})
 
     def _held_without(self, held: Held) -> Hold | None:
-        accounts = self._accounts(held.customer)
-        lease = self.leeway.admit(accounts, held.most, int(self._now().timestamp()) + LEASE_SECONDS)
+        now = self._ledger.last_known()
+        accounts = self._accounts(held.customer, now)
+        lease = self.leeway.admit(accounts, held.most, int(now.timestamp()) + LEASE_SECONDS)
         about: dict[str, str | int | bool] = {"target": held.target, "ledger_down": True}
         return None if lease is None else Hold(held.customer, lease, about, accounts=accounts)
 
@@ -304,13 +303,13 @@ class Door:
         """A customer's figures of this day and month."""
         found = self._ledger.balances
         try:
-            return await self._thread(customer, lambda: found(self._accounts(customer)))
+            return await self._thread(customer, lambda: found(self._accounts(customer, self._ledger.now())))
         except NOT_ANSWERED as error:
             self._note_silence(error)
             raise _silent() from None
 
     def _reserve(self, customer: str, most: int) -> Lease:
-        of, request = self._accounts(customer), secrets.token_hex(16)
+        of, request = self._accounts(customer, self._ledger.now()), secrets.token_hex(16)
 
         try:
             return self._ledger.reserve(request, of, most, LEASE_SECONDS)
@@ -355,8 +354,8 @@ class Door:
             self.leeway.failed()
         log.error(json.dumps({"event": "ledger", "error": str(error)}))
 
-    def _accounts(self, customer: str) -> tuple[Account, ...]:
-        return accounts(customer, self.settings(customer), self._now())
+    def _accounts(self, customer: str, at: datetime) -> tuple[Account, ...]:
+        return accounts(customer, self.settings(customer), at)
 
     async def _thread(self, customer: str, call: Callable[..., T], *args: Any) -> T:
         async with self._lanes[customer]:
