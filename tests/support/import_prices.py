@@ -11,6 +11,8 @@ _USD = {
     "openai/text-embedding-3-large": ("0.13", "0"),
     "anthropic/claude-sonnet-4-5": ("3", "15"),
     "google/gemini-2.5-flash": ("0.3", "2.5"),
+    "aws/amazon.nova-lite-v1:0": ("0.06", "0.24"),
+    "aws/eu.anthropic.claude-haiku-4-5-20251001-v1:0": ("1.1", "5.5"),
     "groq/llama-3.3-70b-versatile": ("0.59", "0.79"),
 }
 

@@ -156,6 +156,12 @@ class Provider(Settings):
             yield Finding("variable", "must be the name of an environment variable", "", then, "write `OPENAI_API_KEY`")
 
 
+def geography_in(model: str) -> str | None:
+    """The geography that the id of an inference profile begins with; None for every other id."""
+    found = _BEDROCK.fullmatch(model)
+    return found[1] if found else None
+
+
 class Bedrock(Settings):
     """A model on Amazon Bedrock, in the environment's Region. Requests are signed with the gateway's own role.
 
@@ -172,8 +178,7 @@ class Bedrock(Settings):
     @property
     def prefix(self) -> str | None:
         """The geography that the id of an inference profile begins with."""
-        found = _BEDROCK.fullmatch(self.model)
-        return found[1] if found else None
+        return geography_in(self.model)
 
     @property
     def priced_as(self) -> str:

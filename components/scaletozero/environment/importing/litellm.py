@@ -18,6 +18,7 @@ from scaletozero.settings.gateway_models import MOST_RETRIES, MOST_TARGETS
 
 _SETTINGS: dict[str, Reasons] = {"router_settings": ROUTER, "litellm_settings": LITELLM, "general_settings": GENERAL}
 _ANY = "models.*"
+_KINDS = ("provider", "bedrock")
 
 
 def import_litellm(content: Mapping[str, Any], price_of: PriceOf, cap: Decimal | None = None) -> Imported:
@@ -155,15 +156,16 @@ def _fallbacks(
 def _added(model: dict[str, Any], more: list[dict[str, Any]], embeds: bool, seconds: int | None) -> bool:
     """Adds targets to a model, unless it cannot have them. Returns whether it has them."""
     targets = _targets(model)
-    known = [each["provider"] for each in targets]
-    new = [{"provider": each["provider"]} for each in more if each["provider"] not in known]
-    several = [*known, *(each["provider"] for each in new)]
-    if embeds and len({each["model"] for each in several}) > 1:
+    known = [_leads(each) for each in targets]
+    new = [leads for each in more if (leads := _leads(each)) not in known]
+    several = [*known, *new]
+    if embeds and len({settings["model"] for each in several for settings in each.values()}) > 1:
         return False
     if len(several) > MOST_TARGETS:
         return False
     if new:
-        if model.pop("provider", None) and "seconds" in model and model["seconds"] != seconds:
+        single = [model.pop(kind) for kind in _KINDS if kind in model]
+        if single and "seconds" in model and model["seconds"] != seconds:
             targets[0]["seconds"] = model.pop("seconds")  # its own, which the others are not to end with
             if seconds is not None:
                 model["seconds"] = seconds
@@ -174,7 +176,12 @@ def _added(model: dict[str, Any], more: list[dict[str, Any]], embeds: bool, seco
 
 
 def _targets(model: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [*model["targets"]] if "targets" in model else [{"provider": model["provider"]}]
+    return [*model["targets"]] if "targets" in model else [_leads(model)]
+
+
+def _leads(target: Mapping[str, Any]) -> dict[str, Any]:
+    """What a target, or a model with one, leads to."""
+    return {kind: target[kind] for kind in _KINDS if kind in target}
 
 
 def _pairs(content: Mapping[str, Any], notes: Notes) -> Iterator[tuple[Path, str, Any]]:

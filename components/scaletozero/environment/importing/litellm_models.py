@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from model_packaging.validation import show
+from scaletozero.environment.importing import litellm_bedrock as bedrock
 from scaletozero.environment.importing.litellm_reasons import INFO, PARAMS, Reasons
 from scaletozero.environment.importing.numbers import number, seconds_of, whole
 from scaletozero.environment.importing.places import BY_PREFIX, ELSEWHERE, PLACES, Place, at_host, named
@@ -23,6 +24,7 @@ VARIABLES = "os.environ/"
 _MODES = ("chat", "embedding")
 _LONGEST = 256
 _LEFT = "the model is not written"
+_UNBOUND = "nothing would bound a request"
 _TOKENS = {"max_tokens": "default_output_tokens", "max_completion_tokens": "default_output_tokens"}
 _MOST = ("max_output_tokens", "max_tokens")
 _COSTS = {"input_cost_per_token": "input_usd", "output_cost_per_token": "output_usd"}
@@ -35,17 +37,24 @@ class Deployment:
     Attributes:
         at: where it is.
         name: what clients ask for.
-        provider: the settings of its provider.
+        kind: `provider` or `bedrock`.
+        settings: what is declared of it.
         embeds: whether it answers with embeddings.
         params, info: its `litellm_params` and `model_info`.
     """
 
     at: Path
     name: str
-    provider: Mapping[str, str]
+    kind: str
+    settings: Mapping[str, str]
     embeds: bool
     params: Mapping[str, Any]
     info: Mapping[str, Any]
+
+    @property
+    def target(self) -> dict[str, Any]:
+        """What leads to it, as the settings of a target."""
+        return {self.kind: dict(self.settings)}
 
     def param(self, key: str) -> Path:
         """Where a parameter of it is."""
@@ -91,15 +100,31 @@ def _deployment(entry: Any, at: Path, price_of: PriceOf, notes: Notes) -> Deploy
         _hide_key(params, at, notes)
         notes.none((*at, *culprit.split(".")), f"{reason}: {_LEFT}")
         return None
+    if isinstance(found, _Signed):
+        made = Deployment(at, name, "bedrock", found.settings, False, params, info)
+        _note_priced(made, found.price, notes)
+        bedrock.note_place(at, params, f"models.{name}", found.settings["model"], notes)
+        _hide_key(params, at, notes, "requests are signed")
+        return made
     place, model, price, base_url = found
     variable = _variable(params, place, at, name, notes)
     mode = info.get("mode", "embedding" if "embed" in model else "chat")
-    made = Deployment(at, name, place.provider(model, price, base_url, variable), mode == "embedding", params, info)
-    _note_target(made, price, notes)
+    settings = place.provider(model, price, base_url, variable)
+    made = Deployment(at, name, "provider", settings, mode == "embedding", params, info)
+    _note_priced(made, price, notes)
+    _note_target(made, notes)
     return made
 
 
-_Found = tuple[Place, str, TokenPrice, str]
+@dataclass(frozen=True)
+class _Signed:
+    """A model on Bedrock: its settings and its price."""
+
+    settings: Mapping[str, str]
+    price: TokenPrice
+
+
+_Found = tuple[Place, str, TokenPrice, str] | _Signed
 
 
 def _target(params: Mapping[str, Any], info: Mapping[str, Any], price_of: PriceOf) -> tuple[str, str, _Found | None]:
@@ -112,6 +137,15 @@ def _target(params: Mapping[str, Any], info: Mapping[str, Any], price_of: PriceO
         prefix, model = custom, written
     if "mode" in info and info["mode"] not in _MODES:
         return "model_info.mode", f"the gateway has {listed(_MODES)} only", None
+    base = info.get("base_model", params.get("base_model"))
+    of_base = base.rpartition("/")[2] if isinstance(base, str) and len(base) <= _LONGEST else ""
+    if prefix in bedrock.PREFIXES and model:
+        why = bedrock.refusal(model, params, info.get("mode"))
+        signed = None if why else bedrock.settings_of(model, of_base, price_of)
+        if signed is None:
+            culprit, reason = why or (at, f"genai-prices has no price of it at {bedrock.PRICED}, and {_UNBOUND}")
+            return culprit, reason, None
+        return "", "", _Signed(*signed)
     place = BY_PREFIX.get(prefix) if model else None
     if place is None and not model:
         known = named(written, PLACES[:3], price_of)  # whose names LiteLLM knows without a prefix
@@ -128,11 +162,9 @@ def _target(params: Mapping[str, Any], info: Mapping[str, Any], price_of: PriceO
         if at_address is None:
             return f"litellm_params.{key}", "it is not an https:// address of a provider whose prices are known", None
         place, base_url = at_address
-    base = info.get("base_model", params.get("base_model"))
-    of_base = base.rpartition("/")[2] if isinstance(base, str) and len(base) <= _LONGEST else ""
     price = (price_of(f"{place.priced}/{of_base}") if of_base else None) or price_of(f"{place.priced}/{model}")
     if price is None:
-        return at, f"genai-prices has no price of it at {place.priced}, and nothing would bound a request", None
+        return at, f"genai-prices has no price of it at {place.priced}, and {_UNBOUND}", None
     return "", "", (place, model, price, base_url)
 
 
@@ -167,24 +199,23 @@ def _variable(params: Mapping[str, Any], place: Place, at: Path, name: str, note
     return place.variable
 
 
-def _hide_key(params: object, at: Path, notes: Notes) -> None:
+def _hide_key(params: object, at: Path, notes: Notes, why: str = _LEFT) -> None:
     if isinstance(params, Mapping) and "api_key" in params:
-        notes.none((*at, "litellm_params", "api_key"), f"{_LEFT}, and a key is never copied")
+        notes.none((*at, "litellm_params", "api_key"), f"{why}, and a key is never copied")
 
 
-def _note_target(made: Deployment, price: TokenPrice, notes: Notes) -> None:
-    """Notes the fields that say which model it is, and what it costs."""
-    here, at, params, info = f"models.{made.name}", made.at, made.params, made.info
-    notes.taken((*at, "model_name"), here)
+def _note_target(made: Deployment, notes: Notes) -> None:
+    """Notes the fields that say which model of a provider it is."""
+    here, params, settings = f"models.{made.name}", made.params, made.settings
     prefixed = "/" in params["model"] or "custom_llm_provider" in params
     if prefixed:
-        notes.taken(made.param("model"), f"{here}.provider.model: {made.provider['model']}")
+        notes.taken(made.param("model"), f"{here}.provider.model: {settings['model']}")
     else:
-        why = f"a name without a provider: it is {urlsplit(made.provider['base_url']).hostname}'s"
-        notes.changed(made.param("model"), params["model"], f"{here}.provider.model: {made.provider['model']}", why)
-    notes.taken(made.param("custom_llm_provider"), f"{here}.provider.base_url: {made.provider['base_url']}")
+        why = f"a name without a provider: it is {urlsplit(settings['base_url']).hostname}'s"
+        notes.changed(made.param("model"), params["model"], f"{here}.provider.model: {settings['model']}", why)
+    notes.taken(made.param("custom_llm_provider"), f"{here}.provider.base_url: {settings['base_url']}")
     for key in ("api_base", "base_url"):
-        base_url = made.provider["base_url"]
+        base_url = settings["base_url"]
         if key not in params:
             continue
         if str(params[key]).rstrip("/") == base_url:
@@ -192,9 +223,15 @@ def _note_target(made: Deployment, price: TokenPrice, notes: Notes) -> None:
         else:
             why = "the path that the gateway adds to, or the first of two addresses"
             notes.changed(made.param(key), "", f"{here}.provider.base_url: {base_url}", why)
+
+
+def _note_priced(made: Deployment, price: TokenPrice, notes: Notes) -> None:
+    """Notes the fields that say what it is called, and what it costs."""
+    here, at, params, info = f"models.{made.name}", made.at, made.params, made.info
+    notes.taken((*at, "model_name"), here)
     for group, values in (("model_info", info), ("litellm_params", params)):
         if "base_model" in values:
-            notes.taken((*at, group, "base_model"), f"{here}.provider.price: {price.name}")
+            notes.taken((*at, group, "base_model"), f"{here}.{made.kind}.price: {price.name}")
         for key, ours in _COSTS.items():
             if key in values:
                 _note_cost((*at, group, key), number(values[key]), getattr(price, ours), price, notes)
@@ -231,11 +268,10 @@ def model_of(
     ordered, weights = _shares(name, kept, notes)
     made: dict[str, Any] = {}
     if len(ordered) == 1:
-        made["provider"] = dict(ordered[0].provider)
+        made |= ordered[0].target
     else:
         made["targets"] = [
-            {"provider": dict(each.provider)} | ({"weight": weight} if weight else {})
-            for each, weight in zip(ordered, weights, strict=True)
+            each.target | ({"weight": weight} if weight else {}) for each, weight in zip(ordered, weights, strict=True)
         ]
         if ordered[0].embeds:
             made["same_vectors"] = True
@@ -259,7 +295,7 @@ def _same_vectors(name: str, group: Sequence[Deployment], notes: Notes) -> list[
     """Without entries whose embeddings could not be compared with the first one's."""
     first = group[0]
     kept = [
-        each for each in group if not (first.embeds or each.embeds) or each.provider["model"] == first.provider["model"]
+        each for each in group if not (first.embeds or each.embeds) or each.settings["model"] == first.settings["model"]
     ]
     for each in group:
         if each not in kept:

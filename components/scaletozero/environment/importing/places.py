@@ -67,14 +67,11 @@ PLACES = (
 
 BY_PREFIX = {each.prefix: each for each in PLACES}
 
-_SIGNED = "write it as `bedrock: {model: ...}`, a model in the environment's region (docs/gateway.md)"
 _OWN = "a server of one's own has no price here; serve the model as an endpoint of kind `gpu` (docs/gateway.md)"
 
 ELSEWHERE = {
     "azure": "its addresses and the header of its key are not OpenAI's",
     "azure_ai": "its addresses and the header of its key are not OpenAI's",
-    "bedrock": _SIGNED,
-    "bedrock_converse": _SIGNED,
     "sagemaker": "an endpoint of the environment takes its place (docs/gateway.md)",
     "sagemaker_chat": "an endpoint of the environment takes its place (docs/gateway.md)",
     "vertex_ai": "it takes tokens of Google's that expire, and the gateway sends a key",

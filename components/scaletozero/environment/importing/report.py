@@ -85,6 +85,7 @@ class Imported:
             target["provider"]["variable"]
             for model in self.gateway.get("models", {}).values()
             for target in model.get("targets", (model,))
+            if "provider" in target
         )
         return tuple(dict.fromkeys(found))
 

@@ -91,7 +91,9 @@ def test_no_value_of_a_field_that_is_not_taken_over_is_shown() -> None:
     ("name", "said"),
     [
         ("azure/gpt-4o", "are not OpenAI's"),
-        ("bedrock/anthropic.claude-3", "bedrock: {model"),
+        ("bedrock/anthropic.claude-3", "genai-prices has no price of it at aws"),
+        ("bedrock/arn:aws:bedrock:us-east-1:123456789012:imported-model/a", "only the id of a model"),
+        ("bedrock/amazon.titan-embed-text-v2:0", "no embeddings"),
         ("hosted_vllm/mine", "endpoint of kind `gpu`"),
         ("nowhere/model", "no such provider is known here; known are openai, anthropic"),
         ("gpt-unheard-of", "a name without a provider must be"),
@@ -107,6 +109,57 @@ def test_an_entry_that_cannot_be_a_target_is_left_out(name: str, said: str) -> N
     assert found.outcome is Outcome.NONE
     assert said in found.reason
     assert row(imported, "model_list.0.model_name").reason == "the model is not written"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "outcome"),
+    [
+        ("bedrock/amazon.nova-lite-v1:0", {"model": "amazon.nova-lite-v1:0"}, Outcome.TAKEN),
+        ("bedrock_converse/amazon.nova-lite-v1:0", {"model": "amazon.nova-lite-v1:0"}, Outcome.TAKEN),
+        ("bedrock/converse/amazon.nova-lite-v1:0", {"model": "amazon.nova-lite-v1:0"}, Outcome.TAKEN),
+        ("bedrock/eu-central-1/amazon.nova-lite-v1:0", {"model": "amazon.nova-lite-v1:0"}, Outcome.CHANGED),
+        (
+            "bedrock/eu.anthropic.claude-haiku-4-5-20251001-v1:0",
+            {"model": "eu.anthropic.claude-haiku-4-5-20251001-v1:0", "profile": "eu"},
+            Outcome.TAKEN,
+        ),
+    ],
+)
+def test_a_model_on_bedrock(name: str, settings: Any, outcome: Outcome) -> None:
+    imported = model(f"model: {name}, aws_region_name: eu-central-1, aws_role_name: s3cret, api_key: s3cret")
+    assert imported.gateway == {"models": {"m": {"bedrock": settings}}}
+    assert imported.variables == ()
+    assert row(imported, "model_list.0.litellm_params.model").outcome is outcome
+    place = row(imported, "model_list.0.litellm_params.aws_region_name")
+    assert (place.outcome, place.important) == (Outcome.NONE, True)
+    assert "own role" in row(imported, "model_list.0.litellm_params.aws_role_name").reason
+    assert "s3cret" not in repr(imported)
+
+
+def test_the_price_of_a_model_on_bedrock_may_be_anothers() -> None:
+    imported = model("model: bedrock/amazon.own-v1:0", "{base_model: bedrock/amazon.nova-lite-v1:0}")
+    made = {"model": "amazon.own-v1:0", "price": "aws/amazon.nova-lite-v1:0"}
+    assert imported.gateway["models"]["m"]["bedrock"] == made
+
+
+def test_no_address_of_bedrock_is_taken_over() -> None:
+    imported = model("model: bedrock/amazon.nova-lite-v1:0, aws_bedrock_runtime_endpoint: 'https://a.example.com'")
+    assert imported.gateway == {}
+    found = row(imported, "model_list.0.litellm_params.aws_bedrock_runtime_endpoint")
+    assert "follows from the region" in found.reason
+
+
+def test_a_model_on_bedrock_falls_back_to_a_provider_and_the_other_way_round() -> None:
+    imported = read(
+        "model_list:\n"
+        "- {model_name: a, litellm_params: {model: bedrock/amazon.nova-lite-v1:0, timeout: 20}}\n"
+        "- {model_name: b, litellm_params: {model: openai/gpt-5-mini}}\n"
+        "router_settings: {fallbacks: [{a: [b]}, {b: [a]}]}\n"
+    )
+    nova = {"bedrock": {"model": "amazon.nova-lite-v1:0"}}
+    models = imported.gateway["models"]
+    assert models["a"]["targets"] == [{**nova, "seconds": 20}, {"provider": OPENAI}]
+    assert models["b"]["targets"] == [{"provider": OPENAI}, nova]
 
 
 def test_a_name_without_a_provider_is_of_the_one_that_has_it() -> None:
