@@ -89,6 +89,9 @@ class GatewayProviderArgs(TypedDict):
     speaks: NotRequired[list[Protocol]]
     """Protocols of conversations that it has. Default: `chat`, of Anthropic's host also `messages`, of OpenAI's hosts
     also `responses`."""
+    surcharge_percent: NotRequired[int]
+    """Per cent that it takes on top of the price, for where it works on requests. Default: 10 of OpenAI's hosts of a
+    region, else 0."""
 
 
 class GatewayBedrockArgs(TypedDict):

@@ -127,7 +127,8 @@ def open_door(gateway: Rules, site: Site) -> Any:
             findings.extend(unpriced(error, f"{site.path}.{path}"))
             return None
         try:
-            return ProviderTarget(declared, keys.key(declared, f"{site.path}.{path}"), http, ByTokens(tariff))
+            meter = ByTokens(tariff, declared.surcharge)
+            return ProviderTarget(declared, keys.key(declared, f"{site.path}.{path}"), http, meter)
         except FindingsError as error:
             findings.extend(error.findings)
             return None

@@ -36,10 +36,11 @@ class ByTokens:
 
     Args:
         tariff: its price.
+        surcharge_percent: what is taken on top of that, for where the request is worked on.
     """
 
-    def __init__(self, tariff: TokenTariff) -> None:
-        self._tariff = tariff
+    def __init__(self, tariff: TokenTariff, surcharge_percent: int = 0) -> None:
+        self._tariff, self._surcharge = tariff, surcharge_percent
 
     def most(self, body_bytes: int, output_tokens: int) -> int:
         """The most that a request can cost, in millionths of a dollar.
@@ -50,7 +51,7 @@ class ByTokens:
             body_bytes: the bytes of the request, in UTF-8.
             output_tokens: the most that the answers may have.
         """
-        return micros(self._tariff.most_usd(body_bytes + ADDED_TOKENS, output_tokens))
+        return micros(self._whole(self._tariff.most_usd(body_bytes + ADDED_TOKENS, output_tokens)))
 
     def settled(self, count: TokenCount, *, most: int, estimated: bool, seconds: float = 0) -> Cost:
         """What a request cost.
@@ -61,12 +62,16 @@ class ByTokens:
             estimated: whether its provider did not count all of them.
             seconds: how long it took, which costs nothing here.
         """
-        amount = micros(self._tariff.usd(count))
+        amount = micros(self._whole(self._tariff.usd(count)))
         return Cost(min(amount, most) if estimated else amount, estimated, self._about(count))
 
     def _about(self, count: TokenCount) -> dict[str, str | int | bool]:
         names = {"input_tokens": count.input, "output_tokens": count.output, "cached_tokens": count.cached}
-        return {**names, "price": self._tariff.price.source, "priced_as": self._tariff.price.name}
+        extra = {"surcharge_percent": self._surcharge} if self._surcharge else {}
+        return {**names, "price": self._tariff.price.source, "priced_as": self._tariff.price.name, **extra}
+
+    def _whole(self, usd: Decimal) -> Decimal:
+        return usd * (100 + self._surcharge) / 100
 
 
 class BySeconds:

@@ -21,6 +21,9 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _CLUSTER = re.compile(r"[a-z0-9.-]+\.svc(?:\.cluster\.local)?|[a-z0-9-]+(?:\.[a-z0-9-]+)?", re.ASCII)
 """Hosts that only a cluster's own network knows: services, with or without their namespace."""
 
+REGIONAL_PERCENT = 10
+"""What OpenAI takes for requests that it works on in a region, on top of its price."""
+
 LONGEST_SECONDS = 600
 """For which a request may be worked on: the limit of OpenAI's clients."""
 
@@ -97,6 +100,7 @@ def distinct(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Seconds = Annotated[Int, between(1, LONGEST_SECONDS, " seconds", "clients give up after ten minutes")]
+Percent = Annotated[Int, between(0, 100, " per cent", "it would be no surcharge but another price")]
 Weight = Annotated[Int, between(1, 1000, "", "it could not be a share of the requests")]
 Open = Annotated[Int, between(1, 100_000, " requests", "it would be asked nothing, or have no limit")]
 SecretName = Annotated[Text, AfterValidator(_secret)]
@@ -115,6 +119,8 @@ class Provider(Settings):
         limit_field: the field in which the API takes the most tokens of an answer to a chat.
         speaks: protocols of conversations that it has. Default: `chat`, of Anthropic's host also `messages`, of
             OpenAI's hosts also `responses`.
+        surcharge_percent: what it takes on top of the price, for where it works on requests. Default: 10 of OpenAI's
+            hosts of a region, else 0.
     """
 
     base_url: Annotated[Text, AfterValidator(_base_url)]
@@ -124,6 +130,18 @@ class Provider(Settings):
     price: PriceName
     limit_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
     speaks: Annotated[tuple[Speech, ...], AfterValidator(distinct)] = ()
+    surcharge_percent: Percent | None = None
+
+    @property
+    def surcharge(self) -> int:
+        """Per cent on top of the price, declared or known of its host.
+
+        OpenAI's is of models that were released since 2026-03-05 (developers.openai.com, data residency); of which they
+        are nothing is known here, and a cap must not count less than is paid.
+        """
+        if self.surcharge_percent is not None:
+            return self.surcharge_percent
+        return REGIONAL_PERCENT if self.host.endswith(".api.openai.com") else 0
 
     @property
     def host(self) -> str:

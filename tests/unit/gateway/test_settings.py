@@ -17,6 +17,7 @@ from scaletozero.gateway.keys import KeyRing, RefusedKeyError, key_hash, new_key
 from scaletozero.gateway.service.readings import count_of
 from scaletozero.gateway.tariffs import ADDED_TOKENS, ByTokens
 from scaletozero.settings.gateway import Customer
+from scaletozero.settings.gateway_targets import Provider
 from scaletozero.spending.api_models import token_tariff
 from scaletozero.spending.money import MICRO, micros, of_micros
 from scaletozero.spending.token_rates import TokenCount
@@ -277,6 +278,37 @@ def test_long_requests_are_held_at_the_price_of_their_tier() -> None:
     for wrong in (TokenCount(-1, 0), TokenCount(1, 0, 2)):
         with pytest.raises(ValueError, match="tokens"):
             tariff.usd(wrong)
+
+
+@pytest.mark.parametrize(
+    ("host", "declared", "percent"),
+    [
+        ("api.openai.com", None, 0),
+        ("eu.api.openai.com", None, 10),
+        ("eu.api.openai.com", 0, 0),
+        ("notapi.openai.com", None, 0),
+        ("api.anthropic.com", 10, 10),
+    ],
+)
+def test_a_host_of_a_region_costs_more(host: str, declared: int | None, percent: int) -> None:
+    written = {"base_url": f"https://{host}/v1", "model": "m", "secret": "s", "price": "openai/gpt-5.6-luna"}
+    more = {} if declared is None else {"surcharge_percent": declared}
+    assert parse(Provider, {**written, **more}, "provider").surcharge == percent
+
+
+def test_a_surcharge_is_held_and_settled() -> None:
+    dearer, count = ByTokens(token_tariff("openai/gpt-5.6-luna"), 10), TokenCount(1_000_000, 1_000_000)
+    assert dearer.most(10**6, 1000) == pytest.approx(METER.most(10**6, 1000) * 1.1, abs=1)
+    cost = dearer.settled(count, most=0, estimated=False)
+    assert cost.micros == METER.settled(count, most=0, estimated=False).micros * 11 // 10
+    assert cost.about["surcharge_percent"] == 10
+
+
+@pytest.mark.parametrize("percent", [-1, 101])
+def test_a_surcharge_that_is_another_price(percent: int) -> None:
+    written = {"base_url": "https://a.example.com", "model": "m", "secret": "s", "price": "openai/gpt-5.6-luna"}
+    with pytest.raises(FindingsError, match="surcharge_percent"):
+        parse(Provider, {**written, "surcharge_percent": percent}, "provider")
 
 
 @given(st.recursive(st.none() | st.integers() | st.text() | st.booleans(), lambda each: st.lists(each, max_size=3)))
