@@ -4,6 +4,7 @@ So does kubernetes-validate, which is what checks them where there is no cluster
 """
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -12,13 +13,17 @@ from gpu_declarations import cluster, declarations, plan
 from hypothesis import Phase, given, settings
 
 from model_packaging.validation import parse
+from scaletozero.gateway.pods import plan_pods
 from scaletozero.kubernetes.api import ApiError, KubernetesApi
+from scaletozero.kubernetes.manifests.gateway import CONTENTS, DIGEST
+from scaletozero.kubernetes.manifests.hosts import CILIUM_CRD
 from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
 from scaletozero.sandbox.providers.kube.rendered import validate
 from scaletozero.settings.gpu import GpuEndpointSettings
 from scaletozero.settings.gpu_pools import GpuNodePoolSettings
+from scaletozero.settings.inference_gateway import InferenceGatewaySettings
 from scaletozero.settings.prerequisites import PrerequisitesSettings
 
 
@@ -86,6 +91,23 @@ def test_every_kind_of_node_pool(api: KubernetesApi, changes: dict[str, Any]) ->
 def test_the_prerequisites(api: KubernetesApi, nodes: str) -> None:
     declared = {"cluster": cluster(nodes=nodes), "namespaces": [{"name": f"team-{nodes}", "gpu_quota": 8}]}
     accepted(api, [*plan_prerequisites(parse(PrerequisitesSettings, declared, "cluster")).objects])
+
+
+@pytest.mark.parametrize("crds", [[], [CILIUM_CRD]], ids=["addresses", "names"])
+def test_the_pods_of_a_gateway(api: KubernetesApi, namespaces: None, crds: list[str]) -> None:
+    there = {each["metadata"]["name"] for each in api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")}
+    if missing := {*crds} - there:
+        pytest.skip(f"the definitions {', '.join(missing)} are not at CRD_DIR")
+    image = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/gateway:1.2.3"
+    pods = {"cluster": cluster(crds=crds), "namespace": "models", "image": image, "https_cidrs": ["10.0.0.0/16"]}
+    declared = parse(InferenceGatewaySettings, {"region": "eu-central-1", "pods": pods}, "gateway")
+    assert declared.pods
+    planned = plan_pods("door", declared, declared.pods)
+    assert planned.findings == ()
+    objects = json.loads(json.dumps(planned.objects).replace(DIGEST, "0123456789").replace(CONTENTS, "{}"))
+    for each in objects:
+        validate(each)
+    accepted(api, objects)
 
 
 def spec_of(objects: list[dict[str, Any]], kind: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from scaletozero import partitions
 from scaletozero.partitions import ARN, SUPPORTED, arn, find_partition, registry_host
 from scaletozero.settings.alarms import Alarms
 from scaletozero.settings.common import ArtifactStoreOptions
-from scaletozero.settings.gpu import image_region
+from scaletozero.settings.pinned_images import image_region
 from scaletozero.settings.serverless import image_repository_arn
 
 ROOT = Path(__file__).resolve().parents[2]

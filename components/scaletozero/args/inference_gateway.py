@@ -5,6 +5,8 @@ from typing import NotRequired, TypedDict
 
 import pulumi
 
+from scaletozero.args.cluster import ClusterArgs
+
 
 class OnCold(StrEnum):
     """What a request gets while an endpoint starts."""
@@ -286,6 +288,48 @@ class GatewayApiArgs(TypedDict):
     """ARN of a regional web ACL of AWS WAF. Default: none."""
 
 
+class LedgerFailure(StrEnum):
+    """What a gateway does while its ledger does not answer."""
+
+    OPEN = "open"
+    """It admits requests without it, within bounds."""
+
+
+class LedgerDownArgs(TypedDict):
+    """What each pod of a gateway admits while the ledger does not answer."""
+
+    fail: LedgerFailure
+    """That requests are admitted without it."""
+    usd: float
+    """The most that a pod admits so in any 24 hours, in USD: so much can a month cost more than the caps."""
+    seconds: int
+    """For how many seconds it does so, from the first request that the ledger did not answer."""
+
+
+class GatewayPodsArgs(TypedDict):
+    """The pods of a cluster that a gateway runs as."""
+
+    cluster: ClusterArgs
+    """The cluster, in the gateway's region."""
+    namespace: str
+    """The namespace of its objects, which must exist. `ClusterPrerequisites` creates namespaces."""
+    image: str
+    """The image with the program, with its registry, pinned by a digest or an exact tag."""
+    replicas: NotRequired[int]
+    """How many pods run at all times. Default: 2."""
+    callers: NotRequired[list[str]]
+    """Namespaces whose pods may call it. Default: its own."""
+    https_cidrs: NotRequired[list[str]]
+    """Networks that the pods may send HTTPS requests to, in CIDR notation. Required where nothing enforces names of
+    hosts, as EKS Auto Mode and Cilium do."""
+    cpu_millis: NotRequired[int]
+    """Thousandths of a processor that each pod requests. Default: 500."""
+    memory_mib: NotRequired[int]
+    """Memory in MiB that each pod requests, and its limit. Default: 512."""
+    ledger_down: NotRequired[LedgerDownArgs]
+    """What each pod admits while the ledger does not answer. Default: nothing."""
+
+
 class InferenceGatewayArgs(TypedDict):
     """The arguments of `InferenceGateway`."""
 
@@ -307,6 +351,9 @@ class InferenceGatewayArgs(TypedDict):
     """ARN of the layer with the Lambda Web Adapter. Default: the one that its authors publish in the region."""
     api: NotRequired[GatewayApiArgs]
     """API through which it is reached. Default: it is reached by a URL of the function."""
+    pods: NotRequired[GatewayPodsArgs]
+    """Pods that it runs as, in place of a function; its options must then have a Kubernetes provider. Default: it runs
+    as a function."""
     topic_arn: NotRequired[pulumi.Input[str]]
     """ARN of an SNS topic that is told of its alarms. Default: none."""
     kms_key_arn: NotRequired[pulumi.Input[str]]

@@ -236,7 +236,7 @@ def _works(run: Running, first: date, requests: RequestFiles | None) -> list[Cus
     """What the gateway recorded; nothing where the environment has none. Each request is noted in `requests`."""
     if run.settings.gateway is None:
         return []
-    if run.settings.gateway.function is not None:
+    if run.settings.gateway.deployed:
         table = deployed_tables(run.stack.resources())["ledger"]
         store = DynamoStore(run.stack.client("dynamodb", run.settings.region, LEDGER), table)
     else:

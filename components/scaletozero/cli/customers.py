@@ -286,7 +286,7 @@ def _number(given: str | None) -> int | float | str | None:
 
 def next_step(declared: Gateway, environment: str) -> str:
     """What makes a gateway know its customers as they are written now."""
-    return "start the gateway again" if declared.function is None else f"`scaletozero up -e {environment}`"
+    return f"`scaletozero up -e {environment}`" if declared.deployed else "start the gateway again"
 
 
 def _show(name: str, customer: Customer, as_json: bool, environment: str, then: str, key: str | None = None) -> None:

@@ -206,10 +206,10 @@ def declared_gateway(environment: str) -> tuple[Project, Environment, Gateway]:
 
 
 def _stores(stack: EnvironmentStack, settings: Environment) -> tuple[DynamoStore, CacheStore]:
-    """The ledger and the store of answers: the function's, or else tables that are made here."""
+    """The ledger and the store of answers: the deployed gateway's, or else tables that are made here."""
     declared, region = settings.gateway, settings.region
     assert declared
-    if declared.function is not None:
+    if declared.deployed:
         tables = deployed_tables(stack.resources())
         clients = (stack.client("dynamodb", region, config) for config in (LEDGER, CACHE))
         return DynamoStore(next(clients), tables["ledger"]), CacheStore(next(clients), tables.get("answers", ""))

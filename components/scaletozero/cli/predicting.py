@@ -16,7 +16,7 @@ from scaletozero.cold_start.predict import Predicted
 from scaletozero.cold_start.registry import read_image
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.project import find_project
-from scaletozero.settings.gpu import image_region
+from scaletozero.settings.pinned_images import image_region
 
 
 def predict(

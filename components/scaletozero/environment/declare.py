@@ -30,6 +30,7 @@ from scaletozero.observability.panels import Section
 from scaletozero.residency.egress import outside_hosts
 from scaletozero.residency.residency_guard import ResidencyGuard, bounded_by
 from scaletozero.settings.common import RESULT_DAYS
+from scaletozero.settings.gateway import Gateway
 from scaletozero.settings.names import safe_name
 from scaletozero.spending.gateway_costs import GatewayCost
 from scaletozero.spending.prices import prices
@@ -84,7 +85,7 @@ def declare_environment(environment: Environment, root: Path) -> None:
     }
     pulumi.export("endpoints", declared)
     door: InferenceGateway | None = None
-    if environment.gateway is not None and environment.gateway.function is not None:
+    if environment.gateway is not None and environment.gateway.deployed:
         door = _gateway(environment, declared, site, key, opts)
     if environment.guarded or environment.guards_gateway:
         _guard(environment, declared, key, door, opts)
@@ -127,10 +128,9 @@ def _gateway(
     key: pulumi.Input[str] | None,
     opts: pulumi.ResourceOptions,
 ) -> InferenceGateway:
-    """Declares the function that the environment's gateway runs as."""
+    """Declares the function, or the pods, that the environment's gateway runs as."""
     gateway, held = environment.gateway, environment.residency
     assert gateway
-    assert gateway.function
     endpoints = {
         name: _reached(environment, name, declared[name], site)
         for name in sorted({name for _, name in gateway.reached()})
@@ -141,18 +141,34 @@ def _gateway(
     args = {
         "region": environment.region,
         **gateway.model_dump(mode="json", include={"models", "customers"}, exclude_unset=True),
-        **gateway.function.model_dump(exclude_unset=True),
+        **_home(environment, gateway),
         "endpoints": endpoints,
-        "log_retention_days": environment.log_retention_days,
         "tags": dict(environment.tags),
         **({"residency": list(allowed)} if held else {}),
         **({"approved_hosts": sorted(approved)} if approved else {}),
         **without_none({"kms_key_arn": key}),
     }
     made = InferenceGateway("gateway", args, opts)  # pyright: ignore[reportArgumentType]
-    target = {"domain_target": made.domain_target} if gateway.function.api and gateway.function.api.domain else {}
-    pulumi.export("gateway", {"url": made.url, "function": made.function_name, "ledger": made.ledger_table, **target})
+    exports = {"url": made.url, "ledger": made.ledger_table}
+    if gateway.function is not None:
+        exports["function"] = made.function_name
+        if gateway.function.api and gateway.function.api.domain:
+            exports["domain_target"] = made.domain_target
+    pulumi.export("gateway", exports)
     return made
+
+
+def _home(environment: Environment, gateway: Gateway) -> dict[str, Any]:
+    """Where the gateway runs, as arguments of its component."""
+    if gateway.cluster is None:
+        assert gateway.function
+        return {**gateway.function.model_dump(exclude_unset=True), "log_retention_days": environment.log_retention_days}
+    assert environment.kubernetes
+    cluster = environment.kubernetes.cluster.model_dump(mode="json", exclude_unset=True)
+    there = {"cluster": cluster, "namespace": environment.kubernetes.namespace}
+    if gateway.ledger_down is not None:
+        there["ledger_down"] = gateway.ledger_down.model_dump()
+    return {"pods": {**gateway.cluster.model_dump(mode="json", exclude_unset=True), **there}}
 
 
 def _reached(environment: Environment, name: str, exports: Mapping[str, Any], site: Site) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def cache_of(project: str, name: str, region: str, client: Client) -> CacheStore
 
 
 def deployed_tables(resources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """The tables of an environment's function in its stack's state: `ledger` and `answers` -> name.
+    """The tables of an environment's deployed gateway in its stack's state: `ledger` and `answers` -> name.
 
     Args:
         resources: `deployment.resources` of an exported stack.
@@ -51,7 +51,7 @@ def deployed_tables(resources: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     }
     if not found.get("ledger"):
         rule, then, fix = "must be deployed", "there is no ledger", "`scaletozero up`"
-        raise refuse(f"{KEY}.gateway.function", rule, "a function that is declared only", then, fix)
+        raise refuse(f"{KEY}.gateway", rule, "a gateway that is declared only", then, fix)
     return found
 
 

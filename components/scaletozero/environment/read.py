@@ -149,13 +149,14 @@ def examined(environment: Environment, root: Path) -> tuple[list[Finding], dict[
 
 
 def with_facts(environment: Environment, root: Path) -> Environment:
-    """The environment with all known facts about its cluster, if an endpoint needs one.
+    """The environment with all known facts about its cluster, if an endpoint or its gateway needs one.
 
     Raises:
         FindingsError: no facts are available, or they differ from what was written.
     """
     block = environment.kubernetes
-    if block is None or not any(kind_of(each).on_cluster for each in environment.endpoints.values()):
+    wanting = any(kind_of(each).on_cluster for each in environment.endpoints.values())
+    if block is None or not (wanting or (environment.gateway is not None and environment.gateway.cluster is not None)):
         return environment
     from scaletozero.kubernetes.facts.read import facts
 

@@ -43,12 +43,12 @@ def _rows(environment: Environment) -> Iterator[Row]:
         yield Row("", "key", region, region, "", OPERATOR, "AWS KMS", "until it is deleted", _HELD, show)
     for name, endpoint in environment.endpoints.items():
         yield from _endpoint(environment, name, endpoint, key)
-    if environment.gateway is not None and environment.gateway.function is not None:
+    if environment.gateway is not None and environment.gateway.deployed:
         yield from _gateway(environment, environment.gateway, arn)
 
 
 def _gateway(environment: Environment, gateway: Gateway, arn: str | None) -> Iterator[Row]:
-    """The data of the function that the gateway runs as."""
+    """The data of the function, or of the pods, that the gateway runs as."""
     region, name = environment.region, "gateway"
 
     def row(data: str, rests_in: str, passes: str, key: str, retention: str, verify: str) -> Row:
@@ -59,9 +59,11 @@ def _gateway(environment: Environment, gateway: Gateway, arn: str | None) -> Ite
         f"Amazon Bedrock, {each.model} in {f'any Region of {each.profile}' if each.profile else region}"
         for _, each in gateway.bedrocks()
     }
-    passes = "; ".join([f"AWS Lambda, {region}", *sorted(hosts | models)])
+    pods = gateway.cluster is not None
+    placed = "kubectl get pods -o wide; kubectl get nodes -L topology.kubernetes.io/region"
     url = f"aws lambda get-function-url-config --region {region} --function-name FUNCTION"
-    yield row(PROMPTS, "", passes, "TLS in transit", MEMORY, url)
+    passes = "; ".join([f"the cluster's pods, {region}" if pods else f"AWS Lambda, {region}", *sorted(hosts | models)])
+    yield row(PROMPTS, "", passes, "the cluster's own" if pods else "TLS in transit", MEMORY, placed if pods else url)
     tables = f"KMS key {arn}" if arn else "Amazon DynamoDB's own"
     table = f"aws dynamodb describe-table --region {region} --table-name TABLE"
     records = f"records {KEPT_SECONDS // 86_400} days, balances until a customer is deleted; restorable for 35 days"
@@ -72,6 +74,11 @@ def _gateway(environment: Environment, gateway: Gateway, arn: str | None) -> Ite
         what = "prompts and answers that are kept, " + " and ".join(sorted({each.keep for each in kept}))
         days = f"{max(each.days for each in kept)} days; restorable for 35 days"
         yield row(what, region, "", tables, days, table)
+    if pods:
+        agent = "not enforced: the cluster's log agent decides"
+        logs = "as the cluster keeps them"
+        yield Row(name, "logs", region, region, "", OPERATOR, "the cluster's own", logs, agent, placed)
+        return
     logs = f"aws logs describe-log-groups --region {region} --log-group-name-prefix gateway-logs"
     of_logs = f"KMS key {arn}" if arn else "CloudWatch Logs' own"
     yield row("logs", region, "", of_logs, f"{environment.log_retention_days} days", logs)

@@ -18,7 +18,9 @@ from scaletozero.endpoints.kinds import DEFAULT, KINDS, kind_of
 from scaletozero.settings.account import Quotas, quota_findings
 from scaletozero.settings.common import ArtifactStoreOptions, LogRetentionDays, Tags, key_conflicts
 from scaletozero.settings.gateway import Gateway, unknown
+from scaletozero.settings.gateway_cluster import GatewayCluster, pods_conflicts
 from scaletozero.settings.gateway_function import function_conflicts
+from scaletozero.settings.gateway_targets import below
 from scaletozero.settings.guard import MOST_CLOSED, Over, address_conflicts, nothing_stops
 from scaletozero.settings.guarded_gateway import NAME as GATEWAY
 from scaletozero.settings.kubernetes import Kubernetes
@@ -315,12 +317,14 @@ class Environment(Settings):
                     "nothing would be tried: in the sandbox the program runs as `scaletozero gateway`",
                     "write it in the environments on an account",
                 )
+        elif self.gateway.cluster is not None:
+            yield from below("gateway.cluster", self._gateway_pods_conflicts(self.gateway.cluster))
         elif self.sandbox is None:
             yield Finding(
                 "gateway",
-                "requires `function`, or `sandbox`",
+                "requires `function`, `cluster` or `sandbox`",
                 "an environment on an account",
-                "it would have been ignored: without a function the gateway runs on this machine only",
+                "it would have been ignored: without a function or pods the gateway runs on this machine only",
                 "add `function: {}` to it, or remove it",
             )
         for path, name in self.gateway.reached():
@@ -345,13 +349,22 @@ class Environment(Settings):
                     f"gateway.{path}speaks", "is a setting of an endpoint of kind `gpu`", got, then, "remove it"
                 )
 
+    def _gateway_pods_conflicts(self, pods: GatewayCluster) -> Iterable[Finding]:
+        yield from pods_conflicts(pods, self.region)
+        if self.kubernetes is None:
+            then, fix = "there is no cluster for it", "add `kubernetes: {cluster: {name: ...}, namespace: ...}`"
+            yield Finding("image", "requires `kubernetes` in the environment", "none", then, fix)
+        if GATEWAY in self.endpoints and kind_of(self.endpoints[GATEWAY]).on_cluster:
+            rule, then = f"must not be beside an endpoint of kind `gpu` with the name `{GATEWAY}`", "both would have it"
+            yield Finding("image", rule, GATEWAY, then, "rename the endpoint")
+
     def _guard_conflicts(self) -> Iterable[Finding]:
         guard = self.spending.guard if self.spending else None
         if guard is None:
             return
         yield from (replace(each, path=f"guard.{each.path}") for each in address_conflicts(guard, self.region))
-        # The role of the gateway's function is one of the callers, in whose way it is closed too.
-        callers = guard.callers or (self.gateway is not None and self.gateway.function is not None)
+        # The role of the deployed gateway is one of the callers, in whose way it is closed too.
+        callers = guard.callers or (self.gateway is not None and self.gateway.deployed)
         for name in self.guarded:
             if kind_of(self.endpoints[name]).closed_by_callers and not callers:
                 yield nothing_stops("guard.callers", name)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from model_packaging.validation import parse
 from scaletozero.gateway.targets import Served, priced_rows
 from scaletozero.settings.gateway import Rules
+from scaletozero.settings.gateway_ledger import LedgerDown
 from scaletozero.spending.price_rows import Price
 from scaletozero.spending.prices import PriceTable
 from scaletozero.spending.token_rates import TokenTariff
@@ -21,6 +22,9 @@ FILE = "SCALETOZERO_GATEWAY"
 
 PORT = "AWS_LWA_PORT"
 """The variable with the port on which the adapter finds the program."""
+
+CONTAINER_PORT = "SCALETOZERO_PORT"
+"""The variable with the port on which a cluster finds it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Contents:
         tariffs: the prices of models behind an API, by their names in genai-prices, of which the function has nothing:
             to load its 2,330 models would take longer than all else that the program does before its first answer.
         regions: where answers may be made; all are allowed if there is none.
+        ledger_down: what is admitted while the ledger does not answer; nothing by default, and never in a function.
     """
 
     rules: Rules
@@ -47,10 +52,11 @@ class Contents:
     cache: str = ""
     tariffs: Mapping[str, TokenTariff] = field(default_factory=dict)
     regions: tuple[str, ...] = ()
+    ledger_down: LedgerDown | None = None
 
     def text(self) -> str:
         """The file."""
-        rules = self.rules
+        rules, down = self.rules, self.ledger_down
         return json.dumps(
             {
                 "rules": {name: _plain(getattr(rules, name)) for name in ("models", "customers")},
@@ -65,6 +71,7 @@ class Contents:
                 "cache": self.cache,
                 "tariffs": {name: each.kept() for name, each in self.tariffs.items()},
                 "regions": list(self.regions),
+                **({"ledger_down": down.model_dump(mode="json")} if down is not None else {}),
             },
             sort_keys=True,
         )
@@ -87,6 +94,7 @@ def read_contents(text: str) -> Contents:
         found["cache"],
         {name: TokenTariff.of(each) for name, each in found["tariffs"].items()},
         tuple(found["regions"]),
+        parse(LedgerDown, found["ledger_down"], "ledger_down") if "ledger_down" in found else None,
     )
 
 

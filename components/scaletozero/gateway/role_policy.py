@@ -1,4 +1,4 @@
-"""What the role of a gateway's function may do. Pure."""
+"""What the role of a gateway's function, or of its pods, may do. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from scaletozero.settings.gateway_targets import Bedrock
 LEDGER = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem")
 """A transaction needs the permissions of its parts (DynamoDB developer guide, IAM and transactions)."""
 
+ALARMS = ("cloudwatch:DescribeAlarmHistory", "cloudwatch:DescribeAlarms")
+"""Of all: composite alarms are not returned to who may see some only (CloudWatch API reference, DescribeAlarms)."""
+
 CACHE = ("dynamodb:GetItem", "dynamodb:PutItem")
 
 TABLE_KEY = (
@@ -23,7 +26,7 @@ TABLE_KEY = (
 
 def gateway_policy(
     region: str,
-    log_group_arn: str,
+    log_group_arn: str | None,
     ledger_arn: str,
     cache_arn: str | None,
     endpoint_arns: Sequence[str],
@@ -32,21 +35,26 @@ def gateway_policy(
     *,
     queues: Sequence[tuple[str, str]] = (),
     models: Sequence[str] = (),
+    reads_alarms: bool = False,
 ) -> str:
     """The permissions: these tables, endpoints and secrets, and nothing else.
 
     Args:
+        log_group_arn: where a function's log is; None of pods, whose log is the cluster's.
         cache_arn: the table of answers that are kept; None without one.
         secrets: the names of secrets. Their ARNs end in a hyphen and six characters that nobody knows before.
         key_arn: the key of tables, secrets and buckets; None for the services' own.
         queues: the ARN of each asynchronous endpoint, with the s3:// address below which its requests are put.
         models: the ids of models and inference profiles on Bedrock.
+        reads_alarms: whether the alarm of a canary is read.
     """
-    account = account_of(log_group_arn)
-    statements = [
-        _allow("KeepLedger", LEDGER, ledger_arn),
-        _allow("WriteLogs", ("logs:CreateLogStream", "logs:PutLogEvents"), f"{log_group_arn}:*"),
-    ]
+    account = account_of(log_group_arn or ledger_arn)
+    statements = [_allow("KeepLedger", LEDGER, ledger_arn)]
+    if log_group_arn is not None:
+        statements.append(_allow("WriteLogs", ("logs:CreateLogStream", "logs:PutLogEvents"), f"{log_group_arn}:*"))
+    if reads_alarms:
+        here = {"StringEquals": {"aws:RequestedRegion": region}}
+        statements.append({**_allow("ReadAlarms", ALARMS, "*"), "Condition": here})
     if cache_arn:
         statements.append(_allow("KeepAnswers", CACHE, cache_arn))
     if endpoint_arns:

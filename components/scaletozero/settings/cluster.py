@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -12,31 +11,17 @@ from pydantic import AfterValidator, Field
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Later, Settings, Text, reject
 from scaletozero.settings.gpu_types import GpuInstanceType
+from scaletozero.settings.kubernetes_names import LABEL, Cidr, DnsLabel
 from scaletozero.settings.regions import Region
 
 GPU = "nvidia.com/gpu"
 """The name of the extended resource, and of the taint that keeps other pods off its nodes."""
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+].*)?")
 
 
-def _dns_label(value: str) -> str:
-    if len(value) > 63 or not _LABEL.fullmatch(value):
-        reject(
-            "must be a DNS label: lowercase letters, digits and inner hyphens, at most 63 characters",
-            "the API server would refuse every object of that name",
-            f"write `{re.sub(r'[^a-z0-9]+', '-', value.lower()).strip('-')[:63].rstrip('-') or 'endpoint'}`",
-        )
-    return value
-
-
-DnsLabel = Annotated[Text, AfterValidator(_dns_label)]
-"""A name that Kubernetes accepts for namespaces and services."""
-
-
 def _dns_subdomain(value: str) -> str:
-    if len(value) > 253 or not all(_LABEL.fullmatch(part) for part in value.split(".")):
+    if len(value) > 253 or not all(LABEL.fullmatch(part) for part in value.split(".")):
         reject(
             "must be a DNS subdomain: lowercase letters, digits and inner hyphens and dots, at most 253 characters",
             "the API server accepts no object with that name",
@@ -62,24 +47,6 @@ def numbers(version: str) -> tuple[int, ...]:
     """The numbers of a version, for comparisons: (1, 34, 0) of `v1.34`."""
     found = [int(each) for each in re.split(r"[.+-]", version.removeprefix("v"))[:3] if each.isdigit()]
     return tuple([*found, 0, 0, 0][:3])
-
-
-def _cidr(value: str) -> str:
-    try:
-        network = ip_network(value)
-    except ValueError:
-        reject("must be a network such as 10.0.0.0/16", fix="write the address of the network, not of a host in it")
-    # Two halves of the internet are all of it. No private network and no prefix list of S3 is as large.
-    if network.prefixlen < 8:
-        reject(
-            "must not be the whole internet, nor a large part of it",
-            "the pods could send data anywhere",
-            "write the networks of the VPC's S3 endpoint, or of the region's S3 prefix list",
-        )
-    return value
-
-
-Cidr = Annotated[Text, AfterValidator(_cidr)]
 
 
 def positive(value: int) -> int:

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, nearest, reject
 from scaletozero.settings.amounts import MonthlyCap
+from scaletozero.settings.gateway_cluster import GatewayCluster, in_pods
 from scaletozero.settings.gateway_function import GatewayFunction
 from scaletozero.settings.gateway_ledger import LedgerDown
 from scaletozero.settings.gateway_models import Model, ModelName
@@ -177,17 +178,24 @@ class Rules(Settings):
 
 
 class Gateway(Rules):
-    """The gateway of an environment, which `scaletozero gateway` runs, and which `function` deploys.
+    """The gateway of an environment, which `scaletozero gateway` runs, and which `function` or `cluster` deploys.
 
     Attributes:
         port: the port on this machine; 0 selects any free one.
         function: the Lambda function that it runs as on the environment's account. Default: none.
         ledger_down: what is admitted while the ledger does not answer. Default: nothing.
+        cluster: the pods that it runs as on the environment's cluster. Default: none.
     """
 
     port: Annotated[Int, AfterValidator(_port)] = 8479
     function: GatewayFunction | None = None
     ledger_down: LedgerDown | None = None
+    cluster: GatewayCluster | None = None
+
+    @property
+    def deployed(self) -> bool:
+        """Whether it is deployed, with tables of its own, and not only run on this machine."""
+        return self.function is not None or self.cluster is not None
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
@@ -200,6 +208,11 @@ class Gateway(Rules):
                 then = "each of its processes would admit so much, and be frozen before it is recorded"
                 fix = "remove it: a function admits nothing while the ledger does not answer"
                 yield Finding("ledger_down", rule, got, then, fix)
+        if self.cluster is not None:
+            yield from in_pods(self)
+        if self.function is not None and self.cluster is not None:
+            rule, then = "must not be beside `function`", "there would be two doors with a ledger each"
+            yield Finding("cluster", rule, "both", then, "remove one of them")
 
 
 def unknown(path: str, what: str, got: str, known: Iterable[str]) -> Finding:

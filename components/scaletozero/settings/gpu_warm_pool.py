@@ -11,8 +11,9 @@ from pydantic import AfterValidator
 from model_packaging.findings import Finding
 from model_packaging.validation import Settings
 from scaletozero.settings.cluster import Amount, Cluster, Count, DnsLabel, DnsSubdomain, Taint, not_empty, unique
-from scaletozero.settings.gpu import Image, date_findings, image_region
+from scaletozero.settings.gpu import date_findings
 from scaletozero.settings.gpu_types import GpuInstanceType
+from scaletozero.settings.pinned_images import Image, image_region
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import within
 from scaletozero.settings.schedules import Window, window_findings

@@ -11,6 +11,7 @@ from model_packaging.findings import Finding
 from model_packaging.validation import Int, Settings, Text, may_be_later
 from scaletozero.partitions import arn_prefix
 from scaletozero.settings.alarms import TopicArn
+from scaletozero.settings.cluster import Cluster
 from scaletozero.settings.common import (
     EndpointArn,
     EndpointName,
@@ -20,9 +21,12 @@ from scaletozero.settings.common import (
     key_conflicts,
 )
 from scaletozero.settings.gateway import GatewayFunction, Rules, in_function, unknown
+from scaletozero.settings.gateway_cluster import GatewayCluster, in_pods, pods_conflicts
 from scaletozero.settings.gateway_function import function_conflicts
+from scaletozero.settings.gateway_ledger import LedgerDown
 from scaletozero.settings.gateway_targets import below, between
 from scaletozero.settings.instances import InstanceType
+from scaletozero.settings.kubernetes_names import DnsLabel
 from scaletozero.settings.regions import Region
 from scaletozero.settings.residency import approved_findings, within
 from scaletozero.settings.serverless import MemoryMb as ContainerMb
@@ -79,12 +83,33 @@ class GatewayEndpoint(Settings):
             yield Finding("usd_per_hour", rule, f"{self.usd_per_hour:g}", "the price of a request would be wrong")
 
 
+OF_THE_FUNCTION = (
+    "concurrency", "memory_mb", "package", "adapter_layer_arn", "api", "topic_arn", "log_retention_days",
+)  # fmt: skip
+"""Settings of the function, its log and its alarms, which pods do not have."""
+
+
+class GatewayPods(GatewayCluster):
+    """The pods that a gateway runs as, and where.
+
+    Attributes:
+        cluster: the cluster.
+        namespace: the namespace of its objects, which must exist.
+        ledger_down: what each pod admits while the ledger does not answer. Default: nothing.
+    """
+
+    cluster: Cluster
+    namespace: DnsLabel
+    ledger_down: LedgerDown | None = None
+
+
 class InferenceGatewaySettings(Rules, GatewayFunction):
     """`InferenceGatewayArgs`.
 
     Attributes:
         region: the AWS Region of everything in it.
         endpoints: the name that models and customers lead to -> a serverless endpoint.
+        pods: the pods of a cluster that it runs as. Default: it runs as a function.
         topic_arn: an SNS topic that is told of its alarms.
         kms_key_arn: the key of its tables, its logs and its providers' secrets.
         residency: the Regions that it, and the hosts of its providers, may be in. Default: any Region.
@@ -96,6 +121,7 @@ class InferenceGatewaySettings(Rules, GatewayFunction):
 
     region: Region
     endpoints: dict[Text, GatewayEndpoint] = Field(default_factory=dict)
+    pods: GatewayPods | None = None
     topic_arn: TopicArn | None = None
     kms_key_arn: KmsKeyArn | None = None
     residency: tuple[Region, ...] = ()
@@ -105,8 +131,15 @@ class InferenceGatewaySettings(Rules, GatewayFunction):
 
     def conflicts(self) -> Iterable[Finding]:
         yield from super().conflicts()
-        yield from in_function(self)
-        yield from function_conflicts(self, self.region, self.models.items())
+        if self.pods is None:
+            yield from in_function(self)
+            yield from function_conflicts(self, self.region, self.models.items())
+        else:
+            yield from in_pods(self)
+            yield from below("pods", self._pods_conflicts(self.pods))
+            for name in sorted({*OF_THE_FUNCTION} & self.model_fields_set):
+                rule, then = "must not be beside `pods`", "it is a setting of a function, and would do nothing"
+                yield Finding(name, rule, "both", then, "remove it")
         yield from within(self.residency, self.region, "region")
         hosts = {host for _, host in self.hosts()}
         yield from approved_findings(self.approved_hosts, hosts, "the host of a provider's `base_url` or of a `url`")
@@ -138,3 +171,12 @@ class InferenceGatewaySettings(Rules, GatewayFunction):
                     yield Finding(
                         f"models.{name}.cache", rule, f"{path}{target.endpoint}", then, "write it, or remove the cache"
                     )
+
+    def _pods_conflicts(self, pods: GatewayPods) -> Iterable[Finding]:
+        yield from pods_conflicts(pods, self.region)
+        yield from below("cluster", pods.cluster.conflicts())
+        if pods.ledger_down is not None:
+            yield from below("ledger_down", pods.ledger_down.conflicts())
+        if pods.cluster.region != self.region:
+            rule, then = f"must be the gateway's Region, {self.region}", "requests would leave it for their ledger"
+            yield Finding("cluster.region", rule, pods.cluster.region, then, "declare a gateway for that Region")

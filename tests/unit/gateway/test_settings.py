@@ -133,7 +133,7 @@ def test_a_key_belongs_to_one_customer() -> None:
 
 
 def test_it_runs_in_the_sandbox_only() -> None:
-    with pytest.raises(FindingsError, match="gateway: requires `function`, or `sandbox`"):
+    with pytest.raises(FindingsError, match="gateway: requires `function`, `cluster` or `sandbox`"):
         environment(gateway(), sandbox=None)
 
 

@@ -14,7 +14,8 @@ from scaletozero.kubernetes.manifests.hosts import AUTO_MODE_CRD, CILIUM_CRD, en
 from scaletozero.kubernetes.manifests.scaling import http_trigger, own_host
 from scaletozero.kubernetes.model import TARGET, Model
 from scaletozero.settings.cluster import Cluster, numbers
-from scaletozero.settings.gpu import GpuEndpointSettings, PrometheusTrigger, image_region
+from scaletozero.settings.gpu import GpuEndpointSettings, PrometheusTrigger
+from scaletozero.settings.pinned_images import image_region
 
 KUBERNETES = "1.30"
 """The first version with the sleep action of container hooks."""

@@ -5,6 +5,8 @@ Sources: EKS user guide, "Use Network Policies with EKS Auto Mode"; Cilium docum
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 from scaletozero.kubernetes.manifests.objects import Manifest, manifest, selector
@@ -30,24 +32,51 @@ def enforcer(cluster: Cluster) -> Literal["auto-mode", "cilium"] | None:
 
 def hosts_policy(name: str, settings: GpuEndpointSettings) -> Manifest | None:
     """Allows HTTPS to the hosts of `egress`, besides what the network policy allows; None without hosts."""
-    by = enforcer(settings.cluster)
-    if not settings.egress or by is None:
+    names = list(settings.egress)
+    if settings.bucket is not None and enforcer(settings.cluster) == "auto-mode":
+        # The names also limit what the pods can resolve, and the model is read from S3.
+        names += [each for each in bucket_hosts(settings.cluster.region) if each not in names]
+    return named_hosts(name, settings.namespace, settings.cluster, selector(name), names if settings.egress else ())
+
+
+def bucket_hosts(region: str) -> tuple[str, str]:
+    """The hosts of S3 in a Region."""
+    s3 = f"s3.{region}.{dns_suffix(region)}"
+    return s3, f"*.{s3}"
+
+
+def named_hosts(
+    name: str,
+    namespace: str,
+    cluster: Cluster,
+    labels: dict[str, str],
+    hosts: Sequence[str],
+    inside: Mapping[str, int] = MappingProxyType({}),
+) -> Manifest | None:
+    """Allows pods HTTPS to hosts; None without any, or where nothing enforces names.
+
+    Args:
+        name: of what the pods belong to.
+        labels: of the pods.
+        inside: services of the cluster that another policy lets through, with their ports: what enforces names may
+            resolve these alone.
+    """
+    by = enforcer(cluster)
+    if not hosts or by is None:
         return None
     # Auto Mode keeps what follows from a policy under the policy's name alone, so the two have different names.
-    called, namespace, pods = f"{name}-hosts", settings.namespace, {"matchLabels": selector(name)}
+    called, pods = f"{name}-hosts", {"matchLabels": labels}
     if by == "cilium":
-        spec = {"endpointSelector": pods, "egress": _cilium_egress(settings.egress)}
-        return manifest("cilium.io/v2", "CiliumNetworkPolicy", called, namespace, selector(name), spec=spec)
-    names = [*settings.egress]
-    if settings.bucket is not None:
-        # The names also limit what the pods can resolve, and the model is read from S3.
-        s3 = f"s3.{settings.cluster.region}.{dns_suffix(settings.cluster.region)}"
-        names += [each for each in (s3, f"*.{s3}") if each not in names]
-    egress = [{"to": [{"domainNames": names}], "ports": [{"port": HTTPS, "protocol": "TCP"}]}]
+        spec = {"endpointSelector": pods, "egress": _cilium_egress(tuple(hosts))}
+        return manifest("cilium.io/v2", "CiliumNetworkPolicy", called, namespace, labels, spec=spec)
+    ports = {HTTPS: list(hosts)}
+    for host, port in inside.items():
+        ports.setdefault(port, []).append(host)
+    egress = [
+        {"to": [{"domainNames": names}], "ports": [{"port": port, "protocol": "TCP"}]} for port, names in ports.items()
+    ]
     spec = {"podSelector": pods, "policyTypes": ["Egress"], "egress": egress}
-    return manifest(
-        "networking.k8s.aws/v1alpha1", "ApplicationNetworkPolicy", called, namespace, selector(name), spec=spec
-    )
+    return manifest("networking.k8s.aws/v1alpha1", "ApplicationNetworkPolicy", called, namespace, labels, spec=spec)
 
 
 def _cilium_egress(hosts: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -22,11 +22,16 @@ def service_account(name: str, settings: GpuEndpointSettings) -> Manifest:
 
 
 def trust_policy(name: str, settings: GpuEndpointSettings) -> dict[str, Any]:
+    """`pods_trust` of an endpoint."""
+    return pods_trust(name, settings.namespace, settings.cluster.name)
+
+
+def pods_trust(service_account: str, namespace: str, cluster: str) -> dict[str, Any]:
     """Allows EKS Pod Identity to assume the role for this service account of this cluster only."""
     tags = {
-        "aws:RequestTag/eks-cluster-name": settings.cluster.name,
-        "aws:RequestTag/kubernetes-namespace": settings.namespace,
-        "aws:RequestTag/kubernetes-service-account": name,
+        "aws:RequestTag/eks-cluster-name": cluster,
+        "aws:RequestTag/kubernetes-namespace": namespace,
+        "aws:RequestTag/kubernetes-service-account": service_account,
     }
     return {
         "Version": "2012-10-17",

@@ -34,17 +34,17 @@ def service(name: str, settings: GpuEndpointSettings) -> Manifest:
 def network_policy(name: str, settings: GpuEndpointSettings) -> Manifest:
     """Allows requests from the interceptor, scrapes, DNS, and the networks of S3; denies everything else."""
     cluster, port = settings.cluster, {"port": PORT, "protocol": "TCP"}
-    callers = [_namespace(cluster.keda_namespace)]
+    callers = [from_namespace(cluster.keda_namespace)]
     if not any(trigger.kind == "http" for trigger in settings.scaling.triggers):
         # Without an interceptor, its callers are the pods of the namespace.
         callers = [{"podSelector": {}}]
     ingress = [{"from": callers, "ports": [port]}]
     if settings.overrides.monitoring:
-        ingress.append({"from": [_namespace(cluster.monitoring_namespace)], "ports": [port]})
-    egress = [_dns(cluster)]
+        ingress.append({"from": [from_namespace(cluster.monitoring_namespace)], "ports": [port]})
+    egress = [dns_egress(cluster)]
     if settings.bucket is not None:
-        egress.append({"to": [_block(cidr) for cidr in cluster.s3_cidrs], "ports": [{"port": 443, "protocol": "TCP"}]})
-        egress.append({"to": [_block(POD_IDENTITY)], "ports": [{"port": 80, "protocol": "TCP"}]})
+        egress.append({"to": [block(cidr) for cidr in cluster.s3_cidrs], "ports": [{"port": 443, "protocol": "TCP"}]})
+        egress.append({"to": [block(POD_IDENTITY)], "ports": [{"port": 80, "protocol": "TCP"}]})
     return manifest(
         "networking.k8s.io/v1",
         "NetworkPolicy",
@@ -77,18 +77,21 @@ def _named(name: str) -> dict[str, str]:
     return {label: selector(name)[label]}
 
 
-def _namespace(name: str) -> dict[str, Any]:
+def from_namespace(name: str) -> dict[str, Any]:
+    """The pods of a namespace, as a rule's peer."""
     return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
-def _block(cidr: str) -> dict[str, Any]:
+def block(cidr: str) -> dict[str, Any]:
+    """A network, as a rule's peer."""
     return {"ipBlock": {"cidr": cidr}}
 
 
-def _dns(cluster: Cluster) -> dict[str, Any]:
+def dns_egress(cluster: Cluster) -> dict[str, Any]:
+    """Allows to ask for the addresses of names."""
     ports = [{"port": 53, "protocol": protocol} for protocol in ("UDP", "TCP")]
     if cluster.nodes == "auto-mode":
         # On EKS Auto Mode, DNS is a service of each node, at an address that no selector matches.
         return {"ports": ports}
-    pods = {**_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
-    return {"to": [pods, _block(NODE_DNS)], "ports": ports}
+    pods = {**from_namespace("kube-system"), "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+    return {"to": [pods, block(NODE_DNS)], "ports": ports}
