@@ -96,6 +96,7 @@ INSIDE: dict[str, Mapping[str, Any]] = {
 ELSEWHERE = {"region": THERE}
 IMAGE = {"image": ecr(THERE)}
 OTHER_CLUSTER = cluster(region=THERE)
+PODS = {"cluster": cluster(), "namespace": "models", "image": ecr(HERE), "https_cidrs": ["10.0.0.0/16"]}
 CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
     "a provider in another Region": {"ArtifactStore": ELSEWHERE},
     "a resource with a Region of its own": {"ArtifactStore": ELSEWHERE},
@@ -128,7 +129,11 @@ CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
     },
     "asynchronous: a key of another Region": {"AsyncEndpoint": {"kms_key_arn": KEY}},
     "asynchronous: an endpoint of another Region": {"AsyncEndpoint": {**ELSEWHERE, **IMAGE}, "WarmPool": ELSEWHERE},
-    "gpu: an image of another Region": {"GpuEndpoint": IMAGE, "GpuWarmPool": IMAGE},
+    "gpu: an image of another Region": {
+        "GpuEndpoint": IMAGE,
+        "GpuWarmPool": IMAGE,
+        "InferenceGateway": {"pods": {**PODS, **IMAGE}},
+    },
     "gpu: a service outside": {
         "GpuEndpoint": {"on_cold": {"action": "fallback", "service": {**FALLBACK, "region": THERE}}}
     },
@@ -144,6 +149,7 @@ CONSTRUCTORS: dict[str, dict[str, Mapping[str, Any]]] = {
     "gpu: a cluster of another Region": {
         "GpuEndpoint": {"cluster": OTHER_CLUSTER, **IMAGE},
         "GpuWarmPool": {"cluster": OTHER_CLUSTER},
+        "InferenceGateway": {"pods": {**PODS, "cluster": OTHER_CLUSTER}},
     },
     "gpu: a key of another Region": {"GpuEndpoint": {"kms_key_arn": KEY}},
     "gpu: metrics of another Region": {

@@ -9,7 +9,7 @@ from pathlib import Path
 from generator.commands import COMMAND, command_tree
 from workbench import ROOT
 
-LANGUAGES = ("python", "yaml", "typescript", "json", "sh", "console", "text")
+LANGUAGES = ("python", "yaml", "typescript", "json", "dockerfile", "sh", "console", "text")
 """`sh` has a command on each line; `console` has them behind `$`, with their output; `text` is output or a drawing."""
 
 NOT_RUN = "Not run by the tests: "

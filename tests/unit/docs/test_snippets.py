@@ -6,6 +6,7 @@ import re
 import subprocess
 import warnings
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from scaletozero.endpoints.async_client import MAX_BYTES
 from scaletozero.environment.importing.litellm import import_litellm
 from scaletozero.environment.settings import Environment
 from scaletozero.environment.yaml_file import parse_yaml, read_yaml
+from scaletozero.gateway.opening import EXTRA
+from scaletozero.kubernetes.manifests.pods import USER
 from scaletozero.plugin import NAME, schema
 from scaletozero.settings.gateway import Gateway
 from scaletozero.settings.kubernetes import Kubernetes
@@ -62,6 +65,13 @@ def test_the_typescript_program_of_the_guide_is_the_example_that_is_compiled() -
     (shown,) = [each.text for each in SNIPPETS if each.language == "typescript"]
     example = (ROOT / "examples" / "typescript" / "index.ts").read_text()
     assert shown == example[example.index("import ") :]
+
+
+def test_the_image_of_the_guide_is_the_example_and_what_pods_run() -> None:
+    (shown,) = [each.text for each in SNIPPETS if each.language == "dockerfile"]
+    assert shown == (ROOT / "examples" / "gateway" / "Dockerfile").read_text()
+    assert f'"scaletozero[{EXTRA}]=={metadata.version("scaletozero")}"' in shown
+    assert f"USER {USER}\n" in shown
 
 
 def test_a_block_of_output_holds_no_program() -> None:
