@@ -22,6 +22,7 @@ from scaletozero.gateway.ledger.ledger import Ledger, LedgerBusyError
 from scaletozero.gateway.ledger.outages import is_down
 from scaletozero.gateway.service import backlog as backlogs
 from scaletozero.gateway.service.backlog import KEEPS_SECONDS, Backlog, Settlement
+from scaletozero.gateway.service.embedded import CAP_REACHED, LEDGER_DOWN, LOST
 from scaletozero.gateway.service.leeway import PAUSE_SECONDS, PROBE_SECONDS, Leeway
 from scaletozero.settings.gateway import Gateway
 from scaletozero.settings.gateway_ledger import LedgerDown
@@ -245,7 +246,8 @@ def test_one_that_is_never_taken_is_told_of(clock: Clock, caplog: pytest.LogCapt
     assert len(told.run("a")) == 0
     assert clock.now - 1000 >= KEEPS_SECONDS
     assert events(caplog) == ["not settled", "lost"]
-    assert json.loads(caplog.records[-1].message)["used"] == 3
+    line = json.loads(caplog.records[-1].message)
+    assert (line["used"], line[LOST], line["target"]) == (3, 1, "small")
 
 
 def test_no_more_wait_than_fit(clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +268,7 @@ def provider() -> Iterator[StubProvider]:
 def desk(provider: StubProvider, priced: None, store: DynamoStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(backlogs, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(backlogs, "LONGEST_WAIT", 0.02)
-    with open_desk(aws, provider, ledger_down=OPEN) as found:
+    with open_desk(aws, provider, ledger_down=OPEN, poor={"cap_usd_per_month": "0.0001"}) as found:
         yield found
 
 
@@ -320,6 +322,21 @@ def test_a_request_whose_end_the_ledger_does_not_hear_of_is_settled_later(
         assert desk.month().held
     assert desk.settled().spent == COSTS
     assert len(desk.records()) == 1
+
+
+def test_a_cap_and_a_ledger_that_is_down_are_metrics_by_target(
+    desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poor = {"Authorization": f"Bearer {desk.keys['poor']}"}
+    assert post(desk, "/v1/chat/completions", ASKED, **poor).status_code == 402
+    monkeypatch.setattr(desk.store, "_transact", lambda *_: (_ for _ in ()).throw(DOWN))
+    # The ledger said last that the cap leaves too little, and this is remembered.
+    assert post(desk, "/v1/chat/completions", ASKED, **poor).status_code == 402
+    lines = [json.loads(each.message) for each in caplog.records if "_aws" in each.message]
+    found = [(metric["Metrics"][0]["Name"], metric["Dimensions"], each["target"]) for each in lines
+             for metric in each["_aws"]["CloudWatchMetrics"]]  # fmt: skip
+    by = [["target"]], "small"
+    assert found == [(CAP_REACHED, *by), (LEDGER_DOWN, *by), (CAP_REACHED, *by)]
 
 
 GATEWAY = {"models": {}, "customers": {}}

@@ -18,6 +18,7 @@ from typing import Any
 from scaletozero.gateway.ledger.accounts import Account, Lease
 from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.gateway.ledger.outages import NOT_ANSWERED, is_down
+from scaletozero.gateway.service.embedded import LOST, counted
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 """Seconds before the second try, doubled for each further one; each wait is a random part of it, half at least."""
@@ -127,4 +128,5 @@ class Backlog:
         return took
 
     def _lost(self, settlement: Settlement, error: str) -> None:
-        log.error(settlement.line("lost", error=error))
+        target = str(settlement.about.get("target", ""))
+        log.error(settlement.line("lost", error=error, **counted(LOST, target, int(time.time() * 1000))))

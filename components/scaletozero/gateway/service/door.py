@@ -25,6 +25,7 @@ from scaletozero.gateway.ledger.ledger import Ledger
 from scaletozero.gateway.ledger.outages import NOT_ANSWERED, is_down
 from scaletozero.gateway.service.backlog import Backlog, Settlement
 from scaletozero.gateway.service.body_log import BodyLog
+from scaletozero.gateway.service.embedded import CAP_REACHED, LEDGER_DOWN, counted
 from scaletozero.gateway.service.endpoints import EndpointTarget
 from scaletozero.gateway.service.errors import RefusedError, capped, unauthorised, unavailable
 from scaletozero.gateway.service.failures import FailedError
@@ -248,6 +249,8 @@ class Door:
                     await each.wait()
                 held.hold = await self._hold(held)
         except CapReachedError as reached:
+            of = {"event": "cap", "customer": held.customer, "period": reached.account.period}
+            log.warning(json.dumps({**of, **counted(CAP_REACHED, held.target, int(time.time() * 1000))}))
             raise _refusal(reached, held.most) from None
         held.leases += 1
         held.hold.about["number"] = held.leases
@@ -275,7 +278,7 @@ class Door:
             self.leeway.reached(customer, reached)
             raise
         except NOT_ANSWERED as error:
-            self._note_silence(error)
+            self._note_silence(error, held.target)
             if (hold := self._held_without(held)) is not None:
                 return hold
             raise _silent() from None
@@ -305,7 +308,7 @@ class Door:
         try:
             return await self._thread(customer, lambda: found(self._accounts(customer, self._ledger.now())))
         except NOT_ANSWERED as error:
-            self._note_silence(error)
+            self._note_silence(error, "usage")
             raise _silent() from None
 
     def _reserve(self, customer: str, most: int) -> Lease:
@@ -348,11 +351,12 @@ class Door:
             asked, at = str(settlement.about.get("asked", "")), int(time.time() * 1000)
             log.warning(json.dumps(elsewhere_event(asked, place, at, request=settlement.lease.id)))
 
-    def _note_silence(self, error: Exception) -> None:
+    def _note_silence(self, error: Exception, target: str) -> None:
         """Where the ledger does not answer, nothing is admitted but what was declared."""
         if is_down(error):
             self.leeway.failed()
-        log.error(json.dumps({"event": "ledger", "error": str(error)}))
+        metric = counted(LEDGER_DOWN, target, int(time.time() * 1000))
+        log.error(json.dumps({"event": "ledger", "error": str(error), **metric}))
 
     def _accounts(self, customer: str, at: datetime) -> tuple[Account, ...]:
         return accounts(customer, self.settings(customer), at)

@@ -9,10 +9,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from scaletozero.gateway.service.embedded import RAN_ELSEWHERE, counted
 from scaletozero.settings.geographies import GEOGRAPHIES
-
-NAMESPACE, METRIC = "scaletozero/Gateway", "RanElsewhere"
-"""Of the metric that CloudWatch makes of the event, by target (CloudWatch user guide, embedded metric format)."""
 
 _PLACE = re.compile(r"[a-z0-9-]{1,40}")
 
@@ -45,6 +43,4 @@ def elsewhere_event(target: str, place: str, milliseconds: int, **about: Any) ->
         milliseconds: the time, since 1970.
         about: which request it was.
     """
-    metric = {"Namespace": NAMESPACE, "Dimensions": [["target"]], "Metrics": [{"Name": METRIC, "Unit": "Count"}]}
-    embedded = {"Timestamp": milliseconds, "CloudWatchMetrics": [metric]}
-    return {"event": "ran elsewhere", "target": target, "ran_in": place, METRIC: 1, **about, "_aws": embedded}
+    return {"event": "ran elsewhere", "ran_in": place, **about, **counted(RAN_ELSEWHERE, target, milliseconds)}
