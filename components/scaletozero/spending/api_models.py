@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib import metadata
+from statistics import median_low
 from typing import Any
 
 from model_packaging.extras import needs
@@ -15,6 +18,13 @@ from scaletozero.spending.token_rates import Rate, Rates, TokenPrice, TokenTarif
 
 EXTRA = "prices"
 """The extra of this distribution that brings the library."""
+
+OUTLIER = 1000
+"""How many times the median of its provider's models a price may be. The dearest of the library are at 480 times; one
+that was entered for another number of tokens is at a thousand or a million times."""
+
+FEWEST = 3
+"""Prices of a provider from which on they have a median that says something."""
 
 
 def token_price(reference: str, at: datetime | None = None) -> TokenPrice:
@@ -46,6 +56,29 @@ def known_price(reference: str) -> TokenPrice | None:
     return None if model is None else _price(provider, model, None)
 
 
+@functools.cache  # the library reads each price when it is asked for
+def prices_of(provider_id: str) -> tuple[TokenPrice, ...]:
+    """The prices of all models of one of the library's providers; none if it is not known."""
+    provider, _ = _look_up(provider_id)
+    models = () if provider is None else provider.models
+    return tuple(price for model in models if (price := _price(provider, model, None)) is not None)
+
+
+def far_off(price: TokenPrice, near: Iterable[TokenPrice]) -> Decimal | None:
+    """The median that a price is too far above to be right; None if it is not. Pure.
+
+    Args:
+        price: it.
+        near: those of its provider's models.
+    """
+    near = tuple(near)
+    for kind in ("input_usd", "output_usd"):
+        amounts = sorted(amount for each in near if (amount := getattr(each, kind)) > 0)
+        if len(amounts) >= FEWEST and getattr(price, kind) > OUTLIER * median_low(amounts):
+            return median_low(amounts)
+    return None
+
+
 def _price(provider: Any, model: Any, at: datetime | None) -> TokenPrice | None:
     prices = model.get_prices(at or datetime.now(UTC))
     amounts = [_base(getattr(prices, name, None)) for name in ("input_mtok", "output_mtok")]
@@ -62,9 +95,14 @@ def token_tariff(reference: str) -> TokenTariff:
         reference: `provider/model`.
 
     Raises:
-        FindingsError: as `token_price`.
+        FindingsError: as `token_price`; or the price cannot be right.
     """
     price, (provider, model) = token_price(reference), _find(reference)
+    if (median := far_off(price, prices_of(provider.id))) is not None:
+        got = f"{reference}, whose price is {max(price.input_usd, price.output_usd):f} USD for a million tokens"
+        rule = f"must cost at most {OUTLIER:,} times the median of its provider's models, {median:f} USD"
+        then = "a request would be held and charged at what is most likely a mistake of the price list"
+        raise refuse("model", rule, got, then, "install another release of genai-prices")
     dated = isinstance(model.prices, list)
     found = [(each.constraint, each.prices) for each in model.prices] if dated else [(None, model.prices)]
     return TokenTariff(price, [_rates(constraint, prices, provider, model) for constraint, prices in found])

@@ -157,6 +157,16 @@ def test_a_request_over_the_end_of_a_month_is_settled_into_the_month_it_began_in
     assert figures(ledger, december) == [(600, 590, 0, 10), (1000, 990, 0, 10)]
 
 
+def test_what_remains_only_falls_within_a_period(store: DynamoStore) -> None:
+    clock = Clock()
+    ledger, left = Ledger(store, clock=clock), []
+    for _ in range(3):
+        ledger.settle(ledger.reserve(request(), ACCOUNTS, 100, 60), 100)
+        left.append([remaining for _, remaining, _, _ in figures(ledger)])
+        clock.now += 10_000
+    assert left == [[500, 900], [400, 800], [300, 700]]
+
+
 @pytest.mark.parametrize("cap", [2000, 50])
 def test_a_cap_that_is_declared_anew_changes_by_the_difference(store: DynamoStore, cap: int) -> None:
     ledger = Ledger(store)
