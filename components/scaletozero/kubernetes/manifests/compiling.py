@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from copy import deepcopy
 
 from scaletozero.kubernetes.derive import Derived
@@ -11,7 +13,7 @@ from scaletozero.kubernetes.model import Model
 from scaletozero.settings.gpu import GpuEndpointSettings
 
 KEY_LENGTH = 8
-"""Characters of the key in the Job's name."""
+"""Characters that tell an endpoint's Jobs apart."""
 
 WAIT_SECONDS = 3600
 """Time that the Job may wait for a node besides, where the endpoint's replicas use all of them."""
@@ -22,7 +24,8 @@ def compile_job(
 ) -> Manifest:
     """Starts the engine once, as a replica of `workload` does, and keeps what it compiled.
 
-    A Job cannot be changed: each image and artifact has one of its own.
+    A Job cannot be changed: whatever differs in it has a Job of its own, which ends at once where the kernels of its
+    image and artifact are there already.
     """
     key = compile_cache.key_of(settings.image, model.digest)
     labels = selector(name) | {"app.kubernetes.io/component": "compile"}
@@ -45,18 +48,13 @@ def compile_job(
             compile_cache.volume(name, read_only=False),
         ],
     }
-    made = manifest(
-        "batch/v1",
-        "Job",
-        f"{name}-{key[:KEY_LENGTH]}",
-        settings.namespace,
-        labels,
-        spec={
-            "backoffLimit": 1,
-            "activeDeadlineSeconds": derived.deadlines.rollout + WAIT_SECONDS,
-            "template": {"metadata": {"labels": labels}, "spec": pod},
-        },
-    )
+    spec = {
+        "backoffLimit": 1,
+        "activeDeadlineSeconds": derived.deadlines.rollout + WAIT_SECONDS,
+        "template": {"metadata": {"labels": labels}, "spec": pod},
+    }
+    own = hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:KEY_LENGTH]
+    made = manifest("batch/v1", "Job", f"{name}-{own}", settings.namespace, labels, spec=spec)
     # The endpoint can respond before the Job has run: `up` does not wait for its GPUs.
     made["metadata"]["annotations"] = {"pulumi.com/skipAwait": "true"}
     return made

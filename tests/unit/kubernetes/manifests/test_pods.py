@@ -140,6 +140,11 @@ def test_with_a_job_that_compiles_replicas_only_read_the_volume() -> None:
     other = plan(serving__compile_cache="efs", serving__compile_fill=True, image=IMAGE.replace("v0.11.0", "v0.11.1"))
     assert other.object("Job")["metadata"]["name"] != job["metadata"]["name"]
     assert problems(job) == []
+    # The template of a Job cannot be changed: with another one it is another Job, of the same kernels.
+    moved = plan(serving__compile_cache="efs", serving__compile_fill=True, serving__port=8001).object("Job")
+    assert moved["spec"] != job["spec"]
+    assert moved["metadata"]["name"] != job["metadata"]["name"]
+    assert plan(serving__compile_cache="efs", serving__compile_fill=True).object("Job") == job
     filling = {"serving__compile_cache": "efs", "serving__compile_fill": True}
     assert len(plan("x" * 54, **filling).object("Job")["metadata"]["name"]) == 63
     (found,) = plan("x" * 55, **filling).findings
