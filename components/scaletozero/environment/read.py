@@ -17,6 +17,7 @@ from scaletozero.endpoints.kinds import kind_of
 from scaletozero.environment.estimate import spending_findings
 from scaletozero.environment.residency import residency_findings
 from scaletozero.environment.settings import Environment, Sandbox
+from scaletozero.gateway.pods import unreachable
 from scaletozero.settings.schedules import over
 from scaletozero.spending.prices import prices
 
@@ -64,6 +65,7 @@ def read_environment(
         *_price_findings(),
         *windows_over(environment, now),
         *residency_findings(environment, now.date()),
+        *_pods_findings(environment),
     ]:
         raise FindingsError(findings)
     environment = remembering(environment.with_opened(opened))
@@ -104,6 +106,14 @@ def _price_findings() -> tuple[Finding, ...]:
     except FindingsError as error:
         return error.findings
     return ()
+
+
+def _pods_findings(environment: Environment) -> list[Finding]:
+    """What is wrong with the gateway's pods in the cluster as it is."""
+    if environment.gateway is None or environment.gateway.cluster is None or environment.kubernetes is None:
+        return []
+    found = unreachable(environment.gateway.cluster, environment.kubernetes.cluster)
+    return [replace(each, path=f"{KEY}.gateway.cluster.{each.path}") for each in found]
 
 
 def windows_over(environment: Environment, now: datetime) -> list[Finding]:

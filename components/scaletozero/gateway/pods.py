@@ -18,7 +18,8 @@ from scaletozero.kubernetes.manifests.hosts import AUTO_MODE_CRD, CILIUM_CRD, bu
 from scaletozero.kubernetes.manifests.identity import pods_trust
 from scaletozero.kubernetes.manifests.objects import Manifest
 from scaletozero.partitions import dns_suffix
-from scaletozero.settings.cluster import numbers
+from scaletozero.settings.cluster import Cluster, numbers
+from scaletozero.settings.gateway_cluster import GatewayCluster
 from scaletozero.settings.gateway_targets import below
 from scaletozero.settings.inference_gateway import GatewayPods, InferenceGatewaySettings
 
@@ -107,6 +108,11 @@ def _findings(pods: GatewayPods) -> Iterator[Finding]:
     if numbers(cluster.version) < numbers(KUBERNETES):
         then = "pods could not wait until nothing is sent to them"
         yield Finding("cluster.version", f"must be {KUBERNETES} or later", cluster.version, then, "upgrade the cluster")
+    yield from unreachable(pods, cluster)
+
+
+def unreachable(pods: GatewayCluster, cluster: Cluster) -> Iterator[Finding]:
+    """The finding on pods that nothing would let out to their ledger."""
     if not pods.https_cidrs and enforcer(cluster) is None:
         lacking = AUTO_MODE_CRD if cluster.nodes == "auto-mode" else CILIUM_CRD
         yield Finding(

@@ -17,6 +17,8 @@ from scaletozero.environment.declare import declare_environment
 from scaletozero.environment.project import Project
 from scaletozero.environment.read import read_environment
 from scaletozero.environment.settings import Environment
+from scaletozero.gateway.contents import read_contents
+from scaletozero.kubernetes.manifests.hosts import CILIUM_CRD
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = "arn:aws:kms:eu-central-1:111122223333:key/1b2c3d4e"
@@ -165,6 +167,32 @@ def test_exactly_what_is_declared(run: Any, artifact: Path) -> None:
         "Resource": KEY,
     }
     assert done.one(":PodIdentityAssociation")["tags"]["team"] == "search"
+
+
+def test_a_gateway_as_pods_reaches_the_endpoint_through_the_interceptor(run: Any, artifact: Path) -> None:
+    found = read(artifact, gateway=DOOR, cluster__crds=[*CRDS, CILIUM_CRD])
+    done = run(lambda: declare_environment(found, artifact.parent))
+    (config,) = done.of(":ConfigMap")
+    contents = read_contents(config.inputs["data"]["gateway.json"])
+    served = contents.served["llm"]
+    assert (served.host, served.url) == ("llm.models", "http://keda-add-ons-http-interceptor-proxy.keda:8080")
+    assert served.usd_per_hour != ""
+    assert contents.ledger_down
+    assert {each.name for each in done.of(":Deployment")} == {"gateway", "llm"}
+    assert not done.of("aws:lambda/function:Function")
+
+
+def test_the_pods_of_a_gateway_that_could_reach_nothing_are_refused(artifact: Path) -> None:
+    (found,) = refused(artifact, gateway=DOOR)
+    assert found.path == "environment.gateway.cluster.https_cidrs"
+
+
+DOOR = {
+    "models": {"chat": {"targets": [{"endpoint": "llm", "speaks": ["chat"]}]}},
+    "customers": {"acme": {"cap_usd_per_month": 10, "models": ["chat"]}},
+    "cluster": {"image": "111122223333.dkr.ecr.eu-central-1.amazonaws.com/gateway:1.2.3"},
+    "ledger_down": {"fail": "open", "usd": 5, "seconds": 60},
+}
 
 
 def test_the_provider_is_of_the_context_that_was_written(run: Any, artifact: Path) -> None:
