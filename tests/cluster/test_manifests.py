@@ -16,7 +16,7 @@ from model_packaging.validation import parse
 from scaletozero.gateway.pods import plan_pods
 from scaletozero.kubernetes.api import ApiError, KubernetesApi
 from scaletozero.kubernetes.manifests.gateway import CONTENTS, DIGEST
-from scaletozero.kubernetes.manifests.hosts import CILIUM_CRD
+from scaletozero.kubernetes.manifests.hosts import AUTO_MODE_CRD, CILIUM_CRD
 from scaletozero.kubernetes.manifests.nodes import plan_gpu_node_pool
 from scaletozero.kubernetes.plan import GpuPlan, plan_gpu_endpoint
 from scaletozero.kubernetes.prerequisites import plan_prerequisites
@@ -93,14 +93,21 @@ def test_the_prerequisites(api: KubernetesApi, nodes: str) -> None:
     accepted(api, [*plan_prerequisites(parse(PrerequisitesSettings, declared, "cluster")).objects])
 
 
-@pytest.mark.parametrize("crds", [[], [CILIUM_CRD]], ids=["addresses", "names"])
-def test_the_pods_of_a_gateway(api: KubernetesApi, namespaces: None, crds: list[str]) -> None:
-    there = {each["metadata"]["name"] for each in api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")}
-    if missing := {*crds} - there:
+@pytest.mark.parametrize(
+    "there",
+    [{"crds": []}, {"crds": [CILIUM_CRD]}, {"crds": [AUTO_MODE_CRD], "nodes": "auto-mode"}],
+    ids=["addresses", "cilium", "auto-mode"],
+)
+def test_the_pods_of_a_gateway(api: KubernetesApi, namespaces: None, there: Any) -> None:
+    known = {each["metadata"]["name"] for each in api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")}
+    if missing := {*there["crds"]} - known:
         pytest.skip(f"the definitions {', '.join(missing)} are not at CRD_DIR")
     image = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/gateway:1.2.3"
-    pods = {"cluster": cluster(crds=crds), "namespace": "models", "image": image, "https_cidrs": ["10.0.0.0/16"]}
-    declared = parse(InferenceGatewaySettings, {"region": "eu-central-1", "pods": pods}, "gateway")
+    pods = {"cluster": cluster(**there), "namespace": "models", "image": image, "https_cidrs": ["10.0.0.0/16"]}
+    llm = {"endpoint_name": "llm", "host": "llm.models", "usd_per_hour": 1.5}
+    models = {"chat": {"targets": [{"endpoint": "llm", "speaks": ["chat"]}]}}
+    written = {"region": "eu-central-1", "pods": pods, "models": models, "endpoints": {"llm": llm}}
+    declared = parse(InferenceGatewaySettings, written, "gateway")
     assert declared.pods
     planned = plan_pods("door", declared, declared.pods)
     assert planned.findings == ()

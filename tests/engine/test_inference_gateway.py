@@ -23,9 +23,10 @@ from workbench import Workbench, endpoint
 
 from model_packaging import Artifact
 from scaletozero.endpoints.close_function import by_hand
-from scaletozero.gateway.contents import FILE, PORT
+from scaletozero.gateway.contents import CONTAINER_PORT, FILE, PORT
 from scaletozero.gateway.keys import key_hash, new_key
 from scaletozero.gateway.package import HANDLER
+from scaletozero.gateway.pods import COMMAND
 
 SECRET = "openai-key"
 
@@ -80,8 +81,11 @@ def role_of(workbench: Workbench, role: str) -> dict[str, str]:
 
 
 @contextmanager
-def started(workbench: Workbench, found: dict[str, dict[str, Any]], folder: Path) -> Iterator[str]:
-    """What was deployed, in a process of a Python that has nothing else. Gives its address."""
+def started(
+    workbench: Workbench, found: dict[str, dict[str, Any]], folder: Path, *, as_pod: bool = False
+) -> Iterator[str]:
+    """What was deployed, in a process of a Python that has nothing else; as a pod's, in one of what is installed here.
+    Gives its address."""
     function, layer = found["function"], found["settings"]
     code, settings = folder / "task", folder / "opt"
     with zipfile.ZipFile(function["code"]["path"]) as archive:
@@ -99,7 +103,7 @@ def started(workbench: Workbench, found: dict[str, dict[str, Any]], folder: Path
         **variables,
         **role_of(workbench, found["role"]["name"]),
         FILE: str(settings / name),
-        PORT: str(port),
+        CONTAINER_PORT if as_pod else PORT: str(port),
         "PATH": f"{Path(sys.base_prefix) / 'bin'}{os.pathsep}/usr/bin:/bin",
         "LAMBDA_TASK_ROOT": str(code),
         "AWS_REGION": "us-east-1",
@@ -107,7 +111,8 @@ def started(workbench: Workbench, found: dict[str, dict[str, Any]], folder: Path
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": workbench.sandbox().runtime_url,
     }
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([str(code / HANDLER)], env=environment, stdout=log, stderr=log)
+        command = [sys.executable, *COMMAND[1:]] if as_pod else [str(code / HANDLER)]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def healthy() -> bool:
         assert process.poll() is None, (folder / "log").read_text()
@@ -186,6 +191,21 @@ def test_a_gateway_as_a_function(workbench: Workbench, encoder: Artifact, tmp_pa
         spent, held, cap = (int(account[each]["N"]) for each in ("spent", "held", "cap"))
         assert (held, cap) == (0, 1_000_000)
         assert 0 < spent < cap
+
+    with started(workbench, found, tmp_path / "pod", as_pod=True) as address:
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key=key)
+        assert len(client.embeddings.create(model="sentences", input=["The same program."]).data[0].embedding) == 384
+
+        def settled() -> int:
+            items = dynamodb.scan(TableName=ledger)["Items"]
+            if any(each["pk"]["S"].startswith("L#") for each in items):
+                return 0
+            (account,) = (each for each in items if each["pk"]["S"] == "A#acme")
+            return int(account["spent"]["N"]) if int(account["held"]["N"]) == 0 else 0
+
+        # A pod is not frozen: it settles after the response.
+        before, spent = spent, eventually(settled, patience=60)
+        assert spent > before
 
     listed = json.loads(workbench.run("customers", "list", "--json").stdout)["customers"]
     assert [(each["name"], each["periods"][-1]["spent"]) for each in listed] == [("acme", spent)]
