@@ -46,11 +46,19 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the report as JSON, with the YAML's content if no file is written.")
 ]
+Keys = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        help="What `GET /key/list?return_full_object=true` of the proxy answers, as JSON: each key becomes a customer.",
+    ),
+]
 Cap = Annotated[
     str | None,
     typer.Option(
         "--cap-usd-per-month",
-        help="What all callers together may cost in a month, in USD, where no budget or limit says it.",
+        help="What all callers together may cost in a month, in USD, where no budget or limit says it; with `--keys`,"
+        " each of them.",
     ),
 ]
 
@@ -64,6 +72,7 @@ _COLUMNS = ("field", "", "was", "here", "why")
 @app.command()
 def litellm(
     config: Annotated[Path, typer.Argument(help="LiteLLM's `config.yaml`.")],
+    keys: Keys = None,
     output: Output = None,
     force: Force = False,
     as_json: AsJson = False,
@@ -75,7 +84,8 @@ def litellm(
     """
     with findings_as_exit():
         cap = _prepared(output, force, cap_usd_per_month)
-        imported = import_litellm(read_yaml(config), known_price, cap)
+        listed = None if keys is None else read_yaml(keys)
+        imported = import_litellm(read_yaml(config), known_price, cap, listed)
     _show(imported, "LiteLLM's config.yaml", output, force, as_json)
 
 
@@ -170,7 +180,8 @@ def _end(imported: Imported, output: Path | None) -> None:
     steps = [f"put {output or 'the block'} under `scaletozero:environment`"]
     steps.append(f"set {', '.join(imported.variables)}")
     if customers:
-        steps.append(f"make keys with `scaletozero customers key {CUSTOMER}`")
+        whose = CUSTOMER if CUSTOMER in imported.gateway["customers"] else "NAME"
+        steps.append(f"make keys with `scaletozero customers key {whose}`")
     else:
         steps.append("declare customers with caps")
     if counts[Outcome.UNKNOWN]:

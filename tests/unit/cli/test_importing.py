@@ -184,3 +184,19 @@ def test_without_the_prices_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     done = run("litellm", "config.yaml")
     assert done.exit_code == 2
     assert "must be installed" in done.stderr
+
+
+def test_keys_become_customers(folder: Path) -> None:
+    key = {"key_alias": "acme", "key_name": "sk-...abcd", "max_budget": 5, "budget_duration": "30d", "models": []}
+    (folder / "keys.json").write_text(json.dumps({"keys": [key]}))
+    done = run("litellm", "config.yaml", "--keys", "keys.json")
+    customers = parse(Gateway, parse_yaml(done.stdout, "x")["gateway"]).customers
+    assert {name: each.cap_usd_per_month for name, each in customers.items()} == {"acme": 5}
+    assert done.exit_code == 1  # the budget of the whole proxy is not taken over
+    assert "make keys with `scaletozero customers key NAME`" in done.stderr.splitlines()[-1]
+    assert "abcd" not in done.output
+
+
+def test_a_list_of_keys_that_is_none(folder: Path) -> None:
+    (folder / "keys.json").write_text("[1]")
+    assert run("litellm", "config.yaml", "--keys", "keys.json").exit_code == 2

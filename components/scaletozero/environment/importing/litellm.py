@@ -9,6 +9,7 @@ from typing import Any
 
 from model_packaging.validation import show
 from scaletozero.environment.importing.judge import refused
+from scaletozero.environment.importing.litellm_keys import import_keys
 from scaletozero.environment.importing.litellm_models import Deployment, deployments, model_of
 from scaletozero.environment.importing.litellm_reasons import GENERAL, LITELLM, ROUTER, SECTIONS, Reasons
 from scaletozero.environment.importing.numbers import caps_of, number, period_of, plain, seconds_of, whole
@@ -21,13 +22,17 @@ _ANY = "models.*"
 _KINDS = ("provider", "bedrock")
 
 
-def import_litellm(content: Mapping[str, Any], price_of: PriceOf, cap: Decimal | None = None) -> Imported:
+def import_litellm(
+    content: Mapping[str, Any], price_of: PriceOf, cap: Decimal | None = None, keys: Mapping[str, Any] | None = None
+) -> Imported:
     """The gateway that a `config.yaml` of LiteLLM declares, and a row for each of its fields.
 
     Args:
         content: the file's content.
         price_of: the prices of models.
-        cap: USD a month for all callers together, where the file has no budget of the whole proxy.
+        cap: USD a month for all callers together, where the file has no budget of the whole proxy; for each customer
+            whose key has no budget, if there are keys.
+        keys: the answer of `/key/list`, whose keys become customers in place of one for all callers.
     """
     notes = Notes(content)
     for key, (reason, important) in SECTIONS.items():
@@ -43,8 +48,15 @@ def import_litellm(content: Mapping[str, Any], price_of: PriceOf, cap: Decimal |
     _fallbacks(content, models, embedders, seconds, notes)
     _cache(content, models, notes)
     _aliases(content, models, notes)
-    customers = _customers(content, models, cap, notes)
-    return Imported(_block(models, customers), notes.rows)
+    if keys is None:
+        return Imported(_block(models, _customers(content, models, cap, notes)), notes.rows)
+    why = "a cap is of each customer, and none is of all of them together"
+    for section in ("litellm_settings", "general_settings"):
+        for field in ("max_budget", "budget_duration"):
+            notes.none((section, field), why, important=field == "max_budget")
+    _note_concurrency(content, None, "concurrency is of each customer, and none is of all of them together", notes)
+    customers, rows = import_keys(keys, models, cap)
+    return Imported(_block(models, customers), notes.rows + rows)
 
 
 def _block(models: dict[str, Any], customers: dict[str, Any]) -> dict[str, Any]:
