@@ -324,6 +324,27 @@ def test_a_request_whose_end_the_ledger_does_not_hear_of_is_settled_later(
     assert len(desk.records()) == 1
 
 
+def test_a_process_that_ends_tells_the_ledger_once_more(
+    provider: StubProvider,
+    priced: None,
+    store: DynamoStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_: Any) -> None:
+        raise DOWN
+
+    monkeypatch.setattr(backlogs, "FIRST_WAIT", 3600)
+    with open_desk(aws, provider) as desk:
+        with monkeypatch.context() as broken:
+            broken.setattr(desk.store, "finish", fail)
+            assert post(desk, "/v1/chat/completions", ASKED).status_code == 200
+            wait_for(lambda: "not settled" in events(caplog))
+        assert desk.month().held
+    found = desk.month()
+    assert (found.held, found.spent) == (0, COSTS)
+
+
 def test_a_cap_and_a_ledger_that_is_down_are_metrics_by_target(
     desk: Desk, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import secrets
+from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -30,7 +32,14 @@ def application(door: Door, *, body_seconds: float = BODY_SECONDS) -> ASGIApp:
         body_seconds: in which a request's body has to come.
     """
     routes = Routes(door, body_seconds)
+
+    @contextlib.asynccontextmanager
+    async def told_at_the_end(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await door.backlog.flush()
+
     app = Starlette(
+        lifespan=told_at_the_end,
         routes=[
             Route("/healthz", routes.health),
             Route("/v1/models", routes.models),

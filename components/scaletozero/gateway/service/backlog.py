@@ -6,6 +6,7 @@ Each settlement is one transaction that happens once, however often it is sent: 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import random
@@ -101,6 +102,14 @@ class Backlog:
         self._waiting.append((self._clock() + KEEPS_SECONDS, settlement))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
+
+    async def flush(self) -> None:
+        """Tries each that waits once more, because the process ends."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._all()
 
     async def _run(self) -> None:
         longest = FIRST_WAIT

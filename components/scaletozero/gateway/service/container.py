@@ -52,7 +52,7 @@ def main() -> None:
         host=EVERYWHERE,
         port=int(os.environ[CONTAINER_PORT]),
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
