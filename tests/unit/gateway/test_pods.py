@@ -159,6 +159,12 @@ def test_each_service_of_aws_that_is_called_is_reached() -> None:
 CANARY = {"alarm": "bad", "since": "2026-12-01T09:00:00Z", "promote_after_hours": 24}
 
 
+def test_where_prometheus_has_its_definitions_it_says_that_no_pod_is_ready() -> None:
+    ((rule,),) = [each["rules"] for each in one(plan(), "PrometheusRule")["groups"]]
+    assert rule["expr"] == 'max(kube_deployment_status_replicas_ready{namespace="models", deployment="gateway"}) == 0'
+    assert not [each for each in plan(on={"crds": [CILIUM_CRD]}).objects if each["kind"] == "PrometheusRule"]
+
+
 def refused(make: Any) -> str:
     with pytest.raises(FindingsError) as error:
         make()
@@ -236,6 +242,7 @@ def test_it_is_these_resources_and_no_function(run) -> None:
         "kubernetes:core/v1:ConfigMap gateway-config-map",
         "kubernetes:core/v1:Service gateway-service",
         "kubernetes:core/v1:ServiceAccount gateway-service-account",
+        "kubernetes:monitoring.coreos.com/v1:PrometheusRule gateway-prometheus-rule",
         "kubernetes:networking.k8s.io/v1:NetworkPolicy gateway-network-policy",
         "kubernetes:policy/v1:PodDisruptionBudget gateway-pod-disruption-budget",
     ]

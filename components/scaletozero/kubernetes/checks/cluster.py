@@ -11,6 +11,7 @@ from model_packaging.validation import nearest
 from scaletozero.kubernetes.derive import Derived
 from scaletozero.kubernetes.facts.backend import BUFFER_CRD, backend_findings
 from scaletozero.kubernetes.manifests.hosts import AUTO_MODE_CRD, CILIUM_CRD, enforcer
+from scaletozero.kubernetes.manifests.monitoring import RULES_CRD
 from scaletozero.kubernetes.manifests.scaling import http_trigger, own_host
 from scaletozero.kubernetes.model import TARGET, Model
 from scaletozero.settings.cluster import Cluster, numbers
@@ -91,7 +92,7 @@ def crds_wanted(
         wanted["interceptorroutes.http.keda.sh"] = "holding requests"
     if monitoring:
         wanted["podmonitors.monitoring.coreos.com"] = "overrides.monitoring"
-        wanted["prometheusrules.monitoring.coreos.com"] = "overrides.monitoring"
+        wanted[RULES_CRD] = "overrides.monitoring"
     if signed_metrics:
         wanted["triggerauthentications.keda.sh"] = "Amazon Managed Prometheus"
     if buffer:

@@ -8,6 +8,7 @@ from typing import Any
 
 from scaletozero.kubernetes.cold_start import DEREGISTER_SECONDS
 from scaletozero.kubernetes.manifests.hosts import HTTPS, named_hosts
+from scaletozero.kubernetes.manifests.monitoring import RULES_CRD, alert_rule, ready_replicas
 from scaletozero.kubernetes.manifests.network import POD_IDENTITY, block, dns_egress, from_namespace
 from scaletozero.kubernetes.manifests.objects import Manifest, manifest
 from scaletozero.kubernetes.manifests.pods import POD_SECURITY, PORT, container_security
@@ -65,6 +66,7 @@ class GatewayObjects:
             self._service(),
             self._deployment(),
             self._disruption_budget(),
+            *([self._alerts()] if RULES_CRD in self.cluster.crds else []),
         ]
 
     def _object(self, version: str, kind: str, name: str | None = None, **body: Any) -> Manifest:
@@ -109,6 +111,17 @@ class GatewayObjects:
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         }
         return self._object("policy/v1", "PodDisruptionBudget", spec=spec)
+
+    def _alerts(self) -> Manifest:
+        """Says that nothing answers. It has no metrics of its own: its log has a line for each request."""
+        rule = alert_rule(
+            "GatewayNotReady",
+            f"{ready_replicas(self.name, self.namespace)} == 0",
+            60,
+            f"no pod of {self.name} is ready: every request fails, see docs/runbooks/gateway.md",
+        )
+        groups = [{"name": f"{self.namespace}.{self.name}", "rules": [rule]}]
+        return self._object("monitoring.coreos.com/v1", "PrometheusRule", spec={"groups": groups})
 
     def _deployment(self) -> Manifest:
         pod = {

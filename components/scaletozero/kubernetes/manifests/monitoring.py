@@ -11,6 +11,8 @@ from scaletozero.kubernetes.manifests.scaling import http_trigger
 from scaletozero.kubernetes.starts import CONTAINER
 from scaletozero.settings.gpu import GpuEndpointSettings
 
+RULES_CRD = "prometheusrules.monitoring.coreos.com"
+
 HERE = 'namespace="{namespace}"'
 """Selects what is in a namespace."""
 
@@ -23,6 +25,11 @@ def made_by(name: str, namespace: str) -> str:
     here = HERE.format(namespace=namespace)
     # Kubernetes shortens the names of pods to 63 characters, but not that of the ReplicaSet that created them.
     return f'kube_pod_info{{{here}, created_by_kind="ReplicaSet", created_by_name=~"{name}-[a-z0-9]+"}}'
+
+
+def ready_replicas(name: str, namespace: str) -> str:
+    """The metric of how many replicas of a Deployment are ready; while kube-state-metrics is replaced there are two."""
+    return f'max(kube_deployment_status_replicas_ready{{{HERE.format(namespace=namespace)}, deployment="{name}"}})'
 
 
 def pod_monitor(name: str, settings: GpuEndpointSettings) -> Manifest:
@@ -46,7 +53,7 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
     here = HERE.format(namespace=namespace)
     own = f"and on (namespace, pod) {made_by(name, namespace)}"
     rules = [
-        _rule(
+        alert_rule(
             "GpuPodPending",
             f'sum(kube_pod_status_phase{{{here}, phase="Pending"}} {own}) > 0',
             derived.deadlines.rollout,
@@ -56,9 +63,9 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
     # A rejected request ends before the next scrape, so that the alert could never fire.
     if http_trigger(settings) and settings.on_cold.action != "reject":
         held = f'sum(interceptor_request_concurrency{{route_name="{name}", route_namespace="{namespace}"}})'
-        ready = f'max(kube_deployment_status_replicas_ready{{{here}, deployment="{name}"}})'
+        ready = ready_replicas(name, namespace)
         rules.append(
-            _rule(
+            alert_rule(
                 "RequestsHeldTooLong",
                 f"{held} > 0 and on() ({ready} == 0)",
                 derived.cold.total(),
@@ -67,7 +74,7 @@ def alert_rules(name: str, settings: GpuEndpointSettings, derived: Derived) -> M
         )
     if settings.serving.engine == "vllm":
         rules.append(
-            _rule(
+            alert_rule(
                 "KvCacheNearlyFull",
                 f"max(vllm:kv_cache_usage_perc{{{here}}} {own}) > {KV_CACHE_FULL}",
                 300,
@@ -110,7 +117,7 @@ def _cold_starts(name: str, settings: GpuEndpointSettings, derived: Derived) -> 
             "expr": f"{took} <= {derived.deadlines.rollout} and {on} {first} and {on} {made_by(name, namespace)}",
             "labels": labels,
         },
-        _rule(
+        alert_rule(
             "ColdStartsTooSlow",
             f"quantile(0.95, {starts}) > {objective}",
             0,
@@ -119,7 +126,8 @@ def _cold_starts(name: str, settings: GpuEndpointSettings, derived: Derived) -> 
     ]
 
 
-def _rule(alert: str, expression: str, seconds: int, summary: str) -> dict[str, Any]:
+def alert_rule(alert: str, expression: str, seconds: int, summary: str) -> dict[str, Any]:
+    """An alert that is raised once its expression has held for so many seconds."""
     return {
         "alert": alert,
         "expr": expression,
