@@ -38,7 +38,7 @@ def _cidr(value: str) -> str:
         reject(
             "must not be the whole internet, nor a large part of it",
             "the pods could send data anywhere",
-            "write the networks of the VPC's endpoints, or of a prefix list such as that of the region's S3",
+            "write the networks that are meant, such as those of the VPC's S3 endpoint, or of a prefix list",
         )
     return value
 
