@@ -181,6 +181,14 @@ def test_a_cap_that_is_declared_anew_changes_by_the_difference(store: DynamoStor
     assert figures(ledger, changed) == [(cap, cap - 50, 10, 40)]
 
 
+def test_what_costs_nothing_is_admitted_at_a_cap_and_recorded(store: DynamoStore) -> None:
+    ledger, month = Ledger(store), ACCOUNTS[1:]
+    ledger.settle(ledger.reserve(request(), month, 1000, 60), 1000)
+    assert ledger.settle(ledger.reserve(request(), month, 0, 60), 0, target="free")
+    assert figures(ledger, month) == [(1000, 0, 0, 1000)]
+    assert [each["used"] for each in store.records("acme") if each.get("target") == "free"] == [0]
+
+
 def test_customers_have_accounts_of_their_own(store: DynamoStore) -> None:
     ledger = Ledger(store)
     others = accounts_of("globex", 600, 1000, NOON)
@@ -318,6 +326,15 @@ class Machine(RuleBasedStateMachine):
         if lease is not None:
             assert self.ledger.release(lease) == (lease.id in self.held)
             self.held.pop(lease.id, None)
+
+    @rule(used=st.integers(0, 700), conflicts=st.integers(0, 2))
+    def record_what_was_admitted_without_it(self, used: int, conflicts: int) -> None:
+        self.client.left = conflicts
+        lease = Lease(request(), "acme", tuple(each.period for each in self.accounts), used, 0)
+        self._overspent(used)
+        assert self.ledger.record(lease, self.accounts, used, free=False)
+        assert not self.ledger.record(lease, self.accounts, used, free=False)
+        self.spent += used
 
     @rule()
     def crash_and_expire(self) -> None:
