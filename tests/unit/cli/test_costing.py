@@ -171,7 +171,7 @@ def test_rows_of_focus(cloudwatch: Any, capsys: pytest.CaptureFixture[str], tmp_
 @pytest.fixture
 def gateway(cloudwatch: Any, monkeypatch: pytest.MonkeyPatch) -> DynamoStore:
     """An environment whose gateway has a ledger with two customers."""
-    monkeypatch.setattr(costing, "running", deployed(DEPLOYED, cloudwatch, gateway=SimpleNamespace(function=None)))
+    monkeypatch.setattr(costing, "running", deployed(DEPLOYED, cloudwatch, gateway=SimpleNamespace(deployed=False)))
     store = DynamoStore(boto3.client("dynamodb", region_name=REGION, **GIVEN), "acme-prod-ledger")
     store.create_table()
     now = datetime.now(UTC)
@@ -210,7 +210,7 @@ def test_customers_share_what_their_endpoint_cost(
 def test_the_ledger_of_a_function_is_read(
     gateway: DynamoStore, cloudwatch: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = deployed(DEPLOYED, cloudwatch, gateway=SimpleNamespace(function=object()))
+    run = deployed(DEPLOYED, cloudwatch, gateway=SimpleNamespace(deployed=True))
     monkeypatch.setattr(costing, "running", run)
     monkeypatch.setattr(costing, "deployed_tables", lambda resources: {"ledger": "acme-prod-ledger"})
     costing.costs("prod", "2d", as_json=True)
