@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.hooks import HierarchicalEmitter
 
 from model_packaging.validation import parse
 from scaletozero.gateway.costs import RECORD_BYTES, TRANSACTED, gateway_priced, write_units
@@ -25,6 +27,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
+        self.meta = SimpleNamespace(events=HierarchicalEmitter())
 
     def transact_write_items(self, **asked: Any) -> dict[str, Any]:
         self.items += asked["TransactItems"]
