@@ -37,7 +37,7 @@ class Counting:
 @pytest.mark.parametrize("per_day", [None, 600])
 def test_the_writes_are_those_of_the_store(per_day: int | None) -> None:
     client, accounts = Counting(), accounts_of("a" * 63, per_day, 1000, NOON)
-    ledger = Ledger(DynamoStore(client, "ledger"))
+    ledger = Ledger(DynamoStore(client, "ledger"), clock=NOON.timestamp)
     lease = ledger.reserve("f" * 32, accounts, 100, 60)
     about = {"model": "m" * 63, "target": "t" * 63, "price": "openai/gpt-5-mini genai-prices 0.2.3", "estimated": True}
     assert ledger.settle(lease, 30, **about)
