@@ -28,6 +28,7 @@ GUIDES = (
     "spending.md",
     "ci.md",
     "gateway.md",
+    "customers.md",
     "migrate.md",
     "residency.md",
     "residency-auditors.md",
