@@ -2,7 +2,9 @@
 
 import json
 import signal
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from forced_service import Asynchronous, served
 
 from model_packaging.findings import FindingsError
 from scaletozero.cli import starting
+from scaletozero.cli.started_services import SKEW_SECONDS, aws_clock
 from scaletozero.cli.waking import BROKEN_OFF, Asked
 from scaletozero.observability.forced_calls import CallPlan
 from scaletozero.observability.forced_wakes import RequestWaker, wakes_plan
@@ -57,3 +60,27 @@ def test_a_bound_below_one_start_is_refused(plan: Any) -> None:
         starting._affordable(plan, Asked(20, 0.0, True))
     starting._affordable(plan, Asked(20, 5.0, True))
     starting._affordable(plan, Asked(20, None, True))
+
+
+class Described:
+    """SageMaker's clients, of which a response says what time it is there."""
+
+    def __init__(self, ahead: float | None) -> None:
+        self._ahead = ahead
+
+    def __call__(self, _service: str) -> Any:
+        return self
+
+    def describe_endpoint(self, **_: str) -> dict[str, Any]:
+        at = datetime.now(UTC)
+        headers = {} if self._ahead is None else {"date": format_datetime(at + timedelta(seconds=self._ahead), True)}
+        return {"ResponseMetadata": {"HTTPHeaders": headers}}
+
+
+@pytest.mark.parametrize(
+    ("ahead", "corrected"), [(None, 0), (0, 0), (1.5, 0), (-1, 0), (300, 300), (-300, -300), (7200, 7200)]
+)
+def test_a_clock_that_differs_from_awss_is_corrected(ahead: float | None, corrected: float) -> None:
+    clock: Any = aws_clock(Described(ahead), "reports")  # pyright: ignore[reportArgumentType]
+    # To the second, which is the resolution of the date of a response.
+    assert abs((clock() - datetime.now(UTC)).total_seconds() - corrected) < SKEW_SECONDS
