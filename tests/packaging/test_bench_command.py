@@ -47,7 +47,7 @@ def test_an_artifact_against_its_source(project: Artifact, tmp_path: Path) -> No
     base, ours = seen["contenders"]
     assert (base["label"], ours["label"], seen["starts"]) == ("fp32, gzip -9", "tiny", 2)
     assert (seen["sha256"], ours["archive_bytes"]) == (project.digest, project.archive.stat().st_size)
-    assert set(ours["phases_ms"]) - set(base["phases_ms"]) == {"verify", "canary"}
+    assert set(ours["phases_ms"]) - set(base["phases_ms"]) == {"verify", "server", "canary"}
     assert 0 < ours["fastest_ms"] <= ours["p50_ms"] <= ours["p95_ms"]
     assert seen["memory_ratio"] == pytest.approx(ours["peak_rss_mb"] / base["peak_rss_mb"], abs=0.01)
     assert "bench" in result.stderr.splitlines()
@@ -59,8 +59,9 @@ def test_an_artifact_against_its_source(project: Artifact, tmp_path: Path) -> No
 def test_a_table_for_people_has_the_phases_in_their_order(project: Artifact) -> None:
     result = bench(project.path, "--starts", 1)
     first = [line.split()[0] for line in result.stdout.splitlines()]
-    assert first[1:9] == ["unpack", "python", "imports", "verify", "tokenizer", "session", "canary", "answer"]
-    assert first[9:] == ["p50", "p95", "fastest", "memory", "archive"]
+    phases = ["unpack", "python", "imports", "verify", "tokenizer", "session", "server", "canary", "answer"]
+    assert first[1:10] == phases
+    assert first[10:] == ["p50", "p95", "fastest", "memory", "archive"]
 
 
 def test_an_artifact_without_its_spec_is_measured_alone_and_says_so(project: Artifact, tmp_path: Path) -> None:

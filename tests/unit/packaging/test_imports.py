@@ -26,16 +26,16 @@ def test_opening_an_artifact_needs_pydantic_and_the_standard_library_only() -> N
     assert loaded & HEAVY == {"pydantic"}
 
 
-def test_the_server_imports_onnxruntime_numpy_tokenizers_and_the_standard_library_only() -> None:
+def test_the_server_imports_onnxruntime_numpy_and_the_standard_library_only() -> None:
     bare = modules_after("import http.server, json, hashlib, threading, signal, resource, socketserver")
     served = modules_after(
         "import model_packaging.serving.server, model_packaging.serving.runtime, model_packaging.serving.__main__"
         ", model_packaging.serving.texts, model_packaging.serving.tensors"
     )
     extra = {name for name in served - bare if name not in sys.stdlib_module_names}
-    assert {"model_packaging", "onnxruntime", "numpy", "tokenizers"} <= extra
     allowed_by_those = {"flatbuffers", "google", "coloredlogs", "humanfriendly", "huggingface_hub", "packaging"}
-    assert extra - allowed_by_those == {"model_packaging", "onnxruntime", "numpy", "tokenizers"}
+    # The tokenizer's library is imported on a thread of its own, where a model has one.
+    assert extra - allowed_by_those == {"model_packaging", "onnxruntime", "numpy"}
 
 
 def test_every_public_name_is_there() -> None:
