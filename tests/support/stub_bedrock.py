@@ -6,12 +6,13 @@ import base64
 import binascii
 import json
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
+
+from stub_http import StubHandler, listening
 
 USAGE = {"inputTokens": 8, "outputTokens": 7, "totalTokens": 15, "cacheReadInputTokens": 4, "cacheWriteInputTokens": 0}
 
@@ -33,8 +34,7 @@ def frame(kind: str, content: dict[str, Any], message: str = "event") -> bytes:
     return start + heads + body + struct.pack(">I", binascii.crc32(start + heads + body))
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(StubHandler, BaseHTTPRequestHandler):
     server: StubBedrock  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_POST(self) -> None:
@@ -43,9 +43,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.received.append((unquote(model), operation, self.headers["Authorization"], asked))
         if self.server.fails is not None:
             code, status, text = self.server.fails
-            self._send(status, json.dumps({"message": text}).encode(), {"x-amzn-ErrorType": code})
+            self.send(status, json.dumps({"message": text}).encode(), {"x-amzn-ErrorType": code})
         elif operation == "invoke":
-            self._send(200, json.dumps(MESSAGE).encode(), {})
+            self.send(200, json.dumps(MESSAGE).encode(), {})
         elif operation == "converse":
             said = {"role": "assistant", "content": self.server.content}
             answer = {
@@ -54,11 +54,11 @@ class Handler(BaseHTTPRequestHandler):
                 "usage": USAGE,
                 "metrics": {"latencyMs": 1},
             }
-            self._send(200, json.dumps(answer).encode(), {})
+            self.send(200, json.dumps(answer).encode(), {})
         else:
             frames = self._messages() if operation.startswith("invoke") else self._parts()
             kind = {"Content-Type": "application/vnd.amazon.eventstream"}
-            self._send(200, b"".join(frames[: self.server.frames]), kind)
+            self.send(200, b"".join(frames[: self.server.frames]), kind)
 
     def _parts(self) -> list[bytes]:
         deltas = [{"contentBlockIndex": 0, "delta": {"text": f"part{number} "}} for number in range(3)]
@@ -90,16 +90,6 @@ class Handler(BaseHTTPRequestHandler):
         ]
         return [frame("chunk", {"bytes": base64.b64encode(json.dumps(each).encode()).decode()}) for each in events]
 
-    def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
-
 
 class StubBedrock(ThreadingHTTPServer):
     """The service.
@@ -130,11 +120,5 @@ class StubBedrock(ThreadingHTTPServer):
 @contextmanager
 def stub_bedrock() -> Iterator[StubBedrock]:
     """A service that listens."""
-    server = StubBedrock()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with listening(StubBedrock()) as server:
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from stub_http import StubHandler, listening
+
 USAGE = {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19, "prompt_tokens_details": {"cached_tokens": 4}}
 
 RESPONSE_USAGE = {"input_tokens": 12, "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 0},
@@ -17,8 +19,7 @@ RESPONSE_USAGE = {"input_tokens": 12, "input_tokens_details": {"cached_tokens": 
 MESSAGE_USAGE = {"input_tokens": 8, "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2, "output_tokens": 7}
 
 
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(StubHandler, BaseHTTPRequestHandler):
     server: StubProvider  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def do_POST(self) -> None:
@@ -39,10 +40,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if "raw" in do:
-            self._raw(do.get("status", 200), do["raw"].encode(), do.get("headers", {}))
+            self.send(do.get("status", 200), do["raw"].encode(), do.get("headers", {}))
             return
         if "status" in do:
-            self._raw(do["status"], json.dumps({"error": do.get("error", {})}).encode(), do.get("headers", {}))
+            self.send(do["status"], json.dumps({"error": do.get("error", {})}).encode(), do.get("headers", {}))
             return
         if request.get("stream"):
             self.send_response(200)
@@ -80,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.looked.append((self.path, dict(self.headers)))
         if self.server.asleep is not None:
-            self._raw(*self.server.asleep)
+            self.send(*self.server.asleep)
             return
         self.server.awake.wait(60)
         self._send(200, {"object": "list", "data": []})
@@ -180,17 +181,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def _send(self, status: int, content: object) -> None:
-        self._raw(status, json.dumps(content).encode(), {})
-
-    def _raw(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        pass
+        self.send(status, json.dumps(content).encode(), {})
 
 
 class StubProvider(ThreadingHTTPServer):
@@ -233,13 +224,9 @@ class StubProvider(ThreadingHTTPServer):
 @contextmanager
 def stub_provider() -> Iterator[StubProvider]:
     """A provider that listens."""
-    server = StubProvider()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.released.set()
-        server.awake.set()
-        server.shutdown()
-        server.server_close()
+    with listening(StubProvider()) as server:
+        try:
+            yield server
+        finally:
+            server.released.set()
+            server.awake.set()

@@ -14,12 +14,13 @@ from model_packaging.files import require_writable
 from model_packaging.findings import FindingsError, refuse
 from scaletozero.cli.asking import Yes
 from scaletozero.cli.durations import seconds_of
+from scaletozero.cli.forced_starts import Asked
 from scaletozero.cli.measuring import STARTS, bench_artifact, is_artifact
 from scaletozero.cli.output import done, findings_as_exit, print_json, refuse_given, say, table
 from scaletozero.cli.past import bench_past
 from scaletozero.cli.querying import Target, ask, find_target, read_payload, require_fitting
 from scaletozero.cli.target_metrics import KEPT_SECONDS
-from scaletozero.cli.waking import Asked, wake_cluster
+from scaletozero.cli.waking import wake_cluster
 from scaletozero.cli.watching import Output, bench_cluster, watch_cluster
 from scaletozero.cold_start.remembered import percentile
 from scaletozero.endpoints.kinds import kind_of

@@ -8,18 +8,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from model_packaging.findings import Finding, FindingsError, refuse
 from scaletozero.cli import interrupting
 from scaletozero.cli.asking import agree, can_ask
-from scaletozero.cli.output import FAILED, failed, findings_as_exit, say
+from scaletozero.cli.forced_starts import BROKEN_OFF, Asked, Words, finish, require_affordable
+from scaletozero.cli.output import failed, findings_as_exit, say
 from scaletozero.cli.querying import Found, Target, find_deployed
 from scaletozero.cli.started_services import AsynchronousService, ServerlessService
 from scaletozero.cli.starts_shown import told
-from scaletozero.cli.waking import BROKEN_OFF, Asked
-from scaletozero.cli.watching import Findings, Output, conclude
+from scaletozero.cli.watching import Output
 from scaletozero.cold_start.remembered import PhaseSeconds, Start, add_starts, read_starts
 from scaletozero.endpoints.kinds import kind_of
 from scaletozero.endpoints.sagemaker_kind import serverless_type
@@ -32,6 +31,14 @@ from scaletozero.spending.costs import InstanceCost, ServerlessCost
 from scaletozero.spending.prices import prices
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+
+def _usd(amount: Decimal) -> str:
+    """Cents, and what is less than ten of them by two digits that count."""
+    return f"{amount:.2f}" if amount >= Decimal("0.1") or not amount else f"{amount:.2g}"
+
+
+WORDS = Words("start", "started", _usd, 6, "")
 
 
 def start_sagemaker(endpoint: str, environment: str, asked: Asked, body: bytes, output: Output) -> None:
@@ -62,26 +69,12 @@ def start_sagemaker(endpoint: str, environment: str, asked: Asked, body: bytes, 
             run, plan = _prepared(endpoint, found, cost, body)
         except (ClientError, BotoCoreError) as error:
             raise failed(f"error: {endpoint} could not be read: {error}") from None
-        _affordable(plan, asked)
+        require_affordable(plan.expected(1), asked, WORDS)
         _say_costs(endpoint, plan, asked, found.sandbox is not None)
         if found.sandbox is None:
             agree(f"Start {endpoint} {asked.starts} times?", yes=asked.yes)
     made = _made(endpoint, run, plan, asked, path if output.margin is None else None)
-    bound = plan.bound(asked.starts)
-    more: dict[str, Any] = {
-        "asked_starts": asked.starts,
-        "usd_at_most": round(float(made.usd), 6),
-        "usd_bound": round(float(bound), 6),
-        **({"stopped": made.stopped} if made.stopped else {}),
-    }
-    say(f"cost: at most {_usd(made.usd)} USD until it sleeps; the bound was {_usd(bound)}")
-    if made.stopped:
-        say(f"stopped after {len(made.starts)} measured starts: {made.stopped}")
-    conclude(endpoint, path, Findings(made.starts, made.others, more, ""), output)
-    if made.failed:
-        raise failed(f"a start of {endpoint} failed: {made.stopped}")
-    if made.stopped == BROKEN_OFF:
-        raise typer.Exit(FAILED)
+    finish(endpoint, path, made, asked, plan.bound(asked.starts), WORDS, output)
 
 
 Run = Callable[[int, Decimal | None, Forced, Callable[[Start], None]], None]
@@ -153,16 +146,6 @@ def _served(
     return start
 
 
-def _affordable(plan: WakePlan | CallPlan, asked: Asked) -> None:
-    """Refuses a bound for which not one start could be made."""
-    least = plan.expected(1)
-    if asked.most_usd is not None and Decimal(str(asked.most_usd)) < least:
-        rule = f"must be at least what one start should cost, {_usd(least)} USD"
-        raise refuse(
-            "--max-cost", rule, f"{asked.most_usd:g}", "nothing was started", f"write `--max-cost {_usd(least)}`"
-        )
-
-
 def _say_costs(endpoint: str, plan: WakePlan | CallPlan, asked: Asked, sandboxed: bool) -> None:
     if isinstance(plan, WakePlan):
         price = f"an instance at {plan.usd_per_hour.normalize():f} USD an hour"
@@ -172,14 +155,9 @@ def _say_costs(endpoint: str, plan: WakePlan | CallPlan, asked: Asked, sandboxed
         waits = " s, ".join(f"{each:g}" for each in plan.waits)
         say(f"{asked.starts} starts of {endpoint}: each is one call after a wait of {waits} s, until one meets a start")
     bound, expected = plan.bound(asked.starts), plan.expected(asked.starts)
-    most = "" if asked.most_usd is None else f"; it stops before it costs {_usd(Decimal(str(asked.most_usd)))}"
+    most = "" if asked.bound is None else f"; it stops before it costs {_usd(asked.bound)}"
     where = " On an account; in the sandbox nothing is paid." if sandboxed else ""
     say(f"cost: at most {_usd(bound)} USD, about {_usd(expected)}{most}.{where}")
-
-
-def _usd(amount: Decimal) -> str:
-    """Cents, and what is less than ten of them by two digits that count."""
-    return f"{amount:.2f}" if amount >= Decimal("0.1") or not amount else f"{amount:.2g}"
 
 
 def _made(endpoint: str, run: Run, plan: WakePlan | CallPlan, asked: Asked, path: Path | None) -> Forced:
@@ -191,10 +169,9 @@ def _made(endpoint: str, run: Run, plan: WakePlan | CallPlan, asked: Asked, path
         if path:
             add_starts(path, endpoint, [start])
 
-    most = None if asked.most_usd is None else Decimal(str(asked.most_usd))
     with interrupting.once():
         try:
-            run(asked.starts, most, made, heard)
+            run(asked.starts, asked.bound, made, heard)
         except KeyboardInterrupt:
             made.stopped = BROKEN_OFF
             if isinstance(plan, WakePlan):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import typer
-
-from model_packaging.findings import FindingsError, refuse
+from model_packaging.findings import FindingsError
 from scaletozero.cli import interrupting
 from scaletozero.cli.asking import agree, can_ask
-from scaletozero.cli.output import FAILED, failed, findings_as_exit, say
+from scaletozero.cli.forced_starts import BROKEN_OFF, Asked, Words, finish, require_affordable
+from scaletozero.cli.output import failed, findings_as_exit, say
 from scaletozero.cli.starts_shown import told
-from scaletozero.cli.watching import Findings, Output, conclude, where
+from scaletozero.cli.watching import Findings, Output, where
 from scaletozero.cold_start.remembered import Start, add_starts
 from scaletozero.environment.project import find_project
 from scaletozero.spending.costs import InstanceCost
@@ -26,22 +23,7 @@ if TYPE_CHECKING:
     from scaletozero.kubernetes.waking import Woken
     from scaletozero.settings.kubernetes import Kubernetes
 
-BROKEN_OFF = "broken off"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What was asked for.
-
-    Attributes:
-        starts: how many wakes.
-        most_usd: the most that they may cost, in USD; None without a bound.
-        yes: whether no confirmation is needed.
-    """
-
-    starts: int
-    most_usd: float | None
-    yes: bool
+WORDS = Words("wake", "woken", lambda usd: f"{usd:.2f}", 4, Findings.then)
 
 
 def wake_cluster(endpoint: str, environment: str, asked: Asked, output: Output) -> None:
@@ -61,25 +43,11 @@ def wake_cluster(endpoint: str, environment: str, asked: Asked, output: Output) 
         block, path = where(endpoint, environment)
         with opened(block) as (api, region):
             scaled, plan = _planned(endpoint, environment, api, block)
-            _affordable(plan, asked)
+            require_affordable(plan.expected(1), asked, WORDS)
             _say_costs(endpoint, plan, asked)
             agree(f"Wake {endpoint} {asked.starts} times?", yes=asked.yes)
             woken = _woken(endpoint, block, api, region, scaled, plan, asked, path if output.margin is None else None)
-    bound = plan.bound(asked.starts)
-    more: dict[str, Any] = {
-        "asked_starts": asked.starts,
-        "usd_at_most": round(float(woken.usd), 4),
-        "usd_bound": round(float(bound), 4),
-        **({"stopped": woken.stopped} if woken.stopped else {}),
-    }
-    say(f"cost: at most {woken.usd:.2f} USD until it sleeps; the bound was {bound:.2f}")
-    if woken.stopped:
-        say(f"stopped after {len(woken.starts)} measured starts: {woken.stopped}")
-    conclude(endpoint, path, Findings(woken.starts, woken.others, more), output)
-    if woken.failed:
-        raise failed(f"a wake of {endpoint} failed: {woken.stopped}")
-    if woken.stopped == BROKEN_OFF:
-        raise typer.Exit(FAILED)
+    finish(endpoint, path, woken, asked, plan.bound(asked.starts), WORDS, output)
 
 
 def _planned(endpoint: str, environment: str, api: KubernetesApi, block: Kubernetes) -> tuple[Manifest, WakePlan]:
@@ -109,14 +77,6 @@ def _planned(endpoint: str, environment: str, api: KubernetesApi, block: Kuberne
     a_node = max(derived.types[0].gpus // derived.gpus, 1)
     dearest = (cost.dearest or cost.hourly).amount
     return scaled, wake_plan(live, deployment, derived.cold, pool_idle, a_node, dearest)
-
-
-def _affordable(plan: WakePlan, asked: Asked) -> None:
-    """Refuses a bound for which not one start could be made."""
-    least = plan.expected(1)
-    if asked.most_usd is not None and Decimal(str(asked.most_usd)) < least:
-        rule = f"must be at least what one start should cost, {least:.2f} USD"
-        raise refuse("--max-cost", rule, f"{asked.most_usd:g}", "nothing was woken", f"write `--max-cost {least:.2f}`")
 
 
 def _say_costs(endpoint: str, plan: WakePlan, asked: Asked) -> None:
@@ -153,10 +113,9 @@ def _woken(
             add_starts(path, endpoint, new)
 
     waker = Waker(api, scaled, lambda: look(api, block.namespace, endpoint), plan, say)
-    most = None if asked.most_usd is None else Decimal(str(asked.most_usd))
     with interrupting.once():
         try:
-            waker.run(asked.starts, most, woken, heard)
+            waker.run(asked.starts, asked.bound, woken, heard)
         except KeyboardInterrupt:
             woken.stopped = BROKEN_OFF
             say(f"{endpoint} is no longer kept awake: it sleeps in {plan.after_seconds} s")

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from model_packaging.findings import FindingsError
 from scaletozero.component import Component
-from scaletozero.observability.gateway import NAMESPACE
+from scaletozero.endpoints.guard_alarm import declare_spent_alarm
 from scaletozero.observability.spent import Spent, gateway_spent
 from scaletozero.settings.guarded_gateway import NAME, GuardedGateway
 from scaletozero.spending.costs import HOUR
@@ -89,34 +88,15 @@ def declare_gateway_alarm(
         actions: who is told.
         tags: its tags.
     """
-    queries: list[Any] = [
-        {
-            "id": key,
-            "metric": {
-                "namespace": NAMESPACE,
-                "metric_name": measure.metric,
-                "dimensions": {"FunctionName": function},
-                "stat": measure.statistic,
-                "period": hours * HOUR,
-            },
-        }
-        for key, measure in closing.spent.measures.items()
-    ]
-    return aws.cloudwatch.MetricAlarm(
-        owner.child(f"{NAME}-spent", limit=255),
-        region=region,
-        # The function that closes knows it by this name.
-        name=owner.physical_name(NAME, limit=64),
-        alarm_description=closing.description(hours),
-        metric_queries=[
-            {"id": "usd", "expression": closing.spent.expression, "label": "USD", "return_data": True},
-            *queries,
-        ],
-        evaluation_periods=1,
-        comparison_operator="GreaterThanThreshold",
+    return declare_spent_alarm(
+        owner,
+        region,
+        NAME,
+        closing.spent,
+        lambda measure: {"FunctionName": function},
+        hours=hours,
         threshold=float(closing.allowance),
-        treat_missing_data="notBreaching",
-        alarm_actions=list(actions),
+        description=closing.description(hours),
+        actions=actions,
         tags=tags,
-        opts=owner.options(),
     )

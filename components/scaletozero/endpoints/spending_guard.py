@@ -9,6 +9,7 @@ import pulumi_aws as aws
 
 from scaletozero.args.spending_guard import SpendingGuardArgs
 from scaletozero.component import Component, validated
+from scaletozero.endpoints.guard_alarm import declare_spent_alarm
 from scaletozero.endpoints.guard_anomalies import declare_anomalies
 from scaletozero.endpoints.guard_budgets import declare_action, declare_action_role, declare_budget
 from scaletozero.endpoints.guard_gauge import declare_gauge, declare_month_alarm
@@ -176,36 +177,17 @@ class SpendingGuard(Component):
         self, closing: Closing, endpoint: pulumi.Output[str], hours: int, topic: pulumi.Input[str] | None
     ) -> aws.cloudwatch.MetricAlarm:
         variant = {"VariantName": closing.endpoint.variant}
-        queries: list[Any] = [
-            {
-                "id": key,
-                "metric": {
-                    "namespace": measure.namespace,
-                    "metric_name": measure.metric,
-                    "dimensions": {"EndpointName": endpoint, **(variant if measure.by_variant else {})},
-                    "stat": measure.statistic,
-                    "period": hours * 3600,
-                },
-            }
-            for key, measure in closing.spent.measures.items()
-        ]
-        return aws.cloudwatch.MetricAlarm(
-            self.child(f"{closing.endpoint.name}-spent", limit=255),
-            region=self._region,
-            # The function knows it by this name, which therefore must not change with the alarm.
-            name=self.physical_name(closing.endpoint.name, limit=64),
-            alarm_description=closing.description(hours),
-            metric_queries=[
-                {"id": "usd", "expression": closing.spent.expression, "label": "USD", "return_data": True},
-                *queries,
-            ],
-            evaluation_periods=1,
-            comparison_operator="GreaterThanThreshold",
+        return declare_spent_alarm(
+            self,
+            self._region,
+            closing.endpoint.name,
+            closing.spent,
+            lambda measure: {"EndpointName": endpoint, **(variant if measure.by_variant else {})},
+            hours=hours,
             threshold=float(closing.allowance),
-            treat_missing_data="notBreaching",
-            alarm_actions=[topic] if topic is not None else [],
+            description=closing.description(hours),
+            actions=[topic] if topic is not None else [],
             tags=self._tags,
-            opts=self.options(),
         )
 
     def _function(

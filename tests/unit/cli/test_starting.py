@@ -14,8 +14,8 @@ from forced_service import Asynchronous, served
 
 from model_packaging.findings import FindingsError
 from scaletozero.cli import starting
+from scaletozero.cli.forced_starts import BROKEN_OFF, Asked, require_affordable
 from scaletozero.cli.started_services import SKEW_SECONDS, aws_clock
-from scaletozero.cli.waking import BROKEN_OFF, Asked
 from scaletozero.observability.forced_calls import CallPlan
 from scaletozero.observability.forced_wakes import RequestWaker, wakes_plan
 
@@ -57,9 +57,9 @@ def test_an_account_that_refuses_ends_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("plan", [PLAN, CallPlan(Decimal("0.00004"))])
 def test_a_bound_below_one_start_is_refused(plan: Any) -> None:
     with pytest.raises(FindingsError, match="--max-cost: must be at least what one start should cost"):
-        starting._affordable(plan, Asked(20, 0.0, True))
-    starting._affordable(plan, Asked(20, 5.0, True))
-    starting._affordable(plan, Asked(20, None, True))
+        require_affordable(plan.expected(1), Asked(20, 0.0, True), starting.WORDS)
+    require_affordable(plan.expected(1), Asked(20, 5.0, True), starting.WORDS)
+    require_affordable(plan.expected(1), Asked(20, None, True), starting.WORDS)
 
 
 class Described:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from import_prices import price_of
+from imported_rows import row
 
 from model_packaging.findings import FindingsError
 from model_packaging.validation import parse
 from scaletozero.environment.importing import sources as reading
 from scaletozero.environment.importing.helicone import import_helicone
 from scaletozero.environment.importing.helicone_mentions import Kind, mentions
-from scaletozero.environment.importing.report import Imported, Outcome, Row
+from scaletozero.environment.importing.report import Imported, Outcome
 from scaletozero.environment.importing.sources import Skipped, Source, sources
 from scaletozero.settings.gateway import Gateway
 
@@ -26,11 +27,6 @@ def read(text: str, cap: Decimal | None = None) -> Imported:
     imported = import_helicone(mentions("app.py", text), price_of, cap)
     parse(Gateway, imported.gateway)
     return imported
-
-
-def row(imported: Imported, field: str) -> Row:
-    (found,) = [each for each in imported.rows if each.field == field]
-    return found
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,19 @@
 """LiteLLM's config.yaml: what is taken over, what is not, and that every field is accounted for."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from import_prices import price_of
+from imported_rows import paths, row
 from litellm_files import CONTENT
 
 from model_packaging.validation import parse
 from scaletozero.environment.importing.litellm import import_litellm
 from scaletozero.environment.importing.places import PLACES
-from scaletozero.environment.importing.report import Imported, Outcome, Row
+from scaletozero.environment.importing.report import Imported, Outcome
 from scaletozero.environment.yaml_file import parse_yaml
 from scaletozero.environment.yaml_text import yaml_text
 from scaletozero.settings.gateway import Gateway
@@ -39,21 +40,7 @@ def holds(imported: Imported, content: Any) -> None:
     written = parse_yaml(yaml_text({"gateway": imported.gateway}), "gateway.yaml")
     assert written["gateway"] == imported.gateway
     parse(Gateway, written["gateway"])
-    assert [row.field for row in imported.rows] == list(paths(content))
-
-
-def paths(value: Any, path: str = "") -> Iterator[str]:
-    """The paths of a document's leaves, found in another way than by the importer."""
-    if isinstance(value, dict | list) and value:
-        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from paths(each, f"{path}.{key}" if path else str(key))
-    elif path:
-        yield path
-
-
-def row(imported: Imported, field: str) -> Row:
-    (found,) = [each for each in imported.rows if each.field == field]
-    return found
+    assert [each.field for each in imported.rows] == list(paths(content))
 
 
 def model(params: str, info: str = "{}", more: str = "") -> Imported:

@@ -1,15 +1,15 @@
 """LiteLLM's keys: which customers they become, that no key is shown, and that every field is accounted for."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from import_prices import price_of
+from imported_rows import paths, row
 
 from model_packaging.validation import parse
 from scaletozero.environment.importing.litellm import import_litellm
-from scaletozero.environment.importing.report import Imported, Outcome, Row
+from scaletozero.environment.importing.report import Imported, Outcome
 from scaletozero.settings.gateway import Gateway
 
 CONFIG = {
@@ -45,19 +45,6 @@ def read(*keys: Any, cap: Decimal | None = None, **more: Any) -> Imported:
     parse(Gateway, imported.gateway)
     assert [each.field for each in imported.rows] == [*paths(CONFIG), *paths(content)]
     return imported
-
-
-def paths(value: Any, path: str = "") -> Iterator[str]:
-    if isinstance(value, dict | list) and value:
-        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from paths(each, f"{path}.{key}" if path else str(key))
-    elif path:
-        yield path
-
-
-def row(imported: Imported, field: str) -> Row:
-    (found,) = [each for each in imported.rows if each.field == field]
-    return found
 
 
 def test_a_key_becomes_a_customer() -> None:
